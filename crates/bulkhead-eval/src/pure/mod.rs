@@ -1,0 +1,1 @@
+//! Algorithms of the builtins that need no evaluator.
