@@ -94,8 +94,7 @@ impl TreePath {
 
     /// Whether this path is `folder` or lies below it.
     pub fn starts_with(&self, folder: &TreePath) -> bool {
-        folder.is_root()
-            || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        folder.is_root() || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What follows `folder` in this path (without the slash), if it lies there.

@@ -1,0 +1,64 @@
+//! Who took a key away.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use bulkhead_source::GitHistory;
+use common::{Folder, path};
+use pretty_assertions::assert_eq;
+
+const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIPonyo";
+
+fn history(folder: &Folder) -> GitHistory {
+    GitHistory::open(&folder.path).unwrap()
+}
+
+#[test]
+fn the_newest_removal_is_named() {
+    let folder = Folder::with_git();
+    let line = format!("  hostKey = \"ssh-ed25519 {KEY}\";");
+    let machine = format!("{{\n{line}\n}}\n");
+    folder.write("machines/ponyo/properties.nix", &machine).write("b", "").commit("add ponyo");
+    folder.write("machines/ponyo/properties.nix", "{ }").commit("lose the key");
+    folder.write("machines/ponyo/properties.nix", &machine).commit("find the key");
+    folder.git(&["rm", "--quiet", "-r", "machines/ponyo"]);
+    let commit = folder.commit("decommission \u{1b}[31mponyo");
+    folder.write("b", KEY).commit("mention it elsewhere");
+
+    let removal = history(&folder).last_version_containing(KEY, &["machines"]).unwrap();
+    assert_eq!(removal.commit, folder.git(&["rev-parse", "--short", &commit]));
+    assert_eq!(removal.subject, "decommission  [31mponyo");
+    assert_eq!(removal.path, path("machines/ponyo/properties.nix"));
+    assert_eq!(removal.line, line.trim());
+    assert_eq!(removal.date, folder.git(&["show", "--no-patch", "--format=%cs", &commit]));
+    // In all files the same: that it was added later is no removal.
+    assert_eq!(history(&folder).last_version_containing(KEY, &[]).unwrap().commit, removal.commit);
+    assert_eq!(history(&folder).last_version_containing(KEY, &["*.md"]), None);
+}
+
+#[test]
+fn a_changed_file_removes_too_and_paths_begin_at_the_root() {
+    let folder = Folder::with_git();
+    folder.write("fleet/secrets.nix", format!("ponyo = \"{KEY}\";\nkif = 1;\n")).write("other", KEY).commit("one");
+    folder.write("fleet/secrets.nix", "kif = 1;\n").commit("two");
+    folder.write("other", "").commit("three");
+    let fleet = GitHistory::open(&folder.path.join("fleet")).unwrap();
+    let removal = fleet.last_version_containing(KEY, &["."]).unwrap();
+    assert_eq!((removal.subject.as_str(), &removal.path), ("two", &path("secrets.nix")));
+    assert_eq!(removal.line, format!("ponyo = \"{KEY}\";"));
+}
+
+#[test]
+fn trouble_is_no_answer() {
+    let folder = Folder::with_git();
+    assert!(GitHistory::open(&folder.path).is_none());
+    folder.write("a", KEY).commit("one");
+    let history = history(&folder);
+    assert_eq!(history.last_version_containing(KEY, &[]), None);
+    for needle in ["", "a\0", "a\nb", "never there", "--output=x"] {
+        assert_eq!(history.last_version_containing(needle, &["--output=x"]), None);
+    }
+    assert!(!folder.path.join("x").exists());
+    assert!(GitHistory::open(&Folder::new().path).is_none());
+    assert!(GitHistory::open(&folder.path.join("none")).is_none());
+}
