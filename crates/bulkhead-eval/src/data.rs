@@ -100,4 +100,6 @@ pub enum FailureKind {
     Evaluation,
     /// A limit of steps, depth or memory.
     Limit,
+    /// Not wrong, but not known either, where a value is needed.
+    Unknown,
 }

@@ -1,11 +1,29 @@
 //! A lazy, pure, budgeted evaluator of the Nix language.
 //!
 //! A [`World`] says what evaluated code may see: one tree of files (the fleet's), further trees under other absolute
-//! paths (a nixpkgs), a search path, and limits. It is shared by threads; [`World::evaluate`] makes an evaluator of its
-//! own for each call.
+//! paths (a nixpkgs), a search path, and limits. It is shared by threads; each call evaluates on its own.
+//!
+//! - [`World::evaluate`] gives the value of a file as owned [`data`], every part with its place.
+//! - [`World::request`] evaluates as `nix-instantiate --eval` does and gives text.
+//!
+//! What can't be known here (the network, the environment, a nixpkgs that is not at hand) is *unknown* with a reason;
+//! it is a value, not an error, and spreads only to what needs it.
 
+mod builtins;
+mod code;
 pub mod data;
+mod error;
+mod eval;
+mod memory;
+mod operators;
+mod outcome;
+mod print;
 mod pure;
+mod request;
+mod value;
 mod world;
 
-pub use world::{Limits, Mount, ParseFailure, World};
+pub use outcome::parse_failure;
+pub use print::quote;
+pub use request::{Answer, Argument, Input, Output, Request};
+pub use world::{Limits, Located, Mount, ParseFailure, STACK_SIZE, World, mark_large_stack, on_large_stack};

@@ -1,20 +1,25 @@
 //! What evaluated code may see.
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_source::{FileTree, ReadError, TreePath};
 use bulkhead_syntax::{Ast, SyntaxError};
 
-use crate::data::Data;
+use crate::data::{Data, DataKind, Failure, FailureKind};
+use crate::eval::Evaluator;
+use crate::request::{Answer, Request};
 
 /// How much an evaluation may use before it ends with an error that names the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Evaluation steps (expressions and built-in loops).
     pub steps: u64,
-    /// Nested evaluations (calls, forced thunks).
+    /// Nested evaluations (calls, forced thunks). Above the default, the stack may not suffice.
     pub depth: u32,
-    /// Bytes that values may occupy, roughly.
+    /// Bytes that the values alive at one time may take.
     pub memory: u64,
     /// Size of one file that is read, in bytes.
     pub file_size: u64,
@@ -22,14 +27,46 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { steps: 1_000_000_000, depth: 10_000, memory: 4 << 30, file_size: 64 << 20 }
+        Limits { steps: 2_000_000_000, depth: 100_000, memory: 4 << 30, file_size: 256 << 20 }
     }
+}
+
+/// Stack of the threads that evaluate: address space, of which only what is used takes memory. Holds
+/// [`Limits::depth`] levels with room to spare, in builds without optimisation too.
+pub const STACK_SIZE: usize = 1 << 30;
+
+thread_local! {
+    static HAS_LARGE_STACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Tell that the current thread was made with at least [`STACK_SIZE`] of stack, so that evaluations run on it rather
+/// than on threads of their own. For the start handler of a thread pool.
+pub fn mark_large_stack() {
+    HAS_LARGE_STACK.set(true);
+}
+
+/// Run something on a thread whose stack is large enough to evaluate on: this one if it is marked, else a new one.
+/// Fails when the system gives no thread.
+pub fn on_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> std::io::Result<R> {
+    if HAS_LARGE_STACK.get() {
+        return Ok(work());
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, || {
+            mark_large_stack();
+            work()
+        })?;
+        match thread.join() {
+            Ok(result) => Ok(result),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// A tree of files under an absolute path.
 #[derive(Clone)]
 pub struct Mount {
-    /// Where evaluated code sees the root of the tree: absolute, normalised, `/home/me/fleet`.
+    /// Where evaluated code sees the root of the tree: absolute, normalised, `/home/me/fleet`; empty for `/`.
     pub at: Arc<str>,
     /// How messages name files of the tree: empty for the fleet itself, else for instance `<nixpkgs>`.
     pub name: Arc<str>,
@@ -48,44 +85,167 @@ pub enum ParseFailure {
     Syntax(Vec<SyntaxError>),
 }
 
+/// A file of one of the trees.
+#[derive(Clone)]
+pub struct Located<'w> {
+    /// The tree.
+    pub mount: &'w Mount,
+    /// The path in it.
+    pub path: TreePath,
+}
+
+impl Located<'_> {
+    /// The absolute path that evaluated code sees.
+    pub fn absolute(&self) -> String {
+        if self.path.is_root() && !self.mount.at.is_empty() {
+            return self.mount.at.to_string();
+        }
+        format!("{}/{}", self.mount.at, self.path.as_str())
+    }
+
+    /// How messages name the file.
+    pub fn display(&self) -> Arc<str> {
+        if self.mount.name.is_empty() {
+            return self.path.to_arc();
+        }
+        Arc::from(format!("{}/{}", self.mount.name, self.path.as_str()))
+    }
+}
+
+type Parsed = HashMap<(Arc<str>, TreePath), Result<Arc<Ast>, ParseFailure>>;
+
 /// What evaluated code may see, and the files parsed so far. Shared by threads.
-pub struct World {}
+pub struct World {
+    id: u64,
+    limits: Limits,
+    mounts: Vec<Mount>,
+    search_path: Vec<(String, String)>,
+    parsed: Mutex<Parsed>,
+}
 
 impl World {
     /// A world of one tree. It is mounted at the tree's own root on disk, or at `/` where it has none.
     pub fn new(tree: Arc<dyn FileTree>, limits: Limits) -> World {
-        let _ = (tree, limits);
-        unimplemented!()
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let at = tree.root().and_then(|root| root.to_str()).unwrap_or("").trim_end_matches('/');
+        let mount = Mount { at: Arc::from(at), name: Arc::from(""), tree };
+        World {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            limits,
+            mounts: vec![mount],
+            search_path: Vec::new(),
+            parsed: Mutex::default(),
+        }
     }
 
-    /// Add another tree.
+    /// Add another tree. Of trees below one another the inner one counts for its paths.
     pub fn mount(&mut self, mount: Mount) {
-        let _ = mount;
-        unimplemented!()
+        self.mounts.push(mount);
     }
 
     /// Add an entry to the search path that `<name>` looks through; an empty name matches every path. `path` is
     /// absolute.
     pub fn add_search_path(&mut self, name: &str, path: &str) {
-        let _ = (name, path);
-        unimplemented!()
+        self.search_path.push((name.to_owned(), path.to_owned()));
+    }
+
+    /// The entries of the search path, in order: name and absolute path.
+    pub fn search_path(&self) -> &[(String, String)] {
+        &self.search_path
+    }
+
+    /// What an evaluation may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The tree given to [`World::new`].
     pub fn tree(&self) -> &Arc<dyn FileTree> {
-        unimplemented!()
+        &self.mounts[0].tree
     }
 
     /// The syntax tree of a file of the first tree; parsed once.
     pub fn parse(&self, path: &TreePath) -> Result<Arc<Ast>, ParseFailure> {
-        let _ = path;
-        unimplemented!()
+        self.parse_located(&Located { mount: &self.mounts[0], path: path.clone() })
     }
 
-    /// The value of a file of the first tree, evaluated all the way down. What fails is [`crate::data::DataKind::Failed`]
-    /// just where it fails; a file that can't be parsed is so as a whole.
+    /// The value of a file of the first tree, evaluated all the way down. What fails is
+    /// [`DataKind::Failed`] just where it fails; a file that can't be parsed is so as a whole.
     pub fn evaluate(&self, path: &TreePath) -> Data {
-        let _ = path;
-        unimplemented!()
+        let evaluated = on_large_stack(|| {
+            let evaluator = Evaluator::new(self);
+            let located = Located { mount: &self.mounts[0], path: path.clone() };
+            match evaluator.import_located(&located, None, crate::value::Pos::NONE) {
+                Ok(value) => evaluator.data_of(&value),
+                Err(error) => Data { kind: DataKind::Failed(Arc::new(evaluator.failure_of(*error))), place: None },
+            }
+        });
+        evaluated.unwrap_or_else(|error| {
+            let failure = Failure {
+                message: format!("no thread to evaluate on: {error}"),
+                kind: FailureKind::Limit,
+                place: None,
+                help: None,
+                trace: Vec::new(),
+            };
+            Data { kind: DataKind::Failed(Arc::new(failure)), place: None }
+        })
+    }
+
+    /// Evaluate as `bulkhead eval` does; see [`Request`].
+    pub fn request(&self, request: &Request) -> Result<Answer, Failure> {
+        let answer = on_large_stack(|| crate::request::answer(self, request));
+        answer.unwrap_or_else(|error| {
+            Err(Failure {
+                message: format!("no thread to evaluate on: {error}"),
+                kind: FailureKind::Limit,
+                place: None,
+                help: None,
+                trace: Vec::new(),
+            })
+        })
+    }
+
+    /// The text of a file as messages name it ([`Located::display`]), if it can be read.
+    pub fn text(&self, display: &str) -> Option<Arc<str>> {
+        let named = |mount: &&Mount| !mount.name.is_empty() && display.starts_with(&*mount.name);
+        let mount = self.mounts.iter().filter(named).max_by_key(|mount| mount.name.len()).unwrap_or(&self.mounts[0]);
+        let path = TreePath::new(display[mount.name.len()..].trim_start_matches('/')).ok()?;
+        bulkhead_source::read_text(&*mount.tree, &path, self.limits.file_size).ok()
+    }
+
+    /// Tells worlds apart, for caches.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Which tree an absolute path lies in.
+    pub(crate) fn locate(&self, absolute: &str) -> Option<Located<'_>> {
+        let inside = |mount: &&Mount| {
+            absolute.strip_prefix(&*mount.at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mount = self.mounts.iter().filter(inside).max_by_key(|mount| mount.at.len())?;
+        let path = TreePath::new(absolute[mount.at.len()..].trim_start_matches('/')).ok()?;
+        Some(Located { mount, path })
+    }
+
+    pub(crate) fn parse_located(&self, file: &Located<'_>) -> Result<Arc<Ast>, ParseFailure> {
+        let key = (file.mount.at.clone(), file.path.clone());
+        let parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(parsed) = parsed {
+            return parsed;
+        }
+        let parsed = self.parse_uncached(file);
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key, parsed.clone());
+        parsed
+    }
+
+    fn parse_uncached(&self, file: &Located<'_>) -> Result<Arc<Ast>, ParseFailure> {
+        let bytes = file.mount.tree.read(&file.path, self.limits.file_size).map_err(ParseFailure::Read)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let offset = error.utf8_error().valid_up_to();
+            ParseFailure::NotUtf8(offset, error.as_bytes()[offset])
+        })?;
+        bulkhead_syntax::parse(&text).map(Arc::new).map_err(ParseFailure::Syntax)
     }
 }

@@ -124,6 +124,12 @@ pub trait FileTree: Send + Sync {
         Ok(prefix.bytes)
     }
 
+    /// Whether the file at `path`, following links, may be executed by its owner; `None` where the tree does not tell.
+    fn is_executable(&self, path: &TreePath) -> Option<bool> {
+        let _ = path;
+        None
+    }
+
     /// Whether a file, folder or link lies at `path`; errors count as no.
     fn exists(&self, path: &TreePath) -> bool {
         matches!(self.kind(path), Ok(Some(_)))

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -229,6 +229,11 @@ impl FileTree for WorkTree {
             Resolved::Directory(target, ()) | Resolved::Leaf(target, _) => Ok(target),
             Resolved::Nothing(error) => Err(error),
         }
+    }
+
+    fn is_executable(&self, path: &TreePath) -> Option<bool> {
+        let (file, _) = self.open_file(path).ok()?;
+        Some(file.metadata().ok()?.permissions().mode() & 0o100 != 0)
     }
 
     fn read_prefix(&self, path: &TreePath, limit: u64) -> Result<Prefix, ReadError> {

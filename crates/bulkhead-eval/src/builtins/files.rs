@@ -1,0 +1,383 @@
+//! Builtins that read files or make store paths of them. They see the trees of the [`World`](crate::World) alone.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bulkhead_source::{FileKind, ReadError, TreePath};
+use bulkhead_syntax::Symbol;
+
+use super::strings::algorithm_of;
+use super::{Builtin, builtin};
+use crate::code::Source;
+use crate::data::FailureKind;
+use crate::error::{Error, Result};
+use crate::eval::{Evaluator, normal_path};
+use crate::operators::CoerceMode;
+use crate::outcome::{check_globals, parse_failure};
+use crate::pure::store::{self, NarNode};
+use crate::pure::{hash, path};
+use crate::value::{Attr, Attrs, Context, ContextElement, Pos, State, Str, Thunk, Value};
+use crate::world::{Located, ParseFailure};
+
+pub const BUILTINS: &[Builtin] = &[
+    builtin("import", 1, |ev, args, pos| {
+        let path = path_of(ev, &args[0], pos)?;
+        ev.import_path(&path, None, pos)
+    }),
+    builtin("scopedImport", 2, |ev, args, pos| {
+        let scope = ev.closed_attrs_of(&args[0], pos)?;
+        let path = path_of(ev, &args[1], pos)?;
+        ev.import_path(&path, Some(&scope), pos)
+    }),
+    builtin("readFile", 1, |ev, args, pos| {
+        let path = path_of(ev, &args[0], pos)?;
+        let bytes = ev.read(&path, pos)?;
+        if bytes.contains(&0) {
+            let message = format!("the contents of the file '{path}' cannot be represented as a Nix string");
+            return Err(Error::evaluation(message, pos).with_help("the file has a NUL byte: is it binary?"));
+        }
+        Ok(Value::string(bytes, pos))
+    }),
+    builtin("readDir", 1, |ev, args, pos| {
+        let path = path_of(ev, &args[0], pos)?;
+        let located = ev.locate(&path, pos)?;
+        let entries = located.mount.tree.list(&located.path).map_err(|error| read_error(error, pos))?;
+        ev.tick(pos, (entries.len() / 4) as u64)?;
+        let entries = entries.iter().map(|entry| Attr {
+            name: Symbol::new(&entry.name),
+            key: pos,
+            value: Value::string(kind_name(entry.kind).as_bytes(), pos),
+        });
+        Ok(Value::attrs(Attrs::new(entries.collect()), pos))
+    }),
+    builtin("readFileType", 1, |ev, args, pos| {
+        let path = path_of(ev, &args[0], pos)?;
+        let located = ev.locate(&path, pos)?;
+        match located.mount.tree.kind(&located.path).map_err(|error| read_error(error, pos))? {
+            Some(kind) => Ok(Value::string(kind_name(kind).as_bytes(), pos)),
+            None => Err(read_error(ReadError::NotFound { path: located.path }, pos)),
+        }
+    }),
+    builtin("pathExists", 1, |ev, args, pos| {
+        let value = ev.force(&args[0])?;
+        let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
+        let must_be_folder = text.bytes.ends_with(b"/") || text.bytes.ends_with(b"/.");
+        let path = path_of(ev, &value, pos)?;
+        let located = ev.locate(&path, pos)?;
+        let kind = match located.mount.tree.kind(&located.path) {
+            Ok(kind) => kind,
+            Err(ReadError::LeavesRoot { target, .. }) => return Err(outside(ev, &target, pos)),
+            Err(_) => None,
+        };
+        let exists = match kind {
+            Some(FileKind::Directory) => true,
+            Some(FileKind::Symlink) if must_be_folder => located.mount.tree.list(&located.path).is_ok(),
+            Some(_) => !must_be_folder,
+            None => false,
+        };
+        Ok(Value::Bool(exists, pos))
+    }),
+    builtin("path", 1, |ev, args, pos| {
+        let attrs = ev.attrs_of(&args[0], pos)?;
+        let Some(attr) = attrs.get(Symbol::new("path")) else {
+            return Err(Error::evaluation("missing required 'path' attribute in 'builtins.path'", pos));
+        };
+        Ok(ev.path(&path_of(ev, &attr.value, pos)?, pos))
+    }),
+    builtin("filterSource", 2, |ev, args, pos| Ok(ev.path(&path_of(ev, &args[1], pos)?, pos))),
+    builtin("toPath", 1, |ev, args, pos| {
+        let path = path_of(ev, &args[0], pos)?;
+        Ok(Value::string(path.as_bytes(), pos))
+    }),
+    builtin("storePath", 1, |ev, args, pos| {
+        let path = path_of(ev, &args[0], pos)?;
+        if !path.starts_with("/nix/store/") {
+            return Err(Error::evaluation(format!("path '{path}' is not in the Nix store"), pos));
+        }
+        let context = Context::from([ContextElement::Opaque(Arc::from(&*path))]);
+        Ok(Value::String(Str::new(path.as_bytes().into(), Some(Rc::new(context))), pos))
+    }),
+    builtin("toFile", 2, |ev, args, pos| {
+        let name = ev.text_of(&args[0], pos)?;
+        let content = ev.expect_string(&args[1], pos)?;
+        let mut references = Vec::new();
+        for element in content.context.iter().flat_map(|context| context.iter()) {
+            match element {
+                ContextElement::Opaque(path) => references.push(path.to_string()),
+                _ => {
+                    let message =
+                        format!("files created by 'builtins.toFile' may not reference derivations, but {name} does");
+                    return Err(Error::evaluation(message, pos));
+                }
+            }
+        }
+        let references: Vec<&[u8]> = references.iter().map(String::as_bytes).collect();
+        let path = store::text_store_path(name.as_bytes(), &content.bytes, &references)
+            .map_err(|message| Error::evaluation(message, pos))?;
+        Ok(ev.stored(path, Stored::Text(content), pos))
+    }),
+    builtin("findFile", 2, find_file),
+    builtin("hashFile", 2, |ev, args, pos| {
+        let algorithm = algorithm_of(&ev.text_of(&args[0], pos)?, pos)?;
+        let path = path_of(ev, &args[1], pos)?;
+        let bytes = ev.read(&path, pos)?;
+        Ok(Value::string(hash::hash_string(algorithm, &bytes).into_bytes(), pos))
+    }),
+    builtin("baseNameOf", 1, |ev, args, pos| {
+        let value = ev.force(&args[0])?;
+        let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
+        Ok(Value::String(Str::new(path::base_name(&text.bytes).into(), text.context.clone()), pos))
+    }),
+    builtin("dirOf", 1, |ev, args, pos| {
+        let value = ev.force(&args[0])?;
+        if let Value::Path(path, _) = &value {
+            let folder = path.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            return Ok(ev.path(if folder.is_empty() { "/" } else { folder }, pos));
+        }
+        let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
+        Ok(Value::String(Str::new(path::directory_of_string(&text.bytes).into(), text.context.clone()), pos))
+    }),
+];
+
+/// What lies behind a store path that was made during the evaluation.
+pub enum Stored {
+    /// A copy of this absolute path.
+    Copy(Arc<str>),
+    /// The text given to `toFile`.
+    Text(Rc<Str>),
+}
+
+fn kind_name(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Regular => "regular",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "symlink",
+        FileKind::Other => "unknown",
+    }
+}
+
+fn read_error(error: ReadError, pos: Pos) -> Box<Error> {
+    Error::new(FailureKind::Read, error.to_string(), pos)
+}
+
+fn outside(ev: &Evaluator<'_>, path: &str, pos: Pos) -> Box<Error> {
+    let reason = format!("`{path}` lies outside the tree that is read");
+    Error::unknown(
+        &ev.unknown(&reason, Some("`-I name=PATH` or `--nixpkgs PATH` makes further trees readable"), pos),
+        pos,
+    )
+}
+
+/// The argument as an absolute, normalised path.
+fn path_of(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<String> {
+    let value = ev.force(value)?;
+    if let Value::Path(path, _) = &value {
+        return Ok(path.path.to_string());
+    }
+    let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
+    let text = std::str::from_utf8(&text.bytes).map_err(|_| Error::evaluation("a path that is not UTF-8", pos))?;
+    if !text.starts_with('/') {
+        return Err(Error::evaluation(format!("string '{text}' doesn't represent an absolute path"), pos)
+            .with_help("write a path (`./x`) rather than a string (`\"x\"`)"));
+    }
+    Ok(normal_path(text))
+}
+
+/// Look `name` up in a search path: a list of `{ prefix, path }`.
+fn find_file(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
+    let entries = ev.list_of(&args[0], pos)?;
+    let name = ev.text_of(&args[1], pos)?;
+    for entry in &entries.items {
+        let entry = ev.force(entry)?;
+        let prefix = match &entry {
+            Value::Attrs(attrs, _) => match attrs.get(Symbol::new("prefix")) {
+                Some(attr) => ev.text_of(&attr.value, pos)?,
+                None => String::new(),
+            },
+            other => return Err(ev.wrong_type("a set", other, pos)),
+        };
+        let rest = match name.strip_prefix(&prefix) {
+            Some(rest) if prefix.is_empty() || rest.is_empty() => rest,
+            Some(rest) if rest.starts_with('/') => &rest[1..],
+            _ => continue,
+        };
+        let folder = ev.select_name(&entry, Symbol::new("path"), pos)?;
+        let folder = path_of(ev, &folder, pos)?;
+        let candidate = normal_path(&format!("{folder}/{rest}"));
+        let located = ev.locate(&candidate, pos)?;
+        if located.mount.tree.exists(&located.path) {
+            return Ok(ev.path(&candidate, pos));
+        }
+    }
+    let ours =
+        matches!(ev.globals.get(Symbol::new("__nixPath")), Some(Value::List(list, _)) if Rc::ptr_eq(&list, &entries));
+    if ours {
+        let first = name.split('/').next().unwrap_or_default();
+        let reason = format!("no `{first}` is known here");
+        let help = match first {
+            "nixpkgs" => "name one with --nixpkgs PATH or NIX_PATH, or run with --evaluator nix".to_owned(),
+            other => format!("name it with -I {other}=PATH, or run with --evaluator nix"),
+        };
+        return Err(Error::unknown(&ev.unknown(&reason, Some(&help), pos), pos));
+    }
+    let message = format!("file '{name}' was not found in the Nix search path (add it using $NIX_PATH or -I)");
+    Err(Error::new(FailureKind::Thrown, message, pos))
+}
+
+impl Evaluator<'_> {
+    /// Which tree an absolute path lies in; outside of all of them it is unknown.
+    pub fn locate(&self, absolute: &str, pos: Pos) -> Result<Located<'_>> {
+        let origin = self.store_origin(absolute);
+        let absolute = origin.as_deref().unwrap_or(absolute);
+        self.world.locate(absolute).ok_or_else(|| outside(self, absolute, pos))
+    }
+
+    /// The path that a store path was copied from.
+    fn store_origin(&self, absolute: &str) -> Option<String> {
+        let end = absolute.strip_prefix("/nix/store/")?.find('/').map_or(absolute.len(), |end| end + 11);
+        match self.store.borrow().get(&absolute[..end])? {
+            Stored::Copy(origin) => Some(format!("{origin}{}", &absolute[end..])),
+            Stored::Text(_) => None,
+        }
+    }
+
+    fn read(&self, absolute: &str, pos: Pos) -> Result<Vec<u8>> {
+        if let Some(Stored::Text(text)) = self.store.borrow().get(absolute) {
+            return Ok(text.bytes.to_vec());
+        }
+        let located = self.locate(absolute, pos)?;
+        let bytes =
+            located.mount.tree.read(&located.path, self.world.limits().file_size).map_err(|error| match error {
+                ReadError::LeavesRoot { target, .. } => outside(self, &target, pos),
+                error => read_error(error, pos),
+            })?;
+        self.reserve(pos, bytes.len())?;
+        Ok(bytes)
+    }
+
+    /// The value of the file at an absolute path, or of its `default.nix`.
+    pub fn import_path(&self, absolute: &str, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+        if let Some(Stored::Text(text)) = self.store.borrow().get(absolute) {
+            let text = text.lossy().into_owned();
+            return self.nested(pos, || self.text_value(&text, absolute, "/nix/store"));
+        }
+        let located = self.locate(absolute, pos)?;
+        self.import_located(&located, scope, pos)
+    }
+
+    pub fn import_located(&self, located: &Located<'_>, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+        let tree = &located.mount.tree;
+        let at_link = |error| match error {
+            ReadError::LeavesRoot { target, .. } => outside(self, &target, pos),
+            error => read_error(error, pos),
+        };
+        let mut path = tree.resolve(&located.path).map_err(at_link)?;
+        if let Some(FileKind::Directory) = tree.kind(&path).map_err(at_link)? {
+            let default = path.join("default.nix").map_err(|error| Error::evaluation(error.to_string(), pos))?;
+            path = tree.resolve(&default).map_err(at_link)?;
+        }
+        let file = Located { mount: located.mount, path };
+        let absolute: Arc<str> = Arc::from(file.absolute());
+        let known = if scope.is_none() { self.imports.borrow().get(&absolute).cloned() } else { None };
+        if let Some(value) = known {
+            return self.force(&value).map_err(|error| error.or_at(pos));
+        }
+        if scope.is_some() {
+            return self.nested(pos, || self.load(&file, absolute, scope, pos));
+        }
+        // A file that needs its own value to have a value never gets one.
+        self.imports.borrow_mut().insert(absolute.clone(), Thunk::new(State::Running));
+        let value = self.nested(pos, || self.load(&file, absolute.clone(), None, pos));
+        match &value {
+            Ok(value) => self.imports.borrow_mut().insert(absolute, value.clone()),
+            Err(_) => self.imports.borrow_mut().remove(&absolute),
+        };
+        value
+    }
+
+    fn load(&self, file: &Located<'_>, absolute: Arc<str>, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+        let display = file.display();
+        let ast = self.world.parse_located(file).map_err(|failure| {
+            let failure = if let ParseFailure::Read(ReadError::LeavesRoot { target, .. }) = &failure {
+                return outside(self, target, pos);
+            } else {
+                parse_failure(&display, failure)
+            };
+            let mut error = Error::new(failure.kind, failure.message, pos).placed(failure.place);
+            error.help = failure.help;
+            error.elsewhere = failure.trace;
+            error
+        })?;
+        let folder = file.path.parent().unwrap_or_else(TreePath::root);
+        let folder = Located { mount: file.mount, path: folder }.absolute();
+        let folder: Arc<str> = Arc::from(folder.trim_end_matches('/'));
+        let scope = scope.map(|attrs| attrs.entries().iter().map(|attr| (attr.name, attr.value.clone())).collect());
+        let source = Source { ast, file: display, folder, path: Some(absolute), scope };
+        let Some(code) = self.files.add(source) else {
+            return Err(Error::new(FailureKind::Limit, "too many files in one evaluation", pos));
+        };
+        check_globals(self, &code)?;
+        self.eval(&code, &None, code.ast.root)
+    }
+
+    /// What `"${./path}"` gives: the store path that Nix would copy the file to.
+    pub fn copy_to_store(&self, absolute: &str, pos: Pos) -> Result<Rc<Str>> {
+        let located = self.locate(absolute, pos)?;
+        let mut budget = COPY_LIMIT;
+        let node = self.nar_node(&located, &mut budget, pos)?;
+        let name = absolute.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source");
+        let path = store::source_store_path(name.as_bytes(), &store::nar_sha256(&node))
+            .map_err(|message| Error::evaluation(message, pos))?;
+        match self.stored(path, Stored::Copy(Arc::from(absolute)), pos) {
+            Value::String(string, _) => Ok(string),
+            _ => Err(Error::evaluation("not a store path", pos)),
+        }
+    }
+
+    fn stored(&self, path: Vec<u8>, what: Stored, pos: Pos) -> Value {
+        let path: Arc<str> = Arc::from(String::from_utf8_lossy(&path));
+        self.store.borrow_mut().insert(path.clone(), what);
+        let context = Context::from([ContextElement::Opaque(path.clone())]);
+        Value::String(Str::new(path.as_bytes().into(), Some(Rc::new(context))), pos)
+    }
+
+    fn nar_node(&self, file: &Located<'_>, budget: &mut u64, pos: Pos) -> Result<NarNode<'static>> {
+        let tree = &file.mount.tree;
+        let too_large = || {
+            let reason = format!("the store path of `{}` is not computed, because it is large", file.display());
+            Error::unknown(&self.unknown(&reason, None, pos), pos)
+        };
+        *budget = budget.checked_sub(64).ok_or_else(too_large)?;
+        let kind = tree.kind(&file.path).map_err(|error| read_error(error, pos))?;
+        match kind {
+            Some(FileKind::Regular) => {
+                let prefix = tree.read_prefix(&file.path, *budget).map_err(|error| read_error(error, pos))?;
+                *budget = budget.checked_sub(prefix.length).ok_or_else(too_large)?;
+                let Some(executable) = tree.is_executable(&file.path) else {
+                    let reason = format!("whether `{}` is executable is not known here", file.display());
+                    return Err(Error::unknown(&self.unknown(&reason, None, pos), pos));
+                };
+                Ok(NarNode::File { executable, contents: Cow::Owned(prefix.bytes) })
+            }
+            Some(FileKind::Directory) => {
+                let mut entries = Vec::new();
+                for entry in tree.list(&file.path).map_err(|error| read_error(error, pos))? {
+                    let path = file.path.join(&entry.name).map_err(|e| Error::evaluation(e.to_string(), pos))?;
+                    let child = Located { mount: file.mount, path };
+                    let node = self.nested(pos, || self.nar_node(&child, budget, pos))?;
+                    entries.push((entry.name.as_bytes().to_vec(), node));
+                }
+                Ok(NarNode::Directory(entries))
+            }
+            Some(FileKind::Symlink | FileKind::Other) => {
+                let reason = format!("the store path of `{}`, a link or special file, is not computed", file.display());
+                Err(Error::unknown(&self.unknown(&reason, None, pos), pos))
+            }
+            None => Err(read_error(ReadError::NotFound { path: file.path.clone() }, pos)),
+        }
+    }
+}
+
+/// The most that is read to compute one store path, in bytes.
+const COPY_LIMIT: u64 = 32 << 20;

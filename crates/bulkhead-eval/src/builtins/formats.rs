@@ -1,0 +1,135 @@
+//! JSON and TOML.
+
+use std::rc::Rc;
+
+use bulkhead_syntax::Symbol;
+
+use super::{Builtin, builtin};
+use crate::error::{Error, Result};
+use crate::eval::{Evaluator, join_context};
+use crate::operators::CoerceMode;
+use crate::pure::data::Data;
+use crate::pure::{json, number, toml};
+use crate::value::{Attr, Attrs, Context, Pos, Str, Value};
+
+pub const BUILTINS: &[Builtin] = &[
+    builtin("toJSON", 1, |ev, args, pos| {
+        let mut writer = Writer { out: Vec::new(), context: None };
+        writer.value(ev, &args[0], pos)?;
+        Ok(Value::String(Str::new(writer.out.into(), writer.context), pos))
+    }),
+    builtin("fromJSON", 1, |ev, args, pos| {
+        let text = ev.expect_string(&args[0], pos)?;
+        ev.reserve(pos, text.bytes.len().saturating_mul(2))?;
+        let parsed = json::parse(&text.bytes).map_err(|message| Error::evaluation(message, pos))?;
+        Ok(value_of(parsed, pos))
+    }),
+    builtin("fromTOML", 1, |ev, args, pos| {
+        let text = ev.expect_string(&args[0], pos)?;
+        ev.reserve(pos, text.bytes.len().saturating_mul(2))?;
+        let parsed = toml::parse(&text.bytes).map_err(|message| Error::evaluation(message, pos))?;
+        Ok(value_of(parsed, pos))
+    }),
+];
+
+fn value_of(data: Data, pos: Pos) -> Value {
+    match data {
+        Data::Null => Value::Null(pos),
+        Data::Bool(value) => Value::Bool(value, pos),
+        Data::Int(value) => Value::Int(value, pos),
+        Data::Float(value) => Value::Float(value, pos),
+        Data::String(bytes) => Value::string(bytes.into_bytes(), pos),
+        Data::Array(items) => Value::list(items.into_iter().map(|item| value_of(item, pos)).collect(), pos),
+        Data::Object(members) => {
+            let entries = members
+                .into_iter()
+                .map(|(name, value)| Attr { name: Symbol::new(&name), key: pos, value: value_of(value, pos) })
+                .collect();
+            Value::attrs(Attrs::new(entries), pos)
+        }
+    }
+}
+
+/// A value as JSON text.
+pub fn value_to_json_text(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<Vec<u8>> {
+    let mut writer = Writer { out: Vec::new(), context: None };
+    writer.value(ev, value, pos)?;
+    Ok(writer.out)
+}
+
+struct Writer {
+    out: Vec<u8>,
+    context: Option<Rc<Context>>,
+}
+
+impl Writer {
+    fn value(&mut self, ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<()> {
+        ev.nested(pos, || {
+            ev.reserve(pos, self.out.len())?;
+            let value = ev.force(value)?;
+            match &value {
+                Value::Null(_) => self.out.extend_from_slice(b"null"),
+                Value::Bool(value, _) => self.out.extend_from_slice(if *value { b"true" } else { b"false" }),
+                Value::Int(value, _) => self.out.extend_from_slice(value.to_string().as_bytes()),
+                Value::Float(value, _) => self.out.extend_from_slice(number::float_to_json(*value).as_bytes()),
+                Value::String(text, _) => self.string(text, pos)?,
+                Value::Path(path, at) => {
+                    let copied = ev.copy_to_store(&path.path, *at)?;
+                    self.string(&copied, pos)?;
+                }
+                Value::List(list, _) => {
+                    self.out.push(b'[');
+                    for (index, item) in list.items.iter().enumerate() {
+                        if index > 0 {
+                            self.out.push(b',');
+                        }
+                        self.value(ev, item, pos)?;
+                    }
+                    self.out.push(b']');
+                }
+                Value::Attrs(attrs, at) => self.attrs(ev, &value, attrs, *at)?,
+                other => {
+                    return Err(match other {
+                        Value::Unknown(unknown, _) => Error::unknown(unknown, pos),
+                        other => {
+                            Error::evaluation(format!("cannot convert {} to JSON", other.described_type()), other.pos())
+                        }
+                    });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn attrs(&mut self, ev: &Evaluator<'_>, value: &Value, attrs: &Attrs, pos: Pos) -> Result<()> {
+        if attrs.get(ev.symbols.to_string).is_some() {
+            let text = ev.coerce_to_string(value, CoerceMode::Interpolate, pos)?;
+            return self.string(&text, pos);
+        }
+        if let Some(attr) = attrs.get(ev.symbols.out_path) {
+            return self.value(ev, &attr.value, pos);
+        }
+        if let Some(unknown) = &attrs.open {
+            return Err(Error::unknown(unknown, pos));
+        }
+        self.out.push(b'{');
+        for (index, attr) in attrs.by_name().into_iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            json::write_string(attr.name.as_str().as_bytes(), &mut self.out)
+                .map_err(|error| Error::evaluation(error, attr.key))?;
+            self.out.push(b':');
+            self.value(ev, &attr.value, attr.key).map_err(|error| {
+                error.through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
+            })?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn string(&mut self, text: &Str, pos: Pos) -> Result<()> {
+        join_context(&mut self.context, &text.context);
+        json::write_string(&text.bytes, &mut self.out).map_err(|error| Error::evaluation(error, pos))
+    }
+}

@@ -1,0 +1,104 @@
+//! Why an evaluation does not give a value.
+
+use std::rc::Rc;
+
+use bulkhead_diagnostics::Place;
+
+use crate::data::FailureKind;
+use crate::value::{Pos, Unknown};
+
+/// The result of evaluating something.
+pub type Result<T, E = Box<Error>> = std::result::Result<T, E>;
+
+/// How many steps of a trace are kept; the middle of a longer one tells nothing new.
+const TRACE_LENGTH: usize = 40;
+
+/// A failure, with the way to it.
+#[derive(Debug)]
+pub struct Error {
+    pub cause: Cause,
+    pub message: String,
+    pub pos: Pos,
+    pub help: Option<String>,
+    /// A place that has no [`Pos`], because its file could not be parsed; counts before `pos`.
+    pub place: Option<Place>,
+    /// Further places of that kind.
+    pub elsewhere: Vec<(Option<Place>, String)>,
+    /// Through which calls it came, innermost first.
+    pub trace: Vec<(Pos, String)>,
+    /// How many steps were left out of `trace`.
+    pub omitted: usize,
+}
+
+/// What kind of failure it is.
+#[derive(Debug)]
+pub enum Cause {
+    /// A failure that the user sees.
+    Failure(FailureKind),
+    /// Not a failure: something needed is unknown. The innermost expression that needs it turns into unknown.
+    Unknown(Rc<Unknown>),
+}
+
+impl Error {
+    pub fn new(kind: FailureKind, message: impl Into<String>, pos: Pos) -> Box<Error> {
+        Box::new(Error {
+            cause: Cause::Failure(kind),
+            message: message.into(),
+            pos,
+            help: None,
+            place: None,
+            elsewhere: Vec::new(),
+            trace: Vec::new(),
+            omitted: 0,
+        })
+    }
+
+    /// A type error, a missing attribute, a wrong argument.
+    pub fn evaluation(message: impl Into<String>, pos: Pos) -> Box<Error> {
+        Error::new(FailureKind::Evaluation, message, pos)
+    }
+
+    pub fn unknown(unknown: &Rc<Unknown>, pos: Pos) -> Box<Error> {
+        Box::new(Error {
+            cause: Cause::Unknown(unknown.clone()),
+            message: String::new(),
+            pos,
+            help: None,
+            place: None,
+            elsewhere: Vec::new(),
+            trace: Vec::new(),
+            omitted: 0,
+        })
+    }
+
+    pub fn with_help(mut self: Box<Error>, help: impl Into<String>) -> Box<Error> {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn placed(mut self: Box<Error>, place: Option<Place>) -> Box<Error> {
+        self.place = place;
+        self
+    }
+
+    /// Give a failure that has no place this one.
+    pub fn or_at(mut self: Box<Error>, pos: Pos) -> Box<Error> {
+        if self.pos == Pos::NONE {
+            self.pos = pos;
+        }
+        self
+    }
+
+    /// Add a step to the trace: what was being done at `pos`. A step at the place of the last one adds nothing.
+    pub fn through(mut self: Box<Error>, pos: Pos, what: impl FnOnce() -> String) -> Box<Error> {
+        if matches!(self.cause, Cause::Unknown(_)) || self.trace.last().is_some_and(|(last, _)| *last == pos) {
+            return self;
+        }
+        if self.trace.len() < TRACE_LENGTH {
+            self.trace.push((pos, what()));
+        } else {
+            self.omitted += 1;
+        }
+        self
+    }
+}

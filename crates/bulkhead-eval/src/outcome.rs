@@ -1,0 +1,182 @@
+//! From an evaluator's values and errors to owned data.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+
+use crate::code::Code;
+use crate::data::{AttrsData, Data, DataKind, Failure, FailureKind, Field, Unknown};
+use crate::error::{Cause, Error};
+use crate::eval::Evaluator;
+use crate::value::{self, Pos, Value};
+use crate::world::ParseFailure;
+
+/// Bytes that one node of [`Data`] takes, roughly; counted against the limit of memory.
+const NODE: usize = 128;
+
+impl Evaluator<'_> {
+    /// Evaluate a value all the way down. Failures and unknowns stay where they are.
+    pub fn data_of(&self, value: &Value) -> Data {
+        self.convert(value, Pos::NONE, &mut Path { containers: Vec::new(), nodes: 0 })
+    }
+
+    fn convert(&self, value: &Value, pos: Pos, path: &mut Path) -> Data {
+        path.nodes += 1;
+        let forced = self.nested(pos, || {
+            self.reserve(pos, path.nodes * NODE)?;
+            self.force(value)
+        });
+        let value = match forced {
+            Ok(value) => value,
+            Err(error) => {
+                let place = self.files.place(pos);
+                let kind = match &error.cause {
+                    Cause::Unknown(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
+                    Cause::Failure(_) => DataKind::Failed(Arc::new(self.failure_of(*error))),
+                };
+                return Data { kind, place };
+            }
+        };
+        let place = self.files.place(value.pos());
+        let kind = match &value {
+            Value::Null(_) => DataKind::Null,
+            Value::Bool(value, _) => DataKind::Bool(*value),
+            Value::Int(value, _) => DataKind::Int(*value),
+            Value::Float(value, _) => DataKind::Float(*value),
+            Value::String(text, _) => DataKind::String(Arc::from(text.lossy())),
+            Value::Path(path, _) => DataKind::Path(Arc::from(&*path.path)),
+            Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) | Value::Thunk(_) => DataKind::Function,
+            Value::Unknown(unknown, _) => DataKind::Unknown(self.unknown_of(unknown)),
+            Value::List(list, at) => match path.enter(Rc::as_ptr(list).cast()) {
+                false => self.endless(*at),
+                true => {
+                    let items = list.items.iter().map(|item| self.convert(item, *at, path)).collect();
+                    path.containers.pop();
+                    DataKind::List(items)
+                }
+            },
+            Value::Attrs(attrs, at) => match path.enter(Rc::as_ptr(attrs).cast()) {
+                false => self.endless(*at),
+                true => {
+                    let entries = attrs.entries().iter().map(|attr| {
+                        let field =
+                            Field { key: self.files.place(attr.key), value: self.convert(&attr.value, attr.key, path) };
+                        (Arc::from(attr.name.as_str()), field)
+                    });
+                    let entries = entries.collect();
+                    path.containers.pop();
+                    let open = attrs.open.as_ref().map(|unknown| self.unknown_of(unknown));
+                    DataKind::Attrs(AttrsData { attrs: entries, open })
+                }
+            },
+        };
+        Data { kind, place }
+    }
+
+    fn endless(&self, pos: Pos) -> DataKind {
+        DataKind::Failed(Arc::new(Failure {
+            message: "this value contains itself and has no end".to_owned(),
+            kind: FailureKind::Evaluation,
+            place: self.files.place(pos),
+            help: None,
+            trace: Vec::new(),
+        }))
+    }
+
+    /// Why something is unknown, with its place.
+    pub fn unknown_of(&self, unknown: &value::Unknown) -> Unknown {
+        Unknown {
+            reason: unknown.reason.clone(),
+            help: unknown.help.clone(),
+            place: self.files.place(unknown.origin.get()),
+        }
+    }
+
+    /// An error for people: places instead of positions.
+    pub fn failure_of(&self, error: Error) -> Failure {
+        let (kind, message, help, at) = match &error.cause {
+            Cause::Failure(kind) => (*kind, error.message, error.help, error.pos),
+            Cause::Unknown(unknown) => (
+                FailureKind::Unknown,
+                format!("this is unknown: {}", unknown.reason),
+                unknown.help.as_ref().map(|help| help.to_string()),
+                unknown.origin.get(),
+            ),
+        };
+        let mut trace = error.elsewhere;
+        if error.place.is_some() && at != Pos::NONE {
+            trace.push((self.files.place(at), "needed here".to_owned()));
+        }
+        trace.extend(error.trace.into_iter().map(|(pos, what)| (self.files.place(pos), what)));
+        if error.omitted > 0 {
+            trace.push((None, format!("… and {} steps more", error.omitted)));
+        }
+        Failure { message, kind, place: error.place.or_else(|| self.files.place(at)), help, trace }
+    }
+}
+
+/// The containers that are being converted, outermost first, and how many nodes there are so far.
+struct Path {
+    containers: Vec<*const ()>,
+    nodes: usize,
+}
+
+impl Path {
+    /// Go into a container, unless it is being converted already.
+    fn enter(&mut self, container: *const ()) -> bool {
+        if self.containers.contains(&container) {
+            return false;
+        }
+        self.containers.push(container);
+        true
+    }
+}
+
+/// The failure to parse a file, at its place.
+pub fn parse_failure(file: &Arc<str>, failure: ParseFailure) -> Failure {
+    let whole = |kind, message, help: Option<&str>| Failure {
+        message,
+        kind,
+        place: Some(Place::file(file.clone())),
+        help: help.map(str::to_owned),
+        trace: Vec::new(),
+    };
+    match failure {
+        ParseFailure::Read(error) => whole(FailureKind::Read, error.to_string(), None),
+        ParseFailure::NotUtf8(offset, byte) => whole(
+            FailureKind::Read,
+            format!("can't read {file}: it is not UTF-8 (byte 0x{byte:02x} at {offset})"),
+            Some("save the file as UTF-8"),
+        ),
+        ParseFailure::Syntax(errors) => {
+            let mut errors = errors.into_iter();
+            let Some(first) = errors.next() else {
+                return whole(FailureKind::Syntax, "it is no Nix expression".to_owned(), None);
+            };
+            let mut trace = Vec::new();
+            if let Some((span, message)) = first.related {
+                trace.push((Some(Place::new(file.clone(), span)), message));
+            }
+            trace.extend(errors.map(|error| (Some(Place::new(file.clone(), error.span)), error.message)));
+            Failure {
+                message: first.message,
+                kind: FailureKind::Syntax,
+                place: Some(Place::new(file.clone(), first.span)),
+                help: first.help,
+                trace,
+            }
+        }
+    }
+}
+
+/// Names that a file uses but nothing defines, as Nix finds them before it evaluates.
+pub fn check_globals(evaluator: &Evaluator<'_>, code: &Code) -> Result<(), Box<Error>> {
+    for (name, expr) in &code.ast.globals {
+        let scoped = code.scope.as_ref().is_some_and(|scope| scope.contains_key(name));
+        if !scoped && evaluator.globals.get(*name).is_none() {
+            return Err(evaluator.undefined(*name, code.pos(*expr)));
+        }
+    }
+    Ok(())
+}

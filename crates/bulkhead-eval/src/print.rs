@@ -1,0 +1,107 @@
+//! Values as Nix prints them (`nix-instantiate --eval`).
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use crate::pure::number;
+use crate::value::{Attrs, List, Value};
+
+/// Show a value as far as it has been evaluated. What has not been is `<CODE>`; what was shown before is `«repeated»`.
+pub fn print(value: &Value) -> String {
+    let mut out = String::new();
+    Printer { seen: HashSet::new() }.value(value, &mut out, 0);
+    out
+}
+
+/// Deeper structures are cut; nobody reads them, and printing recurses.
+const MAX_DEPTH: usize = 5_000;
+
+struct Printer {
+    seen: HashSet<*const ()>,
+}
+
+impl Printer {
+    fn value(&mut self, value: &Value, out: &mut String, depth: usize) {
+        if depth > MAX_DEPTH {
+            return out.push_str("«too deep»");
+        }
+        match value {
+            Value::Null(_) => out.push_str("null"),
+            Value::Bool(value, _) => out.push_str(if *value { "true" } else { "false" }),
+            Value::Int(value, _) => out.push_str(&value.to_string()),
+            Value::Float(value, _) => out.push_str(&number::float_to_display(*value)),
+            Value::String(text, _) => quote(&text.lossy(), out),
+            Value::Path(path, _) => out.push_str(&path.path),
+            Value::List(list, _) => self.list(list, out, depth),
+            Value::Attrs(attrs, _) => self.attrs(attrs, out, depth),
+            Value::Closure(..) => out.push_str("<LAMBDA>"),
+            Value::Builtin(..) => out.push_str("<PRIMOP>"),
+            Value::Partial(..) => out.push_str("<PRIMOP-APP>"),
+            Value::Unknown(unknown, _) => {
+                out.push_str("«unknown: ");
+                out.push_str(&unknown.reason);
+                out.push('»');
+            }
+            Value::Thunk(thunk) => match thunk.done() {
+                Some(value) => self.value(&value, out, depth),
+                None => out.push_str("<CODE>"),
+            },
+        }
+    }
+
+    fn list(&mut self, list: &Rc<List>, out: &mut String, depth: usize) {
+        if !list.items.is_empty() && !self.seen.insert(Rc::as_ptr(list).cast()) {
+            return out.push_str("«repeated»");
+        }
+        out.push_str("[ ");
+        for item in &list.items {
+            self.value(item, out, depth + 1);
+            out.push(' ');
+        }
+        out.push(']');
+    }
+
+    fn attrs(&mut self, attrs: &Rc<Attrs>, out: &mut String, depth: usize) {
+        if !attrs.entries().is_empty() && !self.seen.insert(Rc::as_ptr(attrs).cast()) {
+            return out.push_str("«repeated»");
+        }
+        out.push_str("{ ");
+        for attr in attrs.by_name() {
+            name(attr.name.as_str(), out);
+            out.push_str(" = ");
+            self.value(&attr.value, out, depth + 1);
+            out.push_str("; ");
+        }
+        if attrs.open.is_some() {
+            out.push_str("«perhaps more» ");
+        }
+        out.push('}');
+    }
+}
+
+/// A string literal.
+pub fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(char);
+            }
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '$' if chars.peek() == Some(&'{') => out.push_str("\\$"),
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+}
+
+fn name(name: &str, out: &mut String) {
+    const KEYWORDS: &[&str] = &["if", "then", "else", "assert", "with", "let", "in", "rec", "inherit"];
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '\'' | '-'));
+    if plain && !KEYWORDS.contains(&name) { out.push_str(name) } else { quote(name, out) }
+}

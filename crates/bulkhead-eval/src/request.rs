@@ -1,0 +1,205 @@
+//! One evaluation as the command line asks for it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bulkhead_syntax::{Expr, Parameter, Symbol};
+
+use crate::builtins::value_to_json_text;
+use crate::code::Source;
+use crate::data::{Failure, FailureKind};
+use crate::error::{Error, Result};
+use crate::eval::Evaluator;
+use crate::outcome::{check_globals, parse_failure};
+use crate::print::print;
+use crate::value::{Attr, Attrs, Pos, Value};
+use crate::world::{ParseFailure, World};
+
+/// What to evaluate, and how to show it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The expression.
+    pub input: Input,
+    /// Attributes (or indices of lists) to go down, as after `-A`; names in quotes may have dots.
+    pub attr_path: String,
+    /// Arguments for functions on the way, by name.
+    pub arguments: Vec<(String, Argument)>,
+    /// How to show the value.
+    pub output: Output,
+}
+
+/// Where an expression comes from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file, or a folder with a `default.nix`, by its absolute path.
+    File(String),
+    /// A text.
+    Text {
+        /// The expression.
+        text: String,
+        /// How messages name it, e.g. `«string»`.
+        name: String,
+        /// The absolute path of the folder that its relative paths start from.
+        folder: String,
+    },
+}
+
+/// A value for a function's argument.
+#[derive(Clone, Debug)]
+pub enum Argument {
+    /// An expression.
+    Expression(String),
+    /// A string.
+    String(String),
+}
+
+/// How a value is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// As Nix prints values; what has not been needed is `<CODE>`, unless `strict`.
+    Nix {
+        /// Evaluate all the way down first.
+        strict: bool,
+    },
+    /// As JSON, always strict.
+    Json,
+    /// A string (or what becomes one) as it is.
+    Raw,
+}
+
+/// What came out.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The value; without a line end.
+    pub text: Vec<u8>,
+    /// What `trace` and `warn` said, in order.
+    pub messages: Vec<String>,
+}
+
+pub fn answer(world: &World, request: &Request) -> std::result::Result<Answer, Failure> {
+    let evaluator = Evaluator::new(world);
+    let shown = show(&evaluator, request);
+    let messages = evaluator.messages.take();
+    match shown {
+        Ok(text) => Ok(Answer { text, messages }),
+        Err(error) => Err(evaluator.failure_of(*error)),
+    }
+}
+
+fn show(ev: &Evaluator<'_>, request: &Request) -> Result<Vec<u8>> {
+    let mut arguments = Vec::new();
+    for (name, argument) in &request.arguments {
+        let value = match argument {
+            Argument::String(text) => Value::string(text.as_bytes(), Pos::NONE),
+            Argument::Expression(text) => ev.text_value(text, &format!("«argument {name}»"), "/")?,
+        };
+        arguments.push(Attr { name: Symbol::new(name), key: Pos::NONE, value });
+    }
+    let arguments = Value::attrs(Attrs::new(arguments), Pos::NONE);
+    let value = match &request.input {
+        Input::File(path) => ev.import_path(path, None, Pos::NONE)?,
+        Input::Text { text, name, folder } => ev.text_value(text, name, folder)?,
+    };
+    let value = ev.follow(value, &request.attr_path, &arguments)?;
+    match request.output {
+        Output::Nix { strict } => {
+            let value = if strict { ev.force_deep(&value, Pos::NONE)? } else { ev.force(&value)? };
+            Ok(print(&value).into_bytes())
+        }
+        Output::Json => value_to_json_text(ev, &value, Pos::NONE),
+        Output::Raw => {
+            let value = ev.force(&value)?;
+            let text = ev.coerce_to_string(&value, crate::operators::CoerceMode::Interpolate, value.pos())?;
+            Ok(text.bytes.to_vec())
+        }
+    }
+}
+
+impl Evaluator<'_> {
+    /// The value of a text.
+    pub fn text_value(&self, text: &str, name: &str, folder: &str) -> Result<Value> {
+        let file: Arc<str> = Arc::from(name);
+        let ast = match bulkhead_syntax::parse(text) {
+            Ok(ast) => Arc::new(ast),
+            Err(errors) => {
+                let failure = parse_failure(&file, ParseFailure::Syntax(errors));
+                return Err(Error::new(FailureKind::Syntax, failure.message, Pos::NONE).placed(failure.place));
+            }
+        };
+        let source = Source { ast, file, folder: Arc::from(folder), path: None, scope: None };
+        let Some(code) = self.files.add(source) else {
+            return Err(Error::new(FailureKind::Limit, "too many files", Pos::NONE));
+        };
+        check_globals(self, &code)?;
+        self.eval(&code, &None, code.ast.root)
+    }
+
+    /// Go down an attribute path as `nix-instantiate -A` does, calling functions on the way.
+    fn follow(&self, mut value: Value, path: &str, arguments: &Value) -> Result<Value> {
+        for name in attr_path(path)? {
+            value = self.auto_call(value, arguments)?;
+            value = match (&value, name.parse::<usize>()) {
+                (Value::List(list, _), Ok(index)) => match list.items.get(index) {
+                    Some(item) => self.force(item)?,
+                    None => {
+                        let message = format!("list index {index} in the attribute path '{path}' is out of bounds");
+                        return Err(Error::evaluation(message, value.pos()));
+                    }
+                },
+                _ => self.select_name(&value, Symbol::new(&name), value.pos())?,
+            };
+        }
+        let wanted = matches!(arguments, Value::Attrs(attrs, _) if !attrs.entries().is_empty());
+        if wanted || !path.is_empty() { self.auto_call(value, arguments) } else { Ok(value) }
+    }
+
+    fn auto_call(&self, value: Value, arguments: &Value) -> Result<Value> {
+        let value = self.force(&value)?;
+        let pos = value.pos();
+        if let Value::Attrs(attrs, _) = &value
+            && let Some(functor) = attrs.get(self.symbols.functor)
+        {
+            let called = self.apply(&functor.value, std::slice::from_ref(&value), pos)?;
+            return self.nested(pos, || self.auto_call(called, arguments));
+        }
+        let Value::Closure(closure, _) = &value else { return Ok(value) };
+        let Expr::Lambda(lambda) = closure.code.ast.expr(closure.lambda) else { return Ok(value) };
+        let Parameter::Pattern { formals, ellipsis, .. } = &lambda.parameter else { return Ok(value) };
+        let Value::Attrs(given, _) = arguments else { return Ok(value) };
+        let mut chosen = if *ellipsis { given.entries().to_vec() } else { Vec::new() };
+        for formal in formals {
+            match (given.get(formal.name), formal.default) {
+                (Some(attr), _) if !ellipsis => chosen.push(attr.clone()),
+                (None, None) => {
+                    let message =
+                        format!("cannot evaluate a function that has an argument without a value ('{}')", formal.name);
+                    return Err(Error::evaluation(message, closure.code.name_pos(formal.key))
+                        .with_help(format!("give it with `--arg {0} EXPR` or `--argstr {0} TEXT`", formal.name)));
+                }
+                _ => {}
+            }
+        }
+        let chosen = Value::Attrs(Rc::new(Attrs::new(chosen)), pos);
+        self.apply(&value, &[chosen], pos)
+    }
+}
+
+/// The names of a path: separated by dots, perhaps in double quotes.
+fn attr_path(path: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (name, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or_else(|| {
+                Error::evaluation(format!("missing closing quote in the attribute path '{path}'"), Pos::NONE)
+            })?,
+            None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+        };
+        if name.is_empty() && !rest.starts_with('"') {
+            return Err(Error::evaluation(format!("empty name in the attribute path '{path}'"), Pos::NONE));
+        }
+        names.push(name.to_owned());
+        rest = after.strip_prefix('.').unwrap_or(after);
+    }
+    Ok(names)
+}

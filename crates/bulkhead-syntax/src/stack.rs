@@ -1,0 +1,29 @@
+//! Room on the stack for deeply nested files.
+
+use crate::grammar::Depth;
+
+/// Stack that one level of nesting may take in rnix, in lowering and in dropping the tree, in bytes. Measured without
+/// optimisation, and doubled.
+const LEVEL: usize = 48 << 10;
+
+/// Stack that one more operator or argument in a row may take, in bytes.
+const LINK: usize = 2 << 10;
+
+/// So much stack is expected to be free wherever a file is parsed, in bytes.
+const FREE: usize = 768 << 10;
+
+/// Run `task` where it has stack enough for a file of that depth: here, or on a thread made for it.
+///
+/// # Errors
+/// A message, if the system gives no thread with such a stack.
+pub(crate) fn run<T: Send>(depth: Depth, task: impl FnOnce() -> T + Send) -> Result<T, String> {
+    let need = depth.nesting as usize * LEVEL + depth.chain as usize * LINK;
+    if need <= FREE {
+        return Ok(task());
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(need + (2 << 20)).spawn_scoped(scope, task);
+        let thread = thread.map_err(|error| format!("no memory for code nested this deep: {error}"))?;
+        thread.join().map_err(|_| "the parser failed on this text; please report it".to_owned())
+    })
+}
