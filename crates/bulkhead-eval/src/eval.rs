@@ -15,7 +15,7 @@ use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{
     AttrName, AttrSet, AttrValue, Binding, Expr, ExprId, Parameter, PathAnchor, PathLiteral, StringPart, Symbol,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::builtins::{Builtin, Globals, Stored};
 use crate::code::{Code, Files};
@@ -329,25 +329,26 @@ impl<'w> Evaluator<'w> {
         }
     }
 
-    /// Force a value all the way down, as `deepSeq` does. Unknown parts are left alone.
+    /// Force a value all the way down, as `deepSeq` does: each set and list once, so that what contains itself has an
+    /// end. Unknown parts are left alone.
     pub fn force_deep(&self, value: &Value, pos: Pos) -> Result<Value> {
+        self.force_parts(value, pos, &mut FxHashSet::default())
+    }
+
+    fn force_parts(&self, value: &Value, pos: Pos, seen: &mut FxHashSet<*const ()>) -> Result<Value> {
         self.nested(pos, || {
             let forced = self.force(value)?;
             match &forced {
-                Value::List(list, _) => {
-                    for item in &list.items {
-                        if !is_plain(item) {
-                            self.force_deep(item, pos)?;
-                        }
+                Value::List(list, _) if seen.insert(Rc::as_ptr(list).cast()) => {
+                    for item in list.items.iter().filter(|item| !is_plain(item)) {
+                        self.force_parts(item, pos, seen)?;
                     }
                 }
-                Value::Attrs(attrs, _) => {
-                    for attr in attrs.by_name() {
-                        if !is_plain(&attr.value) {
-                            self.force_deep(&attr.value, attr.key).map_err(|error| {
-                                error.through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
-                            })?;
-                        }
+                Value::Attrs(attrs, _) if seen.insert(Rc::as_ptr(attrs).cast()) => {
+                    for attr in attrs.by_name().into_iter().filter(|attr| !is_plain(&attr.value)) {
+                        self.force_parts(&attr.value, attr.key, seen).map_err(|error| {
+                            error.through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
+                        })?;
                     }
                 }
                 _ => {}

@@ -3,11 +3,15 @@
 
 mod common;
 
-use bulkhead_source::GitHistory;
-use common::{Folder, path};
+use bulkhead_source::{GitHistory, Removal};
+use common::Folder;
 use pretty_assertions::assert_eq;
 
 const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIPonyo";
+
+fn removed(history: &GitHistory) -> Vec<Removal> {
+    history.removed_lines("AAAA[A-Za-z0-9]+", |line| line.contains(KEY))
+}
 
 fn history(folder: &Folder) -> GitHistory {
     GitHistory::open(&folder.path).unwrap()
@@ -25,15 +29,16 @@ fn the_newest_removal_is_named() {
     let commit = folder.commit("decommission \u{1b}[31mponyo");
     folder.write("b", KEY).commit("mention it elsewhere");
 
-    let removal = history(&folder).last_version_containing(KEY, &["machines"]).unwrap();
+    let removals = removed(&history(&folder));
+    let removal = &removals[0];
     assert_eq!(removal.commit, folder.git(&["rev-parse", "--short", &commit]));
     assert_eq!(removal.subject, "decommission  [31mponyo");
-    assert_eq!(removal.path, path("machines/ponyo/properties.nix"));
+    assert_eq!(removal.path, "machines/ponyo/properties.nix");
     assert_eq!(removal.line, line.trim());
     assert_eq!(removal.date, folder.git(&["show", "--no-patch", "--format=%cs", &commit]));
-    // In all files the same: that it was added later is no removal.
-    assert_eq!(history(&folder).last_version_containing(KEY, &[]).unwrap().commit, removal.commit);
-    assert_eq!(history(&folder).last_version_containing(KEY, &["*.md"]), None);
+    // That it was added later is no removal; that it was lost before is one.
+    let subjects: Vec<&str> = removals.iter().map(|removal| removal.subject.as_str()).collect();
+    assert_eq!(subjects, ["decommission  [31mponyo", "lose the key"]);
 }
 
 #[test]
@@ -43,9 +48,10 @@ fn a_changed_file_removes_too_and_paths_begin_at_the_root() {
     folder.write("fleet/secrets.nix", "kif = 1;\n").commit("two");
     folder.write("other", "").commit("three");
     let fleet = GitHistory::open(&folder.path.join("fleet")).unwrap();
-    let removal = fleet.last_version_containing(KEY, &["."]).unwrap();
-    assert_eq!((removal.subject.as_str(), &removal.path), ("two", &path("secrets.nix")));
-    assert_eq!(removal.line, format!("ponyo = \"{KEY}\";"));
+    let removals = removed(&fleet);
+    assert_eq!(removals.len(), 1);
+    assert_eq!((removals[0].subject.as_str(), removals[0].path.as_str()), ("two", "secrets.nix"));
+    assert_eq!(removals[0].line, format!("ponyo = \"{KEY}\";"));
 }
 
 #[test]
@@ -54,11 +60,8 @@ fn trouble_is_no_answer() {
     assert!(GitHistory::open(&folder.path).is_none());
     folder.write("a", KEY).commit("one");
     let history = history(&folder);
-    assert_eq!(history.last_version_containing(KEY, &[]), None);
-    for needle in ["", "a\0", "a\nb", "never there", "--output=x"] {
-        assert_eq!(history.last_version_containing(needle, &["--output=x"]), None);
+    assert_eq!(removed(&history), []);
+    for pattern in ["", "a\0", "a\nb", "never there", "--output=x", "(", "["] {
+        assert_eq!(history.removed_lines(pattern, |_| true), []);
     }
-    assert!(!folder.path.join("x").exists());
-    assert!(GitHistory::open(&Folder::new().path).is_none());
-    assert!(GitHistory::open(&folder.path.join("none")).is_none());
 }

@@ -1,37 +1,29 @@
-//! What git's history says about a text that is gone.
+//! What git's history says about lines that are gone.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{ChildStdout, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::blobs::Blobs;
 use super::repository::{Repository, Running, printable, spawn};
-use crate::TreePath;
 
-/// The longest that one search may last. History only makes a message friendlier; nobody should wait for it.
+/// The longest that a search may last. History only makes a message friendlier; nobody should wait for it.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
-/// The longest that all searches together may last.
-const TOTAL_TIME: Duration = Duration::from_secs(4);
+/// The most lines that are kept.
+const MAX_LINES: usize = 5_000;
 
-/// How much of a file is searched for the line, in bytes.
-const FILE_LIMIT: u64 = 4 << 20;
-
-/// How much of a line is kept, in characters.
-const LINE_LIMIT: usize = 400;
+/// How much of a line is read, in bytes.
+const LINE_LIMIT: u64 = 8 << 10;
 
 /// The history of the repository that holds a folder.
 #[derive(Debug)]
 pub struct GitHistory {
     repository: Repository,
-    blobs: Blobs,
-    left: Mutex<Duration>,
 }
 
-/// The commit that took a text away. All texts are free of control characters.
+/// A line that a commit took away. All texts are free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removal {
     /// The commit's id, shortened as git does.
@@ -40,20 +32,10 @@ pub struct Removal {
     pub subject: String,
     /// The day it was committed, as `2024-03-31`.
     pub date: String,
-    /// The file in which the text stood before.
-    pub path: TreePath,
-    /// The line in which it stood, without the space around; at most 400 characters, which may leave out the text.
+    /// The file in which the line stood before, relative to the root.
+    pub path: String,
+    /// The line, without the space around.
     pub line: String,
-}
-
-/// One change in the history: a file before and after it.
-struct Change {
-    commit: String,
-    subject: String,
-    date: String,
-    path: Vec<u8>,
-    before: String,
-    after: String,
 }
 
 impl GitHistory {
@@ -62,118 +44,87 @@ impl GitHistory {
     pub fn open(root: &Path) -> Option<GitHistory> {
         let repository = Repository::find(root).ok()?;
         repository.ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).ok()?;
-        let blobs = Blobs::new(repository.clone());
-        Some(GitHistory { repository, blobs, left: Mutex::new(TOTAL_TIME) })
+        Some(GitHistory { repository })
     }
 
-    /// The newest commit that took `needle` out of a file below the root that matches one of the pathspecs
-    /// (gitglossary(7), relative to the root; none match all files).
+    /// The lines that commits took out of files below the root, the newest first, as far as `wanted` wants them.
+    /// `pattern` (a POSIX extended regular expression) matches in every such line; git looks only where it does. A
+    /// commit that changes or moves a line takes the old one away.
     ///
-    /// `None` if no commit did, and on any trouble: a search ends after 2 seconds, and all searches of one `GitHistory`
-    /// together after 4. A commit that moves the text to another file takes it out of the first.
-    pub fn last_version_containing(&self, needle: &str, pathspecs: &[&str]) -> Option<Removal> {
-        if needle.is_empty() || needle.contains(['\0', '\n']) || pathspecs.iter().any(|spec| spec.contains('\0')) {
-            return None;
+    /// On any trouble, and after 2 seconds or 5,000 lines, it gives what it has found so far.
+    pub fn removed_lines(&self, pattern: &str, wanted: impl Fn(&str) -> bool) -> Vec<Removal> {
+        let mut removals = Vec::new();
+        if pattern.is_empty() || pattern.contains(['\0', '\n']) {
+            return removals;
         }
-        // Searches don't overlap, so that together they keep to the limit.
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = Instant::now();
-        let found = self.search(needle, pathspecs, start + left.min(SEARCH_TIME));
-        *left = left.saturating_sub(start.elapsed());
-        found
-    }
-
-    fn search(&self, needle: &str, pathspecs: &[&str], deadline: Instant) -> Option<Removal> {
-        deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
         // `log` would run what the configuration names for `log.showSignature`, textconv and external diffs.
-        let mut command = self.repository.git(["log", "--no-show-signature", "--no-textconv", "--no-ext-diff"]);
+        let mut command = self.repository.git(["-c", "core.quotePath=false", "log", "--no-show-signature"]);
         command
-            .args(["--no-color", "--no-decorate", "--no-notes", "--no-renames", "--relative", "--diff-filter=DM"])
-            .args(["--raw", "--no-abbrev", "-z", "--format=%x01%H%x00%s%x00%cs"])
-            .arg(format!("-S{needle}"))
+            .args(["--no-textconv", "--no-ext-diff", "--no-color", "--no-decorate", "--no-notes", "--no-renames"])
+            .args(["--relative", "--patch", "--unified=0", "--src-prefix=a/", "--dst-prefix=b/"])
+            .arg("--format=%x01%h%x00%s%x00%cs")
+            .arg(format!("-G{pattern}"))
             .args(["HEAD", "--"])
-            .args(pathspecs)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
+        let Ok(child) = spawn(command) else { return removals };
         // Git is stopped when this goes, and with it the thread that reads what it prints.
-        let mut git = Running(spawn(command).ok()?);
-        let stdout = git.0.stdout.take()?;
-        let (sender, changes) = mpsc::channel();
-        std::thread::spawn(move || read_changes(stdout, &sender));
-        loop {
-            match changes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(change) => {
-                    if let Some(removal) = self.judge(needle, change) {
-                        return Some(removal);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        let mut git = Running(child);
+        let Some(stdout) = git.0.stdout.take() else { return removals };
+        let (sender, lines) = mpsc::sync_channel(64);
+        std::thread::spawn(move || read_removals(stdout, &sender));
+        let deadline = Instant::now() + SEARCH_TIME;
+        while removals.len() < MAX_LINES {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(removal) if wanted(&removal.line) => removals.push(removal),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-    }
-
-    /// The removal that `change` is, if it takes the needle away rather than adds it.
-    fn judge(&self, needle: &str, change: Change) -> Option<Removal> {
-        let text = |id: &str| -> Option<String> {
-            let content = self.blobs.read(id, FILE_LIMIT).ok()?;
-            Some(String::from_utf8_lossy(&content.bytes).into_owned())
-        };
-        let before = text(&change.before)?;
-        let line = before.lines().find(|line| line.contains(needle))?;
-        // A deleted file has an id of zeros.
-        let is_deleted = change.after.bytes().all(|byte| byte == b'0');
-        if !is_deleted && text(&change.after)?.contains(needle) {
-            return None;
-        }
-        Some(Removal {
-            commit: self.short(change.commit),
-            subject: printable(&change.subject),
-            date: printable(&change.date),
-            path: TreePath::new(std::str::from_utf8(&change.path).ok()?).ok()?,
-            line: printable(line).trim().chars().take(LINE_LIMIT).collect(),
-        })
-    }
-
-    /// The commit's id, as short as it can be in this repository.
-    fn short(&self, commit: String) -> String {
-        let short = self.repository.ask(["rev-parse", "--verify", "--short", &commit]);
-        let short = short.ok().and_then(|answer| String::from_utf8(answer).ok());
-        short.map_or(commit, |short| short.trim_end().to_owned())
+        removals
     }
 }
 
-/// Send on the changes that `git log --raw -z` prints; ends with its output, or when nobody listens any more.
-fn read_changes(stdout: ChildStdout, sender: &mpsc::Sender<Change>) {
+/// Send on the removed lines that `git log --patch` prints; ends with its output, or when nobody listens any more.
+fn read_removals(stdout: ChildStdout, sender: &mpsc::SyncSender<Removal>) {
     let mut stdout = BufReader::new(stdout);
-    let mut field = move || -> Option<Vec<u8>> {
-        let mut field = Vec::new();
-        (&mut stdout).take(1 << 20).read_until(0, &mut field).ok()?;
-        (field.pop()? == 0).then_some(field)
-    };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (mut commit, mut subject, mut date) = (String::new(), String::new(), String::new());
-    while let Some(first) = field() {
-        // A line end parts the commit from its changes.
-        let first = first.strip_prefix(b"\n").unwrap_or(&first);
-        if let Some(id) = first.strip_prefix(b"\x01") {
-            let (Some(second), Some(third)) = (field(), field()) else { return };
-            (commit, subject, date) = (text(id), text(&second), text(&third));
-            continue;
+    let (mut commit, mut subject, mut date, mut path) = (String::new(), String::new(), String::new(), String::new());
+    let mut in_hunk = false;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut stdout).take(LINE_LIMIT).read_until(b'\n', &mut line) {
+            Ok(length) if length > 0 => {}
+            _ => return,
         }
-        // `:100644 000000 <before> <after> D`, and then the path.
-        let (Some(path), Ok(raw)) = (field(), std::str::from_utf8(first)) else { return };
-        let mut words = raw.split(' ').skip(2);
-        let (Some(before), Some(after)) = (words.next(), words.next()) else { return };
-        let change = Change {
-            commit: commit.clone(),
-            subject: subject.clone(),
-            date: date.clone(),
-            path,
-            before: before.to_owned(),
-            after: after.to_owned(),
-        };
-        if sender.send(change).is_err() {
-            return;
+        if line.last() != Some(&b'\n') {
+            // The rest of a line that is too long; what was read of it serves.
+            let _ = stdout.skip_until(b'\n');
+        }
+        let text = printable(&String::from_utf8_lossy(&line));
+        if let Some(header) = line.strip_prefix(b"\x01") {
+            let header = String::from_utf8_lossy(header);
+            let mut fields = header.trim_end_matches('\n').split('\0').map(printable);
+            let mut field = || fields.next().unwrap_or_default();
+            (commit, subject, date) = (field(), field(), field());
+            in_hunk = false;
+        } else if line.starts_with(b"diff --git ") {
+            in_hunk = false;
+        } else if line.starts_with(b"@@") {
+            in_hunk = true;
+        } else if let (false, Some(name)) = (in_hunk, text.strip_prefix("--- ")) {
+            path = name.trim().strip_prefix("a/").unwrap_or(name.trim()).to_owned();
+        } else if let (true, Some(removed)) = (in_hunk, text.strip_prefix('-')) {
+            let removal = Removal {
+                commit: commit.clone(),
+                subject: subject.clone(),
+                date: date.clone(),
+                path: path.clone(),
+                line: removed.trim().to_owned(),
+            };
+            if sender.send(removal).is_err() {
+                return;
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The automaton is built state for state like libstdc++'s, because what Nix prints depends on it: the order in which
 //! alternatives are tried decides what groups capture, and an automaton of more than 100,000 states is refused.
 
+use rustc_hash::FxHashMap;
+
 use super::Invalid;
 use super::bracket::{self, ByteSet};
 
@@ -230,7 +232,7 @@ impl Builder {
 
     /// Copies all states of a piece that is not yet connected to anything behind it.
     fn copy(&mut self, piece: Piece) -> Result<Piece, Invalid> {
-        let mut copies = std::collections::HashMap::new();
+        let mut copies = FxHashMap::default();
         let mut todo = vec![piece.start];
         while let Some(id) = todo.pop() {
             if copies.contains_key(&id) {
@@ -335,7 +337,6 @@ impl Builder {
 
     /// Lets every state point behind the `Skip`s that were only there to build the automaton.
     fn remove_skips(&mut self) {
-        // From the back, so that chains are followed once: a target that was resolved already needs one step.
         let mut target: Vec<u32> = vec![NOWHERE; self.states.len()];
         for id in 0..self.states.len() {
             let mut chain = Vec::new();
@@ -343,11 +344,14 @@ impl Builder {
             while target[at] == NOWHERE {
                 let state = self.states[at];
                 if !matches!(state.node, Node::Skip) || state.next == NOWHERE {
-                    target[at] = at as u32;
                     break;
                 }
                 chain.push(at);
                 at = state.next as usize;
+            }
+            if target[at] == NOWHERE {
+                // The state itself; there are far fewer states than `u32` can count.
+                target[at] = u32::try_from(at).unwrap_or(NOWHERE);
             }
             let end = target[at];
             for link in chain {

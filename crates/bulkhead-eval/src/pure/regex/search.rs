@@ -5,7 +5,7 @@
 //! what it has already explored: exploring a state at a place a second time can't find a longer match. So the work is
 //! bounded by states times bytes (times the budget), where libstdc++'s grows exponentially.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::bracket::ByteSet;
 use super::program::{Node, Program};
@@ -53,12 +53,12 @@ pub(super) struct Search<'a> {
     slots: Vec<Option<usize>>,
     best: Option<(usize, Vec<Option<usize>>)>,
     frames: Vec<Frame>,
-    remembered: HashMap<Point, bool>,
+    remembered: FxHashMap<Point, bool>,
     /// For each loop over single bytes, the last stretch of places, up to the end of the bytes it can
     /// take, at which going on after the loop failed (with no loops entered there).
-    failed_runs: HashMap<u32, (usize, usize)>,
+    failed_runs: FxHashMap<u32, (usize, usize)>,
     entries: Vec<Vec<(u32, u8)>>,
-    entries_by_value: HashMap<Vec<(u32, u8)>, Entries>,
+    entries_by_value: FxHashMap<Vec<(u32, u8)>, Entries>,
     counters: usize,
 }
 
@@ -71,16 +71,20 @@ impl<'a> Search<'a> {
             slots: vec![None; program.groups as usize * 2],
             best: None,
             frames: Vec::new(),
-            remembered: HashMap::new(),
-            failed_runs: HashMap::new(),
+            remembered: FxHashMap::default(),
+            failed_runs: FxHashMap::default(),
             entries: vec![Vec::new()],
-            entries_by_value: HashMap::new(),
+            entries_by_value: FxHashMap::default(),
             counters: 0,
         }
     }
 
     /// Forgets what was explored; needed once something has been found, or when other matches are allowed.
     pub(super) fn forget(&mut self) {
+        // Clearing takes as long as the table is large, which may be much longer than the next search.
+        if self.remembered.capacity() > 4096 {
+            self.remembered = FxHashMap::default();
+        }
         self.remembered.clear();
         self.failed_runs.clear();
     }
@@ -93,8 +97,6 @@ impl<'a> Search<'a> {
         budget: &mut u64,
     ) -> Result<Option<Captures>, Exhausted> {
         self.best = None;
-        self.frames.clear();
-        self.slots.fill(None);
         let mut current = Some(Point { state: self.program.start, entries: NONE_ENTERED, at: start });
         let mut found = false;
         loop {
@@ -112,9 +114,12 @@ impl<'a> Search<'a> {
                         None
                     }
                     Step::Accept => {
+                        *budget = budget.checked_sub(self.slots.len() as u64 / 8).ok_or(Exhausted)?;
                         found = self.accept(point.at, start, not_empty);
                         if found && (self.whole || point.at == self.text.len()) {
-                            // Nothing can be longer.
+                            // Nothing can be longer. What is left to try would have restored the slots.
+                            self.frames.clear();
+                            self.slots.fill(None);
                             break;
                         }
                         None
@@ -243,7 +248,9 @@ impl<'a> Search<'a> {
             Frame::Run { point, end, .. } => {
                 // With loops entered at the first place, failing there says nothing about arriving by other ways.
                 let from = if point.entries == NONE_ENTERED { point.at } else { point.at + 1 };
-                self.failed_runs.insert(point.state, (from, end));
+                if from <= end {
+                    self.failed_runs.insert(point.state, (from, end));
+                }
             }
             Frame::Right(point) => {
                 self.frames.push(Frame::Join { point, left: *found });
@@ -280,7 +287,7 @@ impl<'a> Search<'a> {
     /// repetition is captured, but not forever).
     fn enter(&mut self, point: Point, budget: &mut u64) -> Result<Option<Entries>, Exhausted> {
         let mut entries = self.entries[point.entries as usize].clone();
-        *budget = budget.checked_sub(entries.len() as u64 / 8).ok_or(Exhausted)?;
+        *budget = budget.checked_sub(entries.len() as u64).ok_or(Exhausted)?;
         match entries.binary_search_by_key(&point.state, |&(state, _)| state) {
             Ok(index) if entries[index].1 >= 2 => return Ok(None),
             Ok(index) => entries[index].1 += 1,

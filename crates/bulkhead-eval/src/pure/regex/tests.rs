@@ -89,6 +89,7 @@ fn split_takes_all_matches() {
         ("$", "ab", "ab[]"),
         ("(|a)+", "aab", "[][]b[]"),
         ("(^|b)", "abab", "[]a[b]a[b]"),
+        ("c*|(c(ba|.*)*a|b)", "cba", "[cba ][- -]"),
         ("[,;]", "a,b;c", "a[]b[]c"),
     ] {
         assert_eq!(split(pattern, text), expected, "{pattern} {text}");
@@ -184,7 +185,7 @@ fn invalid_expressions() {
 
 #[test]
 fn hostile_expressions_end_within_the_budget() {
-    let text = "a".repeat(20_000);
+    let text = "a".repeat(5_000);
     for pattern in [
         "(a*)*b",
         "(a|a)*b",
@@ -198,16 +199,16 @@ fn hostile_expressions_end_within_the_budget() {
         &format!("{}b", "(a|".repeat(10_000) + &")*".repeat(10_000)),
     ] {
         let regex = Regex::new(pattern.as_bytes()).unwrap();
-        let mut budget = 1_000_000;
+        let mut budget = 100_000;
         assert!(matches!(regex.match_whole(text.as_bytes(), &mut budget), Ok(None) | Err(Exhausted)));
-        let mut budget = 1_000_000;
+        let mut budget = 100_000;
         assert!(matches!(regex.matches(text.as_bytes()).next(&mut budget), Ok(_) | Err(Exhausted)));
     }
     // Exponential or quadratic elsewhere.
     for pattern in ["(a*)*b", "(a|a)*b", "(a|aa)+b", "a*b"] {
         let regex = Regex::new(pattern.as_bytes()).unwrap();
-        assert_eq!(regex.match_whole(text.as_bytes(), &mut 3_000_000), Ok(None), "{pattern}");
-        assert_eq!(regex.matches(text.as_bytes()).next(&mut 3_000_000), Ok(None), "{pattern}");
+        assert_eq!(regex.match_whole(text.as_bytes(), &mut 500_000), Ok(None), "{pattern}");
+        assert_eq!(regex.matches(text.as_bytes()).next(&mut 500_000), Ok(None), "{pattern}");
     }
     assert_eq!(Regex::new(b"a*").unwrap().match_whole(b"aaa", &mut 2), Err(Exhausted));
 }
@@ -215,15 +216,15 @@ fn hostile_expressions_end_within_the_budget() {
 #[test]
 fn long_texts_take_few_steps() {
     let line = "some text, and more of it\n";
-    let text = line.repeat(40_000);
-    for (pattern, steps) in [("\n", 1_000_000), ("[,\n]", 1_500_000), ("([a-z]+)\n", 5_000_000)] {
+    let text = line.repeat(10_000);
+    for (pattern, steps) in [("\n", 250_000), ("[,\n]", 400_000), ("([a-z]+)\n", 1_000_000)] {
         let regex = Regex::new(pattern.as_bytes()).unwrap();
         let mut matches = regex.matches(text.as_bytes());
         let (mut budget, mut count) = (steps, 0);
         while matches.next(&mut budget).unwrap().is_some() {
             count += 1;
         }
-        assert_eq!(count % 40_000, 0);
+        assert_eq!(count % 10_000, 0);
     }
     let regex = Regex::new(b"(.|\n)*").unwrap();
     assert!(regex.match_whole(text[..100_000].as_bytes(), &mut 2_000_000).unwrap().is_some());

@@ -1,0 +1,405 @@
+//! The fleet: everything that is known about a repository, loaded in one go.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use bulkhead_diagnostics::{Diagnostic, Place};
+use bulkhead_eval::data::Data;
+use bulkhead_source::{FileTree, ReadError, TreePath};
+use rayon::prelude::*;
+
+use crate::config::Config;
+use crate::discover::discover;
+use crate::evaluate::{Evaluate, diagnostics_of_failure, sorted};
+use crate::fact::Gap;
+use crate::key::{Key, KeySource, PublicKey};
+use crate::machine::Machine;
+use crate::names::{KeyDirectory, KeyOwner, directory};
+use crate::rules_file::{Candidates, RulesFile};
+use crate::scan::{AgeFile, KeyLike, TextHints, key_in, scan_key, scan_nix};
+use crate::schema::report_gaps;
+use crate::secret::{Secret, properties_path, secrets};
+
+/// How far loading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being read.
+    pub stage: Stage,
+    /// How many of them are read.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The folders of the tree.
+    Folders,
+    /// Machines.
+    Machines,
+    /// `.age` files.
+    AgeFiles,
+    /// Rules files.
+    Rules,
+}
+
+/// How to load a fleet; the default suits a fleet without wishes.
+#[derive(Clone, Default)]
+pub struct LoadOptions<'a> {
+    /// The configuration, if it has been read already (its findings are the reader's); else `bulkhead.toml` is read.
+    pub config: Option<Config>,
+    /// The rules files to judge. If there are none, they are looked for.
+    pub rules: Vec<TreePath>,
+    /// Is told now and then how far loading has come, from several threads.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// Why a fleet can't be loaded at all. Everything less is a finding.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The root can't be listed.
+    #[error("can't read the fleet: {0}")]
+    Root(ReadError),
+    /// A rules file that was named is not there.
+    #[error("can't read the rules file: {0}")]
+    Rules(ReadError),
+}
+
+/// A role and the machines that have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    /// The machines, as indices into [`Fleet::machines`], each once, ascending.
+    pub machines: Vec<usize>,
+}
+
+/// How much was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Machines.
+    pub machines: usize,
+    /// Roles.
+    pub roles: usize,
+    /// Secrets: `.age` files, and those that are declared without being there.
+    pub secrets: usize,
+    /// Files in the tree.
+    pub files: usize,
+}
+
+/// A fleet.
+#[derive(Debug)]
+pub struct Fleet {
+    /// What was read, for messages: `the working tree`, `the git index`, `revision 1f3a9c2`.
+    pub origin: String,
+    /// The configuration.
+    pub config: Config,
+    /// The machines, sorted by folder.
+    pub machines: Vec<Machine>,
+    /// The roles that machines have, by name.
+    pub roles: BTreeMap<Arc<str>, Role>,
+    /// Why further machines may have any role: those whose roles are not known.
+    pub role_gaps: Vec<Gap>,
+    /// Whether secrets are granted by Bulkhead's convention: there is a `secrets/properties.nix` or a generated rules
+    /// file, or no handwritten rules file that says otherwise. If not, `secrets` is empty.
+    pub by_convention: bool,
+    /// The secrets of the convention, sorted by file.
+    pub secrets: Vec<Secret>,
+    /// Why there may be further entries in `secrets/properties.nix`, if there may.
+    pub secrets_gap: Option<Gap>,
+    /// The keys of `admins` in `bulkhead.toml`.
+    pub admins: Vec<Key>,
+    /// The agenix rules files, sorted by path.
+    pub rules_files: Vec<RulesFile>,
+    /// The `.age` files, sorted by path.
+    pub age_files: Vec<AgeFile>,
+    /// Files that seem to hold a secret in clear, sorted by path.
+    pub key_likes: Vec<KeyLike>,
+    /// Every public key of the fleet, and whose it is.
+    pub keys: KeyDirectory,
+    /// What was found wrong while loading, sorted by place.
+    pub findings: Vec<Diagnostic>,
+    /// How much was looked at.
+    pub counts: Counts,
+    /// What would be searched for in all machines again and again.
+    pub(crate) index: Index,
+}
+
+/// Machines by what is asked about them.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// By name.
+    pub(crate) by_name: HashMap<Arc<str>, Vec<usize>>,
+    /// User keys.
+    pub(crate) user_keys: Vec<KeyOwner>,
+    /// Machines of which not all user keys are known.
+    pub(crate) user_key_gaps: Vec<usize>,
+}
+
+impl Index {
+    fn new(machines: &[Machine]) -> Index {
+        let mut index = Index::default();
+        for (machine, found) in machines.iter().enumerate() {
+            index.by_name.entry(found.name.clone()).or_default().push(machine);
+            index.user_keys.extend((0..found.user_keys.items.len()).map(|index| KeyOwner::User { machine, index }));
+            if !found.user_keys.is_complete() {
+                index.user_key_gaps.push(machine);
+            }
+        }
+        index
+    }
+}
+
+impl Fleet {
+    /// Load the fleet of `tree`, with the values of its files from `evaluator` (a [`bulkhead_eval::World`] of the same
+    /// tree, or a [`crate::NixEvaluator`]). A tree without machines is a fleet too: a plain agenix repository.
+    ///
+    /// The work is done on threads of its own, with stacks as large as evaluations need.
+    pub fn load(tree: &dyn FileTree, evaluator: &dyn Evaluate, options: &LoadOptions<'_>) -> Result<Fleet, LoadError> {
+        match pool() {
+            Some(pool) => pool.install(|| Fleet::load_here(tree, evaluator, options)),
+            None => Fleet::load_here(tree, evaluator, options),
+        }
+    }
+
+    fn load_here(tree: &dyn FileTree, evaluator: &dyn Evaluate, options: &LoadOptions<'_>) -> Result<Fleet, LoadError> {
+        tree.list(&TreePath::root()).map_err(LoadError::Root)?;
+        let mut findings = Vec::new();
+        let config = match &options.config {
+            Some(config) => config.clone(),
+            None => Config::load(tree, &mut findings),
+        };
+        let told = |stage, done, total| {
+            if let Some(progress) = options.progress {
+                progress(Progress { stage, done, total });
+            }
+        };
+        told(Stage::Folders, 0, 1);
+        let mut inventory = discover(tree, &config);
+        findings.append(&mut inventory.findings);
+
+        let loader = Loader { tree, evaluator, told: &told };
+        let (machines, mut key_likes) = loader.machines(&inventory.machines, &mut findings);
+        let (roles, role_gaps) = roles_of(&machines);
+        let age_files = loader.age_files(&inventory.age_files);
+        key_likes.extend(loader.key_likes(&inventory.key_candidates));
+
+        let entries = loader.secret_entries(&config, &mut findings);
+        let rules_files = loader.rules_files(&inventory, options, &mut key_likes, &mut findings)?;
+        let by_convention = entries.is_some() || rules_files.iter().all(|rules| rules.generated);
+        let (secrets, secrets_gap) = if by_convention {
+            secrets(tree, &config, &machines, &inventory.age_files, entries.as_ref(), &mut findings)
+        } else {
+            (Vec::new(), None)
+        };
+        let admins = admins(&config);
+        let keys = directory(&machines, &admins, &rules_files, evaluator);
+        key_likes.sort_by(|a, b| a.path.cmp(&b.path));
+        let declared = secrets.iter().filter(|secret| !secret.exists).count();
+        let counts = Counts {
+            machines: machines.len(),
+            roles: roles.len(),
+            secrets: age_files.len() + declared,
+            files: inventory.files,
+        };
+        Ok(Fleet {
+            index: Index::new(&machines),
+            origin: tree.describe(),
+            config,
+            machines,
+            roles,
+            role_gaps,
+            by_convention,
+            secrets,
+            secrets_gap,
+            admins,
+            rules_files,
+            age_files,
+            key_likes,
+            keys,
+            findings: sorted(findings),
+            counts,
+        })
+    }
+
+    /// The rules file that Bulkhead generates, if it is there.
+    pub fn generated_rules(&self) -> Option<&RulesFile> {
+        self.rules_files.iter().find(|rules| rules.path == self.config.rules)
+    }
+
+    /// The `.age` file at `path`.
+    pub fn age_file(&self, path: &TreePath) -> Option<&AgeFile> {
+        let index = self.age_files.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        self.age_files.get(index)
+    }
+
+    /// The machines called `name`: normally one, none or, wrongly, several.
+    pub fn machines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = (usize, &'a Machine)> + use<'a> {
+        let indices = self.index.by_name.get(name).map_or(&[][..], Vec::as_slice);
+        indices.iter().filter_map(|index| Some((*index, self.machines.get(*index)?)))
+    }
+}
+
+/// Threads whose stacks are large enough to evaluate on, so that no evaluation has to start one. `None` where the system
+/// gives none; evaluations then ask for a thread each, and fail one by one.
+fn pool() -> Option<&'static rayon::ThreadPool> {
+    static POOL: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
+        rayon::ThreadPoolBuilder::new()
+            .stack_size(bulkhead_eval::STACK_SIZE)
+            .start_handler(|_| bulkhead_eval::mark_large_stack())
+            .thread_name(|index| format!("load-{index}"))
+            .build()
+            .ok()
+    });
+    POOL.as_ref()
+}
+
+struct Loader<'a> {
+    tree: &'a dyn FileTree,
+    evaluator: &'a dyn Evaluate,
+    told: &'a (dyn Fn(Stage, usize, usize) + Sync),
+}
+
+impl Loader<'_> {
+    fn machines(&self, folders: &[TreePath], findings: &mut Vec<Diagnostic>) -> (Vec<Machine>, Vec<KeyLike>) {
+        let files: Vec<TreePath> = folders
+            .iter()
+            .map(|dir| dir.join(crate::machine::PROPERTIES_FILE).unwrap_or_else(|_| dir.clone()))
+            .collect();
+        type Slot = OnceLock<(Machine, Vec<Diagnostic>, Option<KeyLike>)>;
+        let slots: Vec<Slot> = folders.iter().map(|_| OnceLock::new()).collect();
+        let done = AtomicUsize::new(0);
+        self.evaluator.evaluate_all(&files, &|index, data| {
+            let (Some(slot), Some(dir), Some(file)) = (slots.get(index), folders.get(index), files.get(index)) else {
+                return;
+            };
+            let mut found = Vec::new();
+            self.explain(&data, &Place::file(file.to_arc()), &mut found);
+            let machine = Machine::read(self.tree, dir.clone(), &data, &mut found);
+            let key = self.evaluator.parse(file).ok().and_then(|ast| {
+                let bytes = ast.text.as_bytes();
+                key_in(file, bytes, bytes.len() as u64)
+            });
+            // Each slot is filled once; a second value for one file has nothing to add.
+            let _ = slot.set((machine, found, key));
+            (self.told)(Stage::Machines, done.fetch_add(1, Ordering::Relaxed) + 1, folders.len());
+        });
+        let mut machines = Vec::with_capacity(slots.len());
+        let mut keys = Vec::new();
+        for slot in slots {
+            let Some((machine, mut found, key)) = slot.into_inner() else { continue };
+            machines.push(machine);
+            findings.append(&mut found);
+            keys.extend(key);
+        }
+        (machines, keys)
+    }
+
+    /// Findings for what is unknown in a value and for what failed.
+    fn explain(&self, data: &Data, around: &Place, findings: &mut Vec<Diagnostic>) {
+        let mut failed = Vec::new();
+        report_gaps(data, around, findings, &mut failed);
+        for (failure, place) in failed {
+            findings.extend(diagnostics_of_failure(&failure, &place, Some(self.evaluator)));
+        }
+    }
+
+    fn age_files(&self, paths: &[TreePath]) -> Vec<AgeFile> {
+        let done = AtomicUsize::new(0);
+        paths
+            .par_iter()
+            .map(|path| {
+                let file = AgeFile::read(self.tree, path.clone());
+                (self.told)(Stage::AgeFiles, done.fetch_add(1, Ordering::Relaxed) + 1, paths.len());
+                file
+            })
+            .collect()
+    }
+
+    fn key_likes(&self, paths: &[TreePath]) -> Vec<KeyLike> {
+        paths.par_iter().filter_map(|path| scan_key(self.tree, path)).collect()
+    }
+
+    fn secret_entries(&self, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<Data> {
+        let path = properties_path(config)?;
+        if config.is_ignored(&path) || !self.tree.exists(&path) {
+            return None;
+        }
+        let data = self.evaluator.evaluate(&path);
+        self.explain(&data, &Place::file(path.to_arc()), findings);
+        Some(data)
+    }
+
+    fn rules_files(
+        &self,
+        inventory: &crate::discover::Inventory,
+        options: &LoadOptions<'_>,
+        key_likes: &mut Vec<KeyLike>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Result<Vec<RulesFile>, LoadError> {
+        let age_files: BTreeSet<&TreePath> = inventory.age_files.iter().collect();
+        let age_folders: BTreeSet<TreePath> = inventory.age_files.iter().filter_map(TreePath::parent).collect();
+        let candidates =
+            Candidates { tree: self.tree, evaluator: self.evaluator, age_files: &age_files, age_folders: &age_folders };
+        let scanned: Vec<(&TreePath, TextHints, Option<KeyLike>)> = inventory
+            .nix_files
+            .par_iter()
+            .map(|path| {
+                let scanned = scan_nix(self.tree, path);
+                (path, scanned.hints, scanned.key_like)
+            })
+            .collect();
+        let mut chosen: Vec<(TreePath, TextHints, bool)> = Vec::new();
+        for (path, hints, key_like) in scanned {
+            key_likes.extend(key_like);
+            if options.rules.is_empty() && candidates.is_candidate(path, hints) {
+                chosen.push((path.clone(), hints, false));
+            }
+        }
+        for path in &options.rules {
+            let hints = self.tree.read_prefix(path, 64 << 10).map_err(LoadError::Rules)?;
+            chosen.push((path.clone(), TextHints::of(&hints.bytes), true));
+        }
+        let done = AtomicUsize::new(0);
+        let loaded: Vec<(Option<RulesFile>, Vec<Diagnostic>)> = chosen
+            .par_iter()
+            .map(|(path, hints, named)| {
+                let mut found = Vec::new();
+                let rules = candidates.load(path, *hints, *named, &mut found);
+                (self.told)(Stage::Rules, done.fetch_add(1, Ordering::Relaxed) + 1, chosen.len());
+                (rules, found)
+            })
+            .collect();
+        let mut rules_files = Vec::new();
+        for (rules, mut found) in loaded {
+            rules_files.extend(rules);
+            findings.append(&mut found);
+        }
+        Ok(rules_files)
+    }
+}
+
+fn roles_of(machines: &[Machine]) -> (BTreeMap<Arc<str>, Role>, Vec<Gap>) {
+    let mut roles: BTreeMap<Arc<str>, Role> = BTreeMap::new();
+    let mut gaps = Vec::new();
+    for (index, machine) in machines.iter().enumerate() {
+        for role in &machine.system_roles {
+            let members = &mut roles.entry(role.value.clone()).or_default().machines;
+            if members.last() != Some(&index) {
+                members.push(index);
+            }
+        }
+        gaps.extend(machine.system_roles.gaps.iter().cloned());
+    }
+    (roles, gaps)
+}
+
+fn admins(config: &Config) -> Vec<Key> {
+    let keys = config.toml.admins.iter().enumerate();
+    keys.map(|(index, line)| Key {
+        public: Arc::new(PublicKey::new(line)),
+        place: config.admin_place(index),
+        source: KeySource::Literal,
+    })
+    .collect()
+}

@@ -1,0 +1,4 @@
+{
+  networking.networkmanager.enable = true;
+  age.secrets.wifi.file = ../../../secrets/wifi.age;
+}

@@ -1,0 +1,29 @@
+# Bulkhead's library: what a fleet says about itself, as pure functions over `builtins` alone. No nixpkgs is needed, so
+# any evaluator can call them: `nix-instantiate --eval -E '(import ./nix/lib).mkMac "dev"'`.
+#
+# `bulkhead` computes the same facts in Rust from the same files. Where one changes, the other has to follow.
+{
+  inherit (import ./paths.nix)
+    isIgnored
+    listFolder
+    normalisePath
+    relativePath
+    ;
+  inherit (import ./config.nix) readConfig;
+  inherit (import ./keys.nix) keyIdentity keyLines uniqueKeys;
+  inherit (import ./machines.nix)
+    findMachines
+    loadMachine
+    loadMachines
+    machinesByName
+    ;
+  inherit (import ./roles.nix) machinesWithRole rolesOf;
+  inherit (import ./secrets.nix)
+    adminKeys
+    findSecrets
+    secretReaders
+    secretRecipients
+    ;
+  inherit (import ./fleet.nix) loadFleet;
+  inherit (import ./mac.nix) isPrivateMac mkMac;
+}

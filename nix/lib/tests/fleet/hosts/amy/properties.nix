@@ -1,0 +1,10 @@
+{
+  hostNames = [ "amy" ];
+  arch = "x86_64-linux";
+  systemRoles = [
+    "mail"
+    "mail"
+  ];
+  hostKey = builtins.readFile ./host.pub;
+  userKeys = [ ./users.pub ];
+}
