@@ -260,7 +260,7 @@ impl<'w> Evaluator<'w> {
     }
 
     fn thunk(&self, code: &Rc<Code>, env: &Env, id: ExprId) -> Value {
-        Thunk::new(State::Delayed { file: code.index, expr: id, env: env.clone() })
+        Value::thunk(State::Delayed { file: code.index, expr: id, env: env.clone() })
     }
 
     /// The value behind a thunk.
@@ -559,7 +559,7 @@ impl<'w> Evaluator<'w> {
         match attr.value {
             AttrValue::Expr(id) => self.delay(code, inner, id),
             AttrValue::Inherit(id) => self.delay(code, outer, id),
-            AttrValue::InheritFrom { source } => Thunk::new(State::Select(Box::new((
+            AttrValue::InheritFrom { source } => Value::thunk(State::Select(Box::new((
                 sources[source as usize].clone(),
                 attr.name,
                 code.name_pos(attr.key),

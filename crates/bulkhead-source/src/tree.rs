@@ -130,6 +130,12 @@ pub trait FileTree: Send + Sync {
         None
     }
 
+    /// What the symbolic link at `path` holds; `None` where there is no link, or the tree does not tell.
+    fn link_target(&self, path: &TreePath) -> Option<String> {
+        let _ = path;
+        None
+    }
+
     /// Whether a file, folder or link lies at `path`; errors count as no.
     fn exists(&self, path: &TreePath) -> bool {
         matches!(self.kind(path), Ok(Some(_)))

@@ -231,6 +231,12 @@ impl FileTree for WorkTree {
         }
     }
 
+    fn link_target(&self, path: &TreePath) -> Option<String> {
+        let folder = self.resolve(&path.parent()?).ok()?;
+        let link = folder.join(path.name()).ok()?;
+        fs::read_link(self.on_disk(link.as_str())).ok()?.into_os_string().into_string().ok()
+    }
+
     fn is_executable(&self, path: &TreePath) -> Option<bool> {
         let (file, _) = self.open_file(path).ok()?;
         Some(file.metadata().ok()?.permissions().mode() & 0o100 != 0)

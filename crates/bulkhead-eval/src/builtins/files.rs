@@ -17,7 +17,7 @@ use crate::operators::CoerceMode;
 use crate::outcome::{check_globals, parse_failure};
 use crate::pure::store::{self, NarNode};
 use crate::pure::{hash, path};
-use crate::value::{Attr, Attrs, Context, ContextElement, Pos, State, Str, Thunk, Value};
+use crate::value::{Attr, Attrs, Context, ContextElement, Pos, State, Str, Value};
 use crate::world::{Located, ParseFailure};
 
 pub const BUILTINS: &[Builtin] = &[
@@ -132,8 +132,7 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("dirOf", 1, |ev, args, pos| {
         let value = ev.force(&args[0])?;
         if let Value::Path(path, _) = &value {
-            let folder = path.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            return Ok(ev.path(if folder.is_empty() { "/" } else { folder }, pos));
+            return Ok(ev.path(&String::from_utf8_lossy(path::directory_of_path(path.path.as_bytes())), pos));
         }
         let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
         Ok(Value::String(Str::new(path::directory_of_string(&text.bytes).into(), text.context.clone()), pos))
@@ -287,7 +286,7 @@ impl Evaluator<'_> {
             return self.nested(pos, || self.load(&file, absolute, scope, pos));
         }
         // A file that needs its own value to have a value never gets one.
-        self.imports.borrow_mut().insert(absolute.clone(), Thunk::new(State::Running));
+        self.imports.borrow_mut().insert(absolute.clone(), Value::thunk(State::Running));
         let value = self.nested(pos, || self.load(&file, absolute.clone(), None, pos));
         match &value {
             Ok(value) => self.imports.borrow_mut().insert(absolute, value.clone()),
@@ -369,6 +368,10 @@ impl Evaluator<'_> {
                     entries.push((entry.name.as_bytes().to_vec(), node));
                 }
                 Ok(NarNode::Directory(entries))
+            }
+            Some(FileKind::Symlink) if tree.link_target(&file.path).is_some() => {
+                let target = tree.link_target(&file.path).unwrap_or_default();
+                Ok(NarNode::Symlink { target: Cow::Owned(target.into_bytes()) })
             }
             Some(FileKind::Symlink | FileKind::Other) => {
                 let reason = format!("the store path of `{}`, a link or special file, is not computed", file.display());

@@ -205,7 +205,7 @@ impl Evaluator<'_> {
 
     /// A thunk that applies a function to one argument.
     fn lazy_apply(&self, function: &Value, argument: Value, pos: Pos) -> Value {
-        use crate::value::{State, Thunk};
-        Thunk::new(State::Apply(Box::new((function.clone(), argument, pos))))
+        use crate::value::State;
+        Value::thunk(State::Apply(Box::new((function.clone(), argument, pos))))
     }
 }

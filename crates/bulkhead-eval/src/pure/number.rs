@@ -54,27 +54,6 @@ pub(crate) fn float_to_json(value: f64) -> String {
     format!("{sign}{mantissa}e{exponent_sign}{:02}", exponent.abs())
 }
 
-/// An integer literal; nothing if it is not all digits or larger than 2⁶³-1, where Nix says `invalid integer`.
-pub(crate) fn parse_integer(text: &str) -> Option<i64> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
-}
-
-/// A float literal; nothing if it is no number, or out of range as C's `strtod` sees it (too large, or so small that
-/// digits are lost), where Nix says `invalid float`.
-pub(crate) fn parse_float(text: &str) -> Option<f64> {
-    let digit_or_sign = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
-    if !text.bytes().all(digit_or_sign) {
-        return None;
-    }
-    let value: f64 = text.parse().ok()?;
-    let significand = text.split(['e', 'E']).next().unwrap_or_default();
-    let is_zero = !significand.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
-    (value.is_normal() || is_zero).then_some(value)
-}
-
 fn not_finite(value: f64) -> Option<String> {
     if value.is_finite() {
         return None;
@@ -117,20 +96,5 @@ mod tests {
         }
         assert_eq!(float_to_json(1.7976931348623157e308), "1.7976931348623157e+308");
         assert_eq!(float_to_json(5e-324), "5e-324");
-    }
-
-    #[test]
-    fn literals() {
-        assert_eq!(parse_integer("9223372036854775807"), Some(i64::MAX));
-        assert_eq!(parse_integer("007"), Some(7));
-        for text in ["9223372036854775808", "", "+1", "-1", "1_000", "0x1"] {
-            assert_eq!(parse_integer(text), None, "{text}");
-        }
-        for (text, value) in [("1.", 1.0), (".5", 0.5), ("0.0e9", 0.0), ("1.5E-3", 0.0015), ("1.e3", 1000.0)] {
-            assert_eq!(parse_float(text), Some(value), "{text}");
-        }
-        for text in ["", ".", "1e400", "1e-400", "1.0e-310", "inf", "nan", "1e"] {
-            assert_eq!(parse_float(text), None, "{text}");
-        }
     }
 }

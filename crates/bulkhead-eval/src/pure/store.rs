@@ -68,12 +68,6 @@ pub(crate) fn source_store_path(name: &[u8], nar_sha256: &[u8; 32]) -> Result<Ve
     store_path(b"source", nar_sha256, name)
 }
 
-/// The path of a file copied to the store with `recursive = false`, from the hash of its contents.
-pub(crate) fn flat_store_path(name: &[u8], sha256: &[u8; 32]) -> Result<Vec<u8>, String> {
-    let inner = format!("fixed:out:sha256:{}:", base16(sha256));
-    store_path(b"output:out", &Sha256::digest(inner).into(), name)
-}
-
 fn store_path(kind: &[u8], sha256: &[u8; 32], name: &[u8]) -> Result<Vec<u8>, String> {
     check_name(name)?;
     let fingerprint = Sha256::new()
@@ -209,8 +203,6 @@ mod tests {
         ] {
             assert_eq!(text(source_store_path(name.as_bytes(), &nar_sha256(&node))), expected);
         }
-        let flat = Sha256::digest(b"hello\n").into();
-        assert_eq!(text(flat_store_path(b"flat", &flat)), "/nix/store/hrzh64qwa6kpxv4ik12aiyppb3r0njks-flat");
     }
 
     #[test]
