@@ -1,4 +1,4 @@
-//! Severities that a fleet sets for itself, in the table `severities` of `bulkhead.toml`.
+//! Severities that a fleet sets for itself, in the table `rules` of `bulkhead.toml`.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,8 @@
 //! `bulkhead.toml`: where things lie and how strict the rules are. Without the file the defaults hold.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_diagnostics::{Diagnostic, Place, Severities, Severity};
 use bulkhead_eval::Limits;
 use bulkhead_eval::data::{AttrsData, Data, DataKind, Field};
 use bulkhead_source::{FileTree, ReadError, Span, TreePath};
@@ -33,7 +32,7 @@ pub struct BulkheadToml {
     /// What is expected of machines with certain roles.
     pub policy: Policy,
     /// The severity of rules, by the rule's name.
-    pub rules: BTreeMap<String, RuleSeverity>,
+    pub rules: Severities,
     /// How much evaluating a file may use.
     pub limits: EvaluationLimits,
     /// Networks that exist around the fleet and whose addresses are taken.
@@ -102,18 +101,6 @@ pub enum UserKeyPolicy {
     Personal,
     /// Every machine.
     Any,
-}
-
-/// How a rule's findings count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RuleSeverity {
-    /// The rule is not run.
-    Off,
-    /// A finding is worth a look.
-    Warning,
-    /// A finding fails the check.
-    Error,
 }
 
 /// How much evaluating a file may use before it ends with a finding that names the limit.

@@ -179,13 +179,33 @@ impl Fleet {
         findings.append(&mut inventory.findings);
 
         let loader = Loader { tree, evaluator, told: &told };
-        let (machines, mut key_likes) = loader.machines(&inventory.machines, &mut findings);
+        // Large single files (rules, properties of secrets) are evaluated on one thread each, so they begin at once.
+        let (rules, (entries, (machines, files))) = rayon::join(
+            || loader.rules_files(&inventory, options),
+            || {
+                rayon::join(
+                    || loader.secret_entries(&config),
+                    || {
+                        let machines = loader.machines(&inventory.machines);
+                        (
+                            machines,
+                            (loader.age_files(&inventory.age_files), loader.key_likes(&inventory.key_candidates)),
+                        )
+                    },
+                )
+            },
+        );
+        let (rules_files, mut key_likes, mut found) = rules?;
+        findings.append(&mut found);
+        let (entries, mut found) = entries;
+        findings.append(&mut found);
+        let (machines, mut keys, mut found) = machines;
+        findings.append(&mut found);
+        key_likes.append(&mut keys);
+        let (age_files, mut keys) = files;
+        key_likes.append(&mut keys);
         let (roles, role_gaps) = roles_of(&machines);
-        let age_files = loader.age_files(&inventory.age_files);
-        key_likes.extend(loader.key_likes(&inventory.key_candidates));
 
-        let entries = loader.secret_entries(&config, &mut findings);
-        let rules_files = loader.rules_files(&inventory, options, &mut key_likes, &mut findings)?;
         let by_convention = entries.is_some() || rules_files.iter().all(|rules| rules.generated);
         let (secrets, secrets_gap) = if by_convention {
             secrets(tree, &config, &machines, &inventory.age_files, entries.as_ref(), &mut findings)
@@ -254,6 +274,9 @@ fn pool() -> Option<&'static rayon::ThreadPool> {
     POOL.as_ref()
 }
 
+/// Rules files, and what else their search came across.
+type FoundRules = (Vec<RulesFile>, Vec<KeyLike>, Vec<Diagnostic>);
+
 struct Loader<'a> {
     tree: &'a dyn FileTree,
     evaluator: &'a dyn Evaluate,
@@ -261,7 +284,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn machines(&self, folders: &[TreePath], findings: &mut Vec<Diagnostic>) -> (Vec<Machine>, Vec<KeyLike>) {
+    fn machines(&self, folders: &[TreePath]) -> (Vec<Machine>, Vec<KeyLike>, Vec<Diagnostic>) {
         let files: Vec<TreePath> = folders
             .iter()
             .map(|dir| dir.join(crate::machine::PROPERTIES_FILE).unwrap_or_else(|_| dir.clone()))
@@ -285,14 +308,14 @@ impl Loader<'_> {
             (self.told)(Stage::Machines, done.fetch_add(1, Ordering::Relaxed) + 1, folders.len());
         });
         let mut machines = Vec::with_capacity(slots.len());
-        let mut keys = Vec::new();
+        let (mut keys, mut findings) = (Vec::new(), Vec::new());
         for slot in slots {
             let Some((machine, mut found, key)) = slot.into_inner() else { continue };
             machines.push(machine);
             findings.append(&mut found);
             keys.extend(key);
         }
-        (machines, keys)
+        (machines, keys, findings)
     }
 
     /// Findings for what is unknown in a value and for what failed.
@@ -320,23 +343,23 @@ impl Loader<'_> {
         paths.par_iter().filter_map(|path| scan_key(self.tree, path)).collect()
     }
 
-    fn secret_entries(&self, config: &Config, findings: &mut Vec<Diagnostic>) -> Option<Data> {
-        let path = properties_path(config)?;
+    fn secret_entries(&self, config: &Config) -> (Option<Data>, Vec<Diagnostic>) {
+        let mut findings = Vec::new();
+        let Some(path) = properties_path(config) else { return (None, findings) };
         if config.is_ignored(&path) || !self.tree.exists(&path) {
-            return None;
+            return (None, findings);
         }
         let data = self.evaluator.evaluate(&path);
-        self.explain(&data, &Place::file(path.to_arc()), findings);
-        Some(data)
+        self.explain(&data, &Place::file(path.to_arc()), &mut findings);
+        (Some(data), findings)
     }
 
     fn rules_files(
         &self,
         inventory: &crate::discover::Inventory,
         options: &LoadOptions<'_>,
-        key_likes: &mut Vec<KeyLike>,
-        findings: &mut Vec<Diagnostic>,
-    ) -> Result<Vec<RulesFile>, LoadError> {
+    ) -> Result<FoundRules, LoadError> {
+        let (mut key_likes, mut findings) = (Vec::new(), Vec::new());
         let age_files: BTreeSet<&TreePath> = inventory.age_files.iter().collect();
         let age_folders: BTreeSet<TreePath> = inventory.age_files.iter().filter_map(TreePath::parent).collect();
         let candidates =
@@ -375,7 +398,7 @@ impl Loader<'_> {
             rules_files.extend(rules);
             findings.append(&mut found);
         }
-        Ok(rules_files)
+        Ok((rules_files, key_likes, findings))
     }
 }
 

@@ -23,7 +23,7 @@ mod schema;
 mod secret;
 
 pub use config::{
-    BulkheadToml, CONFIG_FILE, Config, EvaluationLimits, Layout, Network, Policy, RuleSeverity, UserKeyPolicy,
+    BulkheadToml, CONFIG_FILE, Config, EvaluationLimits, Layout, Network, Policy, UserKeyPolicy,
 };
 pub use evaluate::{Evaluate, diagnostics_of_failure, diagnostics_of_parse_failure};
 pub use fact::{Fact, Gap, GapKind, Many, Spanned};

@@ -88,12 +88,15 @@ pub enum NixError {
     NotOnDisk(String),
 }
 
+/// The text of a file and where its lines begin.
+type Text = Arc<(String, LineIndex)>;
+
 /// Evaluates files with the installed Nix; parses them with Bulkhead's own parser, for names and places.
 pub struct NixEvaluator<'a> {
     world: &'a World,
     root: String,
     options: NixOptions,
-    texts: Mutex<HashMap<TreePath, Option<Arc<(String, LineIndex)>>>>,
+    texts: Mutex<HashMap<TreePath, Option<Text>>>,
 }
 
 impl<'a> NixEvaluator<'a> {
@@ -208,7 +211,7 @@ impl<'a> NixEvaluator<'a> {
     }
 
     /// The text of a file, read once.
-    fn text(&self, path: &TreePath) -> Option<Arc<(String, LineIndex)>> {
+    fn text(&self, path: &TreePath) -> Option<Text> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let text = texts.entry(path.clone()).or_insert_with(|| {
             let bytes = self.world.tree().read(path, TEXT_LIMIT).ok()?;

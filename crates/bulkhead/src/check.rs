@@ -1,0 +1,167 @@
+//! Judging a fleet.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bulkhead_diagnostics::{Diagnostic, Report, RuleDescription, Summary, suppress};
+use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress};
+use bulkhead_generate::secrets::{is_generated, secrets_nix};
+use bulkhead_rules::{Area, Context, History, RemovedLine, Selection, registry};
+use bulkhead_source::{GitHistory, TreePath, read_text};
+
+use crate::{FleetError, Project};
+
+/// Which rules run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    #[default]
+    All,
+    /// Those about secrets, on any agenix repository.
+    Secrets,
+}
+
+/// How to check.
+#[derive(Clone, Default)]
+pub struct CheckOptions<'a> {
+    /// Which rules run.
+    pub scope: Scope,
+    /// The rules files to judge; all that are found if there are none.
+    pub rules_files: Vec<TreePath>,
+    /// Whether git's history may be asked for the names of keys that left.
+    pub history: bool,
+    /// Is told how far loading has come.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+/// Load the fleet of a project and run the rules on it. Findings that comments in the files allow are left out, and the
+/// severities of `bulkhead.toml` hold. A fleet in which everything is wrong is still `Ok`.
+pub fn check(project: &Project, options: &CheckOptions<'_>) -> Result<Report, FleetError> {
+    let start = Instant::now();
+    let load =
+        LoadOptions { rules: options.rules_files.clone(), progress: options.progress, ..LoadOptions::default() };
+    let fleet = project.fleet(&load)?;
+    let mut report = judge(project, &fleet, options);
+    report.summary.elapsed = Some(start.elapsed());
+    Ok(report)
+}
+
+/// Run the rules on a fleet that has been loaded; see [`check`].
+pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Report {
+    let history = if options.history { project.tree().root().map(LazyHistory::new) } else { None };
+    let expected = match options.scope {
+        Scope::All => expected_rules(project, fleet),
+        Scope::Secrets => None,
+    };
+    let selection = match options.scope {
+        Scope::All => Selection::All,
+        Scope::Secrets => Selection::Secrets,
+    };
+    let mut context = Context::new(fleet, project.tree());
+    context.history = history.as_ref().map(|history| history as &dyn History);
+    context.expected_rules = expected.as_deref();
+    let findings = bulkhead_rules::run(&context, selection);
+
+    let known: Vec<&str> = registry().iter().map(|rule| rule.name).collect();
+    let severities = &project.config().toml.rules;
+    let sources = project.sources();
+    let files = files_with_allows(fleet, &findings);
+    let ran = |rule: &str| {
+        !severities.is_off(rule)
+            && registry().iter().any(|known| known.name == rule && (selection == Selection::All || known.area == Area::Secrets))
+    };
+    let rules = suppress::Rules { known: &known, ran: &ran };
+    let mut findings = suppress::apply(findings, files.iter().map(|file| &**file), &sources, &sources, rules);
+    findings.extend(unknown_rules(project, &known));
+    let findings = severities.apply(findings);
+    let summary = Summary {
+        machines: fleet.counts.machines,
+        roles: Some(fleet.counts.roles),
+        secrets: fleet.counts.secrets,
+        files: fleet.counts.files,
+        ..Summary::default()
+    };
+    Report::new(findings, summary)
+}
+
+/// All rules as renderers want them.
+pub fn rule_descriptions() -> Vec<RuleDescription<'static>> {
+    registry().iter().map(|rule| rule.description()).collect()
+}
+
+/// What `gen-secrets` would write, where the fleet has a rules file that it wrote before.
+fn expected_rules(project: &Project, fleet: &Fleet) -> Option<String> {
+    let current = read_text(project.tree(), &fleet.config.rules, 64 << 20).ok()?;
+    if !is_generated(&current) {
+        return None;
+    }
+    secrets_nix(fleet).ok().map(|generated| generated.text)
+}
+
+/// Findings about names in the table `rules` of `bulkhead.toml` that no rule has.
+fn unknown_rules(project: &Project, known: &[&str]) -> Vec<Diagnostic> {
+    let config = project.config();
+    let unknown = config
+        .toml
+        .rules
+        .unknown(known)
+        .into_iter()
+        .map(|(name, near)| {
+            let place = config.key_of(&["rules", name]);
+            let message = format!("`{name}` is no rule");
+            let finding = Diagnostic::new("config", bulkhead_diagnostics::Severity::Error, place, message);
+            match near {
+                Some(near) => finding.with_help(format!("did you mean `{near}`?")),
+                None => finding.with_help(format!("`bulkhead explain` lists the rules; {CONFIG_FILE} sets their severity")),
+            }
+        })
+        .collect();
+    unknown
+}
+
+/// The files whose comments may allow findings: those that the fleet is read from, and those that findings name.
+fn files_with_allows(fleet: &Fleet, findings: &[Diagnostic]) -> BTreeSet<Arc<str>> {
+    let mut files: BTreeSet<Arc<str>> = fleet.machines.iter().map(|machine| machine.file.to_arc()).collect();
+    files.extend(fleet.rules_files.iter().map(|rules| rules.path.to_arc()));
+    files.extend(fleet.secrets.iter().filter_map(|secret| secret.declared.as_ref()).map(|place| place.file.clone()));
+    files.extend(findings.iter().map(|finding| finding.place.file.clone()));
+    files
+}
+
+/// Opens the git repository only when a rule asks for its history.
+struct LazyHistory<'a> {
+    root: &'a Path,
+}
+
+impl<'a> LazyHistory<'a> {
+    fn new(root: &'a Path) -> LazyHistory<'a> {
+        LazyHistory { root }
+    }
+}
+
+impl History for LazyHistory<'_> {
+    fn removed_keys(&self) -> Vec<RemovedLine> {
+        let Some(history) = GitHistory::open(self.root) else { return Vec::new() };
+        let is_key = |line: &str| line.contains("ssh-ed25519 AAAA") || line.contains("ssh-rsa AAAA") || line.contains("age1");
+        let removed = history.removed_lines("(ssh-(ed25519|rsa) AAAA|age1[a-z0-9]+)", is_key);
+        let line = |removal: bulkhead_source::Removal| RemovedLine {
+            line: removal.line,
+            path: removal.path,
+            commit: removal.commit,
+            subject: removal.subject,
+            date: removal.date,
+        };
+        removed.into_iter().map(line).collect()
+    }
+}
+
+/// Every JSON Schema of Bulkhead, by file name.
+pub fn all_schemas() -> Vec<(String, serde_json::Value)> {
+    let mut schemas: Vec<(String, serde_json::Value)> =
+        bulkhead_fleet::schemas().into_iter().map(|(file, schema)| (file.to_string(), schema)).collect();
+    schemas.push(("diagnostics.schema.json".to_owned(), bulkhead_diagnostics::json::json_schema()));
+    schemas.sort_by(|a, b| a.0.cmp(&b.0));
+    schemas
+}

@@ -1,0 +1,330 @@
+//! The arguments. Help texts are part of the product: what it does, an example that works, what the exit code means.
+
+use std::path::PathBuf;
+
+use bulkhead_diagnostics::Format;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Reads a NixOS fleet with agenix secrets, without Nix: checks machines, roles, keys and secrets, and generates
+/// secrets.nix.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bulkhead",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "\
+Start with `bulkhead check` in your fleet; it needs no configuration.
+
+Exit codes: 0 all is well; 1 there are findings (or the evaluated expression failed); 2 the tool could not do its work."
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The folder that the fleet lies in [default: the nearest one upwards with a bulkhead.toml, flake.nix, machines/
+    /// or .git]
+    #[arg(long, short = 'C', global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
+
+    /// Read what is staged in git instead of the files on disk
+    #[arg(long, global = true, conflicts_with = "rev", help_heading = "What is read")]
+    pub staged: bool,
+
+    /// Read a git revision instead of the files on disk
+    #[arg(long, global = true, value_name = "REV", help_heading = "What is read")]
+    pub rev: Option<String>,
+
+    /// What evaluates the Nix files: bulkhead itself (pure, no processes), or the installed Nix
+    #[arg(long, global = true, value_enum, value_name = "WHAT", default_value = "embedded", help_heading = "What is read")]
+    pub evaluator: EvaluatorChoice,
+
+    /// A nixpkgs for `<nixpkgs>`; else NIX_PATH is looked at
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "What is read")]
+    pub nixpkgs: Option<PathBuf>,
+
+    /// Make DIR known as `<NAME>`, or its entries as `<entry>` without a name; may be repeated
+    #[arg(short = 'I', global = true, value_name = "[NAME=]DIR", help_heading = "What is read")]
+    pub search_path: Vec<String>,
+
+    /// Colours: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+/// What evaluates Nix files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvaluatorChoice {
+    /// Bulkhead's own evaluator
+    Embedded,
+    /// nix-instantiate, which runs whatever the files make it do
+    Nix,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the fleet against all rules
+    Check(CheckArgs),
+    /// Check who can read which secret, in any agenix repository
+    Audit(AuditArgs),
+    /// Generate the agenix rules file secrets.nix from machines, roles and secrets/properties.nix
+    GenSecrets(GenSecretsArgs),
+    /// Keep the generated regions of CLAUDE.md
+    GenDocs(GenDocsArgs),
+    /// List the machines and their properties
+    Machines(MachinesArgs),
+    /// List the roles and the machines that have them
+    Roles(JsonArgs),
+    /// List the secrets, or those that a machine can read, and why
+    Secrets(SecretsArgs),
+    /// Tell who can read a secret, and why
+    WhoCanRead(WhoCanReadArgs),
+    /// Evaluate a Nix expression, without Nix
+    Eval(EvalArgs),
+    /// Explain a rule: what it finds, why it matters, what to do
+    Explain(ExplainArgs),
+    /// Print a JSON Schema: of properties.nix, secrets/properties.nix, bulkhead.toml, of the findings as JSON …
+    Schema(SchemaArgs),
+    /// Install a git pre-commit hook that checks what is staged
+    InstallHooks(HooksArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// How findings are shown and what fails.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// How to show findings: full, concise, json, sarif, github
+    #[arg(long, value_name = "FORMAT", default_value_t = Format::Full)]
+    pub format: Format,
+    /// Exit with 1 for these too: warnings, undecided; may be repeated
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub deny: Vec<Deny>,
+}
+
+/// What may be denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings
+    Warnings,
+    /// What could not be decided
+    Undecided,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bulkhead check                      the fleet around the current folder
+  bulkhead check --staged             what `git commit` would commit
+  bulkhead check --format json | jq '.findings[] | .rule'
+  bulkhead check --deny undecided     for CI: nothing may stay open
+
+Exit code: 0 nothing that fails, 1 findings that fail, 2 the check itself failed.")]
+pub struct CheckArgs {
+    /// The folder that the fleet lies in; the same as --root
+    #[arg(value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub path: Option<PathBuf>,
+    /// How findings are shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `audit`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Compares the recipients in the headers of .age files with the rules that agenix would encrypt them by. Needs no key, and
+no configuration: rules files are found by what they contain.
+
+Examples:
+  bulkhead audit                      the repository around the current folder
+  bulkhead audit --rules secrets/secrets.nix --format json
+  bulkhead audit --rev v1.2           as it was
+
+Exit code: 0 nothing that fails, 1 findings that fail, 2 the audit itself failed.")]
+pub struct AuditArgs {
+    /// The repository; the same as --root
+    #[arg(value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub path: Option<PathBuf>,
+    /// A rules file, relative to the repository; may be repeated [default: all that are found]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub rules: Vec<PathBuf>,
+    /// How findings are shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `gen-secrets`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Afterwards it tells which files have to be rekeyed, and why.
+
+Examples:
+  bulkhead gen-secrets                write secrets/secrets.nix
+  bulkhead gen-secrets --check        for CI: exit with 1 if it is out of date
+  bulkhead gen-secrets --adopt        turn a handwritten secrets.nix into secrets/properties.nix")]
+pub struct GenSecretsArgs {
+    /// Compare with the file there, and write nothing; exit with 1 if they differ
+    #[arg(long, conflicts_with_all = ["stdout", "adopt"])]
+    pub check: bool,
+    /// Print it instead of writing it
+    #[arg(long, conflicts_with = "adopt")]
+    pub stdout: bool,
+    /// Infer secrets/properties.nix from the handwritten rules file, prove that no recipient changes, write both
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+/// `gen-docs`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Only the text between `<!-- bulkhead:begin NAME -->` and `<!-- bulkhead:end NAME -->` is written; all other text stays.")]
+pub struct GenDocsArgs {
+    /// Compare with the file there, and write nothing; exit with 1 if they differ
+    #[arg(long, conflicts_with = "stdout")]
+    pub check: bool,
+    /// Print it instead of writing it
+    #[arg(long)]
+    pub stdout: bool,
+}
+
+/// `machines`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: bulkhead machines --role server --json | jq '.machines | map_values(.hostNames)'")]
+pub struct MachinesArgs {
+    /// Only machines that have this role
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// As JSON, with all properties
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands with nothing but `--json`.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `secrets`
+#[derive(Debug, Args)]
+pub struct SecretsArgs {
+    /// Only secrets that this machine can read, and why
+    #[arg(long, value_name = "MACHINE")]
+    pub machine: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `who-can-read`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: bulkhead who-can-read pia-login")]
+pub struct WhoCanReadArgs {
+    /// The secret: its name, or its file
+    pub secret: String,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `eval`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Evaluates as `nix-instantiate --eval` does, but pure: no processes, no network, no environment, no clock. What needs
+those is unknown, with the reason.
+
+Examples:
+  bulkhead eval -E '1 + 2'
+  bulkhead eval --json machines/storage/s0/properties.nix
+  bulkhead eval --strict -A meta machines/storage/s0/properties.nix
+  echo '{ x }: x * 2' | bulkhead eval --arg x 21 -
+
+Exit code: 0 there is a value, 1 the expression failed, 2 the tool failed.")]
+pub struct EvalArgs {
+    /// The file, or `-` for standard input [default: default.nix]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "expr")]
+    pub file: Option<PathBuf>,
+    /// Evaluate this text instead of a file
+    #[arg(long, short = 'E', value_name = "EXPR")]
+    pub expr: Option<String>,
+    /// The attribute to go to: `a.b`, `list.0`, `"with.dot".c`
+    #[arg(long, short = 'A', value_name = "PATH", default_value = "")]
+    pub attr: String,
+    /// Print JSON
+    #[arg(long, conflicts_with = "raw")]
+    pub json: bool,
+    /// Print a string as it is
+    #[arg(long)]
+    pub raw: bool,
+    /// Evaluate all the way down
+    #[arg(long)]
+    pub strict: bool,
+    /// An argument for the function that the expression is, as an expression
+    #[arg(long, num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
+    pub arg: Vec<String>,
+    /// An argument for the function that the expression is, as a string
+    #[arg(long, num_args = 2, value_names = ["NAME", "TEXT"], action = clap::ArgAction::Append)]
+    pub argstr: Vec<String>,
+    /// The most steps that the evaluation may take
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+    /// The deepest that evaluations may be nested
+    #[arg(long, value_name = "N")]
+    pub max_depth: Option<u32>,
+    /// The most memory that values may take, in MiB
+    #[arg(long, value_name = "MIB")]
+    pub max_memory: Option<u64>,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The rule [default: list all rules]
+    pub rule: Option<String>,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which schema [default: list them]
+    pub name: Option<String>,
+}
+
+/// `install-hooks`
+#[derive(Debug, Args)]
+pub struct HooksArgs {
+    /// What the hook runs [default: this program]
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: bulkhead completions bash > ~/.local/share/bash-completion/completions/bulkhead")]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,277 @@
+//! `gen-secrets` and `gen-docs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use bulkhead_diagnostics::{Diagnostic, Report, Summary};
+use bulkhead_fleet::{Fleet, LoadOptions, RulesFile};
+use bulkhead_generate::adopt::adopt;
+use bulkhead_generate::diff::diff;
+use bulkhead_generate::docs::DocsInput;
+use bulkhead_generate::secrets::{SecretsNix, is_generated, secrets_nix};
+use bulkhead_generate::{docs, secrets as generated_secrets};
+use bulkhead_source::{ReadError, TextError, TreePath, WorkTree, read_text};
+
+use super::args::{GenDocsArgs, GenSecretsArgs, Global};
+use super::query::load;
+use super::{FINDINGS, OK, Program, output};
+use crate::Project;
+use crate::overlay::Overlay;
+
+/// Generated files and those they replace are texts of a sane size.
+const TEXT_LIMIT: u64 = 64 << 20;
+
+pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Result<u8> {
+    let (project, fleet) = load(program, global)?;
+    let path = fleet.config.rules.clone();
+    let current = current(&project, &path)?;
+    if args.adopt {
+        return adopt_rules(&project, global, &fleet);
+    }
+    let generated = match secrets_nix(&fleet) {
+        Ok(generated) => generated,
+        Err(findings) => return refuse(&project, global, findings, &path),
+    };
+    show(&project, global, generated.warnings.iter().chain(&generated.undecided))?;
+    if args.stdout {
+        output::print(&generated.text)?;
+        return Ok(OK);
+    }
+    if let Some(current) = &current
+        && !is_generated(current)
+    {
+        bail!(
+            "{path} is written by hand, and stays as it is\n\
+             to let bulkhead write it from now on: {0} gen-secrets --adopt\n\
+             to see what it would write:           {0} gen-secrets --stdout",
+            program.name
+        );
+    }
+    if args.check {
+        return compare(&path, current.as_deref(), &generated.text, &format!("{} gen-secrets", program.name));
+    }
+    if current.as_deref() == Some(&*generated.text) {
+        output::print(&format!("{path} is up to date\n"))?;
+    } else {
+        write(&project, global, &path, &generated.text)?;
+        output::print(&format!("wrote {path}\n"))?;
+    }
+    tell_rekey(&generated)?;
+    Ok(OK)
+}
+
+pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8> {
+    let (project, fleet) = load(program, global)?;
+    let path = fleet.config.claude_md.clone();
+    let current = current(&project, &path)?;
+    let library = docs::read_library(project.tree(), project.world(), &fleet.config);
+    let layout = docs::layout(&fleet, project.tree());
+    let commands = docs::default_commands(program.name);
+    let input = DocsInput { fleet: &fleet, library: &library, layout: &layout, commands: &commands };
+    let text = match docs::update(current.as_deref(), &input) {
+        Ok(text) => text,
+        Err(error) => return refuse(&project, global, vec![error.diagnostic(path.as_str())], &path),
+    };
+    if args.stdout {
+        output::print(&text)?;
+        return Ok(OK);
+    }
+    if args.check {
+        return compare(&path, current.as_deref(), &text, &format!("{} gen-docs", program.name));
+    }
+    if current.as_deref() == Some(&*text) {
+        output::print(&format!("{path} is up to date\n"))?;
+    } else {
+        write(&project, global, &path, &text)?;
+        output::print(&format!("wrote {path}\n"))?;
+    }
+    Ok(OK)
+}
+
+fn current(project: &Project, path: &TreePath) -> Result<Option<Arc<str>>> {
+    match read_text(project.tree(), path, TEXT_LIMIT) {
+        Ok(text) => Ok(Some(text)),
+        Err(TextError::Read(ReadError::NotFound { .. })) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn compare(path: &TreePath, current: Option<&str>, wanted: &str, command: &str) -> Result<u8> {
+    match diff(path.as_str(), current, wanted) {
+        None => {
+            output::print(&format!("{path} is up to date\n"))?;
+            Ok(OK)
+        }
+        Some(diff) => {
+            output::print(&diff.text)?;
+            eprintln!("{path} is out of date; run: {command}");
+            Ok(FINDINGS)
+        }
+    }
+}
+
+fn refuse(project: &Project, global: &Global, findings: Vec<Diagnostic>, path: &TreePath) -> Result<u8> {
+    show(project, global, &findings)?;
+    eprintln!("{path} is not written: put the above right first");
+    Ok(FINDINGS)
+}
+
+/// Findings on standard error, without a summary.
+fn show<'d>(project: &Project, global: &Global, findings: impl IntoIterator<Item = &'d Diagnostic>) -> Result<()> {
+    let options = bulkhead_diagnostics::RenderOptions {
+        color: output::colored(global, std::io::stderr().is_terminal()),
+        width: output::width().clamp(40, 140),
+        rules: &[],
+    };
+    let report = Report::new(findings.into_iter().cloned().collect(), Summary::default());
+    let sources = project.sources();
+    for finding in &report.findings {
+        bulkhead_diagnostics::render_finding(finding, &sources, &options, &mut std::io::stderr().lock())?;
+    }
+    Ok(())
+}
+
+fn work_tree(project: &Project, global: &Global) -> Result<WorkTree> {
+    if global.staged || global.rev.is_some() {
+        bail!("files are written to the working tree only; leave out --staged and --rev, or use --check or --stdout");
+    }
+    Ok(WorkTree::open(project.tree().root().unwrap_or(Path::new(".")))?)
+}
+
+fn write(project: &Project, global: &Global, path: &TreePath, text: &str) -> Result<()> {
+    let tree = work_tree(project, global)?;
+    if let (Some(root), Some(folder)) = (project.tree().root(), path.parent())
+        && !project.tree().exists(&folder)
+    {
+        let folder = root.join(folder.as_str());
+        std::fs::create_dir_all(&folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
+    }
+    Ok(tree.write(path, text.as_bytes())?)
+}
+
+fn tell_rekey(generated: &SecretsNix) -> Result<()> {
+    let (new, changed): (Vec<_>, Vec<_>) = generated.rekey.iter().partition(|rekey| rekey.is_new());
+    if !changed.is_empty() {
+        let mut text = String::from("\nto be rekeyed, because who can read them has changed:\n");
+        for rekey in &changed {
+            text.push_str(&format!("  {rekey}\n"));
+        }
+        text.push_str("run `agenix --rekey` in the folder of the rules\n");
+        if changed.iter().any(|rekey| rekey.somebody_leaves()) {
+            text.push_str("where somebody leaves, change the secret itself too: the old value may have been kept\n");
+        }
+        output::print(&text)?;
+    }
+    if !new.is_empty() {
+        let mut text = String::from("\nnot there yet; run in the folder of the rules:\n");
+        for rekey in &new {
+            text.push_str(&format!("  agenix -e {}\n", rekey.rule_name));
+        }
+        output::print(&text)?;
+    }
+    Ok(())
+}
+
+/// The handwritten rules file that `--adopt` means: the configured one, else the only one there is.
+fn handwritten(fleet: &Fleet) -> Result<&RulesFile> {
+    let by_hand: Vec<&RulesFile> = fleet.rules_files.iter().filter(|rules| !rules.generated).collect();
+    let configured = by_hand.iter().find(|rules| rules.path == fleet.config.rules);
+    match (configured, &by_hand[..]) {
+        (Some(rules), _) => Ok(rules),
+        (None, [rules]) => Ok(rules),
+        (None, []) => bail!("there is no handwritten rules file to adopt"),
+        (None, several) => {
+            let paths: Vec<&str> = several.iter().map(|rules| rules.path.as_str()).collect();
+            bail!("there are several handwritten rules files ({}); name one as `layout.rules` in bulkhead.toml", paths.join(", "))
+        }
+    }
+}
+
+fn adopt_rules(project: &Project, global: &Global, fleet: &Fleet) -> Result<u8> {
+    let rules = handwritten(fleet)?;
+    let properties = fleet.config.secrets.join("properties.nix")?;
+    if project.tree().exists(&properties) {
+        bail!("{properties} is there already; adopting would overwrite it");
+    }
+    let tree = work_tree(project, global)?;
+    let adoption = match adopt(fleet, rules) {
+        Ok(adoption) => adoption,
+        Err(findings) => return refuse(project, global, findings, &properties),
+    };
+    show(project, global, &adoption.warnings)?;
+    let generated = prove(project, rules, &properties, &adoption.properties_nix)?;
+
+    // The new files first: if anything fails on the way, the rules that agenix uses are still the old ones.
+    write(project, global, &properties, &adoption.properties_nix)?;
+    output::print(&format!("wrote {properties}\n"))?;
+    let kept = kept_path(project, &rules.path)?;
+    let old = read_text(project.tree(), &rules.path, TEXT_LIMIT)?;
+    tree.write(&kept, old.as_bytes())?;
+    write(project, global, &fleet.config.rules, &generated.text)?;
+    if rules.path != fleet.config.rules
+        && let Some(root) = project.tree().root()
+    {
+        std::fs::remove_file(root.join(rules.path.as_str()))?;
+    }
+    output::print(&format!(
+        "wrote {}\nkept {} as {kept}\nthe recipients of all {} secrets stay the same\n",
+        fleet.config.rules,
+        rules.path,
+        adoption.entries.len()
+    ))?;
+    tell_rekey(&generated)?;
+    Ok(OK)
+}
+
+/// Where the handwritten file is kept: a name that is free, and that no tool takes for Nix.
+fn kept_path(project: &Project, rules: &TreePath) -> Result<TreePath> {
+    let folder = rules.parent().unwrap_or_else(TreePath::root);
+    for number in 0..100 {
+        let suffix = if number == 0 { String::new() } else { format!(".{number}") };
+        let path = folder.join(&format!("{}.handwritten{suffix}", rules.name()))?;
+        if !project.tree().exists(&path) {
+            return Ok(path);
+        }
+    }
+    bail!("there are a hundred files {rules}.handwritten.* already; remove some")
+}
+
+/// Load the fleet as it would be after the change and compare, file by file, who may read it: before, by the handwritten
+/// rules, and after, by the generated ones.
+fn prove(project: &Project, rules: &RulesFile, properties: &TreePath, text: &str) -> Result<SecretsNix> {
+    let changes = [(properties.clone(), Some(Arc::from(text.as_bytes()))), (rules.path.clone(), None)];
+    let after = Project::of_tree(Arc::new(Overlay::new(project.shared_tree(), changes)));
+    let fleet = after.fleet(&LoadOptions::default())?;
+    let generated = generated_secrets::secrets_nix(&fleet)
+        .map_err(|findings| anyhow::anyhow!("the adopted fleet can't be generated: {}", words(&findings)))?;
+    let changes = [
+        (properties.clone(), Some(Arc::from(text.as_bytes()))),
+        (rules.path.clone(), None),
+        (fleet.config.rules.clone(), Some(Arc::from(generated.text.as_bytes()))),
+    ];
+    let after = Project::of_tree(Arc::new(Overlay::new(project.shared_tree(), changes)));
+    let options = LoadOptions { rules: vec![fleet.config.rules.clone()], ..LoadOptions::default() };
+    let fleet = after.fleet(&options)?;
+    let (old, new) = (recipients(rules), fleet.rules_files.first().map(recipients).unwrap_or_default());
+    for (file, keys) in &old {
+        if new.get(file) != Some(keys) {
+            bail!("the recipients of {file} would change; nothing is written (this is a fault of bulkhead: please report it)");
+        }
+    }
+    Ok(generated)
+}
+
+fn recipients(rules: &RulesFile) -> BTreeMap<TreePath, BTreeSet<String>> {
+    let entries = rules.entries.iter().filter_map(|entry| {
+        let keys = entry.public_keys.iter().map(|key| key.identity().to_owned()).collect();
+        Some((entry.file.as_ref()?.path.clone(), keys))
+    });
+    entries.collect()
+}
+
+fn words(findings: &[Diagnostic]) -> String {
+    findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,175 @@
+//! `machines`, `roles`, `secrets`, `who-can-read`.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Result, bail};
+use bulkhead_diagnostics::{Report, Severity, Summary, nearest};
+use bulkhead_fleet::{Fleet, LoadOptions, PlaceView};
+
+use super::args::{Global, JsonArgs, MachinesArgs, SecretsArgs, WhoCanReadArgs};
+use super::progress::Meter;
+use super::table::table;
+use super::{FINDINGS, OK, Program, output};
+use crate::Project;
+
+/// The fleet; what is wrong with its files goes to standard error.
+pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
+    let project = output::open(output::root(program, global, None)?, global)?;
+    let meter = Meter::start();
+    let tell = |progress| meter.tell(progress);
+    let fleet = project.fleet(&LoadOptions { progress: Some(&tell), ..LoadOptions::default() })?;
+    drop(meter);
+    let errors: Vec<_> = fleet.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
+    if !errors.is_empty() {
+        let summary = Summary { machines: fleet.counts.machines, files: fleet.counts.files, ..Summary::default() };
+        output::show_problems(&project, global, &Report::new(errors, summary))?;
+    }
+    Ok((project, fleet))
+}
+
+/// An answer that lacks something because of errors is still printed, but does not look like a clean run.
+fn code(fleet: &Fleet) -> u8 {
+    if fleet.findings.iter().any(|finding| finding.severity == Severity::Error) { FINDINGS } else { OK }
+}
+
+fn width() -> Option<usize> {
+    io::stdout().is_terminal().then(output::width)
+}
+
+fn show_place(place: Option<&PlaceView>) -> String {
+    match place {
+        Some(PlaceView { file, line: Some(line) }) => format!("{file}:{line}"),
+        Some(PlaceView { file, line: None }) => file.to_string(),
+        None => String::new(),
+    }
+}
+
+fn unknown_role(fleet: &Fleet, role: &str) -> anyhow::Error {
+    match nearest(role, fleet.roles.keys().map(|role| &**role)) {
+        Some(near) => anyhow::anyhow!("no machine has the role `{role}`; did you mean `{near}`?"),
+        None => anyhow::anyhow!("no machine has the role `{role}`; `bulkhead roles` lists them"),
+    }
+}
+
+pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Result<u8> {
+    let (_, fleet) = load(program, global)?;
+    if let Some(role) = &args.role
+        && !fleet.roles.contains_key(role.as_str())
+    {
+        return Err(unknown_role(&fleet, role));
+    }
+    let answer = fleet.machines_answer(args.role.as_deref());
+    if args.json {
+        output::print_json(&answer)?;
+        return Ok(code(&fleet));
+    }
+    let rows: Vec<Vec<String>> = answer
+        .machines
+        .iter()
+        .map(|(name, machine)| {
+            vec![
+                name.to_string(),
+                machine.arch.unwrap_or("?").to_owned(),
+                machine.system_roles.join(", "),
+                machine.path.to_string(),
+            ]
+        })
+        .collect();
+    output::print(&table(&rows, width()))?;
+    Ok(code(&fleet))
+}
+
+pub fn roles(program: Program, global: &Global, args: &JsonArgs) -> Result<u8> {
+    let (_, fleet) = load(program, global)?;
+    let answer = fleet.roles_answer();
+    if args.json {
+        output::print_json(&answer)?;
+    } else {
+        let rows: Vec<Vec<String>> =
+            answer.roles.iter().map(|(role, machines)| vec![role.to_string(), machines.join(", ")]).collect();
+        output::print(&table(&rows, width()))?;
+    }
+    Ok(code(&fleet))
+}
+
+pub fn secrets(program: Program, global: &Global, args: &SecretsArgs) -> Result<u8> {
+    let (project, fleet) = load(program, global)?;
+    let machine = match &args.machine {
+        None => None,
+        Some(name) => match fleet.machines_named(name).next() {
+            Some((index, _)) => Some(index),
+            None => bail!(match nearest(name, fleet.machines.iter().map(|machine| &*machine.name)) {
+                Some(near) => format!("there is no machine `{name}`; did you mean `{near}`?"),
+                None => format!("there is no machine `{name}`; `bulkhead machines` lists them"),
+            }),
+        },
+    };
+    let answer = fleet.secrets_answer(machine, &project.sources());
+    if args.json {
+        output::print_json(&answer)?;
+    } else {
+        let rows: Vec<Vec<String>> = answer
+            .secrets
+            .iter()
+            .map(|secret| match machine {
+                Some(_) => vec![secret.name.clone(), secret.why.join("; "), show_place(secret.place.as_ref())],
+                None => vec![
+                    secret.name.clone(),
+                    secret.file.clone(),
+                    secret.description.as_deref().unwrap_or_default().to_owned(),
+                ],
+            })
+            .collect();
+        output::print(&table(&rows, width()))?;
+    }
+    tell_undecided(&fleet.secrets_undecided());
+    Ok(code(&fleet))
+}
+
+pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) -> Result<u8> {
+    let (project, fleet) = load(program, global)?;
+    let found = fleet.find_secrets(&args.secret);
+    if found.is_empty() {
+        let all = fleet.all_secrets();
+        tell_undecided(&fleet.secrets_undecided());
+        bail!(match nearest(&args.secret, all.iter().map(|secret| secret.name())) {
+            Some(near) => format!("there is no secret `{}`; did you mean `{near}`?", args.secret),
+            None => format!("there is no secret `{}`; `bulkhead secrets` lists them", args.secret),
+        });
+    }
+    let sources = project.sources();
+    let answers: Vec<_> = found.iter().map(|secret| fleet.readers(*secret, &sources)).collect();
+    if args.json {
+        match &answers[..] {
+            [answer] => output::print_json(answer)?,
+            answers => output::print_json(&answers)?,
+        }
+        return Ok(code(&fleet));
+    }
+    for answer in &answers {
+        if answers.len() > 1 {
+            output::print(&format!("{} ({})\n", answer.secret, answer.file))?;
+        }
+        let rows: Vec<Vec<String>> = answer
+            .readers
+            .iter()
+            .map(|reader| {
+                let mut why = reader.why.join("; ");
+                if !reader.has_key {
+                    why.push_str(" (but it has no key)");
+                }
+                vec![reader.name.clone(), why, show_place(reader.place.as_ref())]
+            })
+            .collect();
+        output::print(&table(&rows, width()))?;
+        tell_undecided(&answer.undecided);
+    }
+    Ok(code(&fleet))
+}
+
+/// What an answer may lack.
+fn tell_undecided(reasons: &[String]) {
+    for reason in reasons {
+        eprintln!("undecided: there may be more: {reason}");
+    }
+}
