@@ -1,1 +1,20 @@
-//! Bulkhead.
+//! The safety rules that Bulkhead checks a fleet against: a file each, below the folder of its area.
+//!
+//! [`run`] gives findings as data; suppression comments, severities and rendering are the caller's. A rule that meets
+//! something unknown reports that it is undecided. [`registry`] describes every rule whose findings a person may see,
+//! those too that come from loading the fleet.
+
+mod comparison;
+mod context;
+mod machines;
+mod names;
+mod registry;
+mod reported;
+mod rule;
+mod secrets;
+mod unlock;
+mod words;
+
+pub use context::{Context, History, RemovedLine};
+pub use registry::{Selection, find, registry, run};
+pub use rule::{Area, Check, Rule};

@@ -40,8 +40,9 @@ pub enum Binding {
         /// Which slot of that frame.
         slot: u32,
     },
-    /// By name in the `with` frame `up` frames away, then in the one that its [`Expr::With`] names as `outer`, and so
-    /// on, then among the globals.
+    /// No scope of the file binds it, and it is inside of a `with`. First among the globals, which win over `with` in
+    /// Nix (`with { map = 1; }; map` is the function); then by name in the `with` frame `up` frames away, then in the
+    /// one that its [`Expr::With`] names as `outer`, and so on.
     With {
         /// How many frames to go up to the innermost `with`.
         up: u32,
@@ -339,8 +340,8 @@ pub struct Ast {
     pub name_spans: Vec<Span>,
     /// The whole file.
     pub root: ExprId,
-    /// Variables that no scope of the file binds (each of them an [`Expr::Variable`] with [`Binding::Global`]), with
-    /// the place of each use. Which of them exist is the evaluator's to say.
+    /// Variables that no scope of the file binds and that are in no `with` (each of them an [`Expr::Variable`] with
+    /// [`Binding::Global`]): each use. Which of them exist is the evaluator's to say.
     pub globals: Vec<(Symbol, ExprId)>,
     /// The comments, in order.
     pub comments: Vec<Comment>,

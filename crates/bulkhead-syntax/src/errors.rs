@@ -13,13 +13,7 @@ const MOST: usize = 20;
 pub(crate) struct Errors(Vec<SyntaxError>);
 
 impl Errors {
-    pub(crate) fn push(
-        &mut self,
-        span: Span,
-        message: String,
-        help: Option<String>,
-        related: Option<(Span, String)>,
-    ) {
+    pub(crate) fn push(&mut self, span: Span, message: String, help: Option<String>, related: Option<(Span, String)>) {
         if self.0.len() < MOST {
             self.0.push(SyntaxError { span, message, help, related });
         }

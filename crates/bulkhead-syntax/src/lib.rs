@@ -4,9 +4,9 @@
 //! [`Ast`] and drops theirs. It accepts what Nix 2.18 and its successors accept without experimental features, and
 //! reports everything else with a place. No text makes it panic or overflow the stack.
 //!
-//! Four things are refused although Nix takes them: nesting beyond 500 levels, `!` directly after an arithmetic
-//! operator (`1 + !x`), the old `let { … }` as part of a larger expression without parentheses, and texts beyond
-//! 64 MiB.
+//! Refused although Nix takes them: nesting beyond 500 levels, more than 250,000 operators or arguments in a row, `!`
+//! directly after an arithmetic operator (`1 + !x`), tens of characters of operators without any space, NUL in
+//! strings, and texts beyond 64 MiB.
 
 mod ast;
 mod docs;
@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use bulkhead_source::{LineIndex, Span};
 
 use crate::errors::Errors;
+use crate::grammar::{Checked, Depth};
 use crate::lower::Lowered;
 use crate::repair::Offsets;
 
@@ -47,6 +48,9 @@ const MOST_REPAIRS: usize = 32;
 
 /// Longer texts are refused, in bytes.
 const MOST_TEXT: usize = 64 << 20;
+
+/// Files beyond this are kept from being interned while they are parsed.
+const INTERNED: Depth = Depth { nesting: 100, chain: 300 };
 
 /// Read a Nix expression.
 ///
@@ -81,7 +85,9 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
         readable = offsets.apply(text);
         tokens = tokens::read(&readable, &mut errors);
     }
-    if let Some(place) = tokens.breaks.first() {
+    if let Some(place) = tokens.breaks.first()
+        && errors.is_empty()
+    {
         let message = "too many lines end in a carriage return alone".to_owned();
         let help = "end lines with LF or CR LF: `dos2unix -c mac FILE`".to_owned();
         errors.push(Span::new(*place, *place), message, Some(help), None);
@@ -89,14 +95,35 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
     if !errors.is_empty() {
         return Err(errors.into_original(&offsets));
     }
-    let depth = grammar::check(&readable, &tokens.tokens, &mut errors);
+    let Checked { depth, links, legacy_lets } = grammar::check(&readable, &tokens.tokens, &mut errors);
     if !errors.is_empty() {
         return Err(errors.into_original(&offsets));
     }
-    let comments = tokens.comments;
+    let comments: Vec<Comment> = tokens
+        .comments
+        .into_iter()
+        .map(|comment| Comment { span: offsets.span(comment.span.start, comment.span.end), ..comment })
+        .filter(|comment| comment.span.start < comment.span.end)
+        .collect();
     drop(tokens.tokens);
+    let checked_at = offsets.clone();
+    if depth.nesting > INTERNED.nesting || depth.chain > INTERNED.chain {
+        offsets.add(&links);
+        readable = offsets.apply(text);
+    }
+    drop(links);
+    let legacy_lets: Vec<u32> = legacy_lets.into_iter().map(|start| checked_at.span(start, start).start).collect();
+    // rnix knows `let { … }` only as a whole expression; as `rec { … }` it may stand wherever Nix allows it.
+    if !legacy_lets.is_empty() {
+        let mut changed = readable.into_owned();
+        for start in &legacy_lets {
+            let start = offsets.changed(*start) as usize;
+            changed.replace_range(start..start + "let".len(), "rec");
+        }
+        readable = Cow::Owned(changed);
+    }
 
-    let lowered = match stack::run(depth, || build(&readable, &offsets, &mut errors)) {
+    let lowered = match stack::run(depth, || build(&readable, &offsets, &legacy_lets, &mut errors)) {
         Ok(lowered) => lowered,
         Err(message) => {
             errors.push(Span::default(), message, None, None);
@@ -106,23 +133,19 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
     let Some(Lowered { exprs, expr_spans, name_spans, globals, root }) = lowered else {
         return Err(errors.into_sorted());
     };
-    let comments = comments
-        .into_iter()
-        .map(|comment| Comment { span: offsets.span(comment.span.start, comment.span.end), ..comment })
-        .collect();
     let (lines, text) = (LineIndex::new(text), text.into());
     Ok(Ast { exprs, expr_spans, name_spans, root, globals, comments, lines, text })
 }
 
 /// Parse and lower a text whose grammar is in order; none if it has errors nevertheless.
-fn build(text: &str, offsets: &Offsets, errors: &mut Errors) -> Option<Lowered> {
+fn build(text: &str, offsets: &Offsets, legacy_lets: &[u32], errors: &mut Errors) -> Option<Lowered> {
     let tree = rnix::Root::parse(text);
     if let Some(error) = tree.errors().first() {
         let (span, message) = describe(text, error);
         errors.push(offsets.span(span.start, span.end), message, None, None);
         return None;
     }
-    let lowered = lower::lower(&tree.syntax(), offsets, text.len(), errors);
+    let lowered = lower::lower(&tree.syntax(), offsets, legacy_lets, errors);
     errors.is_empty().then_some(lowered)
 }
 

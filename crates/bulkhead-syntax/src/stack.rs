@@ -4,10 +4,10 @@ use crate::grammar::Depth;
 
 /// Stack that one level of nesting may take in rnix, in lowering and in dropping the tree, in bytes. Measured without
 /// optimisation, and doubled.
-const LEVEL: usize = 48 << 10;
+const LEVEL: usize = 10 << 10;
 
-/// Stack that one more operator or argument in a row may take, in bytes.
-const LINK: usize = 2 << 10;
+/// Stack that one more operator or argument in a row may take, in bytes, measured likewise.
+const LINK: usize = 1 << 10;
 
 /// So much stack is expected to be free wherever a file is parsed, in bytes.
 const FREE: usize = 768 << 10;

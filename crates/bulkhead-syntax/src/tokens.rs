@@ -57,7 +57,7 @@ pub(crate) fn read(text: &str, errors: &mut Errors) -> Tokens {
                 _ => wrong(part, span, &mut tokens, errors),
             },
             _ => {
-                check_literal(kind, part, span, errors);
+                check_literal(kind, part, span, &mut tokens.breaks, errors);
                 match kind {
                     TOKEN_STRING_START => open_strings.push(span),
                     TOKEN_STRING_END => {
@@ -130,11 +130,11 @@ fn comment(part: &str, span: Span, tokens: &mut Tokens) {
 }
 
 /// Literals that rnix accepts and Nix reads as something else.
-fn check_literal(kind: SyntaxKind, part: &str, span: Span, errors: &mut Errors) {
+fn check_literal(kind: SyntaxKind, part: &str, span: Span, breaks: &mut Vec<u32>, errors: &mut Errors) {
     match kind {
-        TOKEN_FLOAT if part.strip_prefix("0.").is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())) => {
-            let message = format!("`{part}` is no number in Nix");
-            errors.push(span, message, Some("write `0.0`".to_owned()), None);
+        // A number that begins with `0.` needs a digit after it: `0.a` is a selection.
+        TOKEN_FLOAT if part.starts_with("0.") && !part[2..].starts_with(|c: char| c.is_ascii_digit()) => {
+            breaks.push(span.start + 1);
         }
         TOKEN_PATH_SEARCH => {
             let inner = part.trim_start_matches('<').trim_end_matches('>');
@@ -150,17 +150,14 @@ fn check_literal(kind: SyntaxKind, part: &str, span: Span, errors: &mut Errors) 
 
 /// `a/` before something that can't be in a path: Nix reads a name and a division, rnix a path that ends in a slash.
 fn is_repairable(part: &str) -> bool {
-    part.strip_suffix('/').is_some_and(|front| {
-        front.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && !front.contains('/')
-    })
+    part.strip_suffix('/')
+        .is_some_and(|front| front.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && !front.contains('/'))
 }
 
 /// Report a token that rnix can't read, or note how to make it readable.
 fn wrong(part: &str, span: Span, tokens: &mut Tokens, errors: &mut Errors) {
-    let after_interpolation = tokens
-        .tokens
-        .last()
-        .is_some_and(|token| token.kind == TOKEN_INTERPOL_END && token.span.end == span.start);
+    let after_interpolation =
+        tokens.tokens.last().is_some_and(|token| token.kind == TOKEN_INTERPOL_END && token.span.end == span.start);
     if is_repairable(part) && !after_interpolation {
         tokens.breaks.push(span.end - 1);
         return;
@@ -186,7 +183,10 @@ fn describe_wrong(part: &str, span: Span) -> (String, Option<&'static str>) {
         return (format!("the path `{part}` has a doubled slash"), Some("write a single `/`"));
     }
     if part.ends_with('/') {
-        return ("path has a trailing slash".to_owned(), Some("remove the last `/`; for the folder itself write `./.`"));
+        return (
+            "path has a trailing slash".to_owned(),
+            Some("remove the last `/`; for the folder itself write `./.`"),
+        );
     }
     if part.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return (format!("`{part}` is no number"), Some("digits are missing after the exponent's `e`"));
@@ -203,10 +203,9 @@ fn describe_wrong(part: &str, span: Span) -> (String, Option<&'static str>) {
         Some('“' | '”' | '„' | '‘' | '’') => {
             (format!("the character {} is no quote in Nix", named_first(part)), Some("write a straight `\"`"))
         }
-        Some('$') => (
-            "unexpected `$`".to_owned(),
-            Some("variables are named without `$`; `${…}` inserts a value into a string"),
-        ),
+        Some('$') => {
+            ("unexpected `$`".to_owned(), Some("variables are named without `$`; `${…}` inserts a value into a string"))
+        }
         Some('&') => ("unexpected `&`".to_owned(), Some("the logical and is `&&`")),
         Some('|') => ("unexpected `|`".to_owned(), Some("the logical or is `||`")),
         Some('%') => ("unexpected `%`".to_owned(), Some("Nix has no remainder operator; see `lib.mod`")),

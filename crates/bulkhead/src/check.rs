@@ -1,6 +1,6 @@
 //! Judging a fleet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,7 +62,18 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     let mut context = Context::new(fleet, project.tree());
     context.history = history.as_ref().map(|history| history as &dyn History);
     context.expected_rules = expected.as_deref();
-    let findings = bulkhead_rules::run(&context, selection);
+    let mut findings: Vec<Diagnostic> = match options.scope {
+        Scope::All => fleet.findings.clone(),
+        // What is wrong with machines and the configuration is not what an audit of secrets was asked for.
+        Scope::Secrets => {
+            let machines: HashSet<&str> = fleet.machines.iter().map(|machine| machine.file.as_str()).collect();
+            let about_secrets = |finding: &&Diagnostic| {
+                &*finding.place.file != CONFIG_FILE && !machines.contains(&*finding.place.file)
+            };
+            fleet.findings.iter().filter(about_secrets).cloned().collect()
+        }
+    };
+    findings.extend(bulkhead_rules::run(&context, selection));
 
     let known: Vec<&str> = registry().iter().map(|rule| rule.name).collect();
     let severities = &project.config().toml.rules;

@@ -44,5 +44,5 @@ pub use bulkhead_syntax as syntax;
 
 pub use bulkhead_fleet::Fleet;
 pub use check::{CheckOptions, Scope, check};
-pub use project::{Evaluator, FleetError, OpenError, OpenOptions, Project, Source, find_root, prepare_threads};
+pub use project::{Evaluator, FleetError, OpenError, OpenOptions, Project, Source, find_root};
 pub use sources::TreeSources;

@@ -194,13 +194,3 @@ pub fn find_root(folder: &Path) -> PathBuf {
     };
     nearest(&[CONFIG_FILE]).or_else(|| nearest(&["flake.nix", "machines"])).or(git_root).unwrap_or(folder)
 }
-
-/// Give the threads that work in parallel stacks on which evaluations can run, so that they need no further threads.
-/// To be called once at the start of a program; later calls, and a thread pool that the program has made itself, leave
-/// things as they are.
-pub fn prepare_threads() {
-    let _ = rayon::ThreadPoolBuilder::new()
-        .stack_size(bulkhead_eval::STACK_SIZE)
-        .start_handler(|_| bulkhead_eval::mark_large_stack())
-        .build_global();
-}

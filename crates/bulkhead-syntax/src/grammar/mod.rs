@@ -5,6 +5,7 @@
 //! vocabulary with their places, and measures the nesting, so that the recursion of everything after it has a known
 //! depth. rnix then only sees texts that are in order.
 
+mod names;
 mod report;
 
 use bulkhead_source::Span;
@@ -26,10 +27,20 @@ pub(crate) struct Depth {
 pub(crate) const MOST_NESTING: u32 = 500;
 
 /// Longer chains of operators or arguments are refused.
-pub(crate) const MOST_CHAIN: u32 = 500_000;
+pub(crate) const MOST_CHAIN: u32 = 250_000;
 
-/// Check the tokens of a file. The depth is only good if no error is added.
-pub(crate) fn check(text: &str, tokens: &[Token], errors: &mut Errors) -> Depth {
+/// What [`check`] finds out; only good if it adds no error.
+pub(crate) struct Checked {
+    pub(crate) depth: Depth,
+    /// Where the parts of expressions begin that make the tree deeper, ascending: byte offsets at which white space is
+    /// harmless.
+    pub(crate) links: Vec<u32>,
+    /// Where the `let` of each `let { … }` begins, ascending.
+    pub(crate) legacy_lets: Vec<u32>,
+}
+
+/// Check the tokens of a file.
+pub(crate) fn check(text: &str, tokens: &[Token], errors: &mut Errors) -> Checked {
     let mut checker = Checker {
         text,
         tokens,
@@ -39,12 +50,14 @@ pub(crate) fn check(text: &str, tokens: &[Token], errors: &mut Errors) -> Depth 
         here: Depth::default(),
         deepest: Depth::default(),
         order: Order::default(),
+        links: Vec::new(),
+        legacy_lets: Vec::new(),
         errors,
     };
     while checker.state != State::Done {
         checker.step();
     }
-    checker.deepest
+    Checked { depth: checker.deepest, links: checker.links, legacy_lets: checker.legacy_lets }
 }
 
 /// What comes next.
@@ -91,7 +104,6 @@ impl After {
     const SIMPLE: After = After { select: true, apply: true, operator: true };
     const SELECTED: After = After { select: false, apply: true, operator: true };
     const TESTED: After = After { select: false, apply: false, operator: true };
-    const CLOSED: After = After { select: false, apply: false, operator: false };
 }
 
 /// What an attribute path belongs to.
@@ -114,9 +126,10 @@ enum FrameKind {
     Paren,
     List,
     Set,
-    LegacyLet,
     Let,
-    Pattern { bound: bool },
+    Pattern {
+        bound: bool,
+    },
     /// `name = …;`; the frame opens at the first token of the path.
     Value,
     /// `inherit ( … )`.
@@ -125,7 +138,9 @@ enum FrameKind {
     Assert,
     Condition,
     Consequence,
-    String { attribute: Option<PathOf> },
+    String {
+        attribute: Option<PathOf>,
+    },
     /// `${…}` in a string.
     StringPart,
     /// `${…}` in a path literal.
@@ -161,6 +176,8 @@ struct Checker<'a> {
     here: Depth,
     deepest: Depth,
     order: Order,
+    links: Vec<u32>,
+    legacy_lets: Vec<u32>,
     errors: &'a mut Errors,
 }
 
@@ -185,11 +202,13 @@ impl Checker<'_> {
         }
     }
 
-    /// Open a frame at token `open`, which counts as `levels` of nesting.
+    /// Open a frame at token `open`, which counts as `levels` (none or one) of nesting.
     fn push(&mut self, kind: FrameKind, open: usize, levels: u32) {
         self.frames.push(Frame { kind, open, here: self.here, order: self.order });
         self.order = Order::default();
-        self.nest(levels);
+        if levels > 0 {
+            self.nest(open + 1);
+        }
     }
 
     fn pop(&mut self) {
@@ -207,19 +226,30 @@ impl Checker<'_> {
         self.order = Order::default();
     }
 
-    fn nest(&mut self, levels: u32) {
-        self.here.nesting += levels;
+    /// One level more, for the expression that begins at token `start`.
+    fn nest(&mut self, start: usize) {
+        self.link(start);
+        self.here.nesting += 1;
         self.deepest.nesting = self.deepest.nesting.max(self.here.nesting);
         if self.here.nesting > MOST_NESTING {
             self.too_deep();
         }
     }
 
+    /// One operator or argument more, which is the current token.
     fn chain(&mut self) {
+        self.link(self.at);
         self.here.chain += 1;
         self.deepest.chain = self.deepest.chain.max(self.here.chain);
         if self.here.chain > MOST_CHAIN {
             self.too_long();
+        }
+    }
+
+    fn link(&mut self, start: usize) {
+        let Some(token) = self.tokens.get(start) else { return };
+        if self.links.last().is_none_or(|last| *last < token.span.start) {
+            self.links.push(token.span.start);
         }
     }
 
@@ -252,7 +282,7 @@ impl Checker<'_> {
         match (self.peek(0), self.peek(1)) {
             (Some(TOKEN_IDENT), Some(TOKEN_COLON)) => {
                 self.at += 1;
-                self.nest(1);
+                self.nest(self.at + 1);
                 self.take(State::Expression);
             }
             (Some(TOKEN_IDENT), Some(TOKEN_AT)) => {
@@ -267,12 +297,7 @@ impl Checker<'_> {
                 self.push(FrameKind::Pattern { bound: false }, self.at, 1);
                 self.take(State::Formal);
             }
-            (Some(TOKEN_LET), Some(TOKEN_L_BRACE)) => {
-                self.at += 1;
-                self.push(FrameKind::LegacyLet, self.at, 0);
-                self.take(State::Entry);
-            }
-            (Some(TOKEN_LET), _) => {
+            (Some(TOKEN_LET), next) if next != Some(TOKEN_L_BRACE) => {
                 self.push(FrameKind::Let, self.at, 0);
                 self.take(State::Entry);
             }
@@ -289,7 +314,7 @@ impl Checker<'_> {
                 self.take(State::Expression);
             }
             (Some(TOKEN_INVERT), _) => {
-                self.nest(1);
+                self.nest(self.at + 1);
                 self.take(State::Operand);
             }
             _ => self.operand(),
@@ -306,15 +331,19 @@ impl Checker<'_> {
         )
     }
 
+    fn begins_argument(&self, kind: SyntaxKind) -> bool {
+        kind.is_fn_arg() || kind == TOKEN_LET && self.peek(1) == Some(TOKEN_L_BRACE)
+    }
+
     fn operand(&mut self) {
         match self.peek(0) {
             Some(TOKEN_SUB) => {
-                self.nest(1);
+                self.nest(self.at + 1);
                 self.take(State::Operand);
             }
             // rnix knows `!` only where its operand may be a sum.
             Some(TOKEN_INVERT) if !self.follows_tight_operator() => {
-                self.nest(1);
+                self.nest(self.at + 1);
                 self.take(State::Operand);
             }
             _ => self.simple(State::After(After::SIMPLE)),
@@ -323,9 +352,7 @@ impl Checker<'_> {
 
     fn follows_tight_operator(&self) -> bool {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        last.is_some_and(|last| {
-            matches!(last.kind, TOKEN_ADD | TOKEN_SUB | TOKEN_MUL | TOKEN_DIV | TOKEN_CONCAT)
-        })
+        last.is_some_and(|last| matches!(last.kind, TOKEN_ADD | TOKEN_SUB | TOKEN_MUL | TOKEN_DIV | TOKEN_CONCAT))
     }
 
     fn element(&mut self) {
@@ -335,7 +362,7 @@ impl Checker<'_> {
             return self.take(State::After(After::SIMPLE));
         }
         // The list is one level; its elements are not deeper than each other.
-        self.nest(1);
+        self.nest(self.at);
         if self.state != State::Done {
             self.simple(State::After(After { operator: false, ..After::SIMPLE }));
         }
@@ -361,6 +388,12 @@ impl Checker<'_> {
             }
             Some(TOKEN_L_BRACE) if self.is_pattern() => self.bare_function(),
             Some(TOKEN_L_BRACE) => {
+                self.push(FrameKind::Set, self.at, 0);
+                self.take(State::Entry);
+            }
+            Some(TOKEN_LET) if self.peek(1) == Some(TOKEN_L_BRACE) => {
+                self.legacy_lets.extend(self.tokens.get(self.at).map(|token| token.span.start));
+                self.at += 1;
                 self.push(FrameKind::Set, self.at, 0);
                 self.take(State::Entry);
             }
@@ -395,21 +428,23 @@ impl Checker<'_> {
                 self.at += 1;
                 self.operand_done(After::SELECTED);
             }
-            _ if self.frame() == FrameKind::List && after != After::CLOSED => {
-                if matches!(kind, TOKEN_R_BRACK) || begins_argument(kind) {
+            _ if self.frame() == FrameKind::List => {
+                if kind == TOKEN_R_BRACK || self.begins_argument(kind) {
                     self.state = State::Element;
                 } else {
                     self.complete();
                 }
             }
-            _ if after.apply && begins_argument(kind) => {
+            _ if after.apply && self.begins_argument(kind) => {
                 self.chain();
                 if self.state != State::Done {
                     self.simple(State::After(After::SIMPLE));
                 }
             }
             TOKEN_QUESTION if after.operator => {
-                self.chain();
+                if after == After::TESTED {
+                    self.nest(self.at);
+                }
                 self.take(State::Name(PathOf::Test));
             }
             _ if after.operator && binary_level(kind).is_some() => self.operator(kind),
@@ -457,12 +492,12 @@ impl Checker<'_> {
             }
             (FrameKind::With | FrameKind::Assert, Some(TOKEN_SEMICOLON)) => {
                 self.pop();
-                self.nest(1);
+                self.nest(self.at + 1);
                 self.take(State::Expression);
             }
             (FrameKind::Condition, Some(TOKEN_THEN)) => {
                 self.rewind();
-                self.nest(1);
+                self.nest(self.at + 1);
                 if let Some(frame) = self.frames.last_mut() {
                     frame.kind = FrameKind::Consequence;
                 }
@@ -470,7 +505,7 @@ impl Checker<'_> {
             }
             (FrameKind::Consequence, Some(TOKEN_ELSE)) => {
                 self.pop();
-                self.nest(1);
+                self.nest(self.at + 1);
                 self.take(State::Expression);
             }
             (FrameKind::Pattern { .. }, Some(TOKEN_COMMA)) => {
@@ -495,87 +530,6 @@ impl Checker<'_> {
             }
             _ => self.unfinished(),
         }
-    }
-
-    fn entry(&mut self) {
-        self.rewind();
-        match (self.frame(), self.peek(0)) {
-            (FrameKind::Set, Some(TOKEN_R_BRACE)) => {
-                self.pop();
-                self.at += 1;
-                self.operand_done(After::SIMPLE);
-            }
-            // rnix lets nothing follow the old form of `let`.
-            (FrameKind::LegacyLet, Some(TOKEN_R_BRACE)) => {
-                self.pop();
-                self.take(State::After(After::CLOSED));
-            }
-            (FrameKind::Let, Some(TOKEN_IN)) => {
-                self.pop();
-                self.nest(1);
-                self.take(State::Expression);
-            }
-            (_, Some(TOKEN_INHERIT)) => {
-                if self.peek(1) == Some(TOKEN_L_PAREN) {
-                    self.at += 1;
-                    self.push(FrameKind::InheritFrom, self.at, 1);
-                    self.take(State::Expression);
-                } else {
-                    self.take(State::Name(PathOf::Inherit));
-                }
-            }
-            (_, Some(TOKEN_IDENT | TOKEN_OR | TOKEN_STRING_START | TOKEN_INTERPOL_START)) => {
-                self.push(FrameKind::Value, self.at, 1);
-                if self.state != State::Done {
-                    self.state = State::Name(PathOf::Definition);
-                }
-            }
-            _ => self.no_entry(),
-        }
-    }
-
-    fn name(&mut self, of: PathOf) {
-        match self.peek(0) {
-            Some(TOKEN_IDENT | TOKEN_OR) => self.take(State::AfterName(of)),
-            Some(TOKEN_STRING_START) if self.tokens.get(self.at).is_some_and(|token| self.slice(token.span) == "\"") => {
-                self.push(FrameKind::String { attribute: Some(of) }, self.at, 0);
-                self.take(State::InString);
-            }
-            Some(TOKEN_INTERPOL_START) => {
-                self.push(FrameKind::NamePart(of), self.at, 1);
-                self.take(State::Expression);
-            }
-            Some(TOKEN_SEMICOLON) if of == PathOf::Inherit => self.take(State::Entry),
-            _ => self.no_name(of),
-        }
-    }
-
-    fn after_name(&mut self, of: PathOf) {
-        match (of, self.peek(0)) {
-            (PathOf::Inherit, _) => self.state = State::Name(of),
-            (PathOf::Definition, Some(TOKEN_DOT)) => {
-                // `a.b = c;` is a set in a set.
-                self.nest(1);
-                self.take(State::Name(of));
-            }
-            (_, Some(TOKEN_DOT)) => self.take(State::Name(of)),
-            (PathOf::Definition, Some(TOKEN_ASSIGN)) => self.take(State::Expression),
-            (PathOf::Definition, _) => self.no_value(),
-            (PathOf::Selection, Some(TOKEN_OR)) => {
-                self.nest(1);
-                self.at += 1;
-                if self.state != State::Done {
-                    self.simple(self.after_default());
-                }
-            }
-            (PathOf::Selection, _) => self.operand_done(After::SELECTED),
-            (PathOf::Test, _) => self.operand_done(After::TESTED),
-        }
-    }
-
-    /// The state after the default of a selection.
-    fn after_default(&self) -> State {
-        State::After(After { operator: self.frame() != FrameKind::List, ..After::SIMPLE })
     }
 
     fn in_string(&mut self) {
@@ -611,51 +565,6 @@ impl Checker<'_> {
             _ => self.operand_done(After::SIMPLE),
         }
     }
-
-    fn formal(&mut self) {
-        match (self.peek(0), self.peek(1)) {
-            (Some(TOKEN_R_BRACE), _) => self.take(State::AfterPattern),
-            (Some(TOKEN_ELLIPSIS), Some(TOKEN_R_BRACE)) => {
-                self.at += 1;
-                self.take(State::AfterPattern);
-            }
-            (Some(TOKEN_IDENT), Some(TOKEN_QUESTION)) => {
-                self.at += 1;
-                self.nest(1);
-                self.take(State::Expression);
-            }
-            (Some(TOKEN_IDENT), Some(TOKEN_COMMA)) => {
-                self.at += 1;
-                self.take(State::Formal);
-            }
-            (Some(TOKEN_IDENT), Some(TOKEN_R_BRACE)) => {
-                self.at += 1;
-                self.take(State::AfterPattern);
-            }
-            _ => self.no_formal(),
-        }
-    }
-
-    fn after_pattern(&mut self) {
-        let bound = matches!(self.frame(), FrameKind::Pattern { bound: true });
-        match (self.peek(0), self.peek(1)) {
-            (Some(TOKEN_COLON), _) => {
-                self.pop();
-                self.nest(1);
-                self.take(State::Expression);
-            }
-            (Some(TOKEN_AT), Some(TOKEN_IDENT)) if !bound => {
-                self.at += 2;
-                if self.peek(0) != Some(TOKEN_COLON) {
-                    return self.unexpected("`:`");
-                }
-                self.pop();
-                self.nest(1);
-                self.take(State::Expression);
-            }
-            _ => self.no_function_body(bound),
-        }
-    }
 }
 
 /// How tightly a binary operator binds, as far as chains of it may be refused.
@@ -675,8 +584,4 @@ fn binary_level(kind: SyntaxKind) -> Option<Level> {
         TOKEN_UPDATE | TOKEN_ADD | TOKEN_SUB | TOKEN_MUL | TOKEN_DIV | TOKEN_CONCAT => Level::Tight,
         _ => return None,
     })
-}
-
-fn begins_argument(kind: SyntaxKind) -> bool {
-    kind.is_fn_arg()
 }

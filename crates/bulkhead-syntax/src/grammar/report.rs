@@ -16,7 +16,7 @@ impl Checker<'_> {
 
     /// Leave what is open up to the innermost set or `let`, and skip to the end of the current definition there.
     fn recover(&mut self) {
-        let entries = |kind| matches!(kind, FrameKind::Set | FrameKind::Let | FrameKind::LegacyLet);
+        let entries = |kind| matches!(kind, FrameKind::Set | FrameKind::Let);
         self.state = State::Done;
         let Some(index) = self.frames.iter().rposition(|frame| entries(frame.kind)) else { return };
         let mut depth = self.frames[index + 1..].iter().filter(|frame| is_bracket(frame.kind)).count();
@@ -34,11 +34,12 @@ impl Checker<'_> {
                 }
                 TOKEN_L_BRACE | TOKEN_L_BRACK | TOKEN_L_PAREN | TOKEN_LET | TOKEN_INTERPOL_START
                 | TOKEN_STRING_START => depth += 1,
-                TOKEN_R_BRACE | TOKEN_R_BRACK | TOKEN_R_PAREN | TOKEN_IN | TOKEN_INTERPOL_END
-                | TOKEN_STRING_END => match depth.checked_sub(1) {
-                    Some(outer) => depth = outer,
-                    None => return,
-                },
+                TOKEN_R_BRACE | TOKEN_R_BRACK | TOKEN_R_PAREN | TOKEN_IN | TOKEN_INTERPOL_END | TOKEN_STRING_END => {
+                    match depth.checked_sub(1) {
+                        Some(outer) => depth = outer,
+                        None => return,
+                    }
+                }
                 _ => {}
             }
             self.at += 1;
@@ -144,7 +145,8 @@ impl Checker<'_> {
     }
 
     fn pipe(&mut self) {
-        let message = format!("{} is a pipe operator, which Nix refuses unless an experimental feature is on", self.found());
+        let message =
+            format!("{} is a pipe operator, which Nix refuses unless an experimental feature is on", self.found());
         self.fail(self.here(), message, Some("write the application: `f x` for `x |> f`"), None);
     }
 
@@ -165,7 +167,8 @@ impl Checker<'_> {
                 self.fail(self.here(), "`!` must be in parentheses here", Some("write `(!…)`"), None);
             }
             TOKEN_INTERPOL_START => {
-                let help = "it inserts a value into a string, a path or an attribute name; elsewhere write the name alone";
+                let help =
+                    "it inserts a value into a string, a path or an attribute name; elsewhere write the name alone";
                 self.fail(self.here(), "unexpected `${`", Some(help), None);
             }
             TOKEN_R_PAREN | TOKEN_R_BRACK | TOKEN_R_BRACE | TOKEN_INTERPOL_END if !self.closes(kind) => {
@@ -202,7 +205,7 @@ impl Checker<'_> {
         match open {
             Some(FrameKind::Paren | FrameKind::InheritFrom) => kind == TOKEN_R_PAREN,
             Some(FrameKind::List) => kind == TOKEN_R_BRACK,
-            Some(FrameKind::Set | FrameKind::LegacyLet | FrameKind::Pattern { .. }) => kind == TOKEN_R_BRACE,
+            Some(FrameKind::Set | FrameKind::Pattern { .. }) => kind == TOKEN_R_BRACE,
             Some(FrameKind::StringPart | FrameKind::PathPart | FrameKind::NamePart(_)) => kind == TOKEN_INTERPOL_END,
             _ => false,
         }
@@ -213,7 +216,12 @@ impl Checker<'_> {
     }
 
     fn comparison(&mut self) {
-        self.fail(self.here(), "unexpected `=`", Some("to compare, write `==`; to define an attribute, write `{ name = value; }`"), None);
+        self.fail(
+            self.here(),
+            "unexpected `=`",
+            Some("to compare, write `==`; to define an attribute, write `{ name = value; }`"),
+            None,
+        );
     }
 
     pub(super) fn bare_function(&mut self) {
@@ -460,7 +468,15 @@ impl Checker<'_> {
 fn is_bracket(kind: FrameKind) -> bool {
     use FrameKind::*;
     match kind {
-        Paren | List | Set | LegacyLet | Let | Pattern { .. } | InheritFrom | String { .. } | StringPart | PathPart
+        Paren
+        | List
+        | Set
+        | Let
+        | Pattern { .. }
+        | InheritFrom
+        | String { .. }
+        | StringPart
+        | PathPart
         | NamePart(_) => true,
         Root | Value | With | Assert | Condition | Consequence => false,
     }
@@ -469,6 +485,14 @@ fn is_bracket(kind: FrameKind) -> bool {
 fn is_keyword(kind: SyntaxKind) -> bool {
     matches!(
         kind,
-        TOKEN_IF | TOKEN_THEN | TOKEN_ELSE | TOKEN_ASSERT | TOKEN_WITH | TOKEN_LET | TOKEN_IN | TOKEN_REC | TOKEN_INHERIT
+        TOKEN_IF
+            | TOKEN_THEN
+            | TOKEN_ELSE
+            | TOKEN_ASSERT
+            | TOKEN_WITH
+            | TOKEN_LET
+            | TOKEN_IN
+            | TOKEN_REC
+            | TOKEN_INHERIT
     )
 }

@@ -32,10 +32,12 @@ pub(crate) struct Lowered {
     pub(crate) root: ExprId,
 }
 
-/// Lower the tree of a file of `length` bytes.
-pub(crate) fn lower(root: &SyntaxNode, offsets: &Offsets, length: usize, errors: &mut Errors) -> Lowered {
+/// Lower the tree of a file. The sets that begin at `legacy_lets` (ascending) are written `let { … }`.
+pub(crate) fn lower(root: &SyntaxNode, offsets: &Offsets, legacy_lets: &[u32], errors: &mut Errors) -> Lowered {
+    let length = usize::from(root.text_range().len());
     let mut lowerer = Lowerer {
         offsets,
+        legacy_lets,
         errors,
         exprs: Vec::with_capacity(length / 16),
         expr_spans: Vec::with_capacity(length / 16),
@@ -50,6 +52,7 @@ pub(crate) fn lower(root: &SyntaxNode, offsets: &Offsets, length: usize, errors:
 
 struct Lowerer<'a> {
     offsets: &'a Offsets,
+    legacy_lets: &'a [u32],
     errors: &'a mut Errors,
     exprs: Vec<Expr>,
     expr_spans: Vec<Span>,
@@ -67,6 +70,10 @@ impl Lowerer<'_> {
         self.range(node.text_range())
     }
 
+    fn is_legacy_let(&self, node: &SyntaxNode) -> bool {
+        !self.legacy_lets.is_empty() && self.legacy_lets.binary_search(&self.span(node).start).is_ok()
+    }
+
     fn alloc(&mut self, span: Span, expr: Expr) -> ExprId {
         let id = ExprId(self.exprs.len() as u32);
         self.exprs.push(expr);
@@ -80,13 +87,7 @@ impl Lowerer<'_> {
         id
     }
 
-    fn error(
-        &mut self,
-        span: Span,
-        message: impl Into<String>,
-        help: Option<&str>,
-        related: Option<(Span, &str)>,
-    ) {
+    fn error(&mut self, span: Span, message: impl Into<String>, help: Option<&str>, related: Option<(Span, &str)>) {
         let related = related.map(|(span, message)| (span, message.to_owned()));
         self.errors.push(span, message.into(), help.map(str::to_owned), related);
     }
@@ -132,6 +133,7 @@ impl Lowerer<'_> {
             NODE_STRING => self.string(node),
             NODE_APPLY => self.apply(node),
             NODE_SELECT => self.select(node),
+            NODE_ATTR_SET if self.is_legacy_let(node) => self.legacy_let(node),
             NODE_ATTR_SET => self.attr_set(node),
             NODE_LIST => {
                 let items: SmallVec<[SyntaxNode; 8]> =
@@ -152,7 +154,6 @@ impl Lowerer<'_> {
                 self.alloc(self.span(node), Expr::HasAttr { base, path })
             }
             NODE_LET_IN => self.let_in(node),
-            NODE_LEGACY_LET => self.legacy_let(node),
             NODE_WITH => {
                 let scope = self.nth_child(node, 0);
                 let outer = self.scope.enter_with();
@@ -433,7 +434,6 @@ fn is_expression(kind: SyntaxKind) -> bool {
             | NODE_IDENT
             | NODE_IF_ELSE
             | NODE_LAMBDA
-            | NODE_LEGACY_LET
             | NODE_LET_IN
             | NODE_LIST
             | NODE_LITERAL

@@ -251,7 +251,7 @@ impl Lowerer<'_> {
     fn open(&mut self, value: &mut Value) -> bool {
         if let Value::Expr(node) = value {
             let node = strip_parens(node);
-            if node.kind() == NODE_ATTR_SET {
+            if node.kind() == NODE_ATTR_SET && !self.is_legacy_let(&node) {
                 *value = Value::Set(Box::new(self.read_set(&node)));
             }
         }

@@ -24,20 +24,26 @@ impl Lowerer<'_> {
     /// `"…"` or `''…''`.
     pub(super) fn string(&mut self, node: &SyntaxNode) -> ExprId {
         let span = self.span(node);
-        let (pieces, indented) = self.pieces(node);
+        let (mut pieces, indented) = self.pieces(node);
+        join(&mut pieces);
         let expr = match &pieces[..] {
             [] => Expr::Text(Arc::from("")),
             [Piece::Text(text, ..)] => Expr::Text(Arc::from(text.as_str())),
-            // Nix drops an indented string around a lone string literal.
-            [Piece::Expr(inner)] if indented && let Some(text) = self.static_text(inner) => {
-                Expr::Text(Arc::from(text))
-            }
             _ => Expr::Interpolated(self.parts(pieces)),
         };
+        // Nix drops an indented string around a lone string literal.
+        if let Expr::Interpolated(parts) = &expr
+            && let [StringPart::Interpolation(inner)] = parts[..]
+            && indented
+            && matches!(self.exprs.get(inner.0 as usize), Some(Expr::Text(_)))
+        {
+            return inner;
+        }
         self.alloc(span, expr)
     }
 
-    /// The text of an expression that Nix's parser reduces to a plain string, if it is one.
+    /// The text of an expression that Nix's parser reduces to a plain string, if it is one. (An indented string with an
+    /// escape is none.)
     pub(super) fn static_text(&mut self, node: &SyntaxNode) -> Option<String> {
         let mut node = strip_parens(node);
         loop {
@@ -133,6 +139,18 @@ impl Lowerer<'_> {
         pieces.retain(|piece| !matches!(piece, Piece::Text(text, ..) if text.is_empty()));
         (pieces, indented)
     }
+}
+
+/// Make one piece of neighbouring texts.
+fn join(pieces: &mut Vec<Piece>) {
+    pieces.dedup_by(|next, piece| match (piece, next) {
+        (Piece::Text(text, span, _), Piece::Text(next, end, _)) => {
+            text.push_str(next);
+            *span = span.to(*end);
+            true
+        }
+        _ => false,
+    });
 }
 
 /// Resolve the escapes of a `"…"` string (`unescapeStr` of `lexer.l`): `\n`, `\r`, `\t`, any other escaped character

@@ -16,7 +16,7 @@ use bulkhead_generate::{docs, secrets as generated_secrets};
 use bulkhead_source::{ReadError, TextError, TreePath, WorkTree, read_text};
 
 use super::args::{GenDocsArgs, GenSecretsArgs, Global};
-use super::query::load;
+use super::query::{code, load};
 use super::{FINDINGS, OK, Program, output};
 use crate::Project;
 use crate::overlay::Overlay;
@@ -66,6 +66,10 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
 pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8> {
     let (project, fleet) = load(program, global)?;
     let path = fleet.config.claude_md.clone();
+    if code(&fleet) != OK {
+        eprintln!("{path} is not written: put the above right first");
+        return Ok(FINDINGS);
+    }
     let current = current(&project, &path)?;
     let library = docs::read_library(project.tree(), project.world(), &fleet.config);
     let layout = docs::layout(&fleet, project.tree());

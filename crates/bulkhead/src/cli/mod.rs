@@ -49,7 +49,6 @@ pub fn run(program: Program, arguments: impl IntoIterator<Item = OsString>) -> E
 
 /// Run a command line that has been parsed.
 pub fn run_parsed(program: Program, cli: Cli) -> ExitCode {
-    crate::prepare_threads();
     let Cli { global, command } = cli;
     let result = match command {
         Command::Check(args) => check::check(program, &global, &args),

@@ -28,7 +28,7 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
 }
 
 /// An answer that lacks something because of errors is still printed, but does not look like a clean run.
-fn code(fleet: &Fleet) -> u8 {
+pub fn code(fleet: &Fleet) -> u8 {
     if fleet.findings.iter().any(|finding| finding.severity == Severity::Error) { FINDINGS } else { OK }
 }
 

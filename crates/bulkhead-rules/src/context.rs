@@ -1,0 +1,85 @@
+//! What rules look at, and what they share.
+
+use std::sync::OnceLock;
+
+use bulkhead_fleet::Fleet;
+use bulkhead_source::FileTree;
+
+use crate::comparison::{Comparisons, compare};
+use crate::names::{Names, Somebody, names};
+
+/// A line that a commit took away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedLine {
+    /// The line, without the space around.
+    pub line: String,
+    /// The file in which it stood, relative to the fleet's root.
+    pub path: String,
+    /// The commit's id, shortened.
+    pub commit: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// The day it was committed, as `2024-03-31`.
+    pub date: String,
+}
+
+/// The history of a repository, to name keys that have left.
+pub trait History: Sync {
+    /// The lines with public keys (`ssh-ed25519 …`, `ssh-rsa …`, `age1…`) that commits have taken away, the newest
+    /// first. Asked at most once for a run, and only if there is a key that nothing else names; the implementation
+    /// bounds time and number.
+    fn removed_keys(&self) -> Vec<RemovedLine>;
+}
+
+/// What rules look at.
+pub struct Context<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// The files of the fleet.
+    pub tree: &'a dyn FileTree,
+    /// The history of the repository, if there is one.
+    pub history: Option<&'a dyn History>,
+    /// What `bulkhead gen-secrets` would write now; `None` if that is not known or not wanted.
+    pub expected_rules: Option<&'a str>,
+    comparisons: OnceLock<Comparisons<'a>>,
+    names: OnceLock<Names>,
+}
+
+impl<'a> Context<'a> {
+    /// A context without history and without expectations about generated files.
+    pub fn new(fleet: &'a Fleet, tree: &'a dyn FileTree) -> Context<'a> {
+        Context {
+            fleet,
+            tree,
+            history: None,
+            expected_rules: None,
+            comparisons: OnceLock::new(),
+            names: OnceLock::new(),
+        }
+    }
+
+    /// Ask `history` for the names of keys that have left.
+    #[must_use]
+    pub fn with_history(mut self, history: &'a dyn History) -> Context<'a> {
+        self.history = Some(history);
+        self
+    }
+
+    /// Compare the generated rules file with `text`.
+    #[must_use]
+    pub fn with_expected_rules(mut self, text: &'a str) -> Context<'a> {
+        self.expected_rules = Some(text);
+        self
+    }
+
+    /// Every secret that some rule is about, compared with its file.
+    pub(crate) fn comparisons(&self) -> &Comparisons<'a> {
+        self.comparisons.get_or_init(|| compare(self.fleet, self.tree))
+    }
+
+    /// Whoever has the key with `tag` in a stanza of type `kind`.
+    pub(crate) fn who_has(&self, kind: &str, tag: &str) -> Somebody {
+        let names = self.names.get_or_init(|| names(self.fleet));
+        names.of_tag(self.fleet, self.tree, self.history, kind, tag)
+    }
+}

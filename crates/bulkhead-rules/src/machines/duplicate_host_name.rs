@@ -1,0 +1,66 @@
+//! `duplicate-host-name`: a host name of two machines.
+
+use std::collections::HashMap;
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "duplicate-host-name",
+    area: Area::Machines,
+    severity: Severity::Error,
+    summary: "Two machines have the same host name.",
+    docs: "\
+The `hostNames` of two machines have a name in common. Upper and lower case don't count.
+
+**Why it matters.** The generated `known_hosts` has two keys for that name: SSH trusts either machine for the other, and a
+deployment may reach the wrong one.
+
+**Fix.** Take the name from one of them.
+
+```nix
+# bad: machines/kif/properties.nix and machines/s0/properties.nix both have
+hostNames = [ \"s0.example.org\" ];
+# good: kif has its own
+hostNames = [ \"kif.example.org\" ];
+```
+
+**Limits.** Host names that are not known make the rule *undecided*.
+
+**Data.** `name`: the host name. `machines`: the two machines.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let fleet = context.fleet;
+    let mut seen: HashMap<String, (usize, &Place)> = HashMap::new();
+    for (index, machine) in fleet.machines.iter().enumerate() {
+        for name in &machine.host_names {
+            let (first, place) = *seen.entry(plain(&name.value)).or_insert((index, &name.place));
+            let Some(other) = fleet.machines.get(first).filter(|_| first != index) else { continue };
+            found.push(
+                RULE.finding(
+                    name.place.clone(),
+                    format!("`{}` is a host name of `{}` and of `{}`", name.value, other.name, machine.name),
+                )
+                .with_related(place.clone(), format!("`{}` has it too", other.name))
+                .with_note("SSH would trust either machine's key for this name")
+                .with_help("take it from one of them")
+                .with_data("name", &*name.value)
+                .with_data("machines", serde_json::json!([other.name, machine.name])),
+            );
+        }
+    }
+    let gaps = fleet.machines.iter().flat_map(|machine| &machine.host_names.gaps);
+    if fleet.machines.len() > 1 {
+        RULE.undecided(gaps, "whether each host name belongs to one machine", found);
+    }
+}
+
+/// A host name as DNS compares it.
+pub(crate) fn plain(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}

@@ -1,0 +1,75 @@
+//! `weak-ssh-key`: a well-formed key that protects nothing, or that age or rage refuses.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bulkhead_age::Weakness;
+use bulkhead_diagnostics::{Diagnostic, Severity};
+use rayon::prelude::*;
+
+use super::written_keys::{WrittenKey, written_keys};
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "weak-ssh-key",
+    area: Area::Machines,
+    severity: Severity::Error,
+    summary: "A key is too short, obsolete or no real key, so that it protects nothing or is refused.",
+    docs: "\
+A key in a machine's properties or in `admins` is RSA of less than 2048 bits, DSA, or an Ed25519 key that is no point of
+the curve or one of small order. RSA of more than 4096 bits is a warning: rage, and so ragenix, refuses it.
+
+**Why it matters.** Short RSA keys can be broken, DSA is removed from OpenSSH, and what is encrypted to a point of small
+order can be read by everybody. No private key belongs to a point off the curve: a character was changed.
+
+**Fix.** Make a new key: `ssh-keygen -t ed25519`. For a host: remove `/etc/ssh/ssh_host_rsa_key` and let
+`services.openssh.hostKeys` make one of type ed25519.
+
+```nix
+# bad: a 1024-bit key
+hostKey = \"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ…\";
+# good
+hostKey = \"ssh-ed25519 AAAA…\";
+```
+
+**Data.** `machine`: its name, or null for `admins`. `use`: as in `malformed-ssh-key`.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let written: Vec<WrittenKey<'_>> = written_keys(context.fleet).collect();
+    let mut distinct: HashMap<&str, &WrittenKey<'_>> = HashMap::with_capacity(written.len());
+    for written in &written {
+        distinct.entry(written.key.identity()).or_insert(written);
+    }
+    // A computation on the curve each.
+    let weak: HashMap<&str, Arc<[Weakness]>> = distinct
+        .into_par_iter()
+        .filter_map(|(identity, written)| {
+            let weaknesses = written.key.recipient().ok()?.weaknesses();
+            (!weaknesses.is_empty()).then(|| (identity, Arc::from(weaknesses)))
+        })
+        .collect();
+    if weak.is_empty() {
+        return;
+    }
+    for written in &written {
+        for weakness in weak.get(written.key.identity()).into_iter().flat_map(|weaknesses| weaknesses.iter()) {
+            found.push(finding(written, weakness));
+        }
+    }
+}
+
+fn finding(written: &WrittenKey<'_>, weakness: &Weakness) -> Diagnostic {
+    let mut finding = RULE
+        .finding(written.key.place.clone(), format!("{} is unfit: {weakness}", written.describe()))
+        .with_help("make a new one\nssh-keygen -t ed25519")
+        .with_data("machine", serde_json::json!(written.machine))
+        .with_data("use", written.used.noun());
+    if !weakness.age_refuses() {
+        finding.severity = Severity::Warning;
+    }
+    finding
+}

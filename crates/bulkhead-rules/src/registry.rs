@@ -1,0 +1,124 @@
+//! All rules, and running them.
+
+use bulkhead_diagnostics::{Diagnostic, nearest};
+
+use crate::context::Context;
+use crate::reported::REPORTED;
+use crate::rule::{Area, Rule};
+use crate::{machines, secrets, unlock};
+
+/// Which rules to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// Those about secrets.
+    Secrets,
+}
+
+impl Selection {
+    /// Whether `rule` is among them. Rules without a check of their own are in every selection.
+    pub fn has(self, rule: &Rule) -> bool {
+        rule.check.is_none() || self == Selection::All || rule.area == Area::Secrets
+    }
+}
+
+static RULES: [Rule; 42] = sorted([
+    machines::deploy_key_without_role::RULE,
+    machines::duplicate_host_key::RULE,
+    machines::duplicate_host_name::RULE,
+    machines::duplicate_machine_name::RULE,
+    machines::host_key_unfit_for_age::RULE,
+    machines::malformed_ssh_key::RULE,
+    machines::personal_without_user_key::RULE,
+    machines::user_key_unfit_for_age::RULE,
+    machines::user_key_without_role::RULE,
+    machines::weak_ssh_key::RULE,
+    unlock::malformed_onion_address::RULE,
+    unlock::private_key_in_clear::RULE,
+    unlock::unlock_host_name_shared::RULE,
+    unlock::unlock_key_is_recipient::RULE,
+    unlock::unlock_key_reused::RULE,
+    unlock::unlock_unreachable::RULE,
+    secrets::damaged_secret::RULE,
+    secrets::duplicate_recipient::RULE,
+    secrets::missing_recipient::RULE,
+    secrets::no_recipients::RULE,
+    secrets::not_age::RULE,
+    secrets::role_without_machine::RULE,
+    secrets::rule_not_evaluated::RULE,
+    secrets::rule_refused_by_agenix::RULE,
+    secrets::rule_without_secret::RULE,
+    secrets::secret_unreadable_by_machine::RULE,
+    secrets::secret_without_rule::RULE,
+    secrets::secrets_nix_outdated::RULE,
+    secrets::stale_recipient::RULE,
+    secrets::unidentifiable_recipient::RULE,
+    secrets::unknown_machine::RULE,
+    secrets::unknown_role::RULE,
+    REPORTED[0],
+    REPORTED[1],
+    REPORTED[2],
+    REPORTED[3],
+    REPORTED[4],
+    REPORTED[5],
+    REPORTED[6],
+    REPORTED[7],
+    REPORTED[8],
+    REPORTED[9],
+]);
+
+/// Sort when the program is compiled, so that the order here is free.
+const fn sorted<const N: usize>(mut rules: [Rule; N]) -> [Rule; N] {
+    let mut end = 1;
+    while end < N {
+        let mut at = end;
+        while at > 0 && is_before(rules[at].name.as_bytes(), rules[at - 1].name.as_bytes()) {
+            let rule = rules[at];
+            rules[at] = rules[at - 1];
+            rules[at - 1] = rule;
+            at -= 1;
+        }
+        end += 1;
+    }
+    rules
+}
+
+const fn is_before(left: &[u8], right: &[u8]) -> bool {
+    let mut at = 0;
+    while at < left.len() && at < right.len() {
+        if left[at] != right[at] {
+            return left[at] < right[at];
+        }
+        at += 1;
+    }
+    left.len() < right.len()
+}
+
+/// Every rule whose findings a person may see, sorted by name.
+pub fn registry() -> &'static [Rule] {
+    &RULES
+}
+
+/// The rule called `name`, or else the one that was probably meant.
+///
+/// # Errors
+/// The name of the nearest rule, if one is near.
+pub fn find(name: &str) -> Result<&'static Rule, Option<&'static str>> {
+    match RULES.binary_search_by(|rule| rule.name.cmp(name)) {
+        Ok(index) => Ok(&RULES[index]),
+        Err(_) => Err(nearest(name, RULES.iter().map(|rule| rule.name))),
+    }
+}
+
+/// The findings of the selected rules, in the order of the rules' names. Those from loading are
+/// [`bulkhead_fleet::Fleet::findings`].
+pub fn run(context: &Context<'_>, selection: Selection) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for rule in RULES.iter().filter(|rule| selection.has(rule)) {
+        if let Some(check) = rule.check {
+            check(context, &mut found);
+        }
+    }
+    found
+}

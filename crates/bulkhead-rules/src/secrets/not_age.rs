@@ -1,0 +1,78 @@
+//! `not-age`: a file called `.age` that is none.
+
+use std::collections::BTreeMap;
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_fleet::{AgeFile, AgeFileError};
+
+use crate::context::Context;
+use crate::reported::UNREADABLE_FILE;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "not-age",
+    area: Area::Secrets,
+    severity: Severity::Error,
+    summary: "A secret's file is no age file, or its header is broken.",
+    docs: "\
+A file that is named `.age`, or that a rule names, does not begin with the header of an age file. The finding says what
+it is instead, where that can be told: text (the secret in clear?), a private key, a file of git-crypt, sops or PGP, a
+pointer of git LFS, a merge conflict, nothing at all.
+
+**Why it matters.** No machine can decrypt it, and if it is the secret in clear, everybody can read it.
+
+**Fix.** Depends on what it is; the finding says so. A secret that lay in the repository in clear is leaked: change it.
+
+```console
+$ head -c 22 secrets/wifi.age      # bad
+hunter2
+$ head -c 22 secrets/wifi.age      # good
+age-encryption.org/v1
+```
+
+**Limits.** Headers of more than 8 MiB or 32768 recipients are not read. The contents are never shown.
+
+**Data.** `secret`: its name in the rules file, or its path if no rule names it. `path`: its file.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let comparisons = &context.comparisons().all;
+    let mut broken: BTreeMap<&str, &AgeFile> = BTreeMap::new();
+    let named = comparisons.iter().filter_map(|comparison| comparison.file.as_deref());
+    for file in context.fleet.age_files.iter().chain(named).filter(|file| file.header.is_err()) {
+        broken.insert(file.path.as_str(), file);
+    }
+    for (path, file) in broken {
+        let Err(error) = &file.header else { continue };
+        let named = comparisons.iter().find(|comparison| comparison.path.as_ref() == Some(&file.path));
+        let finding = describe(file, error)
+            .with_data("secret", named.map_or(path, |comparison| &comparison.name))
+            .with_data("path", path);
+        found.push(match named {
+            Some(comparison) => finding.with_related(comparison.place(), "its rule"),
+            None => finding,
+        });
+    }
+}
+
+fn describe(file: &AgeFile, error: &AgeFileError) -> Diagnostic {
+    let place = Place::file(file.path.to_arc());
+    match error {
+        AgeFileError::Read(error) => UNREADABLE_FILE
+            .finding(place, error.to_string())
+            .with_help("make it a file that can be read, or take it out of the repository"),
+        AgeFileError::Header(error) => {
+            let finding = RULE
+                .finding(place, format!("`{}`: {}", file.path, error.message))
+                .with_note(format!("noticed at byte {}", error.offset));
+            match &error.help {
+                Some(help) => finding.with_help(help.replace("FILE", file.path.as_str())),
+                None => {
+                    finding.with_help(format!("restore it from git, or make it anew: agenix -e {}", file.path.name()))
+                }
+            }
+        }
+    }
+}

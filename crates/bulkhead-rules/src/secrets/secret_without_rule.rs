@@ -1,0 +1,128 @@
+//! `secret-without-rule`: an `.age` file that nothing says whom it is for.
+
+use std::collections::HashSet;
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
+use bulkhead_fleet::{AgeFile, Fleet, Gap, GapKind, RulesFile, RulesState};
+use bulkhead_source::TreePath;
+
+use crate::comparison::Origin;
+use crate::context::Context;
+use crate::names;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "secret-without-rule",
+    area: Area::Secrets,
+    severity: Severity::Warning,
+    summary: "An `.age` file has no rule that says whom it is for.",
+    docs: "\
+An `.age` file is named by no rules file, and no convention grants it.
+
+**Why it matters.** `agenix --rekey` passes it over: whoever could read it when it was made can read it for ever, also
+machines and people who have left. Often it is a file that was renamed, or a secret that nobody needs any more.
+
+**Fix.** Add a rule, or delete the file (and change the secret if it is still used anywhere).
+
+```nix
+# bad: secrets/old-wifi.age is there, and no rule names it
+{ \"wifi.age\".publicKeys = [ s0 ]; }
+# good
+{ \"wifi.age\".publicKeys = [ s0 ]; \"old-wifi.age\".publicKeys = [ s0 ]; }
+```
+
+**Limits.** If a rules file is not known as a whole, the finding is *undecided*: it may name the file.
+
+**Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header tells by tags.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let fleet = context.fleet;
+    let named: HashSet<&TreePath> = context
+        .comparisons()
+        .all
+        .iter()
+        .filter(|comparison| match comparison.origin {
+            Origin::Rules(..) => true,
+            Origin::Convention(secret) => secret.is_granted(),
+        })
+        .filter_map(|comparison| comparison.path.as_ref())
+        .collect();
+    let without: Vec<&AgeFile> = fleet.age_files.iter().filter(|file| !named.contains(&file.path)).collect();
+    if without.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = named.iter().filter(|path| fleet.age_file(path).is_none()).map(|path| path.name()).collect();
+    let gap = gap(fleet);
+    for file in without {
+        found.push(finding(context, file, gap, &names));
+    }
+}
+
+/// Why there may be a rule nevertheless.
+fn gap(fleet: &Fleet) -> Option<&Gap> {
+    let of_state = |rules: &'_ RulesFile| match &rules.state {
+        RulesState::Evaluated => None,
+        RulesState::Undecided(_) | RulesState::Failed(_) => Some(()),
+    };
+    let unknown = fleet.rules_files.iter().find(|rules| of_state(rules).is_some());
+    match unknown.map(|rules| &rules.state) {
+        Some(RulesState::Undecided(gap) | RulesState::Failed(gap)) => Some(gap),
+        _ => fleet.secrets_gap.as_ref().filter(|_| fleet.rules_files.is_empty()),
+    }
+}
+
+fn finding(context: &Context<'_>, file: &AgeFile, gap: Option<&Gap>, declared: &[&str]) -> Diagnostic {
+    let path = file.path.as_str();
+    let stanzas = file.header.as_ref().map(|header| header.stanzas.as_slice()).unwrap_or_default();
+    let recipients: Vec<_> = stanzas
+        .iter()
+        .filter(|stanza| !stanza.is_grease())
+        .filter_map(|stanza| Some((stanza.type_name(), stanza.tag()?)))
+        .map(|(kind, tag)| context.who_has(kind, tag))
+        .collect();
+    let place = Place::file(file.path.to_arc());
+    let mut finding = match gap {
+        Some(gap) => {
+            let message = format!("can't tell whether `{path}` has a rule: {}", gap.reason);
+            let mut finding = RULE.finding(place, message).with_related(gap.place.clone(), "not known");
+            finding.severity = Severity::Undecided;
+            match (&gap.help, gap.kind) {
+                (Some(help), _) => finding.with_help(&**help),
+                (None, GapKind::Unknown) => finding,
+                (None, _) => finding.with_help("correct what is wrong there; another finding says what"),
+            }
+        }
+        None => RULE
+            .finding(place, format!("no rule says who may read `{path}`"))
+            .with_note("agenix --rekey passes it over, so that whoever can read it now can do so for ever"),
+    };
+    let known: Vec<String> =
+        recipients.iter().filter_map(|somebody| Some(format!("`{}`", somebody.name.as_ref()?))).collect();
+    if !known.is_empty() {
+        finding = finding.with_note(format!("it is encrypted to {}", crate::words::enumerate(&known)));
+    }
+    if gap.is_none() {
+        if let Some(near) = nearest(file.path.name(), declared.iter().copied()) {
+            finding = finding.with_help(format!("there is a rule for `{near}`, which is not there: was it renamed?"));
+        }
+        finding = finding.with_help(add(context.fleet, file));
+    }
+    finding.with_data("secret", path).with_data("path", path).with_data("recipients", names::json(&recipients))
+}
+
+fn add(fleet: &Fleet, file: &AgeFile) -> String {
+    if !fleet.by_convention {
+        return match fleet.rules_files.first() {
+            Some(rules) => format!("add a rule for it to {}, or delete it:\ngit rm {}", rules.path, file.path),
+            None => format!("add a rules file (secrets.nix) that names it, or delete it:\ngit rm {}", file.path),
+        };
+    }
+    let name = file.path.name().strip_suffix(".age").unwrap_or(file.path.name());
+    format!(
+        "grant it in {}/properties.nix, then run bulkhead gen-secrets; or delete it\n\"{name}\".roles = [ \"…\" ];",
+        fleet.config.secrets
+    )
+}

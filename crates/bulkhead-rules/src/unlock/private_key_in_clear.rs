@@ -1,0 +1,79 @@
+//! `private-key-in-clear`: a private key, or a key of a disk, that lies in the repository unencrypted.
+
+use bulkhead_age::PrivateKeyKind;
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_fleet::{Evidence, KeyLike};
+
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "private-key-in-clear",
+    area: Area::Unlock,
+    severity: Severity::Error,
+    summary: "A private key or a key file of a disk lies in the repository in clear.",
+    docs: "\
+A file of the repository contains a private key (OpenSSH, PEM, PuTTY, PGP, age, an onion service), the header of a LUKS
+volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot environment.
+
+**Why it matters.** Whoever can read the repository has the key, and evaluated configurations copy it to the world-readable
+Nix store of every machine.
+
+**Fix.** Consider it leaked: make a new one, and replace what the old one opened. Keep the new one as an `.age` secret, or
+on the machine alone. Deleting the file does not take it out of git's history.
+
+```console
+machines/kif/initrd_host_key       # bad
+machines/kif/secrets/initrd.age    # good: encrypted
+```
+
+**Limits.** The first 64 KiB of a file are looked at. A private key with a passphrase is a warning. Random bytes under a name
+that says nothing can't be recognised. The key is never shown.
+
+**Data.** `kind`: what it is. `encrypted`: whether a passphrase protects it, null if that can't be seen.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    found.extend(context.fleet.key_likes.iter().map(finding));
+}
+
+fn finding(file: &KeyLike) -> Diagnostic {
+    // Without a span: what is marked is shown.
+    let place = Place::file(file.path.to_arc());
+    let (message, kind, encrypted) = match &file.evidence {
+        Evidence::Content(key) => {
+            (format!("`{}` holds a private key in clear: {}", file.path, key.kind), key.kind.to_string(), key.encrypted)
+        }
+        Evidence::Name => (
+            format!("`{}` seems to be the key of an encrypted disk, in clear", file.path),
+            "disk key file".to_owned(),
+            None,
+        ),
+    };
+    let mut finding = RULE.finding(place, message);
+    match &file.evidence {
+        Evidence::Content(key) if key.kind == PrivateKeyKind::LuksHeader => {
+            finding.message =
+                format!("`{}` holds the header of a LUKS volume, whose key slots anybody can try", file.path);
+            finding.severity = Severity::Warning;
+        }
+        Evidence::Content(key) if key.encrypted == Some(true) => {
+            finding.message =
+                format!("`{}` holds a private key that only a passphrase protects: {}", file.path, key.kind);
+            finding.severity = Severity::Warning;
+        }
+        _ => {}
+    }
+    if let Evidence::Content(key) = &file.evidence
+        && key.offset > 0
+    {
+        finding = finding.with_note(format!("it begins at byte {}", key.offset));
+    }
+    finding
+        .with_help("consider it leaked: make a new one, and replace what this one opens")
+        .with_help(format!("take it out of the repository, also of its history\ngit rm --cached {}", file.path))
+        .with_data("kind", kind)
+        .with_data("encrypted", serde_json::json!(encrypted))
+}

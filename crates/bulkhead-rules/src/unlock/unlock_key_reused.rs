@@ -1,0 +1,123 @@
+//! `unlock-key-reused`: the key of a boot environment that is used for anything else.
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_fleet::{Fleet, Gap, Key, KeyOwner};
+
+use crate::comparison::{Comparisons, RuleKey};
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "unlock-key-reused",
+    area: Area::Unlock,
+    severity: Severity::Error,
+    summary: "The key of a boot environment is also a host, user, admin, deploy or other unlock key.",
+    docs: "\
+`remoteUnlock.hostKey` is the host key of the SSH server in the initial ramdisk. Its private half lies in clear in
+`/boot`, since nothing is unlocked yet. The rule compares it with every other key of the whole fleet, whatever the
+comments say.
+
+**Why it matters.** Whoever holds the disk, or just reads `/boot`, has the key. If it is a host or user key too, they can
+read secrets; if it is another machine's unlock key, they can pass for that machine and be given its passphrase.
+
+**Fix.** Make a key for the boot environment alone:
+`ssh-keygen -t ed25519 -N '' -f initrd_host_key`. If the shared key was a host key: make a new host key too, and rekey.
+
+```nix
+# bad
+{ hostKey = \"ssh-ed25519 AAAA…jx2\"; remoteUnlock.hostKey = \"ssh-ed25519 AAAA…jx2\"; … }
+# good
+{ hostKey = \"ssh-ed25519 AAAA…jx2\"; remoteUnlock.hostKey = \"ssh-ed25519 AAAA…t9w\"; … }
+```
+
+**Limits.** Keys that are not known make the rule *undecided*, once for each cause.
+
+**Data.** `machine`: whose boot environment. `tag`: the key's tag in age headers. `uses`: what else it is, in words.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let fleet = context.fleet;
+    let mut has_unlock = false;
+    for (index, machine) in fleet.machines.iter().enumerate() {
+        has_unlock |= !machine.remote_unlock.is_absent();
+        let Some(key) = machine.remote_unlock.known().and_then(|unlock| unlock.host_key.known()) else { continue };
+        // What is no key is `malformed-ssh-key`; two empty strings are not the same key.
+        if key.recipient().is_err() {
+            continue;
+        }
+        let owners = fleet.keys.owners(key.identity());
+        let others: Vec<&KeyOwner> =
+            owners.iter().filter(|owner| **owner != KeyOwner::Unlock { machine: index }).collect();
+        let mut uses: Vec<(Place, String)> = others.iter().filter_map(|owner| other_use(fleet, owner)).collect();
+        let is_owned = !uses.is_empty();
+        if let Some(rule) = in_rules(context.comparisons(), key).filter(|_| !is_owned) {
+            uses.push((rule.key.place.clone(), "a recipient of secrets in a rules file".to_owned()));
+        }
+        if !uses.is_empty() {
+            found.push(finding(&machine.name, key, &uses));
+        }
+    }
+    if has_unlock {
+        RULE.undecided(gaps(fleet), "whether an unlock key is used for something else", found);
+    }
+}
+
+/// What else a key is, and where.
+fn other_use(fleet: &Fleet, owner: &KeyOwner) -> Option<(Place, String)> {
+    let machine = |index: &usize| fleet.machines.get(*index);
+    let (key, what): (&Key, String) = match owner {
+        KeyOwner::Host { machine: index } => {
+            let machine = machine(index)?;
+            (machine.host_key.known()?, format!("the host key of `{}`", machine.name))
+        }
+        KeyOwner::User { machine: index, index: which } => {
+            let machine = machine(index)?;
+            (machine.user_keys.items.get(*which)?, format!("a user key of `{}`", machine.name))
+        }
+        KeyOwner::Deploy { machine: index, index: which } => {
+            let machine = machine(index)?;
+            (machine.deploy_keys.items.get(*which)?, format!("a deploy key of `{}`", machine.name))
+        }
+        KeyOwner::Unlock { machine: index } => {
+            let machine = machine(index)?;
+            (machine.remote_unlock.known()?.host_key.known()?, format!("the boot key of `{}`", machine.name))
+        }
+        KeyOwner::Admin { index } => (fleet.admins.get(*index)?, "an admin key of the fleet".to_owned()),
+        KeyOwner::Binding { name, place } => {
+            return Some((place.clone(), format!("the key of `{name}` in a rules file")));
+        }
+    };
+    Some((key.place.clone(), what))
+}
+
+/// Where rules files name `key`.
+fn in_rules<'c, 'a>(comparisons: &'c Comparisons<'a>, key: &Key) -> Option<&'c RuleKey<'a>> {
+    comparisons.rule_keys.iter().find(|rule| rule.key.identity() == key.identity())
+}
+
+fn finding(machine: &str, key: &Key, uses: &[(Place, String)]) -> Diagnostic {
+    let what: Vec<String> = uses.iter().map(|(_, what)| what.clone()).collect();
+    let message = format!("the boot key of `{machine}` is also {}", crate::words::enumerate(&what));
+    let mut finding = RULE
+        .finding(key.place.clone(), message)
+        .with_label(format!("stored in clear in {machine}'s /boot"))
+        .with_help("make a key for the boot environment alone\nssh-keygen -t ed25519 -N '' -f initrd_host_key")
+        .with_data("machine", machine)
+        .with_data("tag", serde_json::json!(key.recipient().ok().and_then(|recipient| recipient.tag())))
+        .with_data("uses", serde_json::json!(what));
+    for (place, what) in uses {
+        finding = finding.with_related(place.clone(), what.clone());
+    }
+    finding
+}
+
+fn gaps(fleet: &Fleet) -> Vec<&Gap> {
+    let of_machine = fleet.machines.iter().flat_map(|machine| {
+        let unlock = machine.remote_unlock.gap().or_else(|| machine.remote_unlock.known()?.host_key.gap());
+        let lists = machine.user_keys.gaps.iter().chain(&machine.deploy_keys.gaps);
+        machine.host_key.gap().into_iter().chain(unlock).chain(lists)
+    });
+    of_machine.collect()
+}
