@@ -21,21 +21,21 @@ use crate::builtins::{Builtin, Globals, Stored};
 use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
-use crate::memory;
+use crate::memory::{self, Cycles};
 use crate::operators::CoerceMode;
 use crate::pure::path;
 use crate::pure::regex::Regex;
 use crate::value::{
     Attr, Attrs, Closure, Context, Env, Frame, Partial, PathValue, Pos, State, Str, Thunk, Unknown, Value,
 };
-use crate::world::World;
+use crate::world::{self, World};
 
 /// One evaluation: its files, its caches and what it has used. Stays on one thread.
 pub struct Evaluator<'w> {
     pub world: &'w World,
     pub files: Files,
     pub globals: Rc<Globals>,
-    /// Values of imported files, by absolute path.
+    /// Values of imported files, by absolute path, with links at their end followed.
     pub imports: RefCell<FxHashMap<Arc<str>, Value>>,
     /// What lies behind the store paths that were made.
     pub store: RefCell<FxHashMap<Arc<str>, Stored>>,
@@ -47,6 +47,12 @@ pub struct Evaluator<'w> {
     steps: Cell<u64>,
     depth: Cell<u32>,
     memory_before: u64,
+    /// Bytes of names that this evaluation was the first to use; they are never given back.
+    names: Cell<u64>,
+    /// The newest name so far: a newer one is new to the process.
+    newest: Cell<Symbol>,
+    stack_end: usize,
+    cycles: Cycles,
 }
 
 /// Names that the language itself knows.
@@ -58,7 +64,11 @@ pub struct Symbols {
     pub type_: Symbol,
     pub name: Symbol,
     pub value: Symbol,
+    pub drv_attrs: Symbol,
 }
+
+/// Bytes that a name takes besides its text, roughly.
+const NAME: u64 = 96;
 
 /// How many messages of `trace` and `warn` are kept.
 const MAX_MESSAGES: usize = 1_000;
@@ -81,10 +91,15 @@ impl<'w> Evaluator<'w> {
                 type_: Symbol::new("type"),
                 name: Symbol::new("name"),
                 value: Symbol::new("value"),
+                drv_attrs: Symbol::new("drvAttrs"),
             },
             steps: Cell::new(0),
             depth: Cell::new(0),
             memory_before: memory::live(),
+            names: Cell::new(0),
+            newest: Cell::new(Symbol::new("builtins")),
+            stack_end: world::stack_end(),
+            cycles: Cycles::default(),
         }
     }
 
@@ -100,7 +115,7 @@ impl<'w> Evaluator<'w> {
     pub fn nested<T>(&self, pos: Pos, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let depth = self.depth.get();
         self.tick(pos, 1)?;
-        if depth >= self.world.limits().depth {
+        if depth >= self.world.limits().depth || world::stack_position() < self.stack_end {
             return Err(self.limit(pos, format!("evaluation is nested more than {depth} levels deep")));
         }
         self.depth.set(depth + 1);
@@ -112,7 +127,7 @@ impl<'w> Evaluator<'w> {
     /// Count steps, and now and then look at the memory.
     pub fn tick(&self, pos: Pos, steps: u64) -> Result<()> {
         let before = self.steps.get();
-        let now = before + steps;
+        let now = before.saturating_add(steps);
         self.steps.set(now);
         if now > self.world.limits().steps {
             let limit = self.world.limits().steps;
@@ -127,11 +142,32 @@ impl<'w> Evaluator<'w> {
     /// Fail if `bytes` more would be too much memory.
     pub fn reserve(&self, pos: Pos, bytes: usize) -> Result<()> {
         let limit = self.world.limits().memory;
-        let used = memory::live().saturating_sub(self.memory_before) + bytes as u64;
+        let values = memory::live().saturating_sub(self.memory_before);
+        let used = values.saturating_add(self.names.get()).saturating_add(bytes as u64);
         if used > limit {
             return Err(self.limit(pos, format!("evaluation needs more than {} MiB of memory", limit >> 20)));
         }
         Ok(())
+    }
+
+    /// Count work on so many bytes or items, done by a loop that is not interpreted.
+    pub fn tick_bulk(&self, pos: Pos, amount: usize) -> Result<()> {
+        self.tick(pos, (amount / 64) as u64)
+    }
+
+    /// How many steps are left.
+    pub fn steps_left(&self) -> u64 {
+        self.world.limits().steps.saturating_sub(self.steps.get())
+    }
+
+    /// A name that is made during the evaluation. Names live as long as the process, so they count as memory for good.
+    pub fn intern(&self, name: &str) -> Symbol {
+        let symbol = Symbol::new(name);
+        if symbol > self.newest.get() {
+            self.newest.set(symbol);
+            self.names.set(self.names.get() + name.len() as u64 + NAME);
+        }
+        symbol
     }
 
     fn limit(&self, pos: Pos, message: String) -> Box<Error> {
@@ -145,7 +181,11 @@ impl<'w> Evaluator<'w> {
         let steps = self.steps.get() + 1;
         let limits = self.world.limits();
         self.steps.set(steps);
-        if depth >= limits.depth || steps > limits.steps || steps & 0x3ff == 0 {
+        if depth >= limits.depth
+            || steps > limits.steps
+            || steps & 0x3ff == 0
+            || world::stack_position() < self.stack_end
+        {
             self.nested(code.pos(id), || Ok(()))?;
         }
         self.depth.set(depth + 1);
@@ -243,7 +283,7 @@ impl<'w> Evaluator<'w> {
             Expr::Text(text) => Value::String(code.text(id, text), code.pos(id)),
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
                 match frame_at(env, *up).and_then(|frame| frame.slot(*slot)) {
-                    Some(value) => value.clone(),
+                    Some(value) => value,
                     None => self.thunk(code, env, id),
                 }
             }
@@ -345,9 +385,16 @@ impl<'w> Evaluator<'w> {
                     }
                 }
                 Value::Attrs(attrs, _) if seen.insert(Rc::as_ptr(attrs).cast()) => {
+                    // The outputs of a derivation lead to each other.
+                    if self.uninstantiated(attrs).is_some() {
+                        return match attrs.get(self.symbols.drv_attrs) {
+                            Some(attr) => self.force_parts(&attr.value, attr.key, seen).map(|_| forced.clone()),
+                            None => Ok(forced.clone()),
+                        };
+                    }
                     for attr in attrs.by_name().into_iter().filter(|attr| !is_plain(&attr.value)) {
                         self.force_parts(&attr.value, attr.key, seen).map_err(|error| {
-                            error.through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
+                            error.or_at(attr.key).through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
                         })?;
                     }
                 }
@@ -376,8 +423,8 @@ impl<'w> Evaluator<'w> {
                     return Err(Error::evaluation(format!("`{name}` is not bound yet"), pos));
                 };
                 match value {
-                    Value::Thunk(thunk) => self.force_variable(thunk, name, pos),
-                    value => Ok(value.clone()),
+                    Value::Thunk(thunk) => self.force_variable(&thunk, name, pos),
+                    value => Ok(value),
                 }
             }
             Binding::Global => match self.global(code, name) {
@@ -401,7 +448,7 @@ impl<'w> Evaluator<'w> {
         let mut frame = frame_at(env, up);
         while let Some(current) = frame {
             let Some(scope) = current.slot(0) else { break };
-            let scope = self.force(scope)?;
+            let scope = self.force(&scope)?;
             match &scope {
                 Value::Attrs(attrs, _) => {
                     if let Some(attr) = attrs.get(name) {
@@ -536,7 +583,7 @@ impl<'w> Evaluator<'w> {
     fn frame_of(&self, code: &Rc<Code>, outer: &Env, set: &AttrSet) -> Rc<Frame> {
         // What may be overridden must be a thunk, so that it can be replaced for those who see it.
         let overridden = set.attrs.iter().any(|attr| attr.name == self.symbols.overrides);
-        Frame::recursive(outer.clone(), |inner| {
+        let frame = Frame::recursive(outer.clone(), |inner| {
             let sources: Vec<Value> = set.inherit_from.iter().map(|id| self.thunk(code, inner, *id)).collect();
             let mut values = Vec::with_capacity(set.attrs.len() + sources.len());
             values.extend(set.attrs.iter().map(|attr| match attr.value {
@@ -545,7 +592,9 @@ impl<'w> Evaluator<'w> {
             }));
             values.extend(sources);
             values
-        })
+        });
+        self.cycles.add(&frame);
+        frame
     }
 
     fn attr_value(
@@ -574,7 +623,7 @@ impl<'w> Evaluator<'w> {
             let frame = self.frame_of(code, env, set);
             for (slot, attr) in set.attrs.iter().enumerate() {
                 let Some(value) = frame.slot(slot as u32) else { continue };
-                entries.push(Attr { name: attr.name, key: code.name_pos(attr.key), value: value.clone() });
+                entries.push(Attr { name: attr.name, key: code.name_pos(attr.key), value });
             }
             let inner = Some(frame);
             if set.attrs.iter().any(|attr| attr.name == self.symbols.overrides) {
@@ -625,7 +674,10 @@ impl<'w> Evaluator<'w> {
                 Some(slot) => {
                     entries[slot].value = over.value.clone();
                     entries[slot].key = over.key;
-                    if let Some(Value::Thunk(thunk)) = inner.as_ref().and_then(|frame| frame.slot(slot as u32)) {
+                    // An override that is the attribute itself is already what it is.
+                    if let Some(Value::Thunk(thunk)) = inner.as_ref().and_then(|frame| frame.slot(slot as u32))
+                        && !matches!(&over.value, Value::Thunk(other) if Rc::ptr_eq(other, &thunk))
+                    {
                         thunk.state.set(State::Forward(over.value.clone()));
                     }
                 }
@@ -763,7 +815,7 @@ impl<'w> Evaluator<'w> {
                 });
             }
         }
-        Ok(Frame::recursive(closure.env.clone(), |env| {
+        let frame = Frame::recursive(closure.env.clone(), |env| {
             let mut values: Vec<Value> = formals
                 .iter()
                 .map(|formal| match (attrs.and_then(|attrs| attrs.get(formal.name)), unknown, formal.default) {
@@ -777,7 +829,12 @@ impl<'w> Evaluator<'w> {
                 values.push(argument.clone());
             }
             values
-        }))
+        });
+        // Only a default that is used sees the frame.
+        if formals.iter().any(|formal| formal.default.is_some()) {
+            self.cycles.add(&frame);
+        }
+        Ok(frame)
     }
 
     fn concat_parts(

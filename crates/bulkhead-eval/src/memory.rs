@@ -6,11 +6,16 @@
 //! Dropping: a structure may be a million levels deep, so the objects that it is made of do not drop what they hold
 //! directly but hand it to [`drop_many`] or [`drop_frame`]; beyond some depth that is kept in a list and dropped from
 //! the outermost call.
+//!
+//! Cycles: a `let` or `rec` frame holds values that see the frame, which reference counting alone never gives back.
+//! [`Cycles`] knows those frames and takes them apart when the evaluation is over.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
-use crate::value::{Frame, Value};
+use rustc_hash::FxHashSet;
+
+use crate::value::{Env, Frame, State, Value};
 
 /// How many levels are dropped by recursion before the rest is put aside.
 const DIRECT: u32 = 64;
@@ -81,4 +86,90 @@ fn drop_held(held: Held) {
         }
     }
     DEPTH.set(depth);
+}
+
+/// The frames of one evaluation whose values see the frame itself.
+#[derive(Default)]
+pub struct Cycles {
+    frames: RefCell<Vec<Weak<Frame>>>,
+    /// At this many frames, those that are gone are forgotten.
+    full: Cell<usize>,
+}
+
+impl Cycles {
+    pub fn add(&self, frame: &Rc<Frame>) {
+        let mut frames = self.frames.borrow_mut();
+        if frames.len() >= self.full.get() {
+            frames.retain(|frame| frame.strong_count() > 0);
+            self.full.set((frames.len() * 2).max(1024));
+        }
+        frames.push(Rc::downgrade(frame));
+    }
+}
+
+impl Drop for Cycles {
+    fn drop(&mut self) {
+        let mut apart = Apart::default();
+        for frame in self.frames.take() {
+            let Some(frame) = frame.upgrade() else { continue };
+            apart.todo.extend(frame.take_values());
+            apart.run();
+        }
+        drop_many(apart.kept.into_iter());
+    }
+}
+
+/// Takes values apart: every thunk that is reached lets go of what it holds.
+#[derive(Default)]
+struct Apart {
+    /// What has been looked into.
+    seen: FxHashSet<*const ()>,
+    /// The same, kept alive so that no other object gets its address.
+    kept: Vec<Value>,
+    todo: Vec<Value>,
+}
+
+impl Apart {
+    fn run(&mut self) {
+        while let Some(value) = self.todo.pop() {
+            match &value {
+                Value::Thunk(thunk) => match thunk.state.replace(State::Running) {
+                    State::Done(value) | State::Forward(value) => self.todo.push(value),
+                    State::Delayed { env, .. } => self.frames(env),
+                    State::Apply(parts) => self.todo.extend([parts.0, parts.1]),
+                    State::Select(parts) => self.todo.push(parts.0),
+                    State::Running => {}
+                },
+                Value::List(list, _) if self.seen.insert(Rc::as_ptr(list).cast()) => {
+                    self.todo.extend(list.items.iter().filter(|item| is_deep(item)).cloned());
+                    self.kept.push(value);
+                }
+                Value::Attrs(attrs, _) if self.seen.insert(Rc::as_ptr(attrs).cast()) => {
+                    self.todo.extend(attrs.entries().iter().map(|attr| &attr.value).filter(|v| is_deep(v)).cloned());
+                    self.kept.push(value);
+                }
+                Value::Partial(partial, _) if self.seen.insert(Rc::as_ptr(partial).cast()) => {
+                    self.todo.extend(partial.arguments.iter().cloned());
+                    self.kept.push(value);
+                }
+                Value::Closure(closure, _) if self.seen.insert(Rc::as_ptr(closure).cast()) => {
+                    self.frames(closure.env.clone());
+                    self.kept.push(value);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn frames(&mut self, mut env: Env) {
+        while let Some(frame) = env {
+            let taken = frame.take_values();
+            if taken.is_empty() {
+                self.todo.extend(frame.values().into_iter().filter(is_deep));
+            } else {
+                self.todo.extend(taken);
+            }
+            env = frame.parent.clone();
+        }
+    }
 }

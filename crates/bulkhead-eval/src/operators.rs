@@ -81,7 +81,9 @@ impl Evaluator<'_> {
                 if right.items.is_empty() {
                     return Ok(left_value);
                 }
-                self.reserve(pos, (left.items.len() + right.items.len()) * size_of::<Value>())?;
+                let length = left.items.len() + right.items.len();
+                self.tick_bulk(pos, length)?;
+                self.reserve(pos, length * size_of::<Value>())?;
                 Ok(Value::list(left.items.iter().chain(&right.items).cloned().collect(), pos))
             }
             Op::Update => {
@@ -179,6 +181,7 @@ impl Evaluator<'_> {
         let left = self.coerce_to_string(left, CoerceMode::Interpolate, left_pos)?;
         let right = self.coerce_to_string(right, CoerceMode::Interpolate, right_pos)?;
         self.reserve(pos, left.bytes.len() + right.bytes.len())?;
+        self.tick_bulk(pos, left.bytes.len() + right.bytes.len())?;
         let mut context = left.context.clone();
         join_context(&mut context, &right.context);
         Ok(Value::String(Str::new([&*left.bytes, &right.bytes].concat().into(), context), pos))
@@ -258,7 +261,10 @@ impl Evaluator<'_> {
             (Value::Int(a, _), Value::Int(b, _)) => simple(a == b),
             (Value::Int(a, _), Value::Float(b, _)) | (Value::Float(b, _), Value::Int(a, _)) => simple(*a as f64 == *b),
             (Value::Float(a, _), Value::Float(b, _)) => simple(a == b),
-            (Value::String(a, _), Value::String(b, _)) => simple(a.bytes == b.bytes),
+            (Value::String(a, _), Value::String(b, _)) => {
+                self.tick_bulk(pos, a.bytes.len().min(b.bytes.len()))?;
+                simple(a.bytes == b.bytes)
+            }
             (Value::Path(a, _), Value::Path(b, _)) => simple(a.path == b.path),
             (Value::Bool(a, _), Value::Bool(b, _)) => simple(a == b),
             (Value::Null(_), Value::Null(_)) => Equality::Equal,
@@ -319,8 +325,11 @@ impl Evaluator<'_> {
     /// Whether a set has `type = "derivation"`.
     pub fn is_derivation(&self, attrs: &Attrs) -> Result<bool> {
         let Some(attr) = attrs.get(self.symbols.type_) else { return Ok(false) };
-        let value = self.force(&attr.value)?;
-        Ok(matches!(&value, Value::String(s, _) if &*s.bytes == b"derivation"))
+        match self.force(&attr.value)? {
+            Value::String(text, _) => Ok(&*text.bytes == b"derivation"),
+            Value::Unknown(unknown, at) => Err(Error::unknown(&unknown, at)),
+            _ => Ok(false),
+        }
     }
 
     /// `left < right`.
@@ -368,11 +377,11 @@ impl Evaluator<'_> {
                     let result = self.nested(pos, || self.apply(&attr.value, std::slice::from_ref(&value), pos))?;
                     return self.nested(pos, || self.coerce_to_string(&result, mode, pos));
                 }
-                if let Some(attr) = attrs.get(self.symbols.out_path) {
-                    return self.nested(pos, || self.coerce_to_string(&attr.value, mode, pos));
-                }
                 if let Some(unknown) = &attrs.open {
                     return Err(Error::unknown(unknown, pos));
+                }
+                if let Some(attr) = attrs.get(self.symbols.out_path) {
+                    return self.nested(pos, || self.coerce_to_string(&attr.value, mode, pos));
                 }
                 Err(Error::evaluation("cannot coerce a set to a string", pos)
                     .with_help("only sets with `outPath` or `__toString` become strings"))
@@ -403,6 +412,7 @@ impl Evaluator<'_> {
             let part = self.nested(pos, || self.coerce_to_string(&item, mode, pos))?;
             bytes.extend_from_slice(&part.bytes);
             join_context(&mut context, &part.context);
+            self.tick_bulk(pos, part.bytes.len())?;
             self.reserve(pos, bytes.len())?;
             // An empty list in a list adds nothing, not even a space; as in Nix.
             let empty_list = matches!(&item, Value::List(inner, _) if inner.items.is_empty());
@@ -469,7 +479,7 @@ impl Evaluator<'_> {
             ));
         }
         match std::str::from_utf8(&string.bytes) {
-            Ok(name) => Ok(Symbol::new(name)),
+            Ok(name) => Ok(self.intern(name)),
             Err(_) => Err(Error::evaluation("the name of an attribute is not UTF-8", pos)),
         }
     }

@@ -56,9 +56,10 @@ impl Evaluator<'_> {
                     DataKind::List(items)
                 }
             },
-            Value::Attrs(attrs, at) => match path.enter(Rc::as_ptr(attrs).cast()) {
-                false => self.endless(*at),
-                true => {
+            Value::Attrs(attrs, at) => match self.uninstantiated(attrs) {
+                Some(unknown) => DataKind::Unknown(self.unknown_of(&unknown)),
+                None if !path.enter(Rc::as_ptr(attrs).cast()) => self.endless(*at),
+                None => {
                     let entries = attrs.entries().iter().map(|attr| {
                         let field =
                             Field { key: self.files.place(attr.key), value: self.convert(&attr.value, attr.key, path) };

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use bulkhead_syntax::Symbol;
+
+use crate::builtins::uninstantiated;
 use crate::pure::number;
-use crate::value::{Attrs, List, Value};
+use crate::value::{Attrs, List, Pos, Value};
 
 /// Show a value as far as it has been evaluated. What has not been is `<CODE>`; what was shown before is `«repeated»`.
 pub fn print(value: &Value) -> String {
@@ -62,6 +65,9 @@ impl Printer {
     }
 
     fn attrs(&mut self, attrs: &Rc<Attrs>, out: &mut String, depth: usize) {
+        if let Some(unknown) = uninstantiated(attrs, Symbol::new("type"), Symbol::new("outPath")) {
+            return self.value(&Value::Unknown(unknown, Pos::NONE), out, depth);
+        }
         if !attrs.entries().is_empty() && !self.seen.insert(Rc::as_ptr(attrs).cast()) {
             return out.push_str("«repeated»");
         }

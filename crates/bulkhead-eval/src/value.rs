@@ -3,7 +3,7 @@
 //! A [`Value`] is 16 bytes: a tag, a [`Pos`] and one word. What is larger lies behind an [`Rc`]; an evaluator stays on
 //! one thread. Deep structures are dropped without recursing without end (see [`memory`](crate::memory)).
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -254,6 +254,12 @@ pub struct Partial {
     pub arguments: Vec<Value>,
 }
 
+impl Drop for Partial {
+    fn drop(&mut self) {
+        memory::drop_many(self.arguments.drain(..));
+    }
+}
+
 /// Why a value is not known.
 #[derive(Debug)]
 pub struct Unknown {
@@ -278,8 +284,8 @@ enum Slots {
     One(Value),
     /// The set of a `with`, and how many frames further out that of the next `with` is.
     With(Value, Option<u32>),
-    /// Empty while the values that see this frame are being made.
-    Many(OnceCell<Box<[Value]>>),
+    /// Empty while the values that see this frame are being made, and once the evaluation is over.
+    Many(RefCell<Box<[Value]>>),
 }
 
 impl Frame {
@@ -307,20 +313,36 @@ impl Frame {
 
     /// A frame of values that see the frame itself: `make` gets it before it has any.
     pub fn recursive(parent: Env, make: impl FnOnce(&Env) -> Vec<Value>) -> Rc<Frame> {
-        let frame = Rc::new(Frame { parent, slots: Slots::Many(OnceCell::new()) });
+        let frame = Rc::new(Frame { parent, slots: Slots::Many(RefCell::default()) });
         let values = make(&Some(frame.clone())).into_boxed_slice();
         memory::allocated(size_of::<Frame>() + values.len() * size_of::<Value>());
         if let Slots::Many(slots) = &frame.slots {
-            let _ = slots.set(values);
+            slots.replace(values);
         }
         frame
     }
 
+    /// Take the values out of a recursive frame: what they see is the frame itself, so it would never be dropped.
+    pub fn take_values(&self) -> Vec<Value> {
+        let Slots::Many(slots) = &self.slots else { return Vec::new() };
+        let values = slots.take().into_vec();
+        memory::freed(values.len() * size_of::<Value>());
+        values
+    }
+
     /// The value in a slot; `None` only while the frame is being made.
-    pub fn slot(&self, slot: u32) -> Option<&Value> {
+    pub fn slot(&self, slot: u32) -> Option<Value> {
         match &self.slots {
-            Slots::One(value) | Slots::With(value, _) => Some(value),
-            Slots::Many(slots) => slots.get()?.get(slot as usize),
+            Slots::One(value) | Slots::With(value, _) => Some(value.clone()),
+            Slots::Many(slots) => slots.borrow().get(slot as usize).cloned(),
+        }
+    }
+
+    /// All values of the frame.
+    pub fn values(&self) -> Vec<Value> {
+        match &self.slots {
+            Slots::One(value) | Slots::With(value, _) => vec![value.clone()],
+            Slots::Many(slots) => slots.borrow().to_vec(),
         }
     }
 }
@@ -332,11 +354,12 @@ impl Drop for Frame {
                 memory::drop_many([std::mem::replace(value, Value::Null(Pos::NONE))].into_iter());
                 0
             }
-            Slots::Many(slots) => slots.take().map_or(0, |values| {
+            Slots::Many(slots) => {
+                let values = slots.take().into_vec();
                 let bytes = values.len() * size_of::<Value>();
-                memory::drop_many(values.into_vec().into_iter());
+                memory::drop_many(values.into_iter());
                 bytes
-            }),
+            }
         };
         memory::freed(size_of::<Frame>() + bytes);
         if let Some(parent) = self.parent.take() {

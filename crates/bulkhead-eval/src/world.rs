@@ -17,7 +17,7 @@ use crate::request::{Answer, Request};
 pub struct Limits {
     /// Evaluation steps (expressions and built-in loops).
     pub steps: u64,
-    /// Nested evaluations (calls, forced thunks). Above the default, the stack may not suffice.
+    /// Nested evaluations (calls, forced thunks). What needs more stack than [`STACK_SIZE`] ends at fewer.
     pub depth: u32,
     /// Bytes that the values alive at one time may take.
     pub memory: u64,
@@ -31,24 +31,40 @@ impl Default for Limits {
     }
 }
 
-/// Stack of the threads that evaluate: address space, of which only what is used takes memory. Holds
-/// [`Limits::depth`] levels with room to spare, in builds without optimisation too.
+/// Stack of the threads that evaluate: address space, of which only what is used takes memory. Evaluations that would
+/// need more end with the error that names the limit of depth.
 pub const STACK_SIZE: usize = 1 << 30;
 
+/// So much of the stack is left alone, for what runs between two looks at it (parsing a file, for one).
+const STACK_RESERVE: usize = 16 << 20;
+
 thread_local! {
-    static HAS_LARGE_STACK: Cell<bool> = const { Cell::new(false) };
+    /// Where the large stack of this thread begins, if it has one.
+    static LARGE_STACK: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// Tell that the current thread was made with at least [`STACK_SIZE`] of stack, so that evaluations run on it rather
 /// than on threads of their own. For the start handler of a thread pool.
 pub fn mark_large_stack() {
-    HAS_LARGE_STACK.set(true);
+    LARGE_STACK.set(Some(stack_position()));
+}
+
+/// The address up to which the stack of this thread may grow, downwards.
+pub(crate) fn stack_end() -> usize {
+    LARGE_STACK.get().unwrap_or_else(stack_position).saturating_sub(STACK_SIZE - STACK_RESERVE)
+}
+
+/// The address of the innermost frame, roughly.
+#[inline(always)]
+pub(crate) fn stack_position() -> usize {
+    let marker = 0_u8;
+    std::ptr::from_ref(&marker) as usize
 }
 
 /// Run something on a thread whose stack is large enough to evaluate on: this one if it is marked, else a new one.
 /// Fails when the system gives no thread.
 pub fn on_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> std::io::Result<R> {
-    if HAS_LARGE_STACK.get() {
+    if LARGE_STACK.get().is_some() {
         return Ok(work());
     }
     std::thread::scope(|scope| {

@@ -167,7 +167,7 @@ error secrets.nix: the rules are `secrets.nix`, but `secrets/secrets.nix` would 
 #[test]
 fn random_rules_keep_their_recipients() {
     let (mut done, mut refused) = (0, 0);
-    for seed in 0..200 {
+    for seed in 0..80 {
         let mut random = Random(seed);
         let roles: Vec<String> = (0..4).map(|i| format!("r{i}")).collect();
         let hosts: Vec<String> = (0..2 + random.below(5)).map(|i| format!("m{i}")).collect();
@@ -210,5 +210,5 @@ fn random_rules_keep_their_recipients() {
             Err(_) => refused += 1,
         }
     }
-    assert!(done > 50, "{done} adopted, {refused} refused");
+    assert!(done > 25, "{done} adopted, {refused} refused");
 }

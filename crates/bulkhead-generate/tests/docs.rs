@@ -70,6 +70,11 @@ fn a_new_document_has_everything() {
     assert_eq!(regions(&text).unwrap(), Region::ALL);
     assert_eq!(input.update(Some(&text)).unwrap(), text, "a second run changes nothing");
     assert!(!text.contains("AAAA"), "no keys in documents");
+
+    let mut files = files();
+    let rules = bulkhead_generate::secrets::secrets_nix(&input.fleet).unwrap().text;
+    files.add("CLAUDE.md", &text).add("secrets/secrets.nix", rules);
+    assert_eq!(Input::new(&files).update(Some(&text)).unwrap(), text, "nor does it once the files are there");
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn text_outside_of_regions_stays() {
             let mut out = String::new();
             for line in text.split_inclusive('\n') {
                 inside |= line.trim().starts_with("<!-- bulkhead:begin");
-                if !inside || line.contains("bulkhead:") {
+                if !inside || line.trim().starts_with("<!-- bulkhead:") {
                     out.push_str(line);
                 }
                 inside &= !line.trim().starts_with("<!-- bulkhead:end");

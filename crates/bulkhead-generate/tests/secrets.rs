@@ -148,7 +148,11 @@ fn what_is_not_known_is_refused() {
         change(&mut files);
         lines(&secrets_nix(&files.fleet()).unwrap_err())
     };
-    let properties = |text: &'static str| move |files: &mut Files| drop(files.add("secrets/properties.nix", text));
+    let properties = |text: &'static str| {
+        move |files: &mut Files| {
+            files.add("secrets/properties.nix", text);
+        }
+    };
 
     insta::assert_snapshot!(refused(&properties("{ x.roles = [ \"pai\" ]; y.machines = [ \"ponyo\" ]; }")), @r##"
 error secrets/properties.nix: `x` is granted to the role `pai`, but no machine has it
@@ -177,13 +181,13 @@ error secrets/properties.nix: nobody could read `x`: no machine and no admin tha
 warning secrets/pia-login.age: `secrets/pia-login.age` is granted to nobody, and so has no entry
   help: say in secrets/properties.nix who may read it: "pia-login".roles = [ "…" ];
 "##);
-    insta::assert_snapshot!(refused(&|files| drop(files.machine("machines/storage/s0", &["server", "pia"], "hostKey = \"ssh-ed25519 AAAA\";"))), @r##"error machines/storage/s0/properties.nix: the host key of `s0` can't be used: the `ssh-ed25519` key is damaged: it ends too early"##);
-    insta::assert_snapshot!(refused(&|files| drop(files.machine("machines/old/s0", &["server"], ""))), @r##"
+    insta::assert_snapshot!(refused(&|files| { files.machine("machines/storage/s0", &["server", "pia"], "hostKey = \"ssh-ed25519 AAAA\";"); }), @r##"error machines/storage/s0/properties.nix: the host key of `s0` can't be used: the `ssh-ed25519` key is damaged: it ends too early"##);
+    insta::assert_snapshot!(refused(&|files| { files.machine("machines/old/s0", &["server"], ""); }), @r##"
 error machines/storage/s0: two machines are called `s0`: what is granted to one would go to both
   help: rename one of the folders
 "##);
-    insta::assert_snapshot!(refused(&|files| drop(files.machine("machines/fry", &["personal"], "userKeys = [ 1 ];"))), @r##"error machines/fry/properties.nix: can't tell who may read `kif/dsl` and 6 more: it is an integer"##);
-    insta::assert_snapshot!(refused(&|files| drop(files.machine("machines/fry", &["personal"], "userKeys = [ \"nonsense\" ];"))), @r##"
+    insta::assert_snapshot!(refused(&|files| { files.machine("machines/fry", &["personal"], "userKeys = [ 1 ];"); }), @r##"error machines/fry/properties.nix: can't tell who may read `kif/dsl` and 6 more: it is an integer"##);
+    insta::assert_snapshot!(refused(&|files| { files.machine("machines/fry", &["personal"], "userKeys = [ \"nonsense\" ];"); }), @r##"
 error machines/fry/properties.nix: the admin key `fry-user` can't be used: it is not a recipient; one begins with `ssh-ed25519`, `ssh-rsa` or `age1`
 error secrets/properties.nix: nobody could read `recovery`: no machine and no admin that may read it has a key
   help: grant it to a machine that has a `hostKey`, by its role or its name
@@ -226,7 +230,7 @@ fn hostile_names_stay_text() {
 fn random_fleets_mean_what_they_say() {
     let nix_is_here = has_nix();
     let mut refused = 0;
-    for seed in 0..150 {
+    for seed in 0..80 {
         let files = random_fleet(seed);
         let fleet = files.fleet();
         let Ok(generated) = secrets_nix(&fleet) else {
@@ -235,14 +239,14 @@ fn random_fleets_mean_what_they_say() {
         };
         let ours = same_as_granted(&fleet, &generated.text);
         assert_eq!(generated.text, secrets_nix(&files.fleet()).unwrap().text);
-        if nix_is_here && seed % 15 == 0 {
+        if nix_is_here && seed % 10 == 0 {
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join("secrets.nix"), &generated.text).unwrap();
             let theirs = nix(folder.path(), "builtins.mapAttrs (_: rule: rule.publicKeys) (import ./secrets.nix)");
             assert_eq!(serde_json::to_value(&ours).unwrap(), theirs, "seed {seed}");
         }
     }
-    assert!(refused < 100, "{refused} of 150 refused");
+    assert!(refused < 55, "{refused} of 80 refused");
 }
 
 fn random_fleet(seed: u64) -> Files {

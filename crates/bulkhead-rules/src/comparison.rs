@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bulkhead_age::matching::{StanzaExpectation, expected_stanzas};
 use bulkhead_age::stanza::types;
-use bulkhead_age::{Header, Match, Recipient, Stanza, match_recipients};
+use bulkhead_age::{Header, KeyErrorKind, Match, Recipient, Stanza, match_recipients};
 use bulkhead_diagnostics::Place;
 use bulkhead_fleet::{AgeFile, Fleet, Gap, GapKind, Key, PublicKey, RuleEntry, RulesFile, Secret};
 use bulkhead_source::{FileTree, TreePath};
@@ -96,9 +96,21 @@ impl<'a> Comparison<'a> {
         self.header()?.stanzas.get(index)
     }
 
-    /// Keys that can't be read, and so may be any of the stanzas that nothing else explains.
-    pub(crate) fn malformed(&self) -> impl Iterator<Item = &'a Key> {
-        self.keys.iter().copied().filter(|key| key.recipient().is_err())
+    /// How many keys can't be read and may be stanzas that nothing else explains: something like a key, damaged. What
+    /// resembles no key, such as `TODO`, explains nothing.
+    pub(crate) fn damaged_keys(&self) -> usize {
+        let is_like_a_key = |key: &&&Key| match key.recipient() {
+            Ok(_) => false,
+            Err(error) => !matches!(
+                error.kind,
+                KeyErrorKind::Empty
+                    | KeyErrorKind::MissingKey
+                    | KeyErrorKind::NotAKey
+                    | KeyErrorKind::Path
+                    | KeyErrorKind::PrivateKey(_)
+            ),
+        };
+        self.keys.iter().filter(is_like_a_key).count()
     }
 }
 

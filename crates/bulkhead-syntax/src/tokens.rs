@@ -92,7 +92,7 @@ impl Lookahead {
             self.end = start + run.count();
         }
         self.seen += self.end - start.min(self.end);
-        self.seen <= LOOKAHEAD * text.len() + (1 << 20)
+        self.seen <= LOOKAHEAD * text.len() + (1 << 23)
     }
 }
 

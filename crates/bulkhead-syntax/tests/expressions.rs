@@ -168,7 +168,7 @@ fn indented_strings() {
         ("''  \n    a''", r#""a""#),
         ("''  a\n  b''", r#""a\nb""#),
         ("''\ta\n\tb''", r#""\ta\n\tb""#),
-        ("''\n  ''${a}\n  ''\\n ''' $ $$ ' ''$x\n''", r#""${a}\n\n '' $ $$ ' $x\n""#),
+        ("''\n  ''${a}\n  ''\\n ''' $ $$ ' ''$x\n''", r#""${a}\n\n'' $ $$ ' $x\n""#),
         ("''\n  ${a}\n    b\n''", r#"(string a "\n  b\n")"#),
         ("''\n    a\n  ${b}''", r#"(string "  a\n" b)"#),
         // What an escaped line feed begins loses its indentation too.

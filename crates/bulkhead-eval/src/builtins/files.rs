@@ -45,7 +45,7 @@ pub const BUILTINS: &[Builtin] = &[
         let entries = located.mount.tree.list(&located.path).map_err(|error| read_error(error, pos))?;
         ev.tick(pos, (entries.len() / 4) as u64)?;
         let entries = entries.iter().map(|entry| Attr {
-            name: Symbol::new(&entry.name),
+            name: ev.intern(&entry.name),
             key: pos,
             value: Value::string(kind_name(entry.kind).as_bytes(), pos),
         });
@@ -83,9 +83,24 @@ pub const BUILTINS: &[Builtin] = &[
         let Some(attr) = attrs.get(Symbol::new("path")) else {
             return Err(Error::evaluation("missing required 'path' attribute in 'builtins.path'", pos));
         };
+        for attr in attrs.by_name() {
+            match attr.name.as_str() {
+                "path" | "recursive" | "name" | "sha256" => {}
+                "filter" => {
+                    ev.expect_function(&attr.value, attr.key)?;
+                }
+                name => {
+                    let message = format!("unsupported argument '{name}' to 'builtins.path'");
+                    return Err(Error::evaluation(message, attr.key));
+                }
+            }
+        }
         Ok(ev.path(&path_of(ev, &attr.value, pos)?, pos))
     }),
-    builtin("filterSource", 2, |ev, args, pos| Ok(ev.path(&path_of(ev, &args[1], pos)?, pos))),
+    builtin("filterSource", 2, |ev, args, pos| {
+        ev.expect_function(&args[0], pos)?;
+        Ok(ev.path(&path_of(ev, &args[1], pos)?, pos))
+    }),
     builtin("toPath", 1, |ev, args, pos| {
         let path = path_of(ev, &args[0], pos)?;
         Ok(Value::string(path.as_bytes(), pos))
@@ -265,18 +280,44 @@ impl Evaluator<'_> {
         self.import_located(&located, scope, pos)
     }
 
-    pub fn import_located(&self, located: &Located<'_>, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
-        let tree = &located.mount.tree;
-        let at_link = |error| match error {
-            ReadError::LeavesRoot { target, .. } => outside(self, &target, pos),
-            error => read_error(error, pos),
-        };
-        let mut path = tree.resolve(&located.path).map_err(at_link)?;
-        if let Some(FileKind::Directory) = tree.kind(&path).map_err(at_link)? {
-            let default = path.join("default.nix").map_err(|error| Error::evaluation(error.to_string(), pos))?;
-            path = tree.resolve(&default).map_err(at_link)?;
+    /// Where a path leads, and what lies there. As in Nix only links at its end are followed: what the file imports is
+    /// found relative to the folder that it was reached through.
+    fn follow_link<'f>(&'f self, mut located: Located<'f>, pos: Pos) -> Result<(Located<'f>, FileKind)> {
+        for _ in 0..LINK_LIMIT {
+            let tree = &located.mount.tree;
+            match tree.kind(&located.path) {
+                Ok(Some(FileKind::Symlink)) => {}
+                Ok(Some(kind)) => return Ok((located, kind)),
+                Ok(None) => return Err(read_error(ReadError::NotFound { path: located.path }, pos)),
+                Err(ReadError::LeavesRoot { target, .. }) => return Err(outside(self, &target, pos)),
+                Err(error) => return Err(read_error(error, pos)),
+            }
+            let folder = located.path.parent().unwrap_or_else(TreePath::root);
+            let Some(target) = tree.link_target(&located.path) else {
+                let path = tree.resolve(&located.path).map_err(|error| match error {
+                    ReadError::LeavesRoot { target, .. } => outside(self, &target, pos),
+                    error => read_error(error, pos),
+                })?;
+                located = Located { mount: located.mount, path };
+                continue;
+            };
+            let absolute = if target.starts_with('/') {
+                normal_path(&target)
+            } else {
+                let folder = Located { mount: located.mount, path: folder }.absolute();
+                normal_path(&format!("{folder}/{target}"))
+            };
+            located = self.locate(&absolute, pos)?;
         }
-        let file = Located { mount: located.mount, path };
+        Err(read_error(ReadError::LinkLoop { path: located.path }, pos))
+    }
+
+    pub fn import_located(&self, located: &Located<'_>, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+        let (mut file, kind) = self.follow_link(located.clone(), pos)?;
+        if kind == FileKind::Directory {
+            let path = file.path.join("default.nix").map_err(|error| Error::evaluation(error.to_string(), pos))?;
+            file = self.follow_link(Located { mount: file.mount, path }, pos)?.0;
+        }
         let absolute: Arc<str> = Arc::from(file.absolute());
         let known = if scope.is_none() { self.imports.borrow().get(&absolute).cloned() } else { None };
         if let Some(value) = known {
@@ -381,6 +422,9 @@ impl Evaluator<'_> {
         }
     }
 }
+
+/// How many links one path may lead through: Linux's limit, path_resolution(7).
+const LINK_LIMIT: u32 = 40;
 
 /// The most that is read to compute one store path, in bytes.
 const COPY_LIMIT: u64 = 32 << 20;

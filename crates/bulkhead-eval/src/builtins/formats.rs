@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use bulkhead_syntax::Symbol;
-
 use super::{Builtin, builtin};
 use crate::error::{Error, Result};
 use crate::eval::{Evaluator, join_context};
@@ -21,29 +19,31 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("fromJSON", 1, |ev, args, pos| {
         let text = ev.expect_string(&args[0], pos)?;
         ev.reserve(pos, text.bytes.len().saturating_mul(2))?;
+        ev.tick_bulk(pos, text.bytes.len())?;
         let parsed = json::parse(&text.bytes).map_err(|message| Error::evaluation(message, pos))?;
-        Ok(value_of(parsed, pos))
+        Ok(value_of(ev, parsed, pos))
     }),
     builtin("fromTOML", 1, |ev, args, pos| {
         let text = ev.expect_string(&args[0], pos)?;
         ev.reserve(pos, text.bytes.len().saturating_mul(2))?;
+        ev.tick_bulk(pos, text.bytes.len())?;
         let parsed = toml::parse(&text.bytes).map_err(|message| Error::evaluation(message, pos))?;
-        Ok(value_of(parsed, pos))
+        Ok(value_of(ev, parsed, pos))
     }),
 ];
 
-fn value_of(data: Data, pos: Pos) -> Value {
+fn value_of(ev: &Evaluator<'_>, data: Data, pos: Pos) -> Value {
     match data {
         Data::Null => Value::Null(pos),
         Data::Bool(value) => Value::Bool(value, pos),
         Data::Int(value) => Value::Int(value, pos),
         Data::Float(value) => Value::Float(value, pos),
         Data::String(bytes) => Value::string(bytes.into_bytes(), pos),
-        Data::Array(items) => Value::list(items.into_iter().map(|item| value_of(item, pos)).collect(), pos),
+        Data::Array(items) => Value::list(items.into_iter().map(|item| value_of(ev, item, pos)).collect(), pos),
         Data::Object(members) => {
             let entries = members
                 .into_iter()
-                .map(|(name, value)| Attr { name: Symbol::new(&name), key: pos, value: value_of(value, pos) })
+                .map(|(name, value)| Attr { name: ev.intern(&name), key: pos, value: value_of(ev, value, pos) })
                 .collect();
             Value::attrs(Attrs::new(entries), pos)
         }
@@ -106,11 +106,11 @@ impl Writer {
             let text = ev.coerce_to_string(value, CoerceMode::Interpolate, pos)?;
             return self.string(&text, pos);
         }
-        if let Some(attr) = attrs.get(ev.symbols.out_path) {
-            return self.value(ev, &attr.value, pos);
-        }
         if let Some(unknown) = &attrs.open {
             return Err(Error::unknown(unknown, pos));
+        }
+        if let Some(attr) = attrs.get(ev.symbols.out_path) {
+            return self.value(ev, &attr.value, pos);
         }
         self.out.push(b'{');
         for (index, attr) in attrs.by_name().into_iter().enumerate() {

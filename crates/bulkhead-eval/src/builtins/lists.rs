@@ -40,6 +40,7 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("elem", 2, |ev, args, pos| {
         let mut unknown = None;
         for item in &ev.list_of(&args[1], pos)?.items {
+            ev.tick(pos, 1)?;
             match ev.equality(&args[0], item, pos)? {
                 crate::operators::Equality::Equal => return Ok(Value::Bool(true, pos)),
                 crate::operators::Equality::Different => {}
@@ -127,16 +128,21 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     builtin("sort", 2, |ev, args, pos| {
         let list = ev.list_of(&args[1], pos)?;
+        if list.items.is_empty() {
+            return Ok(Value::List(list, pos));
+        }
+        let compare = ev.expect_function(&args[0], pos)?;
         let mut items = Vec::with_capacity(list.items.len());
         for item in &list.items {
             items.push(ev.force(item)?);
         }
-        let by_less_than = matches!(ev.force(&args[0])?, Value::Builtin(builtin, _) if builtin.name == "lessThan");
+        let by_less_than = matches!(&compare, Value::Builtin(builtin, _) if builtin.name == "lessThan");
         let sorted = merge_sort(items, &mut |a, b| {
             if by_less_than {
+                ev.tick(pos, 1)?;
                 return ev.less(a, b, pos);
             }
-            let result = ev.apply(&args[0], &[a.clone(), b.clone()], pos)?;
+            let result = ev.apply(&compare, &[a.clone(), b.clone()], pos)?;
             ev.expect_bool(&result, pos)
         })?;
         Ok(Value::list(sorted, pos))
@@ -228,6 +234,7 @@ fn generic_closure(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value
             // A key that can't be compared is an error even when it is alone.
             ev.less(&key, &key, pos)?;
         }
+        ev.tick_bulk(pos, keys.len() - low)?;
         keys.insert(low, key);
         result.push(item.clone());
         let next = ev.apply(&operator, &[item], pos)?;

@@ -28,6 +28,7 @@ use crate::world::World;
 
 pub use files::Stored;
 pub use formats::value_to_json_text;
+pub use impure::uninstantiated;
 
 /// A function that is part of the language.
 pub struct Builtin {
@@ -196,6 +197,16 @@ impl Evaluator<'_> {
     fn text_of(&self, value: &Value, pos: Pos) -> Result<String> {
         let string = self.expect_string(value, pos)?;
         String::from_utf8(string.bytes.to_vec()).map_err(|_| Error::evaluation("a string that is not UTF-8", pos))
+    }
+
+    /// The argument as something that can be called.
+    fn expect_function(&self, value: &Value, pos: Pos) -> Result<Value> {
+        let value = self.force(value)?;
+        match &value {
+            Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) => Ok(value),
+            Value::Attrs(attrs, _) if attrs.open.is_some() || attrs.get(self.symbols.functor).is_some() => Ok(value),
+            other => Err(self.wrong_type("a function", other, pos)),
+        }
     }
 
     fn bool_of_value(&self, value: &Value, pos: Pos) -> Result<bool> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bulkhead_syntax::Symbol;
 
 use super::{Builtin, builtin};
+use crate::data::FailureKind;
 use crate::error::{Error, Result};
 use crate::eval::{Evaluator, join_context};
 use crate::operators::CoerceMode;
@@ -31,6 +32,7 @@ pub const BUILTINS: &[Builtin] = &[
         if part.len() == text.bytes.len() {
             return Ok(Value::String(text, pos));
         }
+        ev.tick_bulk(pos, part.len())?;
         Ok(Value::String(Str::new(part.into(), text.context.clone()), pos))
     }),
     builtin("concatStringsSep", 2, |ev, args, pos| {
@@ -43,6 +45,7 @@ pub const BUILTINS: &[Builtin] = &[
                 bytes.extend_from_slice(&separator.bytes);
             }
             let part = ev.coerce_to_string(item, CoerceMode::Interpolate, pos)?;
+            ev.tick(pos, 1 + (part.bytes.len() / 64) as u64)?;
             bytes.extend_from_slice(&part.bytes);
             join_context(&mut context, &part.context);
             ev.reserve(pos, bytes.len())?;
@@ -53,8 +56,10 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("match", 2, |ev, args, pos| {
         let regex = regex_of(ev, &args[0], pos)?;
         let text = ev.expect_string(&args[1], pos)?;
-        let mut budget = regex_budget(ev);
-        match regex.match_whole(&text.bytes, &mut budget).map_err(|_| regex_too_long(pos))? {
+        let mut budget = ev.steps_left();
+        let found = regex.match_whole(&text.bytes, &mut budget);
+        ev.tick(pos, ev.steps_left() - budget)?;
+        match found.map_err(|_| regex_too_long(ev, pos))? {
             None => Ok(Value::Null(pos)),
             Some(found) => Ok(Value::list(groups(&found, &text.bytes, pos), pos)),
         }
@@ -79,6 +84,7 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("hashString", 2, |ev, args, pos| {
         let algorithm = algorithm_of(&ev.text_of(&args[0], pos)?, pos)?;
         let text = ev.expect_string(&args[1], pos)?;
+        ev.tick_bulk(pos, text.bytes.len())?;
         Ok(Value::string(hash::hash_string(algorithm, &text.bytes).into_bytes(), pos))
     }),
     builtin("convertHash", 1, |ev, args, pos| {
@@ -116,13 +122,10 @@ fn regex_of(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<Rc<Regex>> {
     Ok(regex)
 }
 
-/// Steps that one match may take.
-fn regex_budget(ev: &Evaluator<'_>) -> u64 {
-    ev.world.limits().steps
-}
-
-fn regex_too_long(pos: Pos) -> Box<Error> {
-    Error::new(crate::data::FailureKind::Limit, "a regular expression takes too many steps on its text", pos)
+fn regex_too_long(ev: &Evaluator<'_>, pos: Pos) -> Box<Error> {
+    let limit = ev.world.limits().steps;
+    let message = format!("a regular expression on a long text takes the evaluation over its limit of {limit} steps");
+    Error::new(FailureKind::Limit, message, pos)
 }
 
 /// What the groups of a match caught, without the match as a whole.
@@ -142,13 +145,16 @@ fn split(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
     let regex = regex_of(ev, &args[0], pos)?;
     let text = ev.expect_string(&args[1], pos)?;
     let part = |bytes: &[u8]| Value::String(Str::new(bytes.into(), text.context.clone()), pos);
-    let mut budget = regex_budget(ev);
     let mut items = Vec::new();
     let mut after = 0;
     let mut matches = regex.matches(&text.bytes);
-    while let Some(found) = matches.next(&mut budget).map_err(|_| regex_too_long(pos))? {
+    loop {
+        let mut budget = ev.steps_left();
+        let found = matches.next(&mut budget);
+        ev.tick(pos, ev.steps_left() - budget + 1)?;
+        let Some(found) = found.map_err(|_| regex_too_long(ev, pos))? else { break };
         let Some(Some(whole)) = found.first() else { break };
-        ev.tick(pos, 1)?;
+        ev.reserve(pos, 0)?;
         items.push(part(&text.bytes[after..whole.start]));
         items.push(Value::list(groups(&found, &text.bytes, pos), pos));
         after = whole.end;
@@ -177,6 +183,9 @@ fn replace_strings(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value
     let mut context = text.context.clone();
     let mut to: Vec<Option<Rc<Str>>> = vec![None; from.len()];
     let patterns: Vec<&[u8]> = from.iter().map(|from| &*from.bytes).collect();
+    // Every place of the text may have to be compared with every pattern, in full.
+    let compared: usize = patterns.iter().map(|pattern| pattern.len() + 1).sum();
+    ev.tick_bulk(pos, compared.saturating_mul(text.bytes.len()) / 16)?;
     let mut out = Vec::with_capacity(text.bytes.len());
     for piece in Replace::new(&patterns, &text.bytes) {
         match piece {
@@ -191,6 +200,7 @@ fn replace_strings(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value
                     }
                 };
                 out.extend_from_slice(&replacement.bytes);
+                ev.tick(pos, 1 + (replacement.bytes.len() / 64) as u64)?;
                 ev.reserve(pos, out.len())?;
             }
         }

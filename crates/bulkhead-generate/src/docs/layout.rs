@@ -12,7 +12,7 @@ pub struct LayoutItem {
     pub about: &'static str,
 }
 
-/// The parts of the layout that are there in `tree`.
+/// The parts of the layout that are there in `tree`, or that Bulkhead writes.
 pub fn layout(fleet: &Fleet, tree: &dyn FileTree) -> Vec<LayoutItem> {
     let config = &fleet.config;
     let mut items = Vec::new();
@@ -51,18 +51,16 @@ pub fn layout(fleet: &Fleet, tree: &dyn FileTree) -> Vec<LayoutItem> {
             add(below(&config.secrets, "<role>/*.age"), "secrets of all machines with this role");
         }
     }
-    for rules in &fleet.rules_files {
-        let about = match rules.generated {
-            true => "agenix rules, generated: never edit them",
-            false => "agenix rules, written by hand: who may read which secret",
-        };
-        add(rules.path.to_string(), about);
+    // Files that Bulkhead writes are listed before they are there: else writing them would change the list.
+    if fleet.by_convention && !fleet.secrets.is_empty() {
+        add(config.rules.to_string(), "agenix rules, generated: never edit them");
+    }
+    for rules in fleet.rules_files.iter().filter(|rules| !rules.generated) {
+        add(rules.path.to_string(), "agenix rules, written by hand: who may read which secret");
     }
     if !config.lib.is_root() && tree.exists(&config.lib) {
         add(below(&config.lib, "*.nix"), "functions for the configurations, without dependencies");
     }
-    if tree.exists(&config.claude_md) {
-        add(config.claude_md.to_string(), "this file; the regions between markers are generated");
-    }
+    add(config.claude_md.to_string(), "this file; the regions between markers are generated");
     items
 }

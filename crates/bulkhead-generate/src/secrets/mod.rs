@@ -17,7 +17,9 @@
 //! none before its first boot, and must not block the others), keys of a type that age can't encrypt to, and roles of a
 //! folder `secrets/<role>/` that no machine has. A file that is granted to nobody gets no entry, with a warning.
 
+mod keys;
 mod plan;
+mod refusals;
 mod rekey;
 mod write;
 
@@ -50,6 +52,27 @@ pub struct SecretsNix {
 /// # Errors
 /// Findings that say what must be put right first; see the module for which. One of them at least is an error or
 /// undecided.
+///
+/// ```
+/// use std::sync::Arc;
+/// use bulkhead_eval::{Limits, World};
+/// use bulkhead_fleet::{Fleet, LoadOptions};
+/// use bulkhead_source::MemoryTree;
+///
+/// let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH";
+/// let s0 = format!("{{ hostNames = [ \"s0\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"pia\" ]; hostKey = \"{key}\"; }}");
+/// let tree = MemoryTree::new([
+///     ("machines/s0/properties.nix", s0.as_str()),
+///     ("secrets/properties.nix", "{ pia-login.roles = [ \"pia\" ]; }"),
+/// ])?;
+/// let world = World::new(Arc::new(tree.clone()), Limits::default());
+/// let fleet = Fleet::load(&tree, &world, &LoadOptions::default()).unwrap();
+///
+/// let generated = bulkhead_generate::secrets::secrets_nix(&fleet).unwrap();
+/// assert!(generated.text.contains("\"pia-login.age\".publicKeys = roles.pia;"));
+/// assert_eq!(generated.rekey[0].to_string(), "secrets/pia-login.age: is not there yet");
+/// # Ok::<(), bulkhead_source::TreePathError>(())
+/// ```
 pub fn secrets_nix(fleet: &Fleet) -> Result<SecretsNix, Vec<Diagnostic>> {
     let plan = Plan::new(fleet)?;
     let (rekey, undecided) = rekey::rekey(fleet, &plan);

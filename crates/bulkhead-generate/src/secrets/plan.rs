@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_fleet::{Fact, Fleet, Gap, GapKind, Key, Machine, PROPERTIES_FILE, Scope, Secret};
 
-use super::RULE;
+use super::keys::{KeyState, judge_key, usable_host_key, wrong_type};
+use super::{RULE, refusals};
 
 /// A list of machines that entries use, in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,7 +96,7 @@ impl<'f> Plan<'f> {
     /// What must be put right first.
     pub fn new(fleet: &'f Fleet) -> Result<Plan<'f>, Vec<Diagnostic>> {
         if !fleet.by_convention {
-            return Err(vec![handwritten(fleet)]);
+            return Err(vec![refusals::handwritten(fleet)]);
         }
         let mut planner = Planner::new(fleet);
         planner.check_machine_names();
@@ -134,23 +135,14 @@ impl<'f> Plan<'f> {
     }
 }
 
-fn handwritten(fleet: &Fleet) -> Diagnostic {
-    let rules = fleet.rules_files.iter().find(|rules| !rules.generated);
-    let (place, name) = match rules {
-        Some(rules) => (Place::file(rules.path.to_arc()), rules.path.to_string()),
-        None => (Place::file(fleet.config.rules.to_arc()), fleet.config.rules.to_string()),
-    };
-    let message = format!("`{name}` is written by hand and says who may read which secret");
-    Diagnostic::new(RULE, Severity::Error, place, message)
-        .with_note("generating it anew would overwrite what a person wrote")
-        .with_help("let Bulkhead infer the grants from it: bulkhead gen-secrets --adopt")
-}
-
 /// Something that is not known, and the secrets that need it.
 struct Needed<'f> {
     gap: &'f Gap,
     secrets: Vec<&'f str>,
 }
+
+/// Names, sorted.
+type Names = Vec<Arc<str>>;
 
 /// What a group's machines cover.
 struct Covered<'f> {
@@ -335,7 +327,9 @@ impl<'f> Planner<'f> {
             return None;
         }
         let is_known = self.note_gaps(secret);
-        let is_named_well = self.check_name(secret);
+        let bad_name = refusals::bad_name(secret);
+        let is_named_well = bad_name.is_none();
+        self.errors.extend(bad_name);
         let (roles, names) = self.granted_to(secret)?;
         if !is_known || !is_named_well {
             return None;
@@ -356,7 +350,7 @@ impl<'f> Planner<'f> {
         };
         let terms = self.terms(secret, group, &names);
         if terms.iter().all(|term| self.is_empty(term)) {
-            self.errors.push(no_recipient(self.fleet, secret));
+            self.errors.push(refusals::no_recipient(self.fleet, secret));
             return None;
         }
         let armor = secret.armored() == Some(true);
@@ -364,7 +358,7 @@ impl<'f> Planner<'f> {
     }
 
     /// The roles that exist and the machines that an entry and its folder name, sorted; nothing after an error.
-    fn granted_to(&mut self, secret: &'f Secret) -> Option<(Vec<Arc<str>>, Vec<Arc<str>>)> {
+    fn granted_to(&mut self, secret: &'f Secret) -> Option<(Names, Names)> {
         let errors = self.errors.len();
         let mut roles: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
@@ -387,7 +381,14 @@ impl<'f> Planner<'f> {
                 roles.insert(role.value.clone());
             } else {
                 let known = self.fleet.roles.keys().map(|role| &**role);
-                self.errors.push(unknown_name("role", "no machine has it", &role.value, &role.place, secret, known));
+                self.errors.push(refusals::unknown_name(
+                    "role",
+                    "no machine has it",
+                    &role.value,
+                    &role.place,
+                    secret,
+                    known,
+                ));
             }
         }
         for name in &secret.machines {
@@ -396,7 +397,14 @@ impl<'f> Planner<'f> {
                 names.insert(name.value.clone());
             } else {
                 let known = self.fleet.machines.iter().map(|machine| &*machine.name);
-                self.errors.push(unknown_name("machine", "there is none", &name.value, &name.place, secret, known));
+                self.errors.push(refusals::unknown_name(
+                    "machine",
+                    "there is none",
+                    &name.value,
+                    &name.place,
+                    secret,
+                    known,
+                ));
             }
         }
         (self.errors.len() == errors).then(|| (roles.into_iter().collect(), names.into_iter().collect()))
@@ -492,25 +500,6 @@ impl<'f> Planner<'f> {
         }
     }
 
-    /// agenix puts a name between quotes in a Nix expression, and splits the list of all names at blanks.
-    fn check_name(&mut self, secret: &Secret) -> bool {
-        let Some(bad) = bad_character(&secret.rule_name) else { return true };
-        let shown = match bad {
-            ' ' => "a blank".to_owned(),
-            c => format!("`{}`", c.escape_default()),
-        };
-        let message = format!("agenix can't take the name `{}`: it contains {shown}", secret.rule_name);
-        let place = secret.declared.clone().unwrap_or_else(|| Place::file(secret.file.to_arc()));
-        self.errors.push(
-            Diagnostic::new(RULE, Severity::Error, place, message)
-                .with_note(
-                    "agenix pastes names into a Nix expression and into a list that the shell splits and expands",
-                )
-                .with_help("rename the file: letters, digits, `-`, `_` and `.` are safe"),
-        );
-        false
-    }
-
     /// Findings for granted machines without a key to encrypt to.
     fn judge_machines(&mut self) {
         for index in std::mem::take(&mut self.granted) {
@@ -572,91 +561,4 @@ impl<'f> Planner<'f> {
             });
         }
     }
-}
-
-/// The host key of a machine, or why there is none to encrypt to.
-fn usable_host_key(machine: &Machine) -> Result<&Key, String> {
-    match &machine.host_key {
-        Fact::Absent => Err("has no hostKey yet".to_owned()),
-        Fact::Gap(_) => Err("its hostKey is not known".to_owned()),
-        Fact::Known(key) => match judge_key(key) {
-            KeyState::Usable => Ok(key),
-            KeyState::WrongType(kind) => Err(wrong_type(&kind)),
-            KeyState::Broken(_) => Err("its hostKey is broken".to_owned()),
-        },
-    }
-}
-
-/// What age can do with a key.
-enum KeyState {
-    Usable,
-    /// It is a sound key of a type that age can't encrypt to.
-    WrongType(String),
-    /// It is no key, and was probably meant to be one.
-    Broken(String),
-}
-
-fn judge_key(key: &Key) -> KeyState {
-    let recipient = match key.recipient() {
-        Ok(recipient) => recipient,
-        Err(error) => return KeyState::Broken(error.message.clone()),
-    };
-    if recipient.age_can_encrypt() {
-        return KeyState::Usable;
-    }
-    match recipient.ssh() {
-        Some(ssh) if !ssh.kind().age_can_encrypt() => {
-            KeyState::WrongType(key.identity().split(' ').next().unwrap_or_default().to_owned())
-        }
-        _ => {
-            let weaknesses: Vec<String> = recipient.weaknesses().iter().map(ToString::to_string).collect();
-            KeyState::Broken(weaknesses.join(", "))
-        }
-    }
-}
-
-fn wrong_type(kind: &str) -> String {
-    format!("age can't encrypt to its key of the type {kind}")
-}
-
-fn no_recipient(fleet: &Fleet, secret: &Secret) -> Diagnostic {
-    let place = secret.declared.clone().unwrap_or_else(|| Place::file(secret.file.to_arc()));
-    let message = format!("nobody could read `{}`: no machine and no admin that may read it has a key", secret.name);
-    let mut finding = Diagnostic::new(RULE, Severity::Error, place, message)
-        .with_note("agenix would fail on it, and ragenix refuses the whole file");
-    if secret.for_admins() == Some(true) && fleet.admin_keys().next().is_none() {
-        finding = finding.with_help("add `userKeys` to a machine, or `admins` to bulkhead.toml");
-    }
-    finding.with_help("grant it to a machine that has a `hostKey`, by its role or its name")
-}
-
-fn unknown_name<'n>(
-    kind: &str,
-    why: &str,
-    name: &str,
-    place: &Place,
-    secret: &Secret,
-    known: impl Iterator<Item = &'n str>,
-) -> Diagnostic {
-    let message = format!("`{}` is granted to the {kind} `{name}`, but {why}", secret.name);
-    let finding = Diagnostic::new(RULE, Severity::Error, place.clone(), message);
-    match nearest(name, known) {
-        Some(near) => finding.with_help(format!("did you mean `{near}`?")),
-        None => finding.with_help("take it out of the entry if it is gone"),
-    }
-}
-
-/// The first character of a name that agenix or the shell would take for something else.
-pub(crate) fn bad_character(name: &str) -> Option<char> {
-    let mut before = None;
-    for c in name.chars() {
-        if c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '*' | '?' | '[') {
-            return Some(c);
-        }
-        if before == Some('$') && c == '{' {
-            return Some('$');
-        }
-        before = Some(c);
-    }
-    None
 }

@@ -10,6 +10,7 @@ use crate::comparison::Origin;
 use crate::context::Context;
 use crate::names;
 use crate::rule::{Area, Rule};
+use crate::words::count;
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-without-rule",
@@ -31,9 +32,12 @@ machines and people who have left. Often it is a file that was renamed, or a sec
 { \"wifi.age\".publicKeys = [ s0 ]; \"old-wifi.age\".publicKeys = [ s0 ]; }
 ```
 
-**Limits.** If a rules file is not known as a whole, the finding is *undecided*: it may name the file.
+**Limits.** A repository without rules files and machines gets one finding for all files. If a rules
+file is not known as a whole, the finding is *undecided*: it may name the file.
 
-**Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header tells by tags.
+**Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header
+tells by tags. `files`:
+how many files have no rule, where they are reported together.
 ",
     check: Some(check),
 };
@@ -54,11 +58,31 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if without.is_empty() {
         return;
     }
+    if let (true, [first, others @ ..]) =
+        (fleet.rules_files.is_empty() && fleet.machines.is_empty(), without.as_slice())
+        && !others.is_empty()
+    {
+        found.push(no_rules(first, without.len()));
+        return;
+    }
     let names: Vec<&str> = named.iter().filter(|path| fleet.age_file(path).is_none()).map(|path| path.name()).collect();
     let gap = gap(fleet);
     for file in without {
         found.push(finding(context, file, gap, &names));
     }
+}
+
+/// A repository that has no rules at all has them elsewhere, or is for another tool: that is one finding, not hundreds.
+fn no_rules(first: &AgeFile, files: usize) -> Diagnostic {
+    let path = first.path.as_str();
+    let message = format!("no rules say who may read `{path}` and {}", count(files - 1, "other `.age` file"));
+    RULE.finding(Place::file(first.path.to_arc()), message)
+        .with_note("no agenix rules file was found (a set with `publicKeys` under the names of the files)")
+        .with_help("if there is one, name it: bulkhead audit --rules FILE")
+        .with_data("secret", path)
+        .with_data("path", path)
+        .with_data("recipients", serde_json::Value::Array(Vec::new()))
+        .with_data("files", files)
 }
 
 /// Why there may be a rule nevertheless.

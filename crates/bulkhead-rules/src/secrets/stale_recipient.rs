@@ -68,8 +68,7 @@ fn stale(context: &Context<'_>, comparison: &Comparison<'_>, mismatch: &Mismatch
 }
 
 fn finding(comparison: &Comparison<'_>, stale: &[Somebody]) -> Diagnostic {
-    let malformed = comparison.malformed().count();
-    let is_certain = comparison.gaps.is_empty() && stale.len() > malformed;
+    let is_certain = comparison.gaps.is_empty() && stale.len() > comparison.damaged_keys();
     let who = enumerate(&stale.iter().map(Somebody::short).collect::<Vec<_>>());
     let message = match is_certain {
         true => format!("`{}` can still be read by {who}, which its rule does not name", comparison.name),

@@ -69,7 +69,7 @@ fn miscounted(context: &Context<'_>, comparison: &Comparison<'_>, counted: &[&Co
             _ => "somebody can read it whom the rule does not name",
         };
         // A key that is not known may be one of those that are too many, never one of those that lack.
-        let unread = stanzas.saturating_sub(keys) <= comparison.malformed().count() || !comparison.gaps.is_empty();
+        let unread = stanzas.saturating_sub(keys) <= comparison.damaged_keys() || !comparison.gaps.is_empty();
         is_certain &= counted.verdict == CountVerdict::Fewer || (counted.verdict == CountVerdict::More && !unread);
         sentences.push(format!(
             "{} of type {} for {} of that type in its rule, so that {meaning}",
