@@ -1,0 +1,132 @@
+//! Bad input is normal input: a finding or a failure of the tool, with place and advice; never a panic, never a silent
+//! pass.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::os::unix::fs::symlink;
+
+use common::{Folder, Run};
+use pretty_assertions::assert_eq;
+
+const KIF: &str = "machines/servers/kif/properties.nix";
+
+/// The run found something, named `file`, and did not panic.
+fn found(run: &Run, rule: &str, file: &str) {
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    let json = run.json();
+    let findings = json["findings"].as_array().unwrap();
+    let fits = |finding: &&serde_json::Value| finding["rule"] == rule && finding.to_string().contains(file);
+    assert!(findings.iter().any(|finding| fits(&finding)), "{rule} in {file}: {}", run.stdout);
+}
+
+fn check(fleet: &Folder) -> Run {
+    fleet.bulkhead(&["check", "--format", "json"])
+}
+
+#[test]
+fn files_that_are_no_text_or_no_files() {
+    let fleet = Folder::fleet();
+    fleet.write(KIF, b"{ hostNames = [ \"\xff\" ]; }");
+    found(&check(&fleet), "unreadable-file", KIF);
+
+    let fleet = Folder::fleet();
+    fleet.write(KIF, "\u{feff}{ }");
+    assert_eq!(check(&fleet).code, 1);
+
+    let fleet = Folder::fleet();
+    std::fs::remove_file(fleet.path().join(KIF)).unwrap();
+    std::fs::create_dir(fleet.path().join(KIF)).unwrap();
+    assert_ne!(check(&fleet).code, 0);
+
+    let fleet = Folder::fleet();
+    std::fs::remove_file(fleet.path().join("secrets/wifi.age")).unwrap();
+    std::fs::create_dir(fleet.path().join("secrets/wifi.age")).unwrap();
+    assert_ne!(check(&fleet).rules(), Vec::<String>::new());
+}
+
+#[test]
+fn links_that_leave_the_root_and_circles() {
+    let outside = Folder::empty();
+    outside.write("key.pub", "ssh-ed25519 AAAA");
+    let fleet = Folder::fleet();
+    symlink(outside.path().join("key.pub"), fleet.path().join("machines/servers/kif/key.pub")).unwrap();
+    fleet.write(KIF, "{ hostNames = [ \"a\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"web\" ]; hostKey = builtins.readFile ./key.pub; }");
+    let run = check(&fleet);
+    assert!(run.stdout.contains("outside") || run.stdout.contains("leads out"), "{}", run.stdout);
+
+    let fleet = Folder::fleet();
+    fleet.write(KIF, "import ./other.nix").write("machines/servers/kif/other.nix", "import ./properties.nix");
+    let run = check(&fleet);
+    found(&run, "nix-evaluation", "infinite recursion");
+
+    let fleet = Folder::fleet();
+    std::fs::remove_file(fleet.path().join(KIF)).unwrap();
+    symlink("properties.nix", fleet.path().join(KIF)).unwrap();
+    assert_ne!(check(&fleet).code, 0);
+}
+
+#[test]
+fn age_files_that_are_large_or_have_no_end() {
+    let fleet = Folder::fleet();
+    let wifi = fleet.path().join("secrets/wifi.age");
+    let file = std::fs::OpenOptions::new().write(true).open(&wifi).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let run = check(&fleet);
+    assert_eq!((run.code, run.rules()), (0, vec![]), "{}", run.stdout);
+
+    let mut endless = b"age-encryption.org/v1\n".to_vec();
+    endless.extend(b"-> X25519 abc\n".repeat(200_000));
+    fleet.write("secrets/wifi.age", endless);
+    found(&check(&fleet), "not-age", "secrets/wifi.age");
+
+    let stanza = "-> X25519 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    let many = format!("age-encryption.org/v1\n{}--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", stanza.repeat(100_000));
+    fleet.write("secrets/wifi.age", many);
+    found(&check(&fleet), "not-age", "secrets/wifi.age");
+}
+
+#[test]
+fn keys_with_comments_and_windows_line_ends_are_keys() {
+    let fleet = Folder::fleet();
+    let key = fleet.read("machines/laptops/howl/ssh_host_ed25519_key.pub");
+    fleet.write("machines/laptops/howl/ssh_host_ed25519_key.pub", format!("{} a comment here\r\n", key.trim()));
+    let run = check(&fleet);
+    assert_eq!((run.code, run.rules()), (0, vec![]), "{}", run.stdout);
+}
+
+#[test]
+fn no_fleet_no_git_and_nothing_at_all() {
+    let folder = Folder::empty();
+    for arguments in [&["check"][..], &["audit"], &["check", "--staged"], &["check", "--rev", "HEAD"]] {
+        let run = folder.bulkhead(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
+    }
+    let run = folder.bulkhead(&["check", "/no/such/folder"]);
+    assert_eq!((run.code, run.stderr.contains("/no/such/folder")), (2, true), "{}", run.stderr);
+    let folder = Folder::empty().with_git();
+    assert_eq!(folder.bulkhead(&["check", "--staged"]).code, 2);
+}
+
+#[test]
+fn expressions_that_do_not_end() {
+    let fleet = Folder::fleet();
+    fleet.write("bulkhead.toml", "[limits]\nsteps = 100000\nmemory = 64\n");
+    for text in ["let f = x: f x; in f 1", "let f = x: f (x + x); in f \"a\"", "builtins.genList (x: x) 1000000000", "rec { a = b; b = a; }"] {
+        fleet.write(KIF, format!("{{ hostNames = [ \"a\" ]; arch = \"x86_64-linux\"; systemRoles = {text}; }}"));
+        found(&check(&fleet), "nix-evaluation", "kif");
+    }
+}
+
+#[test]
+fn wrong_types_everywhere() {
+    for value in ["1", "null", "[ ]", "\"x\"", "x: x", "{ hostNames = 1; }", "{ hostNames = [ { } ]; hostKey = [ ]; remoteUnlock = 3; }"] {
+        let fleet = Folder::fleet();
+        fleet.write(KIF, value);
+        assert_eq!(check(&fleet).code, 1, "{value}");
+        let fleet = Folder::fleet();
+        fleet.write("secrets/properties.nix", value);
+        assert_eq!(check(&fleet).code, 1, "{value}");
+    }
+}

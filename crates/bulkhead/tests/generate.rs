@@ -1,0 +1,116 @@
+//! `gen-secrets`, `gen-docs`, `install-hooks` on disk.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::Folder;
+use pretty_assertions::assert_eq;
+
+#[test]
+fn what_is_generated_is_up_to_date_in_the_example() {
+    let fleet = Folder::fleet();
+    assert_eq!(fleet.bulkhead(&["gen-secrets", "--check"]).code, 0);
+    assert_eq!(fleet.bulkhead(&["gen-docs", "--check"]).code, 0);
+}
+
+#[test]
+fn check_compares_and_writes_nothing() {
+    let fleet = Folder::fleet();
+    fleet.change("secrets/properties.nix", "\"fry\"", "");
+    let before = fleet.read("secrets/secrets.nix");
+    let run = fleet.bulkhead(&["gen-secrets", "--check"]);
+    assert_eq!((run.code, fleet.read("secrets/secrets.nix")), (1, before));
+    assert!(run.stdout.contains("-  \"wifi.age\"") && run.stdout.contains("+  \"wifi.age\""), "{}", run.stdout);
+
+    let run = fleet.bulkhead(&["gen-secrets"]);
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.contains("secrets/wifi.age: fry leaves"), "{}", run.stdout);
+    assert_eq!(fleet.bulkhead(&["gen-secrets", "--check"]).code, 0);
+}
+
+#[test]
+fn a_handwritten_file_is_not_overwritten_but_adopted() {
+    let fleet = Folder::fleet();
+    let generated = fleet.read("secrets/secrets.nix");
+    let by_hand = generated.lines().skip(2).collect::<Vec<_>>().join("\n");
+    fleet.write("secrets/secrets.nix", &by_hand);
+    std::fs::remove_file(fleet.path().join("secrets/properties.nix")).unwrap();
+
+    let run = fleet.bulkhead(&["gen-secrets"]);
+    assert_eq!((run.code, fleet.read("secrets/secrets.nix")), (2, by_hand.clone()), "{}", run.stderr);
+    assert!(run.stderr.contains("--adopt"), "{}", run.stderr);
+
+    let run = fleet.bulkhead(&["gen-secrets", "--adopt"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(fleet.read("secrets/secrets.nix.handwritten"), by_hand);
+    let check = fleet.bulkhead(&["check", "--format", "json"]);
+    assert_eq!((check.code, check.rules()), (0, vec![]), "{}", check.stdout);
+    assert!(fleet.read("secrets/properties.nix").contains("pia-login"));
+}
+
+#[test]
+fn documents_keep_what_is_not_between_markers() {
+    let fleet = Folder::fleet();
+    let text = "# Mine\r\n\r\n<!-- bulkhead:begin roles -->\r\nold\r\n<!-- bulkhead:end roles -->\r\nend, without a line end";
+    fleet.write("CLAUDE.md", text);
+    assert_eq!(fleet.bulkhead(&["gen-docs", "--check"]).code, 1);
+    assert_eq!(fleet.read("CLAUDE.md"), text);
+    assert_eq!(fleet.bulkhead(&["gen-docs"]).code, 0);
+    let after = fleet.read("CLAUDE.md");
+    assert!(after.starts_with("# Mine\r\n\r\n<!-- bulkhead:begin roles -->\r\n"), "{after}");
+    assert!(after.ends_with("<!-- bulkhead:end roles -->\r\nend, without a line end"), "{after}");
+    assert!(after.contains("| `pia` | `s0` |") && !after.contains("old"), "{after}");
+
+    fleet.write("CLAUDE.md", "<!-- bulkhead:begin roles -->\nno end\n");
+    let run = fleet.bulkhead(&["gen-docs"]);
+    assert_eq!((run.code, fleet.read("CLAUDE.md")), (1, "<!-- bulkhead:begin roles -->\nno end\n".to_owned()));
+}
+
+#[test]
+fn the_hook_judges_what_is_staged() {
+    let fleet = Folder::fleet().with_git();
+    let program = env!("CARGO_BIN_EXE_bulkhead");
+    let run = fleet.bulkhead(&["install-hooks", "--command", program]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let good = fleet.read("secrets/properties.nix");
+
+    // Wrong and staged, right in the working tree: refused.
+    fleet.write("secrets/properties.nix", good.replace("\"pia\"", "\"pai\""));
+    fleet.git(&["add", "--all"]);
+    fleet.write("secrets/properties.nix", &good);
+    let run = fleet.run("git", &["commit", "--message=wrong"]);
+    assert_eq!(run.code, 1);
+    assert!(format!("{}{}", run.stdout, run.stderr).contains("unknown-role"), "{}{}", run.stdout, run.stderr);
+
+    // Right and staged, wrong in the working tree: goes through.
+    fleet.change("machines/laptops/fry/default.nix", "{", "{\n  # staged");
+    fleet.git(&["add", "--all"]);
+    fleet.write("secrets/properties.nix", good.replace("\"pia\"", "\"pai\""));
+    fleet.git(&["commit", "--quiet", "--message=right"]);
+
+    // `git commit FILE` commits that file, whatever is staged.
+    fleet.write("secrets/properties.nix", good.replace("\"pia\"", "\"pai\""));
+    assert_eq!(fleet.run("git", &["commit", "--message=file", "secrets/properties.nix"]).code, 1);
+
+    assert!(fleet.bulkhead(&["install-hooks", "--command", program]).stdout.contains("there already"));
+    fleet.write(".git/hooks/pre-commit", "#!/bin/sh\nmake check\n");
+    let run = fleet.bulkhead(&["install-hooks", "--command", program]);
+    assert_eq!((run.code, fleet.read(".git/hooks/pre-commit")), (2, "#!/bin/sh\nmake check\n".to_owned()));
+    assert!(run.stderr.contains("check --staged"), "{}", run.stderr);
+}
+
+#[test]
+fn a_fleet_in_a_subfolder_has_its_hook_too() {
+    let folder = Folder::empty();
+    let fleet = Folder::fleet();
+    std::fs::rename(fleet.path(), folder.path().join("my fleet")).unwrap();
+    let folder = folder.with_git();
+    let program = env!("CARGO_BIN_EXE_bulkhead");
+    let run = folder.bulkhead(&["install-hooks", "--root", "my fleet", "--command", program]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    folder.change("my fleet/secrets/properties.nix", "\"pia\"", "\"pai\"");
+    folder.git(&["add", "--all"]);
+    assert_eq!(folder.run("git", &["commit", "--message=wrong"]).code, 1);
+    // `rename` took the folder that `fleet` would remove.
+    std::mem::forget(fleet);
+}
