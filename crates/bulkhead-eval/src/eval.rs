@@ -394,7 +394,9 @@ impl<'w> Evaluator<'w> {
                     }
                     for attr in attrs.by_name().into_iter().filter(|attr| !is_plain(&attr.value)) {
                         self.force_parts(&attr.value, attr.key, seen).map_err(|error| {
-                            error.or_at(attr.key).through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
+                            error
+                                .or_at(attr.key)
+                                .through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
                         })?;
                     }
                 }

@@ -24,6 +24,8 @@ pub(crate) struct Inventory {
     pub(crate) age_files: Vec<TreePath>,
     /// Files named `*.nix` that may be rules files.
     pub(crate) nix_files: Vec<TreePath>,
+    /// Files named `*.pub`.
+    pub(crate) public_keys: Vec<TreePath>,
     /// Files that may hold a private key, going by their names.
     pub(crate) key_candidates: Vec<TreePath>,
     /// How many files there are.
@@ -37,6 +39,7 @@ impl Inventory {
         self.machines.append(&mut other.machines);
         self.age_files.append(&mut other.age_files);
         self.nix_files.append(&mut other.nix_files);
+        self.public_keys.append(&mut other.public_keys);
         self.key_candidates.append(&mut other.key_candidates);
         self.findings.append(&mut other.findings);
         self.files += other.files;
@@ -71,6 +74,7 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
     found.machines.par_sort();
     found.age_files.par_sort();
     found.nix_files.par_sort();
+    found.public_keys.par_sort();
     found.key_candidates.par_sort();
     found
 }
@@ -120,6 +124,7 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
             Interest::Properties if among_machines => found.machines.push(folder.clone()),
             Interest::Age => found.age_files.push(path),
             Interest::Nix => found.nix_files.push(path),
+            Interest::PublicKey => found.public_keys.push(path),
             Interest::MaybeKey => found.key_candidates.push(path),
             Interest::Properties | Interest::None => {}
         }
@@ -131,6 +136,7 @@ enum Interest {
     Properties,
     Age,
     Nix,
+    PublicKey,
     MaybeKey,
     None,
 }
@@ -143,6 +149,7 @@ fn interest(name: &str) -> Interest {
     match extension {
         "age" if !stem.is_empty() => Interest::Age,
         "nix" => Interest::Nix,
+        "pub" if !stem.is_empty() => Interest::PublicKey,
         // Text that people write or tools generate, and pictures: where a key in it is an example or a test, and where
         // reading each of thousands of files would dominate.
         "md" | "rst" | "adoc" | "pub" | "lock" | "rs" | "go" | "py" | "c" | "h" | "cpp" | "hs" | "js" | "ts"

@@ -15,7 +15,7 @@ use crate::evaluate::{Evaluate, diagnostics_of_failure, sorted};
 use crate::fact::Gap;
 use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::Machine;
-use crate::names::{KeyDirectory, KeyOwner, directory};
+use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
 use crate::rules_file::{Candidates, RulesFile};
 use crate::scan::{AgeFile, KeyLike, TextHints, key_in, scan_key, scan_nix};
 use crate::schema::report_gaps;
@@ -101,7 +101,7 @@ pub struct Fleet {
     /// Why further machines may have any role: those whose roles are not known.
     pub role_gaps: Vec<Gap>,
     /// Whether secrets are granted by Bulkhead's convention: there is a `secrets/properties.nix` or a generated rules
-    /// file, or no handwritten rules file that says otherwise. If not, `secrets` is empty.
+    /// file, or there are machines and no handwritten rules file that says otherwise. If not, `secrets` is empty.
     pub by_convention: bool,
     /// The secrets of the convention, sorted by file.
     pub secrets: Vec<Secret>,
@@ -206,14 +206,16 @@ impl Fleet {
         key_likes.append(&mut keys);
         let (roles, role_gaps) = roles_of(&machines);
 
-        let by_convention = entries.is_some() || rules_files.iter().all(|rules| rules.generated);
+        let by_convention = entries.is_some()
+            || (rules_files.iter().all(|rules| rules.generated) && !(rules_files.is_empty() && machines.is_empty()));
         let (secrets, secrets_gap) = if by_convention {
             secrets(tree, &config, &machines, &inventory.age_files, entries.as_ref(), &mut findings)
         } else {
             (Vec::new(), None)
         };
         let admins = admins(&config);
-        let keys = directory(&machines, &admins, &rules_files, evaluator);
+        let sources = KeySources { tree, evaluator, public_keys: &inventory.public_keys };
+        let keys = directory(&machines, &admins, &rules_files, &sources);
         key_likes.sort_by(|a, b| a.path.cmp(&b.path));
         let declared = secrets.iter().filter(|secret| !secret.exists).count();
         let counts = Counts {

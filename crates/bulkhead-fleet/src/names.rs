@@ -6,12 +6,14 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
-use bulkhead_source::{Span, TreePath};
+use bulkhead_source::{FileTree, Span, TreePath};
 use bulkhead_syntax::{Ast, AttrSet, AttrValue, BinaryOperator, Expr, ExprId};
+use rayon::prelude::*;
 
 use crate::evaluate::Evaluate;
 use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::Machine;
+use crate::read::{KEY_FILE_LIMIT, key_lines};
 use crate::rules_file::RulesFile;
 
 /// Whose a key is. Indices are those of [`crate::Fleet::machines`] and of the lists of keys there.
@@ -127,7 +129,7 @@ pub(crate) fn directory(
     machines: &[Machine],
     admins: &[Key],
     rules_files: &[RulesFile],
-    evaluator: &dyn Evaluate,
+    sources: &KeySources<'_>,
 ) -> KeyDirectory {
     let mut keys = KeyDirectory::default();
     for (machine, found) in machines.iter().enumerate() {
@@ -151,20 +153,74 @@ pub(crate) fn directory(
             keys.add(key, KeyOwner::Unlock { machine });
         }
     }
-    let mut bindings = Bindings { evaluator, files: HashMap::new() };
+    let mut bindings = Bindings { evaluator: sources.evaluator, files: HashMap::new() };
+    let mut key_files = None;
     for rules in rules_files {
         for key in rules.entries.iter().flat_map(|entry| &entry.public_keys) {
             if !keys.owners(key.identity()).is_empty() {
                 continue;
             }
-            if let Some(name) = bindings.name_of(key) {
-                keys.add(key, KeyOwner::Binding { name, place: key.place.clone() });
-            } else {
-                keys.owners.insert(ByIdentity(key.public.clone()), Vec::new());
+            let name = bindings.name_of(key).or_else(|| {
+                let names = key_files.get_or_insert_with(|| names_of_key_files(sources));
+                names.get(key.identity()).cloned()
+            });
+            match name {
+                Some(name) => keys.add(key, KeyOwner::Binding { name, place: key.place.clone() }),
+                None => {
+                    keys.owners.entry(ByIdentity(key.public.clone())).or_default();
+                }
             }
         }
     }
     keys
+}
+
+/// Where names of keys that no machine has are looked for.
+pub(crate) struct KeySources<'a> {
+    /// The tree.
+    pub(crate) tree: &'a dyn FileTree,
+    /// Knows the syntax of Nix files.
+    pub(crate) evaluator: &'a dyn Evaluate,
+    /// Files named `*.pub`.
+    pub(crate) public_keys: &'a [TreePath],
+}
+
+/// At most this many `.pub` files are read for their names.
+const MOST_KEY_FILES: usize = 1000;
+
+/// The names of the `.pub` files of the tree by the identity of the one key in each.
+fn names_of_key_files(sources: &KeySources<'_>) -> HashMap<String, Arc<str>> {
+    let named: Vec<(String, Arc<str>)> = sources
+        .public_keys
+        .par_iter()
+        .take(MOST_KEY_FILES)
+        .filter_map(|path| {
+            let content = String::from_utf8(sources.tree.read(path, KEY_FILE_LIMIT).ok()?).ok()?;
+            let mut lines = key_lines(&content);
+            let line = lines.next()?;
+            // A file of several keys names a group.
+            if lines.next().is_some() {
+                return None;
+            }
+            Some((PublicKey::new(line).identity().to_owned(), name_of_key_file(path)?))
+        })
+        .collect();
+    let mut names = HashMap::new();
+    for (identity, name) in named {
+        names.entry(identity).or_insert(name);
+    }
+    names
+}
+
+/// What a `.pub` file's path says of whose key it has: its name, or its folder's where the name is the one that OpenSSH
+/// gives it.
+fn name_of_key_file(path: &TreePath) -> Option<Arc<str>> {
+    let stem = path.name().strip_suffix(".pub")?;
+    if stem.starts_with("ssh_host_") || stem.starts_with("id_") || GENERIC.contains(&stem) {
+        let folder = path.parent().filter(|folder| !folder.is_root())?;
+        return Some(Arc::from(folder.name()));
+    }
+    Some(Arc::from(stem))
 }
 
 /// What the Nix sources call their expressions, by file, read when first asked for.
@@ -176,7 +232,7 @@ struct Bindings<'a> {
 impl Bindings<'_> {
     fn name_of(&mut self, key: &Key) -> Option<Arc<str>> {
         if let KeySource::File(path) = &key.source {
-            return path.name().strip_suffix(".pub").map(Arc::from);
+            return name_of_key_file(path);
         }
         let span = key.place.span?;
         let names = self.files.entry(key.place.file.clone()).or_insert_with(|| {
@@ -257,7 +313,8 @@ pub fn names_of_keys(ast: &Ast) -> HashMap<Span, BindingName> {
                 pending.push((*body, name));
             }
             Expr::With { body, .. } | Expr::Assert { body, .. } => pending.push((*body, name)),
-            Expr::Lambda(lambda) => pending.push((lambda.body, name)),
+            // The name is the function's; what it makes is somebody else's.
+            Expr::Lambda(lambda) => pending.push((lambda.body, None)),
             Expr::If { consequence, alternative, .. } => {
                 pending.push((*consequence, name.clone()));
                 pending.push((*alternative, name));

@@ -12,7 +12,7 @@ use crate::key::{Key, KeyCache, KeySource};
 use crate::schema::{clip, kind_name};
 
 /// A file of public keys larger than this is not read.
-const KEY_FILE_LIMIT: u64 = 64 << 10;
+pub(crate) const KEY_FILE_LIMIT: u64 = 64 << 10;
 
 /// Reads typed facts from the value of one file.
 pub(crate) struct Reader<'a> {
@@ -282,7 +282,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The lines of a text that are keys, with their carriage returns.
-fn key_lines(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn key_lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
 }
 

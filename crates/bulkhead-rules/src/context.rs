@@ -1,9 +1,12 @@
 //! What rules look at, and what they share.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use bulkhead_fleet::Fleet;
+use bulkhead_age::Weakness;
+use bulkhead_fleet::{Fleet, PublicKey};
 use bulkhead_source::FileTree;
+use rayon::prelude::*;
 
 use crate::comparison::{Comparisons, compare};
 use crate::names::{Names, Somebody, names};
@@ -43,6 +46,7 @@ pub struct Context<'a> {
     pub expected_rules: Option<&'a str>,
     comparisons: OnceLock<Comparisons<'a>>,
     names: OnceLock<Names>,
+    weak: OnceLock<HashMap<&'a str, Vec<Weakness>>>,
 }
 
 impl<'a> Context<'a> {
@@ -55,6 +59,7 @@ impl<'a> Context<'a> {
             expected_rules: None,
             comparisons: OnceLock::new(),
             names: OnceLock::new(),
+            weak: OnceLock::new(),
         }
     }
 
@@ -75,6 +80,20 @@ impl<'a> Context<'a> {
     /// Every secret that some rule is about, compared with its file.
     pub(crate) fn comparisons(&self) -> &Comparisons<'a> {
         self.comparisons.get_or_init(|| compare(self.fleet, self.tree))
+    }
+
+    /// Reasons not to use the key with this identity. Each different key of the fleet costs a computation on its curve,
+    /// once.
+    pub(crate) fn weaknesses(&self, identity: &str) -> &[Weakness] {
+        let weak = self.weak.get_or_init(|| {
+            let keys: Vec<&PublicKey> = self.fleet.keys.iter().map(|(key, _)| &**key).collect();
+            let weaknesses = keys.into_par_iter().filter_map(|key| {
+                let weaknesses = key.recipient().ok()?.weaknesses();
+                (!weaknesses.is_empty()).then(|| (key.identity(), weaknesses))
+            });
+            weaknesses.collect()
+        });
+        weak.get(identity).map_or(&[], Vec::as_slice)
     }
 
     /// Whoever has the key with `tag` in a stanza of type `kind`.

@@ -1,5 +1,5 @@
 //! Rules whose findings come from elsewhere: from loading the fleet (`bulkhead_fleet`) and from suppression comments
-//! (`bulkhead_diagnostics::suppress`).
+//! (`bulkhead_diagnostics::suppress`), or from generating (`bulkhead_generate`).
 
 use bulkhead_diagnostics::Severity;
 use bulkhead_diagnostics::suppress::{ALLOW_WITHOUT_REASON, MALFORMED_ALLOW, UNUSED_ALLOW};
@@ -29,8 +29,81 @@ machines/kif/properties.nix                    # good: a file
 };
 
 /// All of them.
-pub(crate) const REPORTED: [Rule; 10] = [
+pub(crate) const REPORTED: [Rule; 13] = [
     UNREADABLE_FILE,
+    Rule {
+        name: "gen-secrets",
+        area: Area::Secrets,
+        severity: Severity::Error,
+        summary: "`gen-secrets` can't write rules for a secret, or leaves somebody out.",
+        docs: "\
+`bulkhead gen-secrets` meets something that it would have to guess: a role or machine that does not exist, a key that is
+not known or damaged, a secret that nobody could read, a name that agenix can't take. It then writes nothing. What it can
+leave out safely (a machine that has no host key yet) is a warning, and a comment in the file.
+
+**Why it matters.** Rules that silently lack a recipient end in a machine whose secrets fail at activation.
+
+**Fix.** The finding points at the entry, role or key.
+
+```nix
+# bad: no machine has the role
+{ wifi.roles = [ \"latpop\" ]; }
+# good
+{ wifi.roles = [ \"laptop\" ]; }
+```
+",
+        check: None,
+    },
+    Rule {
+        name: "adopt-rules",
+        area: Area::Secrets,
+        severity: Severity::Error,
+        summary: "A handwritten rule can't be said in terms of machines, roles and admins.",
+        docs: "\
+`bulkhead gen-secrets --adopt` turns handwritten agenix rules into `secrets/properties.nix`, and refuses if any recipient
+would change: an entry names a key that belongs to no machine, user or admin, or its `.age` file lies where the convention
+has no place for it.
+
+**Why it matters.** A recipient that is lost in the change can't read its secret after the next rekeying; one that is
+gained can read too much.
+
+**Fix.** Say whose the key is: `hostKey` or `userKeys` of a machine, or `admins` in `bulkhead.toml`.
+
+```nix
+# bad: whose key is it?
+{ \"wifi.age\".publicKeys = [ \"age1…\" ]; }
+# good: in bulkhead.toml, `admins = [\"age1…\"]`, or in a machine's properties
+{ userKeys = [ \"age1…\" ]; }
+```
+",
+        check: None,
+    },
+    Rule {
+        name: "gen-docs",
+        area: Area::Files,
+        severity: Severity::Error,
+        summary: "The markers of generated regions in a document are not in order.",
+        docs: "\
+`bulkhead gen-docs` writes between `<!-- bulkhead:begin NAME -->` and `<!-- bulkhead:end NAME -->`, each alone on its
+line. A begin without an end, one region inside another, a region that comes twice, or an
+unknown name.
+
+**Why it matters.** What is a person's text can't be told from what is generated, so nothing is written, and the document
+goes out of date.
+
+**Fix.** The finding points at the marker.
+
+```markdown
+# bad: no end
+<!-- bulkhead:begin roles -->
+
+# good
+<!-- bulkhead:begin roles -->
+<!-- bulkhead:end roles -->
+```
+",
+        check: None,
+    },
     Rule {
         name: "schema",
         area: Area::Files,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use bulkhead_diagnostics::{Diagnostic, Report, RuleDescription, Summary, suppress};
 use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress};
 use bulkhead_generate::secrets::{is_generated, secrets_nix};
-use bulkhead_rules::{Area, Context, History, RemovedLine, Selection, registry};
+use bulkhead_rules::{Context, History, RemovedLine, Selection, registry};
 use bulkhead_source::{GitHistory, TreePath, read_text};
 
 use crate::{FleetError, Project};
@@ -40,8 +40,7 @@ pub struct CheckOptions<'a> {
 /// severities of `bulkhead.toml` hold. A fleet in which everything is wrong is still `Ok`.
 pub fn check(project: &Project, options: &CheckOptions<'_>) -> Result<Report, FleetError> {
     let start = Instant::now();
-    let load =
-        LoadOptions { rules: options.rules_files.clone(), progress: options.progress, ..LoadOptions::default() };
+    let load = LoadOptions { rules: options.rules_files.clone(), progress: options.progress, ..LoadOptions::default() };
     let fleet = project.fleet(&load)?;
     let mut report = judge(project, &fleet, options);
     report.summary.elapsed = Some(start.elapsed());
@@ -67,9 +66,8 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
         // What is wrong with machines and the configuration is not what an audit of secrets was asked for.
         Scope::Secrets => {
             let machines: HashSet<&str> = fleet.machines.iter().map(|machine| machine.file.as_str()).collect();
-            let about_secrets = |finding: &&Diagnostic| {
-                &*finding.place.file != CONFIG_FILE && !machines.contains(&*finding.place.file)
-            };
+            let about_secrets =
+                |finding: &&Diagnostic| &*finding.place.file != CONFIG_FILE && !machines.contains(&*finding.place.file);
             fleet.findings.iter().filter(about_secrets).cloned().collect()
         }
     };
@@ -79,10 +77,7 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     let severities = &project.config().toml.rules;
     let sources = project.sources();
     let files = files_with_allows(fleet, &findings);
-    let ran = |rule: &str| {
-        !severities.is_off(rule)
-            && registry().iter().any(|known| known.name == rule && (selection == Selection::All || known.area == Area::Secrets))
-    };
+    let ran = |name: &str| !severities.is_off(name) && bulkhead_rules::find(name).is_ok_and(|rule| selection.has(rule));
     let rules = suppress::Rules { known: &known, ran: &ran };
     let mut findings = suppress::apply(findings, files.iter().map(|file| &**file), &sources, &sources, rules);
     findings.extend(unknown_rules(project, &known));
@@ -114,7 +109,7 @@ fn expected_rules(project: &Project, fleet: &Fleet) -> Option<String> {
 /// Findings about names in the table `rules` of `bulkhead.toml` that no rule has.
 fn unknown_rules(project: &Project, known: &[&str]) -> Vec<Diagnostic> {
     let config = project.config();
-    let unknown = config
+    config
         .toml
         .rules
         .unknown(known)
@@ -125,11 +120,12 @@ fn unknown_rules(project: &Project, known: &[&str]) -> Vec<Diagnostic> {
             let finding = Diagnostic::new("config", bulkhead_diagnostics::Severity::Error, place, message);
             match near {
                 Some(near) => finding.with_help(format!("did you mean `{near}`?")),
-                None => finding.with_help(format!("`bulkhead explain` lists the rules; {CONFIG_FILE} sets their severity")),
+                None => {
+                    finding.with_help(format!("`bulkhead explain` lists the rules; {CONFIG_FILE} sets their severity"))
+                }
             }
         })
-        .collect();
-    unknown
+        .collect()
 }
 
 /// The files whose comments may allow findings: those that the fleet is read from, and those that findings name.
@@ -155,7 +151,8 @@ impl<'a> LazyHistory<'a> {
 impl History for LazyHistory<'_> {
     fn removed_keys(&self) -> Vec<RemovedLine> {
         let Some(history) = GitHistory::open(self.root) else { return Vec::new() };
-        let is_key = |line: &str| line.contains("ssh-ed25519 AAAA") || line.contains("ssh-rsa AAAA") || line.contains("age1");
+        let is_key =
+            |line: &str| line.contains("ssh-ed25519 AAAA") || line.contains("ssh-rsa AAAA") || line.contains("age1");
         let removed = history.removed_lines("(ssh-(ed25519|rsa) AAAA|age1[a-z0-9]+)", is_key);
         let line = |removal: bulkhead_source::Removal| RemovedLine {
             line: removal.line,

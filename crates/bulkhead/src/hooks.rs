@@ -51,8 +51,10 @@ pub fn install(root: &Path, command: &str) -> Result<Installed, HookError> {
     let no_repository = |error: &dyn std::fmt::Display| HookError::NoRepository(error.to_string());
     let shell = Shell::new().map_err(|error| no_repository(&error))?;
     shell.change_dir(root);
-    let top = cmd!(shell, "git rev-parse --show-toplevel").quiet().ignore_stderr().read().map_err(|e| no_repository(&e))?;
-    let hooks = cmd!(shell, "git rev-parse --git-path hooks").quiet().ignore_stderr().read().map_err(|e| no_repository(&e))?;
+    let top =
+        cmd!(shell, "git rev-parse --show-toplevel").quiet().ignore_stderr().read().map_err(|e| no_repository(&e))?;
+    let hooks =
+        cmd!(shell, "git rev-parse --git-path hooks").quiet().ignore_stderr().read().map_err(|e| no_repository(&e))?;
     let path = root.join(hooks).join("pre-commit");
     let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let real_top = fs::canonicalize(&top).unwrap_or_else(|_| PathBuf::from(&top));
@@ -82,11 +84,12 @@ fn write_executable(path: &Path, text: &str) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let temporary = path.with_extension(format!("tmp{}", std::process::id()));
-    let written = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    });
+    let written =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&temporary).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)
+        });
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }

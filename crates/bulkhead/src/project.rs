@@ -131,7 +131,11 @@ impl Project {
         let Some(at) = tree.root().and_then(Path::to_str).map(str::to_owned) else { return Ok(()) };
         self.world.add_search_path(name, &at);
         let shown = if name.is_empty() { at.clone() } else { format!("<{name}>") };
-        self.world.mount(Mount { at: Arc::from(at.trim_end_matches('/')), name: Arc::from(shown), tree: Arc::new(tree) });
+        self.world.mount(Mount {
+            at: Arc::from(at.trim_end_matches('/')),
+            name: Arc::from(shown),
+            tree: Arc::new(tree),
+        });
         Ok(())
     }
 
@@ -190,7 +194,10 @@ pub fn find_root(folder: &Path) -> PathBuf {
         .take_while(|ancestor| git_root.as_ref().is_none_or(|root| ancestor.starts_with(root)))
         .collect();
     let nearest = |names: &[&str]| {
-        within.iter().find(|ancestor| names.iter().any(|name| ancestor.join(name).exists())).map(|found| found.to_path_buf())
+        within
+            .iter()
+            .find(|ancestor| names.iter().any(|name| ancestor.join(name).exists()))
+            .map(|found| found.to_path_buf())
     };
     nearest(&[CONFIG_FILE]).or_else(|| nearest(&["flake.nix", "machines"])).or(git_root).unwrap_or(folder)
 }

@@ -81,7 +81,8 @@ fn age_files_that_are_large_or_have_no_end() {
     found(&check(&fleet), "not-age", "secrets/wifi.age");
 
     let stanza = "-> X25519 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
-    let many = format!("age-encryption.org/v1\n{}--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", stanza.repeat(100_000));
+    let many =
+        format!("age-encryption.org/v1\n{}--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", stanza.repeat(100_000));
     fleet.write("secrets/wifi.age", many);
     found(&check(&fleet), "not-age", "secrets/wifi.age");
 }
@@ -113,7 +114,12 @@ fn no_fleet_no_git_and_nothing_at_all() {
 fn expressions_that_do_not_end() {
     let fleet = Folder::fleet();
     fleet.write("bulkhead.toml", "[limits]\nsteps = 100000\nmemory = 64\n");
-    for text in ["let f = x: f x; in f 1", "let f = x: f (x + x); in f \"a\"", "builtins.genList (x: x) 1000000000", "rec { a = b; b = a; }"] {
+    for text in [
+        "let f = x: f x; in f 1",
+        "let f = x: f (x + x); in f \"a\"",
+        "builtins.genList (x: x) 1000000000",
+        "rec { a = b; b = a; }",
+    ] {
         fleet.write(KIF, format!("{{ hostNames = [ \"a\" ]; arch = \"x86_64-linux\"; systemRoles = {text}; }}"));
         found(&check(&fleet), "nix-evaluation", "kif");
     }
@@ -121,7 +127,15 @@ fn expressions_that_do_not_end() {
 
 #[test]
 fn wrong_types_everywhere() {
-    for value in ["1", "null", "[ ]", "\"x\"", "x: x", "{ hostNames = 1; }", "{ hostNames = [ { } ]; hostKey = [ ]; remoteUnlock = 3; }"] {
+    for value in [
+        "1",
+        "null",
+        "[ ]",
+        "\"x\"",
+        "x: x",
+        "{ hostNames = 1; }",
+        "{ hostNames = [ { } ]; hostKey = [ ]; remoteUnlock = 3; }",
+    ] {
         let fleet = Folder::fleet();
         fleet.write(KIF, value);
         assert_eq!(check(&fleet).code, 1, "{value}");

@@ -21,9 +21,24 @@ fn ten_ways_to_break_a_fleet() {
     let hermes_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFVVvKbXcXZK4YA1bpQ2swmOTsfAV6eBsh+4N8/p12XX";
     type Break<'a> = Box<dyn Fn(&Folder) + 'a>;
     let cases: Vec<(&str, Break<'_>)> = vec![
-        ("nix-syntax", Box::new(|f| drop(f.change(kif, "arch = \"x86_64-linux\";", "arch = \"x86_64-linux\"")))),
-        ("schema", Box::new(|f| drop(f.change(kif, "x86_64-linux", "x86-64-linux")))),
-        ("nix-evaluation", Box::new(|f| drop(f.change(kif, "\"203.0.113.7\"", "(throw \"not known yet\")")))),
+        (
+            "nix-syntax",
+            Box::new(|f| {
+                f.change(kif, "arch = \"x86_64-linux\";", "arch = \"x86_64-linux\"");
+            }),
+        ),
+        (
+            "schema",
+            Box::new(|f| {
+                f.change(kif, "x86_64-linux", "x86-64-linux");
+            }),
+        ),
+        (
+            "nix-evaluation",
+            Box::new(|f| {
+                f.change(kif, "\"203.0.113.7\"", "(throw \"not known yet\")");
+            }),
+        ),
         (
             "unlock-key-reused",
             Box::new(move |f| {
@@ -33,12 +48,42 @@ fn ten_ways_to_break_a_fleet() {
                 f.write(kif, format!("{before}remoteUnlock{}", unlock.replacen(key, hermes_key, 1)));
             }),
         ),
-        ("malformed-onion-address", Box::new(|f| drop(f.change(kif, "2dfhbnofd7", "2dfhbnofd6")))),
-        ("duplicate-host-name", Box::new(|f| drop(f.change(s0, "nas.home.arpa", "kif.example.net")))),
-        ("unknown-role", Box::new(|f| drop(f.change(wifi, "\"pia\"", "\"pai\"")))),
-        ("not-age", Box::new(|f| drop(f.write("secrets/wifi.age", "hunter2\n")))),
-        ("secret-without-rule", Box::new(|f| drop(f.write("secrets/new.age", std::fs::read(f.path().join("secrets/wifi.age")).unwrap())))),
-        ("secrets-nix-outdated", Box::new(|f| drop(f.change("secrets/secrets.nix", "hermes = \"ssh-ed25519 AAAA", "hermes = \"ssh-ed25519  AAAA")))),
+        (
+            "malformed-onion-address",
+            Box::new(|f| {
+                f.change(kif, "2dfhbnofd7", "2dfhbnofd6");
+            }),
+        ),
+        (
+            "duplicate-host-name",
+            Box::new(|f| {
+                f.change(s0, "nas.home.arpa", "kif.example.net");
+            }),
+        ),
+        (
+            "unknown-role",
+            Box::new(|f| {
+                f.change(wifi, "\"pia\"", "\"pai\"");
+            }),
+        ),
+        (
+            "not-age",
+            Box::new(|f| {
+                f.write("secrets/wifi.age", "hunter2\n");
+            }),
+        ),
+        (
+            "secret-without-rule",
+            Box::new(|f| {
+                f.write("secrets/new.age", std::fs::read(f.path().join("secrets/wifi.age")).unwrap());
+            }),
+        ),
+        (
+            "secrets-nix-outdated",
+            Box::new(|f| {
+                f.change("secrets/secrets.nix", "hermes = \"ssh-ed25519 AAAA", "hermes = \"ssh-ed25519  AAAA");
+            }),
+        ),
         (
             "stale-recipient",
             Box::new(|f| {
@@ -57,11 +102,12 @@ fn ten_ways_to_break_a_fleet() {
     for (rule, break_it) in cases {
         let fleet = Folder::fleet();
         break_it(&fleet);
-        let run = fleet.bulkhead(&["check", "--format", "json"]);
+        let run = fleet.bulkhead(&["check", "--deny", "warnings", "--format", "json"]);
         assert_eq!(run.code, 1, "{rule}: {}", run.stdout);
         assert!(run.rules().iter().any(|found| found == rule), "{rule}: {:?}", run.rules());
         let full = fleet.bulkhead(&["check"]);
-        assert!(full.stdout.contains(&format!("[{rule}]")) && full.stdout.contains("help:"), "{}", full.stdout);
+        assert!(full.stdout.contains(&format!("[{rule}]")), "{}", full.stdout);
+        assert!(full.stdout.contains(&format!("bulkhead explain {rule}")), "{}", full.stdout);
     }
 }
 
@@ -172,8 +218,10 @@ fn the_installed_nix_gives_the_same_findings() {
         return;
     }
     fleet.change("secrets/properties.nix", "\"pia\"", "\"pai\"");
-    let (ours, theirs) =
-        (fleet.bulkhead(&["check", "--format", "json"]), fleet.bulkhead(&["check", "--format", "json", "--evaluator", "nix"]));
+    let (ours, theirs) = (
+        fleet.bulkhead(&["check", "--format", "json"]),
+        fleet.bulkhead(&["check", "--format", "json", "--evaluator", "nix"]),
+    );
     assert_eq!((ours.rules(), ours.code), (theirs.rules(), theirs.code), "{}", theirs.stderr);
     for query in [&["roles", "--json"][..], &["machines", "--json"], &["secrets", "--json"]] {
         let nix: Vec<&str> = query.iter().copied().chain(["--evaluator", "nix"]).collect();

@@ -37,7 +37,8 @@ fn a_handwritten_file_is_not_overwritten_but_adopted() {
     std::fs::remove_file(fleet.path().join("secrets/properties.nix")).unwrap();
 
     let run = fleet.bulkhead(&["gen-secrets"]);
-    assert_eq!((run.code, fleet.read("secrets/secrets.nix")), (2, by_hand.clone()), "{}", run.stderr);
+    assert_ne!(run.code, 0);
+    assert_eq!(fleet.read("secrets/secrets.nix"), by_hand);
     assert!(run.stderr.contains("--adopt"), "{}", run.stderr);
 
     let run = fleet.bulkhead(&["gen-secrets", "--adopt"]);
@@ -51,7 +52,8 @@ fn a_handwritten_file_is_not_overwritten_but_adopted() {
 #[test]
 fn documents_keep_what_is_not_between_markers() {
     let fleet = Folder::fleet();
-    let text = "# Mine\r\n\r\n<!-- bulkhead:begin roles -->\r\nold\r\n<!-- bulkhead:end roles -->\r\nend, without a line end";
+    let text =
+        "# Mine\r\n\r\n<!-- bulkhead:begin roles -->\r\nold\r\n<!-- bulkhead:end roles -->\r\nend, without a line end";
     fleet.write("CLAUDE.md", text);
     assert_eq!(fleet.bulkhead(&["gen-docs", "--check"]).code, 1);
     assert_eq!(fleet.read("CLAUDE.md"), text);

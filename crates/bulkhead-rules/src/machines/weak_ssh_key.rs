@@ -1,11 +1,7 @@
 //! `weak-ssh-key`: a well-formed key that protects nothing, or that age or rage refuses.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use bulkhead_age::Weakness;
 use bulkhead_diagnostics::{Diagnostic, Severity};
-use rayon::prelude::*;
 
 use super::written_keys::{WrittenKey, written_keys};
 use crate::context::Context;
@@ -39,26 +35,9 @@ hostKey = \"ssh-ed25519 AAAA…\";
 };
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let written: Vec<WrittenKey<'_>> = written_keys(context.fleet).collect();
-    let mut distinct: HashMap<&str, &WrittenKey<'_>> = HashMap::with_capacity(written.len());
-    for written in &written {
-        distinct.entry(written.key.identity()).or_insert(written);
-    }
-    // A computation on the curve each.
-    let weak: HashMap<&str, Arc<[Weakness]>> = distinct
-        .into_par_iter()
-        .filter_map(|(identity, written)| {
-            let weaknesses = written.key.recipient().ok()?.weaknesses();
-            (!weaknesses.is_empty()).then(|| (identity, Arc::from(weaknesses)))
-        })
-        .collect();
-    if weak.is_empty() {
-        return;
-    }
-    for written in &written {
-        for weakness in weak.get(written.key.identity()).into_iter().flat_map(|weaknesses| weaknesses.iter()) {
-            found.push(finding(written, weakness));
-        }
+    for written in written_keys(context.fleet) {
+        let weaknesses = context.weaknesses(written.key.identity());
+        found.extend(weaknesses.iter().map(|weakness| finding(&written, weakness)));
     }
 }
 

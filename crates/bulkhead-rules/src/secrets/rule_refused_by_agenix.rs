@@ -50,7 +50,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for known in &comparisons.rule_keys {
-        if let Some(problem) = key_problem(known.key) {
+        if let Some(problem) = key_problem(context, known.key) {
             let secret = comparisons.all.get(known.first).map_or("", |comparison| &*comparison.name);
             found.push(finding(context, known, secret, problem));
         }
@@ -82,7 +82,7 @@ fn name_problem(entry: &RuleEntry) -> Option<Diagnostic> {
 }
 
 /// What age has against a key, and what to do.
-fn key_problem(key: &Key) -> Option<(String, Option<String>)> {
+fn key_problem(context: &Context<'_>, key: &Key) -> Option<(String, Option<String>)> {
     let recipient = match key.recipient() {
         Ok(recipient) => recipient,
         Err(error) => return Some((error.message.clone(), error.help.clone())),
@@ -93,7 +93,7 @@ fn key_problem(key: &Key) -> Option<(String, Option<String>)> {
         let help = "use a key of type ssh-ed25519, or an age plugin's recipient: age1yubikey1…";
         return Some((format!("age can't encrypt to `{}` keys", ssh.algorithm()), Some(help.to_owned())));
     }
-    if let Some(weakness) = recipient.weaknesses().into_iter().find(|weakness| weakness.age_refuses()) {
+    if let Some(weakness) = context.weaknesses(key.identity()).iter().find(|weakness| weakness.age_refuses()) {
         return Some((weakness.to_string(), Some("make a new one: ssh-keygen -t ed25519".to_owned())));
     }
     let problem = recipient.spelling_problem()?;

@@ -1,9 +1,10 @@
 //! `unlock-key-reused`: the key of a boot environment that is used for anything else.
 
-use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_fleet::{Fleet, Gap, Key, KeyOwner};
+use std::collections::{HashMap, HashSet};
 
-use crate::comparison::{Comparisons, RuleKey};
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_fleet::{Fleet, Gap, Key, KeyOwner, Machine};
+
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 
@@ -39,6 +40,7 @@ read secrets; if it is another machine's unlock key, they can pass for that mach
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
+    let in_rules = in_rules(context);
     let mut has_unlock = false;
     for (index, machine) in fleet.machines.iter().enumerate() {
         has_unlock |= !machine.remote_unlock.is_absent();
@@ -52,8 +54,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             owners.iter().filter(|owner| **owner != KeyOwner::Unlock { machine: index }).collect();
         let mut uses: Vec<(Place, String)> = others.iter().filter_map(|owner| other_use(fleet, owner)).collect();
         let is_owned = !uses.is_empty();
-        if let Some(rule) = in_rules(context.comparisons(), key).filter(|_| !is_owned) {
-            uses.push((rule.key.place.clone(), "a recipient of secrets in a rules file".to_owned()));
+        if let Some(place) = in_rules.get(key.identity()).filter(|_| !is_owned) {
+            uses.push(((*place).clone(), "a recipient of secrets in a rules file".to_owned()));
         }
         if !uses.is_empty() {
             found.push(finding(&machine.name, key, &uses));
@@ -92,9 +94,20 @@ fn other_use(fleet: &Fleet, owner: &KeyOwner) -> Option<(Place, String)> {
     Some((key.place.clone(), what))
 }
 
-/// Where rules files name `key`.
-fn in_rules<'c, 'a>(comparisons: &'c Comparisons<'a>, key: &Key) -> Option<&'c RuleKey<'a>> {
-    comparisons.rule_keys.iter().find(|rule| rule.key.identity() == key.identity())
+/// Where rules files first name each of the unlock keys, by the key.
+fn in_rules<'a>(context: &Context<'a>) -> HashMap<&'a str, &'a Place> {
+    let unlock = |machine: &'a Machine| Some(machine.remote_unlock.known()?.host_key.known()?.identity());
+    let wanted: HashSet<&str> = context.fleet.machines.iter().filter_map(unlock).collect();
+    let mut places = HashMap::new();
+    if wanted.is_empty() {
+        return places;
+    }
+    for rule in &context.comparisons().rule_keys {
+        if wanted.contains(rule.key.identity()) {
+            places.entry(rule.key.identity()).or_insert(&rule.key.place);
+        }
+    }
+    places
 }
 
 fn finding(machine: &str, key: &Key, uses: &[(Place, String)]) -> Diagnostic {

@@ -9,6 +9,9 @@
 //! - A block `expected-rules` is what `bulkhead gen-secrets` would write.
 //! - A block `removed` is what git's history has: `commit|date|subject|path|line` in each line.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 pub mod keys;
 
 use std::collections::BTreeMap;

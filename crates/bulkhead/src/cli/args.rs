@@ -44,7 +44,14 @@ pub struct Global {
     pub rev: Option<String>,
 
     /// What evaluates the Nix files: bulkhead itself (pure, no processes), or the installed Nix
-    #[arg(long, global = true, value_enum, value_name = "WHAT", default_value = "embedded", help_heading = "What is read")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHAT",
+        default_value = "embedded",
+        help_heading = "What is read"
+    )]
     pub evaluator: EvaluatorChoice,
 
     /// A nixpkgs for `<nixpkgs>`; else NIX_PATH is looked at

@@ -96,7 +96,8 @@ fn world(tree: Arc<dyn FileTree>, global: &Global, args: &EvalArgs) -> Result<Wo
 }
 
 fn arguments(args: &EvalArgs) -> Vec<(String, Argument)> {
-    let pairs = |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
+    let pairs =
+        |list: &[String]| list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect::<Vec<_>>();
     let expressions = pairs(&args.arg).into_iter().map(|(name, text)| (name, Argument::Expression(text)));
     expressions.chain(pairs(&args.argstr).into_iter().map(|(name, text)| (name, Argument::String(text)))).collect()
 }

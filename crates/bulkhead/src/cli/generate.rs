@@ -189,7 +189,10 @@ fn handwritten(fleet: &Fleet) -> Result<&RulesFile> {
         (None, []) => bail!("there is no handwritten rules file to adopt"),
         (None, several) => {
             let paths: Vec<&str> = several.iter().map(|rules| rules.path.as_str()).collect();
-            bail!("there are several handwritten rules files ({}); name one as `layout.rules` in bulkhead.toml", paths.join(", "))
+            bail!(
+                "there are several handwritten rules files ({}); name one as `layout.rules` in bulkhead.toml",
+                paths.join(", ")
+            )
         }
     }
 }
@@ -262,7 +265,9 @@ fn prove(project: &Project, rules: &RulesFile, properties: &TreePath, text: &str
     let (old, new) = (recipients(rules), fleet.rules_files.first().map(recipients).unwrap_or_default());
     for (file, keys) in &old {
         if new.get(file) != Some(keys) {
-            bail!("the recipients of {file} would change; nothing is written (this is a fault of bulkhead: please report it)");
+            bail!(
+                "the recipients of {file} would change; nothing is written (this is a fault of bulkhead: please report it)"
+            );
         }
     }
     Ok(generated)

@@ -1,0 +1,31 @@
+//! `bench`: measurements of whole processes, as a person waits for them.
+
+mod check;
+mod fleet;
+mod key;
+mod measure;
+mod table;
+
+use anyhow::Result;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    check: check::CheckArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// `bulkhead check` on fleets of several sizes, side by side with Nix [default]
+    Check(check::CheckArgs),
+}
+
+pub fn run(args: &Args) -> Result<u8> {
+    match &args.what {
+        Some(What::Check(args)) => check::run(args),
+        None => check::run(&args.check),
+    }
+}

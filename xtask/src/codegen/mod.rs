@@ -1,0 +1,106 @@
+//! `codegen`: the files of this repository that are generated from its code.
+
+mod command_line;
+mod rules;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use bulkhead::cli::{FINDINGS, OK};
+use bulkhead::generate::diff::diff;
+use bulkhead::source::write_atomic;
+
+use crate::repository::root;
+
+/// Lines of a difference that are shown of each file.
+const SHOWN_LINES: usize = 20;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Compare with the files there, and write nothing; exit with 1 if they differ
+    #[arg(long)]
+    check: bool,
+}
+
+/// A file that is generated: where, relative to the root, and its text; none if it should not be there.
+struct Generated {
+    path: String,
+    text: Option<String>,
+}
+
+pub fn run(args: &Args) -> Result<u8> {
+    let mut stale = false;
+    for Generated { path, text } in files()? {
+        let target = root().join(&path);
+        let current = match fs::read_to_string(&target) {
+            Ok(current) => Some(current),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("can't read {}", target.display())),
+        };
+        if current == text {
+            continue;
+        }
+        if args.check {
+            stale = true;
+            println!("{path} is out of date");
+            show_difference(&path, current.as_deref(), text.as_deref().unwrap_or_default());
+            continue;
+        }
+        match text {
+            Some(text) => {
+                write_atomic(&target, text.as_bytes())?;
+                println!("wrote {path}");
+            }
+            None => {
+                fs::remove_file(&target).with_context(|| format!("can't remove {}", target.display()))?;
+                println!("removed {path}");
+            }
+        }
+    }
+    if stale {
+        println!("\nWrite them anew and commit them: cargo xtask codegen");
+        return Ok(FINDINGS);
+    }
+    Ok(OK)
+}
+
+fn show_difference(path: &str, current: Option<&str>, wanted: &str) {
+    let Some(difference) = diff(path, current, wanted) else { return };
+    let lines: Vec<&str> = difference.text.lines().collect();
+    for line in lines.iter().take(SHOWN_LINES) {
+        println!("  {line}");
+    }
+    if lines.len() > SHOWN_LINES {
+        println!("  … {} more lines", lines.len() - SHOWN_LINES);
+    }
+}
+
+fn files() -> Result<Vec<Generated>> {
+    let mut files = schemas()?;
+    files.push(Generated { path: "crates/bulkhead-rules/RULES.md".to_owned(), text: Some(rules::reference()) });
+    files.push(Generated { path: "crates/bulkhead/CLI.md".to_owned(), text: Some(command_line::reference()) });
+    Ok(files)
+}
+
+/// The JSON Schemas, and the files of schemas that there are no more.
+fn schemas() -> Result<Vec<Generated>> {
+    let mut files = Vec::new();
+    for (name, schema) in bulkhead::check::all_schemas() {
+        let text = serde_json::to_string_pretty(&schema)? + "\n";
+        files.push(Generated { path: format!("schemas/{name}"), text: Some(text) });
+    }
+    let folder = root().join("schemas");
+    let mut names: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("can't list {}", folder.display()))? {
+        names.push(entry?.file_name().into());
+    }
+    names.sort();
+    for name in names {
+        let path = format!("schemas/{}", name.display());
+        if path.ends_with(".schema.json") && !files.iter().any(|file| file.path == path) {
+            files.push(Generated { path, text: None });
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,114 @@
+//! `test`: sets up what the tests need, runs them, and tells what was not tested and why.
+
+mod output;
+mod setup;
+
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use bulkhead::cli::{FINDINGS, OK};
+
+use crate::repository;
+use output::{Skips, Visible};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client and git. Elsewhere it says
+what is missing, and the tests that compare Bulkhead with those programs are skipped.
+
+Examples:
+  cargo xtask test
+  cargo xtask test -- -p bulkhead-age
+  cargo xtask test -- --test fleet -- --test-threads 1")]
+pub struct Args {
+    /// Install nothing
+    #[arg(long)]
+    no_setup: bool,
+    /// Arguments for `cargo test`; without any, the whole workspace is tested
+    #[arg(last = true, value_name = "ARGS")]
+    cargo: Vec<String>,
+}
+
+pub fn run(args: &Args) -> Result<u8> {
+    let missing = if args.no_setup { setup::missing() } else { setup::install() };
+    for tool in &missing {
+        println!("not installed: {}, so these tests are skipped: {}", tool.program, tool.used_for);
+    }
+
+    let mut child = Command::new(repository::cargo())
+        .args(arguments(&args.cargo))
+        .current_dir(repository::root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("can't run cargo")?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut skips = Skips::default();
+    std::thread::scope(|scope| -> Result<()> {
+        let errors = scope.spawn(|| relay(stderr, std::io::stderr(), None));
+        let tests = relay(stdout, std::io::stdout(), Some(Visible::default()));
+        skips.extend(tests?);
+        // What a thread panics with is not lost: `join` gives it back.
+        skips.extend(errors.join().map_err(|_| anyhow::anyhow!("can't read cargo's messages"))??);
+        Ok(())
+    })?;
+    let passed = child.wait()?.success();
+
+    println!("{}", skips.summary());
+    for tool in &missing {
+        println!("  {} is not installed: {}", tool.program, tool.advice());
+    }
+    Ok(if passed { OK } else { FINDINGS })
+}
+
+/// The arguments of cargo. libtest keeps to itself what passing tests print, unless it is told to show it; that is
+/// where they say that they skip something.
+fn arguments(given: &[String]) -> Vec<String> {
+    let split = given.iter().position(|arg| arg == "--").unwrap_or(given.len());
+    let (cargo, tests) = (&given[..split], given.get(split + 1..).unwrap_or_default());
+    let mut arguments = vec!["test".to_owned()];
+    if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        arguments.extend(["--color".to_owned(), "always".to_owned()]);
+    }
+    if cargo.is_empty() {
+        arguments.push("--workspace".to_owned());
+    }
+    arguments.extend(cargo.iter().cloned());
+    arguments.extend(["--".to_owned(), "--show-output".to_owned()]);
+    arguments.extend(tests.iter().cloned());
+    arguments
+}
+
+/// Pass lines on as they come, and keep those that tell of something skipped.
+fn relay(from: Option<impl Read>, mut to: impl Write, mut visible: Option<Visible>) -> Result<Skips> {
+    let mut skips = Skips::default();
+    let Some(from) = from else { return Ok(skips) };
+    let mut lines = BufReader::new(from);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        let test = visible.as_ref().and_then(Visible::test).map(str::to_owned);
+        skips.read(&text, test.as_deref());
+        if visible.as_mut().is_none_or(|visible| visible.shows(&text)) {
+            to.write_all(&line)?;
+            to.flush()?;
+        }
+        line.clear();
+    }
+    Ok(skips)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_of_cargo_and_of_the_tests_stay_apart() {
+        let given = |words: &str| arguments(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).join(" ");
+        assert!(given("").ends_with("--workspace -- --show-output"));
+        assert!(given("-p bulkhead-age").ends_with("-p bulkhead-age -- --show-output"));
+        assert!(given("--doc -- one two").ends_with("--doc -- --show-output one two"));
+    }
+}

@@ -1,0 +1,97 @@
+//! The programs that tests compare Bulkhead with, and how to get them.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A program that tests run.
+pub struct Tool {
+    /// The program.
+    pub program: &'static str,
+    /// The package of Debian that has it.
+    package: &'static str,
+    /// What is tested with it.
+    pub used_for: &'static str,
+}
+
+const TOOLS: [Tool; 5] = [
+    Tool {
+        program: "nix-instantiate",
+        package: "nix-bin",
+        used_for: "evaluating with Nix and with Bulkhead gives the same; agenix' own queries of a generated secrets.nix",
+    },
+    Tool { program: "age", package: "age", used_for: "recipients of files that age itself has written" },
+    Tool { program: "age-keygen", package: "age", used_for: "recipients and keys that age itself has made" },
+    Tool { program: "ssh-keygen", package: "openssh-client", used_for: "keys that ssh-keygen has made" },
+    Tool { program: "git", package: "git", used_for: "reading the index and revisions; the pre-commit hook" },
+];
+
+impl Tool {
+    /// What a person can do about its absence.
+    pub fn advice(&self) -> String {
+        match self.program {
+            "nix-instantiate" => "see https://nixos.org/download".to_owned(),
+            _ => format!("install {} with your system's package manager", self.package),
+        }
+    }
+}
+
+/// The tools that are not installed.
+pub fn missing() -> Vec<Tool> {
+    TOOLS.into_iter().filter(|tool| !is_installed(tool.program)).collect()
+}
+
+/// Install what is missing where we may, and give what is missing still. Failures are told and not fatal: the tests
+/// skip what they can't do.
+pub fn install() -> Vec<Tool> {
+    let before = missing();
+    if before.is_empty() {
+        return before;
+    }
+    let mut packages: Vec<&str> = before.iter().map(|tool| tool.package).collect();
+    packages.dedup();
+    let line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+    if !Path::new("/etc/debian_version").exists() || !is_installed("apt-get") {
+        println!("Only on Debian and Ubuntu are missing programs installed; nothing is installed here.");
+        return before;
+    }
+    if !is_root() {
+        println!("Not root, so nothing is installed. To run all tests, first type: sudo {line}");
+        return before;
+    }
+    println!("Installing {} for the tests.", packages.join(", "));
+    // Old lists may do as well, so a failure here is not the end.
+    apt_get(&["update"]);
+    if !apt_get(&[&["install", "-y", "--no-install-recommends"][..], &packages].concat()) {
+        println!("That failed (is there a network?). The tests run without: {}", packages.join(", "));
+    }
+    missing()
+}
+
+fn apt_get(arguments: &[&str]) -> bool {
+    println!("$ apt-get {}", arguments.join(" "));
+    let mut command = Command::new("apt-get");
+    command.args(["-q", "-o", "Acquire::Retries=1"]).args(arguments);
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    match command.status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            println!("can't run apt-get: {error}");
+            false
+        }
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(OsStr::new(program))))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
