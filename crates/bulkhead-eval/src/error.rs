@@ -89,9 +89,11 @@ impl Error {
         self
     }
 
-    /// Add a step to the trace: what was being done at `pos`. A step at the place of the last one adds nothing.
+    /// Add a step to the trace: what was being done at `pos`. A step at the place of the last one, or of the failure
+    /// itself, adds nothing.
     pub fn through(mut self: Box<Error>, pos: Pos, what: impl FnOnce() -> String) -> Box<Error> {
-        if matches!(self.cause, Cause::Unknown(_)) || self.trace.last().is_some_and(|(last, _)| *last == pos) {
+        let last = self.trace.last().map_or(self.pos, |(last, _)| *last);
+        if matches!(self.cause, Cause::Unknown(_)) || last == pos {
             return self;
         }
         if self.trace.len() < TRACE_LENGTH {

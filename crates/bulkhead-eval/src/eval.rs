@@ -170,7 +170,12 @@ impl<'w> Evaluator<'w> {
         symbol
     }
 
-    fn limit(&self, pos: Pos, message: String) -> Box<Error> {
+    /// Whether there are steps left, and memory for `bytes` more.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.steps_left() > 0 && self.reserve(Pos::NONE, bytes).is_ok()
+    }
+
+    pub fn limit(&self, pos: Pos, message: String) -> Box<Error> {
         Error::new(FailureKind::Limit, message, pos)
             .with_help("if this is meant, raise the limit (see `bulkhead eval --help`, or [limits] in bulkhead.toml)")
     }
@@ -430,7 +435,7 @@ impl<'w> Evaluator<'w> {
                 }
             }
             Binding::Global => match self.global(code, name) {
-                Some(value) => self.force(&value),
+                Some(value) => self.force(&value).map(|value| self.reached(value, pos)),
                 None => Err(self.undefined(name, pos)),
             },
             Binding::With { up } => self.variable_of_with(code, env, name, up, pos),
@@ -454,9 +459,10 @@ impl<'w> Evaluator<'w> {
             match &scope {
                 Value::Attrs(attrs, _) => {
                     if let Some(attr) = attrs.get(name) {
-                        return self.force(&attr.value).map_err(|e| {
-                            e.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`"))
-                        });
+                        let value = self.force(&attr.value).map_err(|error| {
+                            error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`"))
+                        })?;
+                        return Ok(self.reached(value, pos));
                     }
                     if let Some(unknown) = &attrs.open {
                         return Err(Error::unknown(unknown, pos));
@@ -522,14 +528,14 @@ impl<'w> Evaluator<'w> {
                 value => value,
             };
         }
-        Ok(value)
+        Ok(self.reached(value, pos))
     }
 
     /// `set.name`, forced.
     pub fn select_name(&self, set: &Value, name: Symbol, pos: Pos) -> Result<Value> {
         match set {
             Value::Attrs(attrs, _) => match (attrs.get(name), &attrs.open) {
-                (Some(attr), _) => self.force(&attr.value),
+                (Some(attr), _) => self.force(&attr.value).map(|value| self.reached(value, pos)),
                 (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
                 (None, None) => Err(self.missing(set, name, pos)),
             },
@@ -886,9 +892,19 @@ impl<'w> Evaluator<'w> {
         Value::Path(Rc::new(PathValue { path: normal_path(absolute).into() }), pos)
     }
 
+    /// A value that is reached from here. One that is unknown from the start (the clock) comes in here.
+    fn reached(&self, value: Value, pos: Pos) -> Value {
+        match &value {
+            Value::Unknown(unknown, _) if unknown.origin == Pos::NONE => {
+                Value::Unknown(self.unknown(&unknown.reason, unknown.help.as_deref(), pos), pos)
+            }
+            _ => value,
+        }
+    }
+
     /// Something unknown that comes in here.
     pub fn unknown(&self, reason: &str, help: Option<&str>, pos: Pos) -> Rc<Unknown> {
-        Rc::new(Unknown { reason: Arc::from(reason), help: help.map(Arc::from), origin: Cell::new(pos) })
+        Rc::new(Unknown { reason: Arc::from(reason), help: help.map(Arc::from), origin: pos })
     }
 
     /// `{ file, line, column }` of a place, or null.

@@ -32,19 +32,23 @@ enum Held {
 }
 
 /// Bytes that the values of this thread take now.
+#[inline]
 pub fn live() -> u64 {
     LIVE.get()
 }
 
+#[inline]
 pub fn allocated(bytes: usize) {
     LIVE.set(LIVE.get().wrapping_add(bytes as u64));
 }
 
 /// Saturates: what one thread made may be dropped by another when a test harness moves an evaluator.
+#[inline]
 pub fn freed(bytes: usize) {
     LIVE.set(LIVE.get().saturating_sub(bytes as u64));
 }
 
+#[inline]
 pub fn drop_many(values: impl Iterator<Item = Value>) {
     for value in values {
         if is_deep(&value) {
@@ -53,11 +57,13 @@ pub fn drop_many(values: impl Iterator<Item = Value>) {
     }
 }
 
+#[inline]
 pub fn drop_frame(frame: Rc<Frame>) {
     drop_held(Held::Frame(frame));
 }
 
 /// Whether dropping the value may drop others.
+#[inline]
 fn is_deep(value: &Value) -> bool {
     !matches!(
         value,

@@ -12,19 +12,29 @@ use crate::eval::Evaluator;
 use crate::value::{self, Pos, Value};
 use crate::world::ParseFailure;
 
-/// Bytes that one node of [`Data`] takes, roughly; counted against the limit of memory.
-const NODE: usize = 128;
+/// Bytes that one node of [`Data`] takes with its name, roughly; counted against the limit of memory.
+const NODE: usize = 256;
+
+/// Deeper data is cut off with a failure: who reads it does so recursively, on stacks of any size. No configuration is
+/// nested anywhere near this deep.
+const MAX_NESTING: usize = 500;
 
 impl Evaluator<'_> {
     /// Evaluate a value all the way down. Failures and unknowns stay where they are.
     pub fn data_of(&self, value: &Value) -> Data {
-        self.convert(value, Pos::NONE, &mut Path { containers: Vec::new(), nodes: 0 })
+        self.convert(value, Pos::NONE, &mut Path { containers: Vec::new(), nodes: 0, exhausted: None })
     }
 
     fn convert(&self, value: &Value, pos: Pos, path: &mut Path) -> Data {
+        if let Some(failure) = &path.exhausted {
+            return Data { kind: DataKind::Failed(failure.clone()), place: self.files.place(pos) };
+        }
         path.nodes += 1;
         let forced = self.nested(pos, || {
             self.reserve(pos, path.nodes * NODE)?;
+            if path.containers.len() > MAX_NESTING {
+                return Err(self.limit(pos, format!("a value is nested more than {MAX_NESTING} levels deep")));
+            }
             self.force(value)
         });
         let value = match forced {
@@ -33,7 +43,15 @@ impl Evaluator<'_> {
                 let place = self.files.place(pos);
                 let kind = match &error.cause {
                     Cause::Unknown(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
-                    Cause::Failure(_) => DataKind::Failed(Arc::new(self.failure_of(*error))),
+                    Cause::Failure(kind) => {
+                        // Steps and memory don't come back: what is left needs no look, and no message of its own.
+                        let ends = *kind == FailureKind::Limit && !self.has_room(path.nodes * NODE);
+                        let failure = Arc::new(self.failure_of(*error));
+                        if ends {
+                            path.exhausted = Some(failure.clone());
+                        }
+                        DataKind::Failed(failure)
+                    }
                 };
                 return Data { kind, place };
             }
@@ -87,11 +105,7 @@ impl Evaluator<'_> {
 
     /// Why something is unknown, with its place.
     pub fn unknown_of(&self, unknown: &value::Unknown) -> Unknown {
-        Unknown {
-            reason: unknown.reason.clone(),
-            help: unknown.help.clone(),
-            place: self.files.place(unknown.origin.get()),
-        }
+        Unknown { reason: unknown.reason.clone(), help: unknown.help.clone(), place: self.files.place(unknown.origin) }
     }
 
     /// An error for people: places instead of positions.
@@ -102,7 +116,7 @@ impl Evaluator<'_> {
                 FailureKind::Unknown,
                 format!("this is unknown: {}", unknown.reason),
                 unknown.help.as_ref().map(|help| help.to_string()),
-                unknown.origin.get(),
+                unknown.origin,
             ),
         };
         let mut trace = error.elsewhere;
@@ -121,6 +135,8 @@ impl Evaluator<'_> {
 struct Path {
     containers: Vec<*const ()>,
     nodes: usize,
+    /// Why nothing more can be converted.
+    exhausted: Option<Arc<Failure>>,
 }
 
 impl Path {

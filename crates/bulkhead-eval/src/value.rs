@@ -268,7 +268,7 @@ pub struct Unknown {
     /// What to do about it.
     pub help: Option<Arc<str>>,
     /// The expression that brought it in.
-    pub origin: Cell<Pos>,
+    pub origin: Pos,
 }
 
 /// The frames that an expression sees, innermost first.

@@ -27,7 +27,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { steps: 2_000_000_000, depth: 100_000, memory: 4 << 30, file_size: 256 << 20 }
+        Limits { steps: 2_000_000_000, depth: 100_000, memory: 2 << 30, file_size: 256 << 20 }
     }
 }
 
@@ -186,7 +186,8 @@ impl World {
     }
 
     /// The value of a file of the first tree, evaluated all the way down. What fails is
-    /// [`DataKind::Failed`] just where it fails; a file that can't be parsed is so as a whole.
+    /// [`DataKind::Failed`] just where it fails; a file that can't be parsed is so as a whole. So is what lies
+    /// deeper than 500 levels, that data may be walked recursively.
     pub fn evaluate(&self, path: &TreePath) -> Data {
         let evaluated = on_large_stack(|| {
             let evaluator = Evaluator::new(self);

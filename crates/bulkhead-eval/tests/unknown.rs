@@ -156,7 +156,7 @@ const CASES: &[(&str, &str)] = &[
     ("builtins.fetchTarball \"https://example.org\"", "?"),
     ("builtins.getFlake \"nixpkgs\"", "?"),
     ("import <nixpkgs> { }", "?"),
-    ("import /outside/of/the/tree/../../../etc/passwd", "error: `etc/passwd` does not exist"),
+    ("import /outside/of/../../etc/passwd", "error: `etc/passwd` does not exist"),
     ("~/x", "?"),
     // Derivations: all but their place in the store is known.
     ("derivation { name = \"n\"; system = \"s\"; builder = \"b\"; }", "?"),

@@ -152,11 +152,9 @@ fn interest(name: &str) -> Interest {
         "pub" if !stem.is_empty() => Interest::PublicKey,
         // Text that people write or tools generate, and pictures: where a key in it is an example or a test, and where
         // reading each of thousands of files would dominate.
-        "md" | "rst" | "adoc" | "pub" | "lock" | "rs" | "go" | "py" | "c" | "h" | "cpp" | "hs" | "js" | "ts"
-        | "jsx" | "tsx" | "css" | "scss" | "html" | "svg" | "png" | "jpg" | "jpeg" | "gif" | "webp" | "ico" | "ttf"
-        | "otf" | "woff" | "woff2" | "patch" | "diff" | "el" | "vim" | "lua" | "snap" | "sum" | "mod" | "xml" => {
-            Interest::None
-        }
+        "md" | "rst" | "adoc" | "lock" | "rs" | "go" | "py" | "c" | "h" | "cpp" | "hs" | "js" | "ts" | "jsx"
+        | "tsx" | "css" | "scss" | "html" | "svg" | "png" | "jpg" | "jpeg" | "gif" | "webp" | "ico" | "ttf" | "otf"
+        | "woff" | "woff2" | "patch" | "diff" | "el" | "vim" | "lua" | "snap" | "sum" | "mod" | "xml" => Interest::None,
         _ => Interest::MaybeKey,
     }
 }

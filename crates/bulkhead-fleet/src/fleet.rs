@@ -1,6 +1,6 @@
 //! The fleet: everything that is known about a repository, loaded in one go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -81,7 +81,7 @@ pub struct Counts {
     pub machines: usize,
     /// Roles.
     pub roles: usize,
-    /// Secrets: `.age` files, and those that are declared without being there.
+    /// Secrets: `.age` files, and those that are declared, by whatever name, or without being there.
     pub secrets: usize,
     /// Files in the tree.
     pub files: usize,
@@ -109,6 +109,8 @@ pub struct Fleet {
     pub secrets_gap: Option<Gap>,
     /// The keys of `admins` in `bulkhead.toml`.
     pub admins: Vec<Key>,
+    /// Whether `rules_files` are those that the caller named, rather than all that there are.
+    pub rules_are_chosen: bool,
     /// The agenix rules files, sorted by path.
     pub rules_files: Vec<RulesFile>,
     /// The `.age` files, sorted by path.
@@ -217,11 +219,10 @@ impl Fleet {
         let sources = KeySources { tree, evaluator, public_keys: &inventory.public_keys };
         let keys = directory(&machines, &admins, &rules_files, &sources);
         key_likes.sort_by(|a, b| a.path.cmp(&b.path));
-        let declared = secrets.iter().filter(|secret| !secret.exists).count();
         let counts = Counts {
             machines: machines.len(),
             roles: roles.len(),
-            secrets: age_files.len() + declared,
+            secrets: count_secrets(&age_files, &secrets, &rules_files),
             files: inventory.files,
         };
         Ok(Fleet {
@@ -235,6 +236,7 @@ impl Fleet {
             secrets,
             secrets_gap,
             admins,
+            rules_are_chosen: !options.rules.is_empty(),
             rules_files,
             age_files,
             key_likes,
@@ -402,6 +404,14 @@ impl Loader<'_> {
         }
         Ok((rules_files, key_likes, findings))
     }
+}
+
+fn count_secrets(age_files: &[AgeFile], secrets: &[Secret], rules_files: &[RulesFile]) -> usize {
+    let declared = secrets.iter().map(|secret| &secret.file);
+    let targets = rules_files.iter().flat_map(|rules| &rules.entries).filter_map(|entry| entry.file.as_ref());
+    let files: HashSet<&TreePath> =
+        age_files.iter().map(|file| &file.path).chain(declared).chain(targets.map(|target| &target.path)).collect();
+    files.len()
 }
 
 fn roles_of(machines: &[Machine]) -> (BTreeMap<Arc<str>, Role>, Vec<Gap>) {

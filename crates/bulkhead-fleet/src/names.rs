@@ -216,7 +216,7 @@ fn names_of_key_files(sources: &KeySources<'_>) -> HashMap<String, Arc<str>> {
 /// gives it.
 fn name_of_key_file(path: &TreePath) -> Option<Arc<str>> {
     let stem = path.name().strip_suffix(".pub")?;
-    if stem.starts_with("ssh_host_") || stem.starts_with("id_") || GENERIC.contains(&stem) {
+    if stem.starts_with("ssh_host_") || stem.starts_with("id_") || is_generic(stem) {
         let folder = path.parent().filter(|folder| !folder.is_root())?;
         return Some(Arc::from(folder.name()));
     }
@@ -248,31 +248,40 @@ impl Bindings<'_> {
     }
 }
 
-/// Attribute names that say what a value is, not whose.
-const GENERIC: [&str; 22] = [
-    "publicKeys",
-    "publicKey",
+/// Attribute names that say what a value is, not whose, in lower case and without separators.
+const GENERIC: [&str; 24] = [
+    "publickey",
     "pubkey",
-    "pubKey",
-    "pubkeys",
-    "keys",
     "key",
+    "sshkey",
+    "sshpubkey",
+    "sshpublickey",
+    "hostkey",
+    "hostpubkey",
+    "hostpublickey",
+    "userkey",
+    "deploykey",
+    "authorizedkey",
+    "agekey",
+    "agepublickey",
     "ssh",
-    "sshKey",
-    "sshKeys",
-    "hostKey",
-    "hostKeys",
     "host",
     "age",
     "public",
+    "pub",
     "value",
     "user",
     "system",
     "ed25519",
     "rsa",
-    "userKeys",
-    "deployKeys",
 ];
+
+/// Whether a name says what a value is, not whose: `publicKeys`, `ssh_key`, `host-key`.
+fn is_generic(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
+    GENERIC.contains(&plain.as_str())
+        || plain.strip_suffix('s').is_some_and(|one| one.ends_with("key") && GENERIC.contains(&one))
+}
 
 /// What a file calls an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -343,7 +352,7 @@ fn enter(set: &AttrSet, around: Option<&BindingName>, pending: &mut Vec<(ExprId,
     for attr in &set.attrs {
         let AttrValue::Expr(id) = attr.value else { continue };
         let own = attr.name.as_str();
-        let name = match GENERIC.contains(&own) {
+        let name = match is_generic(own) {
             // The keys of a rule are not named after the secret.
             true => around.filter(|around| !around.name.ends_with(".age")).cloned(),
             false => Some(BindingName { name: Arc::from(own), in_list: false }),

@@ -307,3 +307,51 @@ fn an_empty_repository_is_an_empty_fleet() {
     assert_eq!((fleet.counts.machines, fleet.counts.secrets), (0, 0));
     assert_eq!(fleet.findings, []);
 }
+
+#[test]
+fn secrets_without_rules_or_machines_are_granted_by_no_convention() {
+    let files = [("secrets/web/token.age", AGE.to_owned()), ("secrets/wifi.age", AGE.to_owned())];
+    let fleet = load(&files);
+    assert!(!fleet.by_convention);
+    assert_eq!((fleet.secrets.len(), fleet.counts.secrets), (0, 2));
+    let howl = ("machines/howl/properties.nix", properties("howl", "\"web\"", ""));
+    let [token, wifi] = files;
+    assert!(load(&[howl, token, wifi]).by_convention);
+}
+
+#[test]
+fn keys_that_a_function_reads_are_named_after_their_files() {
+    let keys = "let\n  clean = text: builtins.replaceStrings [ \"\\n\" ] [ \"\" ] text;\n  read = name: clean (builtins.readFile (./keys + \"/${name}\"));\nin\n  map read (builtins.attrNames (builtins.readDir ./keys))\n";
+    let fleet = load(&[
+        ("secrets/secrets.nix", "{ \"wifi.age\".publicKeys = import ../keys.nix; }\n".to_owned()),
+        ("secrets/wifi.age", AGE.to_owned()),
+        ("keys.nix", keys.to_owned()),
+        ("keys/moving.pub", format!("{HOWL}\n")),
+        ("keys/several.pub", format!("{KIF}\n{S0}\n")),
+        ("elsewhere/heen/ssh_host_ed25519_key.pub", format!("{PONYO}\n")),
+        ("keys/copy", format!("{PONYO}\n")),
+    ]);
+    assert_eq!(fleet.findings, []);
+    let keys = &fleet.rules_files[0].entries[0].public_keys;
+    let mut names: Vec<String> = keys.iter().map(|key| fleet.key_name(key)).collect();
+    names.sort();
+    assert_eq!(names[..2], ["heen", "moving"]);
+    assert!(!names.iter().any(|name| name == "clean" || name == "read"), "{names:?}");
+}
+
+#[test]
+fn entries_whose_evaluation_fails_are_told_one_by_one() {
+    let rules = "{\n  \"a.age\".publicKeys = throw \"lost\";\n  \"b.age\".publicKeys = [ (throw \"gone\") ];\n  \"c.age\".publicKeys = (import ../nowhere).all;\n  \"d.age\".publicKeys = [ ];\n}\n";
+    let fleet = load(&[("secrets/secrets.nix", rules.to_owned())]);
+    let told: Vec<(&str, &str)> = fleet.findings.iter().map(|finding| (&*finding.rule, &*finding.message)).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(fleet.findings.iter().all(|finding| finding.severity == Severity::Error));
+}
+
+#[test]
+fn secrets_count_whatever_they_are_called() {
+    let rules =
+        format!("{{ \"ssh.config\".publicKeys = [ \"{HOWL}\" ]; \"later.age\".publicKeys = [ \"{HOWL}\" ]; }}\n");
+    let fleet = load(&[("secrets/secrets.nix", rules), ("secrets/ssh.config", AGE.to_owned())]);
+    assert_eq!(fleet.counts.secrets, 2);
+}

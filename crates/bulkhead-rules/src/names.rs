@@ -46,7 +46,7 @@ impl Somebody {
         let mut text = match (&self.name, &self.tag) {
             (Some(name), Some(tag)) => format!("`{name}` ({} tag {tag})", self.kind),
             (Some(name), None) => format!("`{name}` ({})", self.kind),
-            (None, Some(tag)) => format!("{} tag {tag}, a key that nothing here names", self.kind),
+            (None, Some(tag)) => format!("{} tag {tag}, whose name nothing here tells", self.kind),
             (None, None) => format!("a {} key", self.kind),
         };
         if let Some(about) = &self.about {

@@ -10,7 +10,7 @@ use pretty_assertions::assert_eq;
 const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIPonyo";
 
 fn removed(history: &GitHistory) -> Vec<Removal> {
-    history.removed_lines("AAAA[A-Za-z0-9]+", |line| line.contains(KEY))
+    history.removed_lines("AAAA[A-Za-z0-9]+", &[], |line| line.contains(KEY))
 }
 
 fn history(folder: &Folder) -> GitHistory {
@@ -39,6 +39,7 @@ fn the_newest_removal_is_named() {
     // That it was added later is no removal; that it was lost before is one.
     let subjects: Vec<&str> = removals.iter().map(|removal| removal.subject.as_str()).collect();
     assert_eq!(subjects, ["decommission  [31mponyo", "lose the key"]);
+    assert_eq!(history(&folder).removed_lines("AAAA", &["*.md"], |_| true), []);
 }
 
 #[test]
@@ -62,6 +63,6 @@ fn trouble_is_no_answer() {
     let history = history(&folder);
     assert_eq!(removed(&history), []);
     for pattern in ["", "a\0", "a\nb", "never there", "--output=x", "(", "["] {
-        assert_eq!(history.removed_lines(pattern, |_| true), []);
+        assert_eq!(history.removed_lines(pattern, &[], |_| true), []);
     }
 }

@@ -347,7 +347,7 @@ fn nothing_of_the_repository_is_run() {
     tree = revision(&folder, "HEAD~1");
     assert_eq!(content(&tree, "a.key"), "ssh-ed25519 AAAA\n");
     let history = bulkhead_source::GitHistory::open(&folder.path).unwrap();
-    assert_eq!(history.removed_lines("ssh-ed25519 AAAA", |_| true)[0].subject, "two");
+    assert_eq!(history.removed_lines("ssh-ed25519 AAAA", &[], |_| true)[0].subject, "two");
     assert!(!mark.exists());
 }
 

@@ -30,7 +30,8 @@ pub struct CheckOptions<'a> {
     pub scope: Scope,
     /// The rules files to judge; all that are found if there are none.
     pub rules_files: Vec<TreePath>,
-    /// Whether git's history may be asked for the names of keys that left.
+    /// Whether git's history may be asked for the names of keys that left. That may take seconds in a large repository,
+    /// and what it finds depends on how long it takes; only people need it.
     pub history: bool,
     /// Is told how far loading has come.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
@@ -153,7 +154,8 @@ impl History for LazyHistory<'_> {
         let Some(history) = GitHistory::open(self.root) else { return Vec::new() };
         let is_key =
             |line: &str| line.contains("ssh-ed25519 AAAA") || line.contains("ssh-rsa AAAA") || line.contains("age1");
-        let removed = history.removed_lines("(ssh-(ed25519|rsa) AAAA|age1[a-z0-9]+)", is_key);
+        let removed =
+            history.removed_lines("(ssh-(ed25519|rsa) AAAA|age1[a-z0-9]+)", &["*.nix", "*.pub", "*.toml"], is_key);
         let line = |removal: bulkhead_source::Removal| RemovedLine {
             line: removal.line,
             path: removal.path,

@@ -1,6 +1,5 @@
 //! What needs a store, a network, a clock or an environment: here all of it is unknown, with a reason.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -100,7 +99,7 @@ fn fetched(ev: &Evaluator<'_>, pos: Pos) -> Result<Value> {
 /// Values that differ from one evaluation to the next.
 pub fn constants() -> Vec<(&'static str, Value)> {
     let unknown = |reason: &str| {
-        let unknown = Unknown { reason: Arc::from(reason), help: None, origin: Cell::new(Pos::NONE) };
+        let unknown = Unknown { reason: Arc::from(reason), help: None, origin: Pos::NONE };
         Value::Unknown(Rc::new(unknown), Pos::NONE)
     };
     // As Nix answers on this machine.

@@ -121,6 +121,8 @@ pub const BUILTINS: &[Builtin] = &[
         let list = ev.list_of(&args[1], pos)?;
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
         for item in &list.items {
+            // Nix evaluates the items here, though nowhere else.
+            ev.force(item)?;
             if test(ev, &args[0], item, pos)? { &mut right } else { &mut wrong }.push(item.clone());
         }
         let entry = |name: &str, items| Attr { name: Symbol::new(name), key: pos, value: Value::list(items, pos) };

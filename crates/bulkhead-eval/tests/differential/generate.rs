@@ -26,11 +26,18 @@ pub struct Generator {
     /// Variables in scope, innermost last.
     scope: Vec<(String, Type)>,
     fresh: u32,
+    /// Whether an expression may have another type than it should.
+    may_be_wrong: bool,
 }
 
 impl Generator {
     pub fn new(seed: u64) -> Generator {
-        Generator { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, scope: Vec::new(), fresh: 0 }
+        Generator {
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            scope: Vec::new(),
+            fresh: 0,
+            may_be_wrong: true,
+        }
     }
 
     /// An expression of any type.
@@ -102,7 +109,7 @@ impl Generator {
     }
 
     fn expr(&mut self, wanted: Type, depth: u32) -> String {
-        if self.one_in(250) {
+        if self.one_in(250) && self.may_be_wrong {
             let other = self.any_type();
             return self.leaf(other);
         }
@@ -435,7 +442,8 @@ impl Generator {
                     "[ \"1\" \"\" ]",
                 ]);
                 let count = from.matches('"').count() / 2;
-                let to: Vec<String> = (0..count).map(|_| self.expr(Type::Text, depth)).collect();
+                // Before 2.15 replacements are evaluated also where they are not used: these have no way to fail.
+                let to: Vec<String> = (0..count).map(|_| self.leaf(Type::Text)).collect();
                 format!("(builtins.replaceStrings {from} [ {} ] {})", to.join(" "), self.ascii(depth))
             }
             10 | 11 => format!("(builtins.toJSON {})", self.data(depth)),
@@ -462,7 +470,9 @@ impl Generator {
     }
 
     fn data(&mut self, depth: u32) -> String {
-        match self.below(4) {
+        // A float must not get there.
+        let before = std::mem::replace(&mut self.may_be_wrong, false);
+        let data = match self.below(4) {
             0 => format!("[ {} {} ]", self.without_floats(depth), self.without_floats(depth)),
             1 => format!(
                 "{{ b = {}; \"x y\" = {}; a.n = null; }}",
@@ -471,7 +481,9 @@ impl Generator {
             ),
             2 => format!("{{ l = [ {} {{ }} [ ] ]; }}", self.without_floats(depth)),
             _ => self.without_floats(depth),
-        }
+        };
+        self.may_be_wrong = before;
+        data
     }
 
     fn numbers(&mut self, depth: u32) -> String {

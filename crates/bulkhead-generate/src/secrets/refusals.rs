@@ -9,7 +9,15 @@ pub(super) fn handwritten(fleet: &Fleet) -> Diagnostic {
     let rules = fleet.rules_files.iter().find(|rules| !rules.generated);
     let (place, name) = match rules {
         Some(rules) => (Place::file(rules.path.to_arc()), rules.path.to_string()),
-        None => (Place::file(fleet.config.rules.to_arc()), fleet.config.rules.to_string()),
+        None => {
+            let message = "there is nothing to generate rules from".to_owned();
+            return Diagnostic::new(RULE, Severity::Error, Place::file(fleet.config.rules.to_arc()), message)
+                .with_note(format!(
+                    "there are no {}/**/properties.nix and no {}/properties.nix",
+                    fleet.config.machines, fleet.config.secrets
+                ))
+                .with_help("describe a machine first (`bulkhead schema machine-properties`), or name other folders in bulkhead.toml");
+        }
     };
     let message = format!("`{name}` is written by hand and says who may read which secret");
     Diagnostic::new(RULE, Severity::Error, place, message)

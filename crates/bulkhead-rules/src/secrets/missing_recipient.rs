@@ -80,7 +80,9 @@ fn finding(comparison: &Comparison<'_>, missing: &[Somebody]) -> Diagnostic {
             finding.with_related(Place::file(file.path.to_arc()), "lacks them").with_data("path", file.path.as_str());
     }
     for somebody in missing.iter().take(4) {
-        finding = finding.with_note(format!("not encrypted to {}", somebody.long()));
+        // Nobody may know whose the key is, but the rule does name it.
+        let who = if somebody.name.is_some() { somebody.long() } else { somebody.short() };
+        finding = finding.with_note(format!("not encrypted to {who}"));
     }
     let one = edit(comparison).map(|edit| format!("\n(or only this one: {edit}, and save it as it is)"));
     finding.with_help(format!(

@@ -32,7 +32,8 @@ let lib = (import <nixpkgs> { }).lib; in { \"wifi.age\".publicKeys = lib.attrVal
 { \"wifi.age\".publicKeys = builtins.attrValues hosts; }
 ```
 
-**Data.** `secrets`: the names of the secrets concerned. `secret`: the name, if it is one.
+**Data.** `secrets`: the names of the secrets concerned. `secret`: the name, if it is one. `path`: the rules file, if it
+is not known as a whole.
 ",
     check: Some(check),
 };
@@ -48,7 +49,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for rules in &context.fleet.rules_files {
         if let RulesState::Undecided(gap) = &rules.state {
             let what = format!("which secrets `{}` has rules for", rules.path);
-            found.push(gap.undecided(RULE.name, &what).with_data("secrets", Value::Array(Vec::new())));
+            let mut finding = gap.undecided(RULE.name, &what);
+            if *gap.place.file != *rules.path.as_str() {
+                finding = finding.with_related(Place::file(rules.path.to_arc()), "needed by this rules file");
+            }
+            found.push(finding.with_data("rules", rules.path.as_str()).with_data("secrets", Value::Array(Vec::new())));
         }
     }
     if let Some(gap) = &context.fleet.secrets_gap

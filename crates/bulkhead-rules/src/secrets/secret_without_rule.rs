@@ -32,8 +32,8 @@ machines and people who have left. Often it is a file that was renamed, or a sec
 { \"wifi.age\".publicKeys = [ s0 ]; \"old-wifi.age\".publicKeys = [ s0 ]; }
 ```
 
-**Limits.** A repository without rules files and machines gets one finding for all files. If a rules
-file is not known as a whole, the finding is *undecided*: it may name the file.
+**Limits.** A repository without rules files and machines gets one finding for all files. If a rules file is not known
+as a whole, it may name the files that no other names: they get one *undecided* finding together.
 
 **Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header
 tells by tags. `files`:
@@ -54,7 +54,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         })
         .filter_map(|comparison| comparison.path.as_ref())
         .collect();
-    let without: Vec<&AgeFile> = fleet.age_files.iter().filter(|file| !named.contains(&file.path)).collect();
+    let without: Vec<&AgeFile> =
+        fleet.age_files.iter().filter(|file| !named.contains(&file.path) && concerns(fleet, file)).collect();
     if without.is_empty() {
         return;
     }
@@ -65,11 +66,47 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         found.push(no_rules(first, without.len()));
         return;
     }
-    let names: Vec<&str> = named.iter().filter(|path| fleet.age_file(path).is_none()).map(|path| path.name()).collect();
     let gap = gap(fleet);
+    if let (Some(gap), [first, others @ ..]) = (gap, without.as_slice())
+        && !others.is_empty()
+    {
+        found.push(undecided_together(first, without.len(), gap));
+        return;
+    }
+    let names: Vec<&str> = named.iter().filter(|path| fleet.age_file(path).is_none()).map(|path| path.name()).collect();
     for file in without {
         found.push(finding(context, file, gap, &names));
     }
+}
+
+/// One rules file that is not known leaves all files open that no other names: that is one question, not hundreds.
+fn undecided_together(first: &AgeFile, files: usize, gap: &Gap) -> Diagnostic {
+    let path = first.path.as_str();
+    let others = count(files - 1, "other `.age` file");
+    undecided(Place::file(first.path.to_arc()), format!("`{path}` and {others} have a rule"), gap)
+        .with_data("secret", path)
+        .with_data("path", path)
+        .with_data("recipients", serde_json::Value::Array(Vec::new()))
+        .with_data("files", files)
+}
+
+fn undecided(place: Place, what: String, gap: &Gap) -> Diagnostic {
+    let mut finding = RULE
+        .finding(place, format!("can't tell whether {what}: {}", gap.reason))
+        .with_related(gap.place.clone(), "not known");
+    finding.severity = Severity::Undecided;
+    match (&gap.help, gap.kind) {
+        (Some(help), _) => finding.with_help(&**help),
+        (None, GapKind::Unknown) => finding,
+        (None, _) => finding.with_help("correct what is wrong there; another finding says what"),
+    }
+}
+
+/// Whether the rules files at hand could be expected to name a file. Those that a person has named need not know those of
+/// others.
+fn concerns(fleet: &Fleet, file: &AgeFile) -> bool {
+    !fleet.rules_are_chosen
+        || fleet.rules_files.iter().filter_map(|rules| rules.path.parent()).any(|folder| file.path.starts_with(&folder))
 }
 
 /// A repository that has no rules at all has them elsewhere, or is for another tool: that is one finding, not hundreds.
@@ -109,16 +146,7 @@ fn finding(context: &Context<'_>, file: &AgeFile, gap: Option<&Gap>, declared: &
         .collect();
     let place = Place::file(file.path.to_arc());
     let mut finding = match gap {
-        Some(gap) => {
-            let message = format!("can't tell whether `{path}` has a rule: {}", gap.reason);
-            let mut finding = RULE.finding(place, message).with_related(gap.place.clone(), "not known");
-            finding.severity = Severity::Undecided;
-            match (&gap.help, gap.kind) {
-                (Some(help), _) => finding.with_help(&**help),
-                (None, GapKind::Unknown) => finding,
-                (None, _) => finding.with_help("correct what is wrong there; another finding says what"),
-            }
-        }
+        Some(gap) => undecided(place, format!("`{path}` has a rule"), gap),
         None => RULE
             .finding(place, format!("no rule says who may read `{path}`"))
             .with_note("agenix --rekey passes it over, so that whoever can read it now can do so for ever"),
@@ -137,9 +165,16 @@ fn finding(context: &Context<'_>, file: &AgeFile, gap: Option<&Gap>, declared: &
     finding.with_data("secret", path).with_data("path", path).with_data("recipients", names::json(&recipients))
 }
 
+/// The rules file in the deepest folder that holds the file, else the first.
+fn nearest_rules<'f>(fleet: &'f Fleet, file: &AgeFile) -> Option<&'f RulesFile> {
+    let holds = |rules: &&RulesFile| rules.path.parent().is_some_and(|folder| file.path.starts_with(&folder));
+    let depth = |rules: &&RulesFile| rules.path.as_str().matches('/').count();
+    fleet.rules_files.iter().filter(holds).max_by_key(depth).or_else(|| fleet.rules_files.first())
+}
+
 fn add(fleet: &Fleet, file: &AgeFile) -> String {
     if !fleet.by_convention {
-        return match fleet.rules_files.first() {
+        return match nearest_rules(fleet, file) {
             Some(rules) => format!("add a rule for it to {}, or delete it:\ngit rm {}", rules.path, file.path),
             None => format!("add a rules file (secrets.nix) that names it, or delete it:\ngit rm {}", file.path),
         };

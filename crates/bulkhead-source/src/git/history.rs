@@ -52,9 +52,10 @@ impl GitHistory {
     /// commit that changes or moves a line takes the old one away.
     ///
     /// On any trouble, and after 2 seconds or 5,000 lines, it gives what it has found so far.
-    pub fn removed_lines(&self, pattern: &str, wanted: impl Fn(&str) -> bool) -> Vec<Removal> {
+    /// `pathspecs` (gitglossary(7), relative to the root; none match all files) bound where it looks.
+    pub fn removed_lines(&self, pattern: &str, pathspecs: &[&str], wanted: impl Fn(&str) -> bool) -> Vec<Removal> {
         let mut removals = Vec::new();
-        if pattern.is_empty() || pattern.contains(['\0', '\n']) {
+        if [pattern].iter().chain(pathspecs).any(|text| text.is_empty() || text.contains(['\0', '\n'])) {
             return removals;
         }
         // `log` would run what the configuration names for `log.showSignature`, textconv and external diffs.
@@ -65,6 +66,7 @@ impl GitHistory {
             .arg("--format=%x01%h%x00%s%x00%cs")
             .arg(format!("-G{pattern}"))
             .args(["HEAD", "--"])
+            .args(pathspecs)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let Ok(child) = spawn(command) else { return removals };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use bulkhead_diagnostics::Format;
 use bulkhead_source::TreePath;
 
 use super::args::{AuditArgs, CheckArgs, Global, ReportArgs};
@@ -12,13 +13,13 @@ use crate::{CheckOptions, Scope};
 
 pub fn check(program: Program, global: &Global, args: &CheckArgs) -> Result<u8> {
     let root = output::root(program, global, args.path.as_deref())?;
-    judge(root, global, &args.report, CheckOptions { history: true, ..CheckOptions::default() })
+    judge(root, global, &args.report, CheckOptions::default())
 }
 
 pub fn audit(program: Program, global: &Global, args: &AuditArgs) -> Result<u8> {
     let root = output::root(program, global, args.path.as_deref())?;
     let rules_files = args.rules.iter().map(|path| in_tree(&root, path)).collect::<Result<_>>()?;
-    let options = CheckOptions { scope: Scope::Secrets, rules_files, history: true, progress: None };
+    let options = CheckOptions { scope: Scope::Secrets, rules_files, ..CheckOptions::default() };
     judge(root, global, &args.report, options)
 }
 
@@ -26,7 +27,9 @@ fn judge(root: PathBuf, global: &Global, args: &ReportArgs, options: CheckOption
     let project = output::open(root.clone(), global)?;
     let meter = Meter::start();
     let tell = |progress| meter.tell(progress);
-    let report = crate::check(&project, &CheckOptions { progress: Some(&tell), ..options })?;
+    // The names of keys that left are for people; machine output is the same however slow the disk is.
+    let history = matches!(args.format, Format::Full | Format::Concise);
+    let report = crate::check(&project, &CheckOptions { progress: Some(&tell), history, ..options })?;
     drop(meter);
     let nothing = report.summary.machines == 0 && report.summary.secrets == 0 && report.findings.is_empty();
     if nothing {

@@ -18,6 +18,10 @@ pub fn eval(global: &Global, args: &EvalArgs) -> Result<u8> {
     let here = std::env::current_dir().context("can't tell the current folder")?;
     let file = match (&args.file, &args.expr) {
         (Some(file), None) if file.as_os_str() == "-" => None,
+        // As elsewhere, a file may be named from the root as well as from the current folder.
+        (Some(file), None) if !file.exists() && global.root.as_ref().is_some_and(|root| root.join(file).exists()) => {
+            global.root.as_ref().map(|root| root.join(file))
+        }
         (Some(file), None) => Some(file.clone()),
         (None, None) => Some("default.nix".into()),
         _ => None,

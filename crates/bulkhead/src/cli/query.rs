@@ -20,6 +20,9 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
     let fleet = project.fleet(&LoadOptions { progress: Some(&tell), ..LoadOptions::default() })?;
     drop(meter);
     let errors: Vec<_> = fleet.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
+    if fleet.machines.is_empty() {
+        eprintln!("no machines: there is no {}/**/properties.nix in {}", fleet.config.machines, fleet.origin);
+    }
     if !errors.is_empty() {
         let summary = Summary { machines: fleet.counts.machines, files: fleet.counts.files, ..Summary::default() };
         output::show_problems(&project, global, &Report::new(errors, summary))?;
