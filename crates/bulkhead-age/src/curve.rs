@@ -7,8 +7,6 @@ use crate::field::{Element, Field, Limbs, from_big_endian, from_little_endian, i
 
 /// 2²⁵⁵ − 19 (RFC 7748, 4.1).
 const CURVE25519: Field = Field::new([0xffff_ffff_ffff_ffed, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff]);
-/// (2²⁵⁵ − 19 − 1) / 2: Euler's criterion.
-const CURVE25519_HALF: Limbs = [0xffff_ffff_ffff_fff6, u64::MAX, u64::MAX, 0x3fff_ffff_ffff_ffff];
 /// The constant `d` of edwards25519 (RFC 8032, 5.1).
 const EDWARDS_D: Limbs = [0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73];
 
@@ -53,7 +51,7 @@ pub(crate) fn is_ed25519_point(key: &[u8; 32]) -> bool {
     let denominator = field.add(field.multiply(field.element(EDWARDS_D), y_squared), field.one());
     // x² = numerator / denominator has a root exactly when their product has one.
     let product = field.multiply(numerator, denominator);
-    product.is_zero() || field.power(product, CURVE25519_HALF) == field.one()
+    field.is_square(product).unwrap_or(true)
 }
 
 /// Is this Ed25519 key one of the few points for which a Diffie-Hellman result is the same for everybody?
@@ -210,5 +208,22 @@ mod tests {
             assert!(is_ed25519_small_order(&signed));
         }
         assert!(is_x25519_small_order(&near_modulus(0xed)));
+    }
+
+    #[test]
+    fn the_symbol_agrees_with_eulers_criterion() {
+        // (2²⁵⁵ − 19 − 1) / 2
+        const HALF: Limbs = [0xffff_ffff_ffff_fff6, u64::MAX, u64::MAX, 0x3fff_ffff_ffff_ffff];
+        let mut state = 7_u64;
+        for _ in 0..200 {
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state
+            };
+            let element = CURVE25519.element([next(), next(), next(), next() >> 2]);
+            let euler = CURVE25519.power(element, HALF) == CURVE25519.one();
+            assert_eq!(CURVE25519.is_square(element), Some(euler));
+        }
+        assert_eq!(CURVE25519.is_square(CURVE25519.element([0; 4])), None);
     }
 }

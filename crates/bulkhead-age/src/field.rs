@@ -93,6 +93,30 @@ impl Field {
         Element(if top != 0 || !borrow { reduced } else { sum })
     }
 
+    /// Does `element` have a root? Nothing for zero, which is its own.
+    ///
+    /// By the Jacobi symbol (Cohen, A Course in Computational Algebraic Number Theory, algorithm 1.4.10), several times
+    /// faster than Euler's criterion. That an element in Montgomery form is multiplied by 2²⁵⁶, a square, changes nothing.
+    pub(crate) fn is_square(&self, element: Element) -> Option<bool> {
+        let (mut above, mut below) = (element.0, self.modulus);
+        let mut is_square = true;
+        while above != [0; 4] {
+            let zeros = trailing_zeros(&above);
+            above = shift_right(&above, zeros);
+            if zeros % 2 == 1 && matches!(below[0] & 7, 3 | 5) {
+                is_square = !is_square;
+            }
+            if is_below(&above, &below) {
+                std::mem::swap(&mut above, &mut below);
+                if above[0] & below[0] & 3 == 3 {
+                    is_square = !is_square;
+                }
+            }
+            above = subtract(&above, &below).0;
+        }
+        (below == [1, 0, 0, 0]).then_some(is_square)
+    }
+
     pub(crate) fn power(&self, base: Element, exponent: Limbs) -> Element {
         let mut result = self.one();
         for limb in exponent.iter().rev() {
@@ -104,12 +128,6 @@ impl Field {
             }
         }
         result
-    }
-}
-
-impl Element {
-    pub(crate) fn is_zero(self) -> bool {
-        self.0 == [0; 4]
     }
 }
 
@@ -141,6 +159,23 @@ pub(crate) fn to_big_endian(limbs: &Limbs) -> [u8; 32] {
 /// Is `left` below `right`?
 pub(crate) fn is_below(left: &Limbs, right: &Limbs) -> bool {
     subtract(left, right).1
+}
+
+/// Of a number that is not zero.
+fn trailing_zeros(limbs: &Limbs) -> u32 {
+    let empty = limbs.iter().take_while(|limb| **limb == 0).count();
+    64 * empty as u32 + limbs.get(empty).map_or(0, |limb| limb.trailing_zeros())
+}
+
+fn shift_right(limbs: &Limbs, bits: u32) -> Limbs {
+    let (whole, rest) = ((bits / 64) as usize, bits % 64);
+    let mut shifted = [0u64; 4];
+    for (i, limb) in shifted.iter_mut().enumerate() {
+        let low = limbs.get(i + whole).copied().unwrap_or(0);
+        let high = limbs.get(i + whole + 1).copied().unwrap_or(0);
+        *limb = if rest == 0 { low } else { low >> rest | high << (64 - rest) };
+    }
+    shifted
 }
 
 const fn power_of_two(exponent: u32, modulus: &Limbs) -> Limbs {

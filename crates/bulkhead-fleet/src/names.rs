@@ -157,7 +157,8 @@ pub(crate) fn directory(
     let mut key_files = None;
     for rules in rules_files {
         for key in rules.entries.iter().flat_map(|entry| &entry.public_keys) {
-            if !keys.owners(key.identity()).is_empty() {
+            // Two empty keys have nothing in common but that they are none.
+            if key.identity().is_empty() || !keys.owners(key.identity()).is_empty() {
                 continue;
             }
             let name = bindings.name_of(key).or_else(|| {

@@ -40,12 +40,17 @@ pub struct CheckOptions<'a> {
 /// Load the fleet of a project and run the rules on it. Findings that comments in the files allow are left out, and the
 /// severities of `bulkhead.toml` hold. A fleet in which everything is wrong is still `Ok`.
 pub fn check(project: &Project, options: &CheckOptions<'_>) -> Result<Report, FleetError> {
+    Ok(check_keeping_fleet(project, options)?.0)
+}
+
+/// As [`check`]; the fleet comes along.
+pub fn check_keeping_fleet(project: &Project, options: &CheckOptions<'_>) -> Result<(Report, Fleet), FleetError> {
     let start = Instant::now();
     let load = LoadOptions { rules: options.rules_files.clone(), progress: options.progress, ..LoadOptions::default() };
     let fleet = project.fleet(&load)?;
     let mut report = judge(project, &fleet, options);
     report.summary.elapsed = Some(start.elapsed());
-    Ok(report)
+    Ok((report, fleet))
 }
 
 /// Run the rules on a fleet that has been loaded; see [`check`].

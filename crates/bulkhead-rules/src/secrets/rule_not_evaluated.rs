@@ -32,7 +32,7 @@ let lib = (import <nixpkgs> { }).lib; in { \"wifi.age\".publicKeys = lib.attrVal
 { \"wifi.age\".publicKeys = builtins.attrValues hosts; }
 ```
 
-**Data.** `secrets`: the names of the secrets concerned. `secret`: the name, if it is one. `path`: the rules file, if it
+**Data.** `secrets`: the names of the secrets concerned. `secret`: the name, if it is one. `rules`: the rules file, if it
 is not known as a whole.
 ",
     check: Some(check),

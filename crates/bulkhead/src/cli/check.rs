@@ -9,6 +9,7 @@ use bulkhead_source::TreePath;
 use super::args::{AuditArgs, CheckArgs, Global, ReportArgs};
 use super::progress::Meter;
 use super::{Program, output};
+use crate::check::check_keeping_fleet;
 use crate::{CheckOptions, Scope};
 
 pub fn check(program: Program, global: &Global, args: &CheckArgs) -> Result<u8> {
@@ -29,7 +30,7 @@ fn judge(root: PathBuf, global: &Global, args: &ReportArgs, options: CheckOption
     let tell = |progress| meter.tell(progress);
     // The names of keys that left are for people; machine output is the same however slow the disk is.
     let history = matches!(args.format, Format::Full | Format::Concise);
-    let report = crate::check(&project, &CheckOptions { progress: Some(&tell), history, ..options })?;
+    let (report, fleet) = check_keeping_fleet(&project, &CheckOptions { progress: Some(&tell), history, ..options })?;
     drop(meter);
     let nothing = report.summary.machines == 0 && report.summary.secrets == 0 && report.findings.is_empty();
     if nothing {
@@ -40,7 +41,10 @@ fn judge(root: PathBuf, global: &Global, args: &ReportArgs, options: CheckOption
             project.tree().describe()
         );
     }
-    output::show(&project, global, args, &report)
+    let code = output::show(&project, global, args, &report);
+    // The process ends here, and the system takes memory back faster than a million objects can be dropped.
+    std::mem::forget((fleet, project));
+    code
 }
 
 /// A path given on the command line, relative to the root. It may be relative to the current folder or to the root.
