@@ -92,7 +92,12 @@ impl Evaluator<'_> {
                 self.update(left_value, right_value, pos)
             }
             Op::Add => {
-                let left_value = self.eval(code, env, left)?;
+                let mut left_value = self.eval(code, env, left)?;
+                // The left side becomes a string before the right side is looked at.
+                if !matches!(left_value, Value::Int(..) | Value::Float(..) | Value::Path(..) | Value::String(..)) {
+                    let text = self.coerce_to_string(&left_value, CoerceMode::Interpolate, code.pos(left))?;
+                    left_value = Value::String(text, code.pos(left));
+                }
                 let right_value = self.eval(code, env, right)?;
                 self.add(&left_value, &right_value, pos, code.pos(left), code.pos(right))
             }

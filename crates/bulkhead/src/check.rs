@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bulkhead_diagnostics::{Diagnostic, Report, RuleDescription, Summary, suppress};
 use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress};
-use bulkhead_generate::secrets::{is_generated, secrets_nix};
+use bulkhead_generate::secrets as generated_secrets;
 use bulkhead_rules::{Context, History, RemovedLine, Selection, registry};
 use bulkhead_source::{GitHistory, TreePath, read_text};
 
@@ -106,10 +106,10 @@ pub fn rule_descriptions() -> Vec<RuleDescription<'static>> {
 /// What `gen-secrets` would write, where the fleet has a rules file that it wrote before.
 fn expected_rules(project: &Project, fleet: &Fleet) -> Option<String> {
     let current = read_text(project.tree(), &fleet.config.rules, 64 << 20).ok()?;
-    if !is_generated(&current) {
+    if !generated_secrets::is_generated(&current) {
         return None;
     }
-    secrets_nix(fleet).ok().map(|generated| generated.text)
+    generated_secrets::text(fleet).ok()
 }
 
 /// Findings about names in the table `rules` of `bulkhead.toml` that no rule has.

@@ -110,7 +110,8 @@ impl Generator {
 
     fn expr(&mut self, wanted: Type, depth: u32) -> String {
         if self.one_in(250) && self.may_be_wrong {
-            let other = self.any_type();
+            // Not a float: it would get into JSON, see `without_floats`.
+            let other = [Type::Int, Type::Bool, Type::Text, Type::List, Type::Set][self.below(5) as usize];
             return self.leaf(other);
         }
         if self.one_in(300) {
@@ -160,6 +161,10 @@ impl Generator {
         {
             return name;
         }
+        self.literal(wanted)
+    }
+
+    fn literal(&mut self, wanted: Type) -> String {
         match wanted {
             Type::Int => match self.below(12) {
                 0 => "9007199254740993".to_owned(),
@@ -345,7 +350,7 @@ impl Generator {
                 self.expr(Type::Int, depth),
                 self.below(2)
             ),
-            14 => format!("({}.a or {})", self.expr(Type::Set, depth), self.expr(Type::Int, depth)),
+            14 => format!("(builtins.bitOr 0 ({}.a or {}))", self.expr(Type::Set, depth), self.expr(Type::Int, depth)),
             15 => format!(
                 "(builtins.getAttr \"k\" ({} // {{ k = {}; }}))",
                 self.expr(Type::Set, depth),
@@ -442,8 +447,8 @@ impl Generator {
                     "[ \"1\" \"\" ]",
                 ]);
                 let count = from.matches('"').count() / 2;
-                // Before 2.15 replacements are evaluated also where they are not used: these have no way to fail.
-                let to: Vec<String> = (0..count).map(|_| self.leaf(Type::Text)).collect();
+                // Nix 2.8 evaluates replacements also where they are not used: these have no way to fail.
+                let to: Vec<String> = (0..count).map(|_| self.literal(Type::Text)).collect();
                 format!("(builtins.replaceStrings {from} [ {} ] {})", to.join(" "), self.ascii(depth))
             }
             10 | 11 => format!("(builtins.toJSON {})", self.data(depth)),

@@ -113,6 +113,7 @@ pub const CASES: &[(&str, &str)] = &[
     // Strings out of other values.
     ("\"${{ outPath = \"o\"; }} ${{ __toString = s: s.n; n = \"n\"; }}\"", "\"o n\""),
     ("toString [ 1 1.5 true false null \"a\" [ [ ] 2 ] ]", "\"1 1.500000 1   a 2\""),
+    ("{ outPath = \"a\"; } + \"b\"", "\"ab\""),
     // Assertions.
     ("assert 1 < 2; \"fine\"", "\"fine\""),
     // Operators bind as in Nix.

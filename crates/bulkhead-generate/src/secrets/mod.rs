@@ -79,6 +79,14 @@ pub fn secrets_nix(fleet: &Fleet) -> Result<SecretsNix, Vec<Diagnostic>> {
     Ok(SecretsNix { text: write::text(fleet, &plan), warnings: plan.warnings, rekey, undecided })
 }
 
+/// The text of [`secrets_nix`] alone, without looking at the `.age` files.
+///
+/// # Errors
+/// Those of [`secrets_nix`].
+pub fn text(fleet: &Fleet) -> Result<String, Vec<Diagnostic>> {
+    Ok(write::text(fleet, &Plan::new(fleet)?))
+}
+
 /// The generated `secrets.nix` of a fleet against the one that is there (`None` where there is none); nothing if they
 /// are the same.
 ///
