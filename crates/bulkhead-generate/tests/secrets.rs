@@ -205,9 +205,9 @@ error secrets.nix: `secrets.nix` is written by hand and says who may read which 
 }
 
 #[test]
-fn an_empty_fleet_has_empty_rules() {
-    let text = secrets_nix(&Files::default().fleet()).unwrap().text;
-    assert!(text.ends_with("\n{ }\n"), "{text}");
+fn nothing_is_generated_from_nothing() {
+    let findings = lines(&secrets_nix(&Files::default().fleet()).unwrap_err());
+    assert!(findings.contains("there is nothing to generate rules from"), "{findings}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn arguments(given: &[String]) -> Vec<String> {
         arguments.extend(["--color".to_owned(), "always".to_owned()]);
     }
     if cargo.is_empty() {
-        arguments.push("--workspace".to_owned());
+        arguments.extend(["--workspace".to_owned(), "--no-fail-fast".to_owned()]);
     }
     arguments.extend(cargo.iter().cloned());
     arguments.extend(["--".to_owned(), "--show-output".to_owned()]);
