@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn arguments_of_cargo_and_of_the_tests_stay_apart() {
         let given = |words: &str| arguments(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).join(" ");
-        assert!(given("").ends_with("--workspace -- --show-output"));
+        assert!(given("").ends_with("--workspace --no-fail-fast -- --show-output"));
         assert!(given("-p bulkhead-age").ends_with("-p bulkhead-age -- --show-output"));
         assert!(given("--doc -- one two").ends_with("--doc -- --show-output one two"));
     }
