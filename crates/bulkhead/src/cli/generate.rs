@@ -73,7 +73,8 @@ pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8>
     let current = current(&project, &path)?;
     let library = docs::read_library(project.tree(), project.world(), &fleet.config);
     let layout = docs::layout(&fleet, project.tree());
-    let commands = docs::default_commands(program.name);
+    // A document must not depend on which of the programs wrote it.
+    let commands = docs::default_commands("bulkhead");
     let input = DocsInput { fleet: &fleet, library: &library, layout: &layout, commands: &commands };
     let text = match docs::update(current.as_deref(), &input) {
         Ok(text) => text,
