@@ -100,7 +100,14 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
         // Most files are neither; building their paths would cost more than all else here.
         let interest = match entry.kind {
             FileKind::Directory => Interest::Folder,
-            FileKind::Other => continue,
+            FileKind::Other => {
+                if name.contains(char::REPLACEMENT_CHARACTER) {
+                    found
+                        .findings
+                        .push(unreadable(folder, format!("`{name}` in `{folder}` has a name that is not UTF-8")));
+                }
+                continue;
+            }
             FileKind::Regular => interest(name),
             FileKind::Symlink if is_result_link(name) => continue,
             FileKind::Symlink => interest(name),
@@ -113,6 +120,9 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
         }
         let Ok(path) = folder.join(name) else { continue };
         if config.is_ignored(&path) {
+            continue;
+        }
+        if interest_is_unreadable(tree, config, &path, entry.kind, &interest, found) {
             continue;
         }
         if is_link && points_to_folder(tree, &path) {
@@ -131,6 +141,44 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
     }
 }
 
+/// What would be read if it were what it should be: a folder behind a link, a link to nowhere, a folder in place of a
+/// file. It must not look as if it were not there.
+fn interest_is_unreadable(
+    tree: &dyn FileTree,
+    config: &Config,
+    path: &TreePath,
+    kind: FileKind,
+    interest: &Interest,
+    found: &mut Inventory,
+) -> bool {
+    let in_layout = path.starts_with(&config.machines) || path.starts_with(&config.secrets);
+    if kind == FileKind::Directory && in_layout && path.name() == PROPERTIES_FILE {
+        found.findings.push(unreadable(path, format!("`{path}` is a directory; a file belongs here")));
+        return true;
+    }
+    if kind != FileKind::Symlink || !in_layout {
+        return false;
+    }
+    match tree.resolve(path) {
+        // A file that is read by its name reports this itself.
+        Err(error) if matches!(interest, Interest::None | Interest::MaybeKey) => {
+            found.findings.push(unreadable(path, error.to_string()));
+            true
+        }
+        Ok(_) if (*path == config.machines || *path == config.secrets) && points_to_folder(tree, path) => {
+            let message = format!("`{path}` is a symbolic link; folders behind links are not read");
+            let help = "put the folder here, or name the one it points to in bulkhead.toml: [layout]";
+            found.findings.push(unreadable(path, message).with_help(help));
+            true
+        }
+        _ => false,
+    }
+}
+
+fn unreadable(path: &TreePath, message: String) -> Diagnostic {
+    Diagnostic::new("unreadable-file", Severity::Error, Place::file(path.to_arc()), message)
+}
+
 enum Interest {
     Folder,
     Properties,
@@ -147,7 +195,7 @@ fn interest(name: &str) -> Interest {
     }
     let Some((stem, extension)) = name.rsplit_once('.') else { return Interest::MaybeKey };
     match extension {
-        "age" if !stem.is_empty() => Interest::Age,
+        extension if extension.eq_ignore_ascii_case("age") && !stem.is_empty() => Interest::Age,
         "nix" => Interest::Nix,
         "pub" if !stem.is_empty() => Interest::PublicKey,
         // Text that people write or tools generate, and pictures: where a key in it is an example or a test, and where

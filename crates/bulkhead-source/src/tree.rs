@@ -22,7 +22,8 @@ pub enum FileKind {
 /// One name in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The name, one path part. Names that are not UTF-8 are not listed (they can't be committed as Nix paths).
+    /// The name, one path part. A name that is not UTF-8 has U+FFFD for what is wrong and is of the kind
+    /// [`FileKind::Other`]: it can't be opened, but it is there.
     pub name: Arc<str>,
     /// What the name stands for.
     pub kind: FileKind,

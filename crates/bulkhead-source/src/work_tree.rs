@@ -280,9 +280,10 @@ impl FileTree for WorkTree {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(failure(path, words(&error))),
             };
-            if let Some(name) = entry.file_name().to_str() {
-                entries.push(Entry { name: Arc::from(name), kind });
-            }
+            entries.push(match entry.file_name().to_str() {
+                Some(name) => Entry { name: Arc::from(name), kind },
+                None => Entry { name: Arc::from(entry.file_name().to_string_lossy()), kind: FileKind::Other },
+            });
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);

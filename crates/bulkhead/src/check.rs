@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bulkhead_diagnostics::{Diagnostic, Report, RuleDescription, Summary, suppress};
+use bulkhead_diagnostics::{Diagnostic, Place, Report, RuleDescription, Severities, Severity, Summary, suppress};
 use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress};
 use bulkhead_generate::secrets as generated_secrets;
 use bulkhead_rules::{Context, History, RemovedLine, Selection, registry};
@@ -56,9 +56,9 @@ pub fn check_keeping_fleet(project: &Project, options: &CheckOptions<'_>) -> Res
 /// Run the rules on a fleet that has been loaded; see [`check`].
 pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Report {
     let history = if options.history { project.tree().root().map(LazyHistory::new) } else { None };
-    let expected = match options.scope {
+    let (expected, refusal) = match options.scope {
         Scope::All => expected_rules(project, fleet),
-        Scope::Secrets => None,
+        Scope::Secrets => (None, None),
     };
     let selection = match options.scope {
         Scope::All => Selection::All,
@@ -78,9 +78,10 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
         }
     };
     findings.extend(bulkhead_rules::run(&context, selection));
+    findings.extend(refusal);
 
     let known: Vec<&str> = registry().iter().map(|rule| rule.name).collect();
-    let severities = &project.config().toml.rules;
+    let severities = &judging(&project.config().toml.rules);
     let sources = project.sources();
     let files = files_with_allows(fleet, &findings);
     let ran = |name: &str| !severities.is_off(name) && bulkhead_rules::find(name).is_ok_and(|rule| selection.has(rule));
@@ -103,35 +104,58 @@ pub fn rule_descriptions() -> Vec<RuleDescription<'static>> {
     registry().iter().map(|rule| rule.description()).collect()
 }
 
-/// What `gen-secrets` would write, where the fleet has a rules file that it wrote before.
-fn expected_rules(project: &Project, fleet: &Fleet) -> Option<String> {
-    let current = read_text(project.tree(), &fleet.config.rules, 64 << 20).ok()?;
-    if !generated_secrets::is_generated(&current) {
-        return None;
+/// What `gen-secrets` would write, where the fleet has a rules file that it wrote before; if it would refuse, a finding
+/// that says so, since nobody can tell then whether the file is up to date.
+fn expected_rules(project: &Project, fleet: &Fleet) -> (Option<String>, Option<Diagnostic>) {
+    let current = read_text(project.tree(), &fleet.config.rules, 64 << 20);
+    if !current.is_ok_and(|current| generated_secrets::is_generated(&current)) {
+        return (None, None);
     }
-    generated_secrets::text(fleet).ok()
+    let refusals = match generated_secrets::text(fleet) {
+        Ok(text) => return (Some(text), None),
+        Err(refusals) => refusals,
+    };
+    let place = Place::file(fleet.config.rules.to_arc());
+    let message =
+        format!("can't tell whether `{}` is up to date: gen-secrets would refuse to write it", fleet.config.rules);
+    let mut finding = Diagnostic::new("secrets-nix-outdated", Severity::Undecided, place, message);
+    for refusal in refusals.iter().take(3) {
+        finding = finding.with_related(refusal.place.clone(), refusal.message.clone());
+    }
+    (None, Some(finding.with_help("correct what is marked, then run: bulkhead gen-secrets")))
 }
 
-/// Findings about names in the table `rules` of `bulkhead.toml` that no rule has.
+/// Rules that say what can't be read or judged. Without them the others would pass in silence, so they stay on.
+const ALWAYS_ON: [&str; 7] =
+    ["config", "nix-evaluation", "nix-syntax", "rule-not-evaluated", "schema", "unknown-value", "unreadable-file"];
+
+/// The severities that hold: those of `bulkhead.toml`, without what can't be switched off.
+fn judging(written: &Severities) -> Severities {
+    let mut severities = written.clone();
+    severities.rules.retain(|name, _| !(written.is_off(name) && ALWAYS_ON.contains(&name.as_str())));
+    severities
+}
+
+/// Findings about the table `rules` of `bulkhead.toml`: names that no rule has, and rules that can't be switched off.
 fn unknown_rules(project: &Project, known: &[&str]) -> Vec<Diagnostic> {
     let config = project.config();
-    config
-        .toml
-        .rules
-        .unknown(known)
-        .into_iter()
-        .map(|(name, near)| {
-            let place = config.key_of(&["rules", name]);
-            let message = format!("`{name}` is no rule");
-            let finding = Diagnostic::new("config", bulkhead_diagnostics::Severity::Error, place, message);
-            match near {
-                Some(near) => finding.with_help(format!("did you mean `{near}`?")),
-                None => {
-                    finding.with_help(format!("`bulkhead explain` lists the rules; {CONFIG_FILE} sets their severity"))
-                }
-            }
-        })
-        .collect()
+    let off = ALWAYS_ON.iter().filter(|name| config.toml.rules.is_off(name)).map(|name| {
+        let message = format!("`{name}` can't be switched off: what can't be judged would look as if it were fine");
+        let place = config.key_of(&["rules", name]);
+        Diagnostic::new("config", Severity::Error, place, message)
+            .with_help(format!("allow a single finding where it is: # bulkhead: allow({name}) reason"))
+    });
+    let mut findings: Vec<Diagnostic> = off.collect();
+    findings.extend(config.toml.rules.unknown(known).into_iter().map(|(name, near)| {
+        let place = config.key_of(&["rules", name]);
+        let message = format!("`{name}` is no rule");
+        let finding = Diagnostic::new("config", Severity::Error, place, message);
+        match near {
+            Some(near) => finding.with_help(format!("did you mean `{near}`?")),
+            None => finding.with_help(format!("`bulkhead explain` lists the rules; {CONFIG_FILE} sets their severity")),
+        }
+    }));
+    findings
 }
 
 /// The files whose comments may allow findings: those that the fleet is read from, and those that findings name.

@@ -144,3 +144,52 @@ fn wrong_types_everywhere() {
         assert_eq!(check(&fleet).code, 1, "{value}");
     }
 }
+
+#[test]
+fn what_can_not_be_read_does_not_look_as_if_it_were_not_there() {
+    let outside = Folder::empty();
+    let fleet = Folder::fleet();
+    std::fs::rename(fleet.path().join("secrets"), outside.path().join("secrets")).unwrap();
+    symlink(outside.path().join("secrets"), fleet.path().join("secrets")).unwrap();
+    found(&check(&fleet), "unreadable-file", "secrets");
+
+    let fleet = Folder::fleet();
+    std::fs::rename(fleet.path().join("secrets"), fleet.path().join("elsewhere")).unwrap();
+    symlink("elsewhere", fleet.path().join("secrets")).unwrap();
+    found(&check(&fleet), "unreadable-file", "symbolic link");
+
+    let fleet = Folder::fleet();
+    std::fs::create_dir_all(fleet.path().join("machines/new/properties.nix")).unwrap();
+    found(&check(&fleet), "unreadable-file", "machines/new/properties.nix");
+
+    let fleet = Folder::fleet();
+    let name = std::os::unix::ffi::OsStringExt::from_vec(b"ponyo\xff".to_vec());
+    let name: std::ffi::OsString = name;
+    std::fs::create_dir(fleet.path().join("machines").join(name)).unwrap();
+    found(&check(&fleet), "unreadable-file", "not UTF-8");
+
+    let fleet = Folder::fleet();
+    std::fs::copy(fleet.path().join("secrets/wifi.age"), fleet.path().join("secrets/OLD.AGE")).unwrap();
+    assert_eq!(check(&fleet).rules(), ["secret-without-rule"]);
+}
+
+#[test]
+fn what_says_that_nothing_can_be_judged_stays_on() {
+    let fleet = Folder::fleet();
+    let config = fleet.read("bulkhead.toml");
+    fleet.write("bulkhead.toml", format!("{config}\n[rules]\nnix-syntax = \"off\"\n"));
+    fleet.write(KIF, "{ hostNames = ");
+    let run = check(&fleet);
+    found(&run, "nix-syntax", KIF);
+    found(&run, "config", "can't be switched off");
+}
+
+#[test]
+fn rules_that_can_not_be_generated_are_not_taken_for_up_to_date() {
+    let fleet = Folder::fleet();
+    fleet.change("secrets/properties.nix", "\"pia\"", "\"pai\"");
+    let run = check(&fleet);
+    let json = run.json();
+    let outdated = json["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "secrets-nix-outdated").unwrap();
+    assert_eq!(outdated["severity"], "undecided");
+}

@@ -1,5 +1,6 @@
 //! The folders that a flat list of git's paths stands for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::links::PATH_LIMIT;
@@ -107,8 +108,7 @@ impl Builder {
         Builder { folders: vec![Vec::new()], open: Vec::new(), files: 0 }
     }
 
-    /// Add a file. Paths that can't be [`TreePath`]s (not UTF-8, or with a `..` that git itself would refuse to check
-    /// out) are left out. Fails when the listing grows out of all proportion.
+    /// Add a file. Paths with a `..`, which git itself would refuse to check out, are left out. Fails when the listing grows out of all proportion.
     pub fn add(&mut self, path: &[u8], node: Node) -> Result<(), String> {
         self.files += 1;
         if self.files > FILE_LIMIT {
@@ -117,7 +117,16 @@ impl Builder {
         if path.len() > PATH_LIMIT {
             return Err(format!("it has a path of {} bytes; at most {PATH_LIMIT} are possible", path.len()));
         }
-        let Ok(path) = std::str::from_utf8(path) else { return Ok(()) };
+        // What is not UTF-8 can't be opened, but it is there: up to the first part that is wrong.
+        let (path, node) = match String::from_utf8_lossy(path) {
+            Cow::Borrowed(path) => (Cow::Borrowed(path), node),
+            Cow::Owned(path) => {
+                let wrong = path.find(char::REPLACEMENT_CHARACTER).unwrap_or(path.len());
+                let end = path[wrong..].find('/').map_or(path.len(), |length| wrong + length);
+                (Cow::Owned(path[..end].to_owned()), Node::Other)
+            }
+        };
+        let path = &*path;
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Ok(());
         }
@@ -145,7 +154,9 @@ impl Builder {
     }
 
     fn insert(&mut self, folder: u32, child: Child) {
-        if let Some(children) = self.folders.get_mut(folder as usize) {
+        if let Some(children) = self.folders.get_mut(folder as usize)
+            && children.last().is_none_or(|last| last.name != child.name)
+        {
             children.push(child);
         }
     }
@@ -199,7 +210,7 @@ mod tests {
     #[test]
     fn paths_that_git_would_not_check_out_are_left_out() {
         let listing = listing(&[b"../x", b"/etc", b"a/../../x", b"a//b", b"./c", b"", b"b\xff/c", b"d"]);
-        assert_eq!(names(&listing, 0), ["d"]);
+        assert_eq!(names(&listing, 0), ["b\u{fffd}", "d"]);
     }
 
     #[test]
