@@ -107,18 +107,32 @@ pub fn rule_descriptions() -> Vec<RuleDescription<'static>> {
 /// What `gen-secrets` would write, where the fleet has a rules file that it wrote before; if it would refuse, a finding
 /// that says so, since nobody can tell then whether the file is up to date.
 fn expected_rules(project: &Project, fleet: &Fleet) -> (Option<String>, Option<Diagnostic>) {
-    let current = read_text(project.tree(), &fleet.config.rules, 64 << 20);
-    if !current.is_ok_and(|current| generated_secrets::is_generated(&current)) {
-        return (None, None);
+    let rules = &fleet.config.rules;
+    let finding = |severity, message: String| {
+        Diagnostic::new("secrets-nix-outdated", severity, Place::file(rules.to_arc()), message)
+    };
+    match read_text(project.tree(), rules, 64 << 20) {
+        Ok(current) if generated_secrets::is_generated(&current) => {}
+        // Where nothing is granted by convention there is nothing to generate.
+        _ if !fleet.by_convention || !fleet.secrets.iter().any(|secret| secret.is_granted()) => return (None, None),
+        Ok(_) => {
+            let message = format!(
+                "can't tell whether `{rules}` fits the fleet: its first line does not say that it is generated"
+            );
+            let help = "to let bulkhead write it: move it away, then run bulkhead gen-secrets, and compare the two";
+            return (None, Some(finding(Severity::Undecided, message).with_help(help)));
+        }
+        Err(error) => {
+            let message = format!("there are no rules that agenix could use: {error}");
+            return (None, Some(finding(Severity::Error, message).with_help("write them: bulkhead gen-secrets")));
+        }
     }
     let refusals = match generated_secrets::text(fleet) {
         Ok(text) => return (Some(text), None),
         Err(refusals) => refusals,
     };
-    let place = Place::file(fleet.config.rules.to_arc());
-    let message =
-        format!("can't tell whether `{}` is up to date: gen-secrets would refuse to write it", fleet.config.rules);
-    let mut finding = Diagnostic::new("secrets-nix-outdated", Severity::Undecided, place, message);
+    let message = format!("can't tell whether `{rules}` is up to date: gen-secrets would refuse to write it");
+    let mut finding = finding(Severity::Undecided, message);
     for refusal in refusals.iter().take(3) {
         finding = finding.with_related(refusal.place.clone(), refusal.message.clone());
     }

@@ -192,4 +192,14 @@ fn rules_that_can_not_be_generated_are_not_taken_for_up_to_date() {
     let json = run.json();
     let outdated = json["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "secrets-nix-outdated").unwrap();
     assert_eq!(outdated["severity"], "undecided");
+
+    let fleet = Folder::fleet();
+    std::fs::remove_file(fleet.path().join("secrets/secrets.nix")).unwrap();
+    found(&check(&fleet), "secrets-nix-outdated", "gen-secrets");
+
+    // Without its first line nobody can tell who wrote it, and whether it is what was generated.
+    let fleet = Folder::fleet();
+    let text = fleet.read("secrets/secrets.nix");
+    fleet.write("secrets/secrets.nix", text.lines().skip(2).collect::<Vec<_>>().join("\n"));
+    assert_eq!(check(&fleet).rules(), ["secrets-nix-outdated"]);
 }

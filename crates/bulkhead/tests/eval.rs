@@ -71,6 +71,13 @@ fn failures_point_at_the_code() {
 }
 
 #[test]
+fn a_syntax_error_on_the_command_line_is_shown() {
+    let run = Folder::empty().bulkhead(&["eval", "-E", "{ a = ; }"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("[nix-syntax]") && run.stderr.contains("{ a = ; }"), "{}", run.stderr);
+}
+
+#[test]
 fn a_revision_is_evaluated_without_a_checkout() {
     let folder = Folder::empty();
     folder.write("default.nix", "import ./b.nix").write("b.nix", "1");

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use bulkhead_diagnostics::{Diagnostic, Place, Report, Sources, Summary};
 use bulkhead_eval::data::Failure;
 use bulkhead_eval::{Argument, Input, Mount, Output, Request, World};
-use bulkhead_fleet::diagnostics_of_failure;
+use bulkhead_fleet::{Evaluate, diagnostics_of_failure};
 use bulkhead_source::{FileTree, GitTree, WorkTree, find_git_root};
 
 use super::args::{EvalArgs, Global};
@@ -147,7 +147,9 @@ impl Sources for Texts<'_> {
 fn show(global: &Global, world: &World, given: Option<(&'static str, String)>, failure: &Failure) -> Result<()> {
     use std::io::IsTerminal;
     let around = failure.place.clone().unwrap_or_else(|| Place::file("«result»"));
-    let findings: Vec<Diagnostic> = diagnostics_of_failure(failure, &around, Some(world));
+    // A text from the command line is in no file that could be parsed again for its other errors.
+    let evaluator = if given.is_some() { None } else { Some(world as &dyn Evaluate) };
+    let findings: Vec<Diagnostic> = diagnostics_of_failure(failure, &around, evaluator);
     let report = Report::new(findings, Summary::default());
     let options = bulkhead_diagnostics::RenderOptions {
         color: output::colored(global, io::stderr().is_terminal()),
