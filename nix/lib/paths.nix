@@ -205,8 +205,13 @@ rec {
         inherit name;
         value = entries.${name};
       };
+      # As the Cache Directory Tagging Specification has it; any other file of that name marks nothing.
+      signature = "Signature: 8a477f597d28d172789f06886806bc55";
+      isCache =
+        (entries."CACHEDIR.TAG" or null) == "regular"
+        && builtins.substring 0 43 (builtins.readFile (root + "/${folder}/CACHEDIR.TAG")) == signature;
     in
-    if entries ? "CACHEDIR.TAG" then
+    if isCache then
       { }
     else
       listToAttrs (map keep (filter isWanted (attrNames entries)));

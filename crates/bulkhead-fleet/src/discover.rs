@@ -79,6 +79,17 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
     found
 }
 
+const CACHE_TAG: &str = "CACHEDIR.TAG";
+
+/// How the tag of a cache folder begins, by the Cache Directory Tagging Specification. Any other file of that name marks
+/// nothing: it must not take a machine out of what is looked at.
+const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+
+fn is_cache(tree: &dyn FileTree, folder: &TreePath) -> bool {
+    let tag = folder.join(CACHE_TAG).ok().and_then(|tag| tree.read_prefix(&tag, CACHE_SIGNATURE.len() as u64).ok());
+    tag.is_some_and(|tag| tag.bytes == CACHE_SIGNATURE)
+}
+
 fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inventory, next: &mut Vec<TreePath>) {
     let entries = match tree.list(folder) {
         Ok(entries) => entries,
@@ -88,7 +99,7 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
             return;
         }
     };
-    if entries.iter().any(|entry| &*entry.name == "CACHEDIR.TAG") {
+    if entries.iter().any(|entry| &*entry.name == CACHE_TAG) && is_cache(tree, folder) {
         return;
     }
     let among_machines = folder.starts_with(&config.machines) && *folder != config.machines;

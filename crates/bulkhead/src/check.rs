@@ -131,8 +131,10 @@ fn expected_rules(project: &Project, fleet: &Fleet) -> (Option<String>, Option<D
         Ok(text) => return (Some(text), None),
         Err(refusals) => refusals,
     };
-    let message = format!("can't tell whether `{rules}` is up to date: gen-secrets would refuse to write it");
-    let mut finding = finding(Severity::Undecided, message);
+    let is_wrong = refusals.iter().any(|refusal| refusal.severity == Severity::Error);
+    let severity = if is_wrong { Severity::Error } else { Severity::Undecided };
+    let message = format!("can't tell whether `{rules}` is up to date: gen-secrets refuses to write it");
+    let mut finding = finding(severity, message);
     for refusal in refusals.iter().take(3) {
         finding = finding.with_related(refusal.place.clone(), refusal.message.clone());
     }
