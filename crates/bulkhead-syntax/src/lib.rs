@@ -1,12 +1,11 @@
 //! Nix source text to a compact syntax tree.
 //!
-//! This is the only crate that names rnix or rowan: [`parse`] reads a text with them, lowers the result to an
-//! [`Ast`] and drops theirs. It accepts what Nix 2.18 and its successors accept without experimental features, and
+//! This is the only crate that names rnix: [`parse`] cuts a text into rnix's tokens, checks their grammar, and builds
+//! and lowers a tree of them. It accepts what Nix 2.18 and its successors accept without experimental features, and
 //! reports everything else with a place. No text makes it panic or overflow the stack.
 //!
-//! Refused although Nix takes them: nesting beyond 500 levels, more than 250,000 operators or arguments in a row, `!`
-//! directly after an arithmetic operator (`1 + !x`), tens of characters of operators without any space, NUL in
-//! strings, and texts beyond 64 MiB.
+//! Refused although Nix takes them: nesting beyond 500 levels, more than 250,000 operators or arguments in a row, tens
+//! of characters of operators without any space, NUL in strings, and texts beyond 64 MiB.
 
 mod ast;
 mod docs;
@@ -17,6 +16,7 @@ mod repair;
 mod stack;
 mod symbol;
 mod tokens;
+mod tree;
 
 pub use ast::*;
 pub use symbol::Symbol;
@@ -26,9 +26,9 @@ use std::borrow::Cow;
 use bulkhead_source::{LineIndex, Span};
 
 use crate::errors::Errors;
-use crate::grammar::{Checked, Depth};
 use crate::lower::Lowered;
 use crate::repair::Offsets;
+use crate::tokens::Token;
 
 /// What is wrong with a text that is no Nix expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +48,6 @@ const MOST_REPAIRS: usize = 32;
 
 /// Longer texts are refused, in bytes.
 const MOST_TEXT: usize = 64 << 20;
-
-/// Files beyond this are kept from being interned while they are parsed.
-const INTERNED: Depth = Depth { nesting: 100, chain: 300 };
 
 /// Read a Nix expression.
 ///
@@ -95,7 +92,7 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
     if !errors.is_empty() {
         return Err(errors.into_original(&offsets));
     }
-    let Checked { depth, links, legacy_lets } = grammar::check(&readable, &tokens.tokens, &mut errors);
+    let depth = grammar::check(&readable, &tokens.tokens, &mut errors);
     if !errors.is_empty() {
         return Err(errors.into_original(&offsets));
     }
@@ -105,25 +102,7 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
         .map(|comment| Comment { span: offsets.span(comment.span.start, comment.span.end), ..comment })
         .filter(|comment| comment.span.start < comment.span.end)
         .collect();
-    drop(tokens.tokens);
-    let checked_at = offsets.clone();
-    if depth.nesting > INTERNED.nesting || depth.chain > INTERNED.chain {
-        offsets.add(&links);
-        readable = offsets.apply(text);
-    }
-    drop(links);
-    let legacy_lets: Vec<u32> = legacy_lets.into_iter().map(|start| checked_at.span(start, start).start).collect();
-    // rnix knows `let { … }` only as a whole expression; as `rec { … }` it may stand wherever Nix allows it.
-    if !legacy_lets.is_empty() {
-        let mut changed = readable.into_owned();
-        for start in &legacy_lets {
-            let start = offsets.changed(*start) as usize;
-            changed.replace_range(start..start + "let".len(), "rec");
-        }
-        readable = Cow::Owned(changed);
-    }
-
-    let lowered = match stack::run(depth, || build(&readable, &offsets, &legacy_lets, &mut errors)) {
+    let lowered = match stack::run(depth, || build(&readable, &tokens.tokens, &offsets, &mut errors)) {
         Ok(lowered) => lowered,
         Err(message) => {
             errors.push(Span::default(), message, None, None);
@@ -137,33 +116,15 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
     Ok(Ast { exprs, expr_spans, name_spans, root, globals, comments, lines, text })
 }
 
-/// Parse and lower a text whose grammar is in order; none if it has errors nevertheless.
-fn build(text: &str, offsets: &Offsets, legacy_lets: &[u32], errors: &mut Errors) -> Option<Lowered> {
-    let tree = rnix::Root::parse(text);
-    if let Some(error) = tree.errors().first() {
-        let (span, message) = describe(text, error);
-        errors.push(offsets.span(span.start, span.end), message, None, None);
-        return None;
-    }
-    let lowered = lower::lower(&tree.syntax(), offsets, legacy_lets, errors);
-    errors.is_empty().then_some(lowered)
-}
-
-/// An error of rnix that the grammar check has not foreseen. Those without a place are at the end of the text.
-fn describe(text: &str, error: &rnix::ParseError) -> (Span, String) {
-    use rnix::ParseError::*;
-    let range = match error {
-        Unexpected(range)
-        | UnexpectedExtra(range)
-        | UnexpectedWanted(_, range, _)
-        | UnexpectedDoubleBind(range)
-        | DuplicatedArgs(range, _) => Some(Span::new(range.start().into(), range.end().into())),
-        _ => None,
+/// Build and lower the tree of a text whose grammar is in order; none if it has errors nevertheless.
+fn build(text: &str, tokens: &[Token], offsets: &Offsets, errors: &mut Errors) -> Option<Lowered> {
+    let tree = match tree::build(text, tokens) {
+        Ok(tree) => tree,
+        Err(span) => {
+            errors.push(offsets.span(span.start, span.end), "this is not a Nix expression".to_owned(), None, None);
+            return None;
+        }
     };
-    let span = range.unwrap_or_else(|| {
-        let end = text.trim_end().len();
-        let start = text[..end].char_indices().next_back().map_or(0, |(start, _)| start);
-        Span::new(start as u32, end as u32)
-    });
-    (span, "this is not a Nix expression".to_owned())
+    let lowered = lower::lower(text, &tree, offsets, errors);
+    errors.is_empty().then_some(lowered)
 }

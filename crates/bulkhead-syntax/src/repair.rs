@@ -1,13 +1,11 @@
-//! Changing a text so that rnix reads it as Nix does, or faster, without losing where things were.
+//! Changing a text so that rnix cuts it into the tokens that Nix sees, without losing where things were.
 
 use std::borrow::Cow;
 
 use bulkhead_source::Span;
 
-/// What is put into a text. It ends a comment and separates tokens, and it adds three tokens to its node: rowan does
-/// not intern nodes with more than three, nor those around them. (Interning takes time that grows with the square of
-/// the depth of a tree.)
-const BREAK: &str = "\n/**/\n";
+/// What is put into a text: it ends a comment and separates tokens.
+const BREAK: &str = "\n";
 
 /// Byte offsets of a text into which [`BREAK`]s were put.
 #[derive(Clone, Default)]
@@ -49,12 +47,6 @@ impl Offsets {
             return Span::new(start, end);
         }
         Span::new(self.original(start), self.original(end))
-    }
-
-    /// Where byte `offset` of the original text is in the changed one.
-    pub(crate) fn changed(&self, offset: u32) -> u32 {
-        let before = self.inserted.partition_point(|place| *place <= offset);
-        offset + (before * BREAK.len()) as u32
     }
 
     fn original(&self, offset: u32) -> u32 {

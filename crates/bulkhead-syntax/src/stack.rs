@@ -2,12 +2,9 @@
 
 use crate::grammar::Depth;
 
-/// Stack that one level of nesting may take in rnix, in lowering and in dropping the tree, in bytes. Measured without
-/// optimisation, and doubled.
+/// Stack that one level of nesting may take while the tree is built and lowered, in bytes. Measured without optimisation,
+/// and doubled. Rows of operators and arguments take none.
 const LEVEL: usize = 10 << 10;
-
-/// Stack that one more operator or argument in a row may take, in bytes, measured likewise.
-const LINK: usize = 1 << 10;
 
 /// So much stack is expected to be free wherever a file is parsed, in bytes.
 const FREE: usize = 768 << 10;
@@ -17,7 +14,7 @@ const FREE: usize = 768 << 10;
 /// # Errors
 /// A message, if the system gives no thread with such a stack.
 pub(crate) fn run<T: Send>(depth: Depth, task: impl FnOnce() -> T + Send) -> Result<T, String> {
-    let need = depth.nesting as usize * LEVEL + depth.chain as usize * LINK;
+    let need = depth.nesting as usize * LEVEL;
     if need <= FREE {
         return Ok(task());
     }

@@ -172,7 +172,6 @@ fn expressions() {
         ("[ x: x ]", "x", "a function must be in parentheses here"),
         ("f { a }: a", "{", "a function must be in parentheses here"),
         ("1 + if a then b else c", "if", "`if` must be in parentheses here"),
-        ("1 + !a", "!", "`!` must be in parentheses here"),
         ("a |> b", "|>", "`|>` is a pipe operator, which Nix refuses unless an experimental feature is on"),
         ("${a}", "${", "unexpected `${`"),
         ("./a ${b}", "${", "unexpected `${` after the end of the expression"),

@@ -1,9 +1,8 @@
 //! Whether the tokens of a file follow Nix's grammar (`parser.y`), and how deep they nest.
 //!
-//! rnix recovers from errors, mostly without saying where they are, and takes some things that Nix refuses; and it
-//! recurses. So the tokens are first run through an automaton with its own stack. It reports errors in Nix's
-//! vocabulary with their places, and measures the nesting, so that the recursion of everything after it has a known
-//! depth. rnix then only sees texts that are in order.
+//! The tokens are run through an automaton with its own stack. It reports errors in Nix's vocabulary with their places,
+//! goes on after them, and measures the nesting, so that the recursion of everything after it has a known depth.
+//! [`crate::tree`] then only sees tokens that are in order.
 
 mod names;
 mod report;
@@ -23,24 +22,14 @@ pub(crate) struct Depth {
     pub(crate) chain: u32,
 }
 
-/// Deeper nesting is refused. nixpkgs stays below half of it, and rnix refuses 512 levels.
+/// Deeper nesting is refused. nixpkgs stays below half of it.
 pub(crate) const MOST_NESTING: u32 = 500;
 
 /// Longer chains of operators or arguments are refused.
 pub(crate) const MOST_CHAIN: u32 = 250_000;
 
-/// What [`check`] finds out; only good if it adds no error.
-pub(crate) struct Checked {
-    pub(crate) depth: Depth,
-    /// Where the parts of expressions begin that make the tree deeper, ascending: byte offsets at which white space is
-    /// harmless.
-    pub(crate) links: Vec<u32>,
-    /// Where the `let` of each `let { … }` begins, ascending.
-    pub(crate) legacy_lets: Vec<u32>,
-}
-
-/// Check the tokens of a file.
-pub(crate) fn check(text: &str, tokens: &[Token], errors: &mut Errors) -> Checked {
+/// Check the tokens of a file, and measure how deep it nests; that is only good if no error is added.
+pub(crate) fn check(text: &str, tokens: &[Token], errors: &mut Errors) -> Depth {
     let mut checker = Checker {
         text,
         tokens,
@@ -50,14 +39,12 @@ pub(crate) fn check(text: &str, tokens: &[Token], errors: &mut Errors) -> Checke
         here: Depth::default(),
         deepest: Depth::default(),
         order: Order::default(),
-        links: Vec::new(),
-        legacy_lets: Vec::new(),
         errors,
     };
     while checker.state != State::Done {
         checker.step();
     }
-    Checked { depth: checker.deepest, links: checker.links, legacy_lets: checker.legacy_lets }
+    checker.deepest
 }
 
 /// What comes next.
@@ -176,8 +163,6 @@ struct Checker<'a> {
     here: Depth,
     deepest: Depth,
     order: Order,
-    links: Vec<u32>,
-    legacy_lets: Vec<u32>,
     errors: &'a mut Errors,
 }
 
@@ -207,7 +192,7 @@ impl Checker<'_> {
         self.frames.push(Frame { kind, open, here: self.here, order: self.order });
         self.order = Order::default();
         if levels > 0 {
-            self.nest(open + 1);
+            self.nest();
         }
     }
 
@@ -226,9 +211,8 @@ impl Checker<'_> {
         self.order = Order::default();
     }
 
-    /// One level more, for the expression that begins at token `start`.
-    fn nest(&mut self, start: usize) {
-        self.link(start);
+    /// One level more.
+    fn nest(&mut self) {
         self.here.nesting += 1;
         self.deepest.nesting = self.deepest.nesting.max(self.here.nesting);
         if self.here.nesting > MOST_NESTING {
@@ -238,18 +222,10 @@ impl Checker<'_> {
 
     /// One operator or argument more, which is the current token.
     fn chain(&mut self) {
-        self.link(self.at);
         self.here.chain += 1;
         self.deepest.chain = self.deepest.chain.max(self.here.chain);
         if self.here.chain > MOST_CHAIN {
             self.too_long();
-        }
-    }
-
-    fn link(&mut self, start: usize) {
-        let Some(token) = self.tokens.get(start) else { return };
-        if self.links.last().is_none_or(|last| *last < token.span.start) {
-            self.links.push(token.span.start);
         }
     }
 
@@ -282,7 +258,7 @@ impl Checker<'_> {
         match (self.peek(0), self.peek(1)) {
             (Some(TOKEN_IDENT), Some(TOKEN_COLON)) => {
                 self.at += 1;
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             (Some(TOKEN_IDENT), Some(TOKEN_AT)) => {
@@ -314,45 +290,29 @@ impl Checker<'_> {
                 self.take(State::Expression);
             }
             (Some(TOKEN_INVERT), _) => {
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Operand);
             }
             _ => self.operand(),
         }
     }
 
-    /// `{` begins a pattern if what follows can't begin a set.
     fn is_pattern(&self) -> bool {
-        matches!(
-            (self.peek(1), self.peek(2)),
-            (Some(TOKEN_IDENT), Some(TOKEN_COMMA | TOKEN_QUESTION | TOKEN_R_BRACE))
-                | (Some(TOKEN_ELLIPSIS), Some(TOKEN_R_BRACE))
-                | (Some(TOKEN_R_BRACE), Some(TOKEN_COLON | TOKEN_AT))
-        )
+        is_pattern(self.tokens, self.at)
     }
 
     fn begins_argument(&self, kind: SyntaxKind) -> bool {
-        kind.is_fn_arg() || kind == TOKEN_LET && self.peek(1) == Some(TOKEN_L_BRACE)
+        begins_argument(kind, self.peek(1))
     }
 
     fn operand(&mut self) {
         match self.peek(0) {
-            Some(TOKEN_SUB) => {
-                self.nest(self.at + 1);
-                self.take(State::Operand);
-            }
-            // rnix knows `!` only where its operand may be a sum.
-            Some(TOKEN_INVERT) if !self.follows_tight_operator() => {
-                self.nest(self.at + 1);
+            Some(TOKEN_SUB | TOKEN_INVERT) => {
+                self.nest();
                 self.take(State::Operand);
             }
             _ => self.simple(State::After(After::SIMPLE)),
         }
-    }
-
-    fn follows_tight_operator(&self) -> bool {
-        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        last.is_some_and(|last| matches!(last.kind, TOKEN_ADD | TOKEN_SUB | TOKEN_MUL | TOKEN_DIV | TOKEN_CONCAT))
     }
 
     fn element(&mut self) {
@@ -362,7 +322,7 @@ impl Checker<'_> {
             return self.take(State::After(After::SIMPLE));
         }
         // The list is one level; its elements are not deeper than each other.
-        self.nest(self.at);
+        self.nest();
         if self.state != State::Done {
             self.simple(State::After(After { operator: false, ..After::SIMPLE }));
         }
@@ -392,7 +352,6 @@ impl Checker<'_> {
                 self.take(State::Entry);
             }
             Some(TOKEN_LET) if self.peek(1) == Some(TOKEN_L_BRACE) => {
-                self.legacy_lets.extend(self.tokens.get(self.at).map(|token| token.span.start));
                 self.at += 1;
                 self.push(FrameKind::Set, self.at, 0);
                 self.take(State::Entry);
@@ -443,7 +402,7 @@ impl Checker<'_> {
             }
             TOKEN_QUESTION if after.operator => {
                 if after == After::TESTED {
-                    self.nest(self.at);
+                    self.nest();
                 }
                 self.take(State::Name(PathOf::Test));
             }
@@ -492,12 +451,12 @@ impl Checker<'_> {
             }
             (FrameKind::With | FrameKind::Assert, Some(TOKEN_SEMICOLON)) => {
                 self.pop();
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             (FrameKind::Condition, Some(TOKEN_THEN)) => {
                 self.rewind();
-                self.nest(self.at + 1);
+                self.nest();
                 if let Some(frame) = self.frames.last_mut() {
                     frame.kind = FrameKind::Consequence;
                 }
@@ -505,7 +464,7 @@ impl Checker<'_> {
             }
             (FrameKind::Consequence, Some(TOKEN_ELSE)) => {
                 self.pop();
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             (FrameKind::Pattern { .. }, Some(TOKEN_COMMA)) => {
@@ -565,6 +524,22 @@ impl Checker<'_> {
             _ => self.operand_done(After::SIMPLE),
         }
     }
+}
+
+/// Whether the `{` at token `at` begins the pattern of a function: what follows can't begin a set.
+pub(crate) fn is_pattern(tokens: &[Token], at: usize) -> bool {
+    let peek = |ahead: usize| tokens.get(at + ahead).map(|token| token.kind);
+    matches!(
+        (peek(1), peek(2)),
+        (Some(TOKEN_IDENT), Some(TOKEN_COMMA | TOKEN_QUESTION | TOKEN_R_BRACE))
+            | (Some(TOKEN_ELLIPSIS), Some(TOKEN_R_BRACE))
+            | (Some(TOKEN_R_BRACE), Some(TOKEN_COLON | TOKEN_AT))
+    )
+}
+
+/// Whether a token, and the one after it, begin an argument or an element of a list.
+pub(crate) fn begins_argument(kind: SyntaxKind, next: Option<SyntaxKind>) -> bool {
+    kind.is_fn_arg() || kind == TOKEN_LET && next == Some(TOKEN_L_BRACE)
 }
 
 /// How tightly a binary operator binds, as far as chains of it may be refused.

@@ -15,7 +15,7 @@ impl Checker<'_> {
             }
             (FrameKind::Let, Some(TOKEN_IN)) => {
                 self.pop();
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             (_, Some(TOKEN_INHERIT)) => {
@@ -29,7 +29,7 @@ impl Checker<'_> {
             }
             (_, Some(TOKEN_IDENT | TOKEN_OR | TOKEN_STRING_START | TOKEN_INTERPOL_START)) => {
                 self.push(FrameKind::Value, self.at, 0);
-                self.nest(self.at);
+                self.nest();
                 if self.state != State::Done {
                     self.state = State::Name(PathOf::Definition);
                 }
@@ -61,14 +61,14 @@ impl Checker<'_> {
             (PathOf::Inherit, _) => self.state = State::Name(of),
             (PathOf::Definition, Some(TOKEN_DOT)) => {
                 // `a.b = c;` is a set in a set.
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Name(of));
             }
             (_, Some(TOKEN_DOT)) => self.take(State::Name(of)),
             (PathOf::Definition, Some(TOKEN_ASSIGN)) => self.take(State::Expression),
             (PathOf::Definition, _) => self.no_value(),
             (PathOf::Selection, Some(TOKEN_OR)) => {
-                self.nest(self.at + 1);
+                self.nest();
                 self.at += 1;
                 if self.state != State::Done {
                     self.simple(self.after_default());
@@ -93,7 +93,7 @@ impl Checker<'_> {
             }
             (Some(TOKEN_IDENT), Some(TOKEN_QUESTION)) => {
                 self.at += 1;
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             (Some(TOKEN_IDENT), Some(TOKEN_COMMA)) => {
@@ -113,7 +113,7 @@ impl Checker<'_> {
         match (self.peek(0), self.peek(1)) {
             (Some(TOKEN_COLON), _) => {
                 self.pop();
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             (Some(TOKEN_AT), Some(TOKEN_IDENT)) if !bound => {
@@ -122,7 +122,7 @@ impl Checker<'_> {
                     return self.unexpected("`:`");
                 }
                 self.pop();
-                self.nest(self.at + 1);
+                self.nest();
                 self.take(State::Expression);
             }
             _ => self.no_function_body(bound),

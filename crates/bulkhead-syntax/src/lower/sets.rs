@@ -5,22 +5,22 @@
 //! as sets (in parentheses too), and the set written first decides whether the whole is recursive.
 
 use bulkhead_source::Span;
-use rnix::SyntaxKind::{self, *};
-use rnix::SyntaxNode;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-use super::{Lowerer, is_expression, strip_parens};
+use super::Lowerer;
+use crate::tree::{Kind, Node};
 use crate::{Attr, AttrName, AttrSet, AttrValue, DynamicAttr, Expr, ExprId, NameId, Symbol};
 
 /// A part of an attribute path.
-#[derive(Clone)]
-pub(super) enum Name {
+#[derive(Clone, Copy)]
+pub(super) enum Name<'t> {
     Static(Symbol, Span),
     /// The expression that computes it.
-    Dynamic(SyntaxNode, Span),
+    Dynamic(Node<'t>, Span),
 }
 
-impl Name {
+impl Name<'_> {
     fn span(&self) -> Span {
         match self {
             Name::Static(_, span) | Name::Dynamic(_, span) => *span,
@@ -29,35 +29,35 @@ impl Name {
 }
 
 /// What an attribute is bound to, before it is lowered.
-enum Value {
-    Expr(SyntaxNode),
-    Set(Box<RawSet>),
+enum Value<'t> {
+    Expr(Node<'t>),
+    Set(Box<RawSet<'t>>),
     Inherit,
     InheritFrom(u32),
 }
 
-struct RawAttr {
+struct RawAttr<'t> {
     name: Symbol,
     key: Span,
-    value: Value,
+    value: Value<'t>,
 }
 
 /// A set whose definitions are merged, but not lowered.
-pub(super) struct RawSet {
+pub(super) struct RawSet<'t> {
     recursive: bool,
     span: Span,
-    attrs: Vec<RawAttr>,
+    attrs: Vec<RawAttr<'t>>,
     /// Where each name is in `attrs`; only for sets that are not small.
     index: FxHashMap<Symbol, usize>,
-    inherit_from: Vec<SyntaxNode>,
-    dynamic: Vec<(Name, Value)>,
+    inherit_from: Vec<Node<'t>>,
+    dynamic: Vec<(Name<'t>, Value<'t>)>,
 }
 
 /// Up to so many attributes a search through all is faster than hashing.
 const SMALL: usize = 8;
 
-impl RawSet {
-    fn new(recursive: bool, span: Span) -> RawSet {
+impl<'t> RawSet<'t> {
+    fn new(recursive: bool, span: Span) -> RawSet<'t> {
         RawSet {
             recursive,
             span,
@@ -75,7 +75,7 @@ impl RawSet {
         self.index.get(&name).copied()
     }
 
-    fn push(&mut self, attr: RawAttr) -> usize {
+    fn push(&mut self, attr: RawAttr<'t>) -> usize {
         let at = self.attrs.len();
         if at == SMALL {
             self.index = self.attrs.iter().enumerate().map(|(at, attr)| (attr.name, at)).collect();
@@ -88,15 +88,9 @@ impl RawSet {
     }
 }
 
-impl Lowerer<'_> {
-    /// `{ … }` or `rec { … }`.
-    pub(super) fn attr_set(&mut self, node: &SyntaxNode) -> ExprId {
-        let raw = self.read_set(node);
-        self.lower_set_expr(raw)
-    }
-
+impl<'t> Lowerer<'t> {
     /// `let { …, body = …; }`, which means `(rec { … }).body`.
-    pub(super) fn legacy_let(&mut self, node: &SyntaxNode) -> ExprId {
+    pub(super) fn legacy_let(&mut self, node: Node<'t>) -> ExprId {
         let span = self.span(node);
         let raw = self.read_entries(node, true);
         let base = self.lower_set_expr(raw);
@@ -106,7 +100,7 @@ impl Lowerer<'_> {
     }
 
     /// `let … in …`.
-    pub(super) fn let_in(&mut self, node: &SyntaxNode) -> ExprId {
+    pub(super) fn let_in(&mut self, node: Node<'t>) -> ExprId {
         let span = self.span(node);
         let raw = self.read_entries(node, true);
         for (name, _) in &raw.dynamic {
@@ -121,73 +115,62 @@ impl Lowerer<'_> {
         let inherited = self.inherited(&raw);
         let mark = self.scope.enter(names);
         let bindings = Box::new(self.lower_entries(raw, inherited));
-        let body = self.child(node);
+        let body = match node.children().next_back() {
+            Some(body) => self.expr(body),
+            None => self.child(node, 0),
+        };
         self.scope.leave(mark);
         self.alloc(span, Expr::Let { bindings, body })
     }
 
     /// The name that a part of an attribute path stands for.
-    pub(super) fn attr_name(&mut self, node: &SyntaxNode) -> Name {
+    pub(super) fn attr_name(&mut self, node: Node<'t>) -> Name<'t> {
         let span = self.span(node);
         match node.kind() {
-            NODE_IDENT => Name::Static(self.symbol(node), span),
+            Kind::Ident => Name::Static(self.symbol(node), span),
             // A quoted name is known unless it has an interpolation, even one of a known string.
-            NODE_STRING if !node.children().any(|part| part.kind() == NODE_INTERPOL) => {
+            Kind::String { .. } if node.children().all(|part| part.kind() == Kind::Content) => {
                 let text = self.static_text(node).unwrap_or_default();
                 Name::Static(Symbol::new(&text), span)
             }
-            NODE_DYNAMIC => {
-                let Some(inner) = node.children().find(|child| is_expression(child.kind())) else {
-                    self.broken(node);
-                    return Name::Static(Symbol::new(""), span);
-                };
-                match self.static_text(&inner) {
+            Kind::Interpolation => {
+                let inner = node.child(0).unwrap_or(node);
+                match self.static_text(inner) {
                     Some(text) => Name::Static(Symbol::new(&text), span),
                     None => Name::Dynamic(inner, span),
                 }
             }
-            _ => Name::Dynamic(node.clone(), span),
+            _ => Name::Dynamic(node, span),
         }
     }
 
-    /// The parts of an attribute path.
-    pub(super) fn attr_names(&mut self, path: &SyntaxNode) -> Vec<Name> {
-        path.children().filter(|child| is_attr(child.kind())).map(|child| self.attr_name(&child)).collect()
-    }
-
-    fn read_set(&mut self, node: &SyntaxNode) -> RawSet {
-        let recursive = node.first_token().is_some_and(|token| token.kind() == TOKEN_REC);
-        self.read_entries(node, recursive)
-    }
-
-    fn read_entries(&mut self, node: &SyntaxNode, recursive: bool) -> RawSet {
+    /// What is in a set or `let`, with its definitions merged.
+    pub(super) fn read_entries(&mut self, node: Node<'t>, recursive: bool) -> RawSet<'t> {
         let mut set = RawSet::new(recursive, self.span(node));
         for entry in node.children() {
             match entry.kind() {
-                NODE_INHERIT => self.read_inherit(&mut set, &entry),
-                NODE_ATTRPATH_VALUE => self.read_definition(&mut set, &entry),
+                Kind::Inherit | Kind::InheritFrom => self.read_inherit(&mut set, entry),
+                Kind::Definition => self.read_definition(&mut set, entry),
                 _ => {}
             }
         }
         set
     }
 
-    fn read_inherit(&mut self, set: &mut RawSet, entry: &SyntaxNode) {
+    fn read_inherit(&mut self, set: &mut RawSet<'t>, entry: Node<'t>) {
+        let mut names = entry.children();
         let mut source = None;
-        for child in entry.children() {
-            if child.kind() == NODE_INHERIT_FROM {
-                let Some(from) = child.children().find(|child| is_expression(child.kind())) else {
-                    self.broken(&child);
-                    continue;
-                };
-                source = Some(set.inherit_from.len() as u32);
-                set.inherit_from.push(from);
-                continue;
-            }
-            match self.attr_name(&child) {
+        if entry.kind() == Kind::InheritFrom
+            && let Some(from) = names.next()
+        {
+            source = Some(set.inherit_from.len() as u32);
+            set.inherit_from.push(from);
+        }
+        for child in names {
+            match self.attr_name(child) {
                 Name::Static(name, key) => {
                     let value = source.map_or(Value::Inherit, Value::InheritFrom);
-                    self.insert(set, RawAttr { name, key, value }, &mut Vec::new());
+                    self.insert(set, RawAttr { name, key, value }, &mut SmallVec::new());
                 }
                 Name::Dynamic(_, span) => self.error(
                     span,
@@ -199,41 +182,30 @@ impl Lowerer<'_> {
         }
     }
 
-    fn read_definition(&mut self, set: &mut RawSet, entry: &SyntaxNode) {
-        let path = entry.children().find(|child| child.kind() == NODE_ATTRPATH);
-        let value = entry.children().find(|child| is_expression(child.kind()));
-        let (Some(path), Some(value)) = (path, value) else { return self.broken(entry) };
-        let names = self.attr_names(&path);
-        let end = self.span(&value).end;
+    fn read_definition(&mut self, set: &mut RawSet<'t>, entry: Node<'t>) {
+        let (Some(path), Some(value)) = (entry.child(0), entry.child(1)) else { return };
+        let end = self.span(value).end;
         let mut set = set;
-        let mut written: Vec<Symbol> = Vec::new();
-        for (at, name) in names.iter().enumerate() {
-            let Some(next) = names.get(at + 1) else {
-                match name {
-                    Name::Static(symbol, key) => {
-                        let attr = RawAttr { name: *symbol, key: *key, value: Value::Expr(value) };
-                        self.insert(set, attr, &mut written);
-                    }
-                    Name::Dynamic(..) => set.dynamic.push((name.clone(), Value::Expr(value))),
-                }
-                return;
-            };
+        let mut written: SmallVec<[Symbol; 4]> = SmallVec::new();
+        let mut names = path.children().map(|name| self.attr_name(name)).collect::<SmallVec<[_; 4]>>().into_iter();
+        let Some(mut name) = names.next() else { return };
+        for next in names {
             let nested = || Value::Set(Box::new(RawSet::new(false, Span::new(next.span().start, end))));
             let slot = match name {
                 Name::Static(symbol, key) => {
-                    written.push(*symbol);
-                    let at = match set.find(*symbol) {
+                    written.push(symbol);
+                    let at = match set.find(symbol) {
                         Some(at) => at,
-                        None => set.push(RawAttr { name: *symbol, key: *key, value: nested() }),
+                        None => set.push(RawAttr { name: symbol, key, value: nested() }),
                     };
                     let first = set.attrs[at].key;
                     if !self.open(&mut set.attrs[at].value) {
-                        return self.duplicate(&written, *key, first);
+                        return self.duplicate(&written, key, first);
                     }
                     &mut set.attrs[at].value
                 }
                 Name::Dynamic(..) => {
-                    set.dynamic.push((name.clone(), nested()));
+                    set.dynamic.push((name, nested()));
                     match set.dynamic.last_mut() {
                         Some((_, value)) => value,
                         None => return,
@@ -244,22 +216,29 @@ impl Lowerer<'_> {
                 Value::Set(inner) => set = inner,
                 _ => return,
             }
+            name = next;
+        }
+        match name {
+            Name::Static(name, key) => {
+                self.insert(set, RawAttr { name, key, value: Value::Expr(value) }, &mut written);
+            }
+            Name::Dynamic(..) => set.dynamic.push((name, Value::Expr(value))),
         }
     }
 
     /// Turn a value that is written as a set into one that can be merged into; false if it is no set.
-    fn open(&mut self, value: &mut Value) -> bool {
+    fn open(&mut self, value: &mut Value<'t>) -> bool {
         if let Value::Expr(node) = value {
-            let node = strip_parens(node);
-            if node.kind() == NODE_ATTR_SET && !self.is_legacy_let(&node) {
-                *value = Value::Set(Box::new(self.read_set(&node)));
+            let node = node.without_parens();
+            if let Kind::Set { recursive } = node.kind() {
+                *value = Value::Set(Box::new(self.read_entries(node, recursive)));
             }
         }
         matches!(value, Value::Set(_))
     }
 
     /// Add an attribute, merging it with what is already there. `outer` is the path that leads to `set`.
-    fn insert(&mut self, set: &mut RawSet, mut attr: RawAttr, outer: &mut Vec<Symbol>) {
+    fn insert(&mut self, set: &mut RawSet<'t>, mut attr: RawAttr<'t>, outer: &mut SmallVec<[Symbol; 4]>) {
         let Some(at) = set.find(attr.name) else {
             set.push(attr);
             return;
@@ -276,7 +255,7 @@ impl Lowerer<'_> {
         outer.pop();
     }
 
-    fn merge(&mut self, into: &mut RawSet, from: RawSet, outer: &mut Vec<Symbol>) {
+    fn merge(&mut self, into: &mut RawSet<'t>, from: RawSet<'t>, outer: &mut SmallVec<[Symbol; 4]>) {
         let sources = into.inherit_from.len() as u32;
         for mut attr in from.attrs {
             if let Value::InheritFrom(source) = &mut attr.value {
@@ -298,7 +277,7 @@ impl Lowerer<'_> {
         );
     }
 
-    fn lower_set_expr(&mut self, raw: RawSet) -> ExprId {
+    pub(super) fn lower_set_expr(&mut self, raw: RawSet<'t>) -> ExprId {
         let span = raw.span;
         let inherited = self.inherited(&raw);
         let set = if raw.recursive {
@@ -314,20 +293,20 @@ impl Lowerer<'_> {
     }
 
     /// The variables of `inherit a b;`, which are looked up outside the set.
-    fn inherited(&mut self, raw: &RawSet) -> Vec<ExprId> {
+    fn inherited(&mut self, raw: &RawSet<'t>) -> Vec<ExprId> {
         let plain = raw.attrs.iter().filter(|attr| matches!(attr.value, Value::Inherit));
         plain.map(|attr| self.variable(attr.name, attr.key)).collect()
     }
 
     /// Lower what is in a set, in the scope that is current.
-    fn lower_entries(&mut self, raw: RawSet, inherited: Vec<ExprId>) -> AttrSet {
-        let inherit_from = raw.inherit_from.iter().map(|node| self.expr(node)).collect();
+    fn lower_entries(&mut self, raw: RawSet<'t>, inherited: Vec<ExprId>) -> AttrSet {
+        let inherit_from = raw.inherit_from.iter().map(|node| self.expr(*node)).collect();
         let mut inherited = inherited.into_iter();
         let mut attrs = Vec::with_capacity(raw.attrs.len());
         for attr in raw.attrs {
             let key: NameId = self.name_id(attr.key);
             let value = match attr.value {
-                Value::Expr(node) => AttrValue::Expr(self.named_expr(&node, attr.name)),
+                Value::Expr(node) => AttrValue::Expr(self.named_expr(node, attr.name)),
                 Value::Set(set) => AttrValue::Expr(self.lower_set_expr(*set)),
                 Value::InheritFrom(source) => AttrValue::InheritFrom { source },
                 Value::Inherit => match inherited.next() {
@@ -340,20 +319,16 @@ impl Lowerer<'_> {
         let mut dynamic = Vec::with_capacity(raw.dynamic.len());
         for (name, value) in raw.dynamic {
             let name = match name {
-                Name::Dynamic(node, _) => self.expr(&node),
+                Name::Dynamic(node, _) => self.expr(node),
                 Name::Static(name, span) => self.alloc(span, Expr::Text(name.as_str().into())),
             };
             let value = match value {
                 Value::Set(set) => self.lower_set_expr(*set),
-                Value::Expr(node) => self.expr(&node),
+                Value::Expr(node) => self.expr(node),
                 Value::Inherit | Value::InheritFrom(_) => continue,
             };
             dynamic.push(DynamicAttr { name, value });
         }
         AttrSet { recursive: raw.recursive, attrs: attrs.into(), inherit_from, dynamic: dynamic.into() }
     }
-}
-
-fn is_attr(kind: SyntaxKind) -> bool {
-    matches!(kind, NODE_IDENT | NODE_DYNAMIC | NODE_STRING)
 }

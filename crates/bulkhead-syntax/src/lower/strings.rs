@@ -6,25 +6,33 @@
 use std::sync::Arc;
 
 use bulkhead_source::Span;
-use rnix::SyntaxKind::*;
-use rnix::{NodeOrToken, SyntaxNode};
 
-use super::{Lowerer, is_expression, strip_parens};
+use super::Lowerer;
+use crate::tree::{Kind, Node};
 use crate::{Expr, ExprId, PathAnchor, PathLiteral, StringPart};
 
 /// A piece of a string literal.
-enum Piece {
+enum Piece<'t> {
     /// Text, where it is written, and whether its leading spaces count as indentation (escapes do not).
     Text(String, Span, bool),
     /// The expression of an interpolation.
-    Expr(SyntaxNode),
+    Expr(Node<'t>),
 }
 
-impl Lowerer<'_> {
+impl<'t> Lowerer<'t> {
     /// `"…"` or `''…''`.
-    pub(super) fn string(&mut self, node: &SyntaxNode) -> ExprId {
+    pub(super) fn string(&mut self, node: Node<'t>, indented: bool) -> ExprId {
         let span = self.span(node);
-        let (mut pieces, indented) = self.pieces(node);
+        // Most strings are plain: they need no pieces.
+        if !indented
+            && let (Some(content), None) = (node.child(0), node.child(1))
+            && content.kind() == Kind::Content
+            && let text = self.text_of(content)
+            && !text.contains(['\\', '\r', '\0'])
+        {
+            return self.alloc(span, Expr::Text(Arc::from(text)));
+        }
+        let mut pieces = self.pieces(node, indented);
         join(&mut pieces);
         let expr = match &pieces[..] {
             [] => Expr::Text(Arc::from("")),
@@ -44,20 +52,17 @@ impl Lowerer<'_> {
 
     /// The text of an expression that Nix's parser reduces to a plain string, if it is one. (An indented string with an
     /// escape is none.)
-    pub(super) fn static_text(&mut self, node: &SyntaxNode) -> Option<String> {
-        let mut node = strip_parens(node);
+    pub(super) fn static_text(&mut self, node: Node<'t>) -> Option<String> {
+        let mut node = node.without_parens();
         loop {
             match node.kind() {
-                NODE_LITERAL => {
-                    let token = node.first_token().filter(|token| token.kind() == TOKEN_URI)?;
-                    return Some(token.text().to_owned());
-                }
-                NODE_STRING => {
-                    let (mut pieces, indented) = self.pieces(&node);
+                Kind::Uri => return Some(self.text_of(node).to_owned()),
+                Kind::String { indented } => {
+                    let mut pieces = self.pieces(node, indented);
                     match (pieces.pop(), pieces.is_empty()) {
                         (None, _) => return Some(String::new()),
                         (Some(Piece::Text(text, ..)), true) => return Some(text),
-                        (Some(Piece::Expr(inner)), true) if indented => node = strip_parens(&inner),
+                        (Some(Piece::Expr(inner)), true) if indented => node = inner.without_parens(),
                         _ => return None,
                     }
                 }
@@ -67,18 +72,13 @@ impl Lowerer<'_> {
     }
 
     /// `./a`, `/a`, `~/a`, with or without interpolations.
-    pub(super) fn path(&mut self, node: &SyntaxNode) -> ExprId {
+    pub(super) fn path(&mut self, node: Node<'t>) -> ExprId {
         let span = self.span(node);
-        let mut pieces = Vec::new();
-        for child in node.children_with_tokens() {
-            match child {
-                NodeOrToken::Token(token) => {
-                    let span = self.range(token.text_range());
-                    pieces.push(Piece::Text(token.text().to_owned(), span, false));
-                }
-                NodeOrToken::Node(node) => pieces.extend(self.interpolation(&node)),
-            }
-        }
+        let piece = |part: Node<'t>| match (part.kind(), part.child(0)) {
+            (Kind::Interpolation, Some(inner)) => Piece::Expr(inner),
+            _ => Piece::Text(self.text_of(part).to_owned(), self.span(part), false),
+        };
+        let pieces: Vec<Piece<'t>> = node.children().map(piece).collect();
         let anchor = match pieces.first() {
             Some(Piece::Text(text, ..)) if text.starts_with('/') => PathAnchor::Absolute,
             Some(Piece::Text(text, ..)) if text.starts_with('~') => PathAnchor::Home,
@@ -88,61 +88,44 @@ impl Lowerer<'_> {
         self.alloc(span, Expr::Path(Box::new(PathLiteral { anchor, parts })))
     }
 
-    fn parts(&mut self, pieces: Vec<Piece>) -> Box<[StringPart]> {
+    fn parts(&mut self, pieces: Vec<Piece<'t>>) -> Box<[StringPart]> {
         let part = |piece| match piece {
             Piece::Text(text, span, _) => StringPart::Text(Arc::from(text), span),
-            Piece::Expr(node) => StringPart::Interpolation(self.expr(&node)),
+            Piece::Expr(node) => StringPart::Interpolation(self.expr(node)),
         };
         pieces.into_iter().map(part).collect()
     }
 
-    fn interpolation(&mut self, node: &SyntaxNode) -> Option<Piece> {
-        let inner = node.children().find(|child| is_expression(child.kind()));
-        if inner.is_none() {
-            self.broken(node);
-        }
-        inner.map(Piece::Expr)
-    }
-
-    /// The pieces of a string literal with escapes and indentation dealt with, none of them empty; and whether it is
-    /// an indented one.
-    fn pieces(&mut self, node: &SyntaxNode) -> (Vec<Piece>, bool) {
-        let indented = node.first_token().is_some_and(|token| token.text() == "''");
+    /// The pieces of a string literal with escapes and indentation dealt with, none of them empty.
+    fn pieces(&mut self, node: Node<'t>, indented: bool) -> Vec<Piece<'t>> {
         let mut pieces = Vec::new();
-        let mut first = true;
-        for child in node.children_with_tokens() {
-            match child {
-                NodeOrToken::Token(token) if token.kind() == TOKEN_STRING_CONTENT => {
-                    let span = self.range(token.text_range());
-                    if let Some(at) = token.text().find('\0') {
-                        let at = span.start + at as u32;
-                        let help = "Nix strings can't hold it; remove it";
-                        self.error(Span::new(at, at + 1), "a NUL character in a string", Some(help), None);
-                    }
-                    if indented {
-                        cut_indented(token.text(), span, first, &mut pieces);
-                    } else {
-                        pieces.push(Piece::Text(unescape(token.text()), span, false));
-                    }
-                    first = false;
-                }
-                NodeOrToken::Token(_) => {}
-                NodeOrToken::Node(node) => {
-                    pieces.extend(self.interpolation(&node));
-                    first = false;
-                }
+        for (index, part) in node.children().enumerate() {
+            if let (Kind::Interpolation, Some(inner)) = (part.kind(), part.child(0)) {
+                pieces.push(Piece::Expr(inner));
+                continue;
+            }
+            let (span, text) = (self.span(part), self.text_of(part));
+            if let Some(at) = text.find('\0') {
+                let at = span.start + at as u32;
+                let help = "Nix strings can't hold it; remove it";
+                self.error(Span::new(at, at + 1), "a NUL character in a string", Some(help), None);
+            }
+            if indented {
+                cut_indented(text, span, index == 0, &mut pieces);
+            } else {
+                pieces.push(Piece::Text(unescape(text), span, false));
             }
         }
         if indented {
             strip_indentation(&mut pieces);
         }
         pieces.retain(|piece| !matches!(piece, Piece::Text(text, ..) if text.is_empty()));
-        (pieces, indented)
+        pieces
     }
 }
 
 /// Make one piece of neighbouring texts.
-fn join(pieces: &mut Vec<Piece>) {
+fn join(pieces: &mut Vec<Piece<'_>>) {
     pieces.dedup_by(|next, piece| match (piece, next) {
         (Piece::Text(text, span, _), Piece::Text(next, end, _)) => {
             text.push_str(next);
@@ -179,7 +162,7 @@ fn unescape(raw: &str) -> String {
 
 /// Cut the text between two interpolations of a `''…''` string into pieces, as the `IND_STRING` rules of `lexer.l` do.
 /// Neighbouring pieces of one sort stay apart there too, and [`strip_indentation`] depends on it.
-fn cut_indented(raw: &str, span: Span, first: bool, pieces: &mut Vec<Piece>) {
+fn cut_indented(raw: &str, span: Span, first: bool, pieces: &mut Vec<Piece<'_>>) {
     let mut at = 0;
     if first {
         // The opening quotes swallow the rest of their line if it is blank.
@@ -230,7 +213,7 @@ fn plain_length(bytes: &[u8]) -> usize {
 }
 
 /// Remove the indentation that all lines share, as `ParserState::stripIndentation` does.
-fn strip_indentation(pieces: &mut [Piece]) {
+fn strip_indentation(pieces: &mut [Piece<'_>]) {
     let mut at_line_start = true;
     let mut least = usize::MAX;
     let mut current = 0;
