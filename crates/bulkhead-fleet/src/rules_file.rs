@@ -95,8 +95,12 @@ impl Candidates<'_> {
         if hints.public_keys {
             return true;
         }
-        let beside_secrets = path.parent().is_some_and(|folder| self.age_folders.contains(&folder));
-        (is_rules_name(path.name()) || beside_secrets) && (hints.age_name || hints.import)
+        self.is_expected(path) && (hints.age_name || hints.import)
+    }
+
+    /// Whether a file's name or place suggests rules.
+    pub(crate) fn is_expected(&self, path: &TreePath) -> bool {
+        is_rules_name(path.name()) || path.parent().is_some_and(|folder| self.age_folders.contains(&folder))
     }
 
     /// Evaluate a candidate; `None` if it is no rules file. `named` is whether a person named it as one.
