@@ -35,8 +35,8 @@ pub use properties::{
     AgenixRule, AgenixRules, Arch, MachineProperties, RemoteUnlockProperties, SecretEntry, SecretProperties,
 };
 pub use query::{
-    MachineView, MachinesAnswer, PlaceView, ReaderView, ReadersAnswer, RemoteUnlockView, RolesAnswer, SecretRef,
-    SecretView, SecretsAnswer,
+    KeyState, MachineView, MachinesAnswer, PlaceView, ReaderView, ReadersAnswer, RemoteUnlockView, RolesAnswer,
+    SecretRef, SecretView, SecretsAnswer,
 };
 pub use rules_file::{GENERATED_MARKER, RuleEntry, RuleTarget, RulesFile, RulesState};
 pub use scan::{AgeFile, AgeFileError, Evidence, KeyLike};

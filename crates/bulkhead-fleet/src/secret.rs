@@ -106,12 +106,16 @@ impl Secret {
 
     /// What is not known about to whom it is granted, if anything.
     pub fn grant_gap(&self) -> Option<&Gap> {
+        self.machine_gap().or_else(|| self.admins.gap())
+    }
+
+    /// What is not known about the machines that it is granted to, if anything.
+    pub(crate) fn machine_gap(&self) -> Option<&Gap> {
         self.gap
             .as_ref()
             .or_else(|| self.roles.gaps.first())
             .or_else(|| self.machines.gaps.first())
             .or_else(|| self.everyone.gap())
-            .or_else(|| self.admins.gap())
     }
 }
 

@@ -16,7 +16,7 @@ use bulkhead_generate::{docs, secrets as generated_secrets};
 use bulkhead_source::{ReadError, TextError, TreePath, WorkTree, read_text};
 
 use super::args::{GenDocsArgs, GenSecretsArgs, Global};
-use super::query::{code, load};
+use super::query::{code, load, tell_undecided, tell_unknown_properties};
 use super::{FINDINGS, OK, Program, output};
 use crate::Project;
 use crate::overlay::Overlay;
@@ -70,6 +70,9 @@ pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8>
         eprintln!("{path} is not written: put the above right first");
         return Ok(FINDINGS);
     }
+    // The tables of the document have no room for reasons.
+    tell_unknown_properties(&fleet.machines_answer(None));
+    tell_undecided(&fleet.secrets_undecided());
     let current = current(&project, &path)?;
     let library = docs::read_library(project.tree(), project.world(), &fleet.config);
     let layout = docs::layout(&fleet, project.tree());
