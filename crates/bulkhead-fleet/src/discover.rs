@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::machine::PROPERTIES_FILE;
+use crate::secret::is_age_name;
 
 /// Folders that belong to tools, never to a fleet.
 const TOOL_FOLDERS: [&str; 7] = [".git", ".jj", ".hg", ".svn", ".direnv", "node_modules", "__pycache__"];
@@ -305,9 +306,11 @@ fn interest(name: &str) -> Interest {
     if name == PROPERTIES_FILE {
         return Interest::Properties;
     }
+    if is_age_name(name) {
+        return Interest::Age;
+    }
     let Some((stem, extension)) = name.rsplit_once('.') else { return Interest::MaybeKey };
     match extension {
-        extension if extension.eq_ignore_ascii_case("age") && !stem.is_empty() => Interest::Age,
         "nix" => Interest::Nix,
         "pub" if !stem.is_empty() => Interest::PublicKey,
         // Text that people write or tools generate, and pictures: where a key in it is an example or a test, and where

@@ -41,4 +41,4 @@ pub use query::{
 pub use rules_file::{GENERATED_MARKER, RuleEntry, RuleTarget, RulesFile, RulesState};
 pub use scan::{AgeFile, AgeFileError, Evidence, KeyLike};
 pub use schema::{SchemaKind, schemas, validate};
-pub use secret::{Scope, Secret};
+pub use secret::{Scope, Secret, is_age_name, secret_stem};

@@ -16,7 +16,7 @@ use crate::key::Key;
 use crate::machine::Machine;
 use crate::names::KeyOwner;
 use crate::rules_file::{RuleEntry, RulesFile, RulesState};
-use crate::secret::{Scope, Secret};
+use crate::secret::{Scope, Secret, secret_stem};
 
 /// `bulkhead roles --json`: the machines of each role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -210,7 +210,7 @@ impl SecretRef<'_> {
     pub fn name(&self) -> &str {
         match self {
             SecretRef::Convention(secret) => &secret.name,
-            SecretRef::Rule(_, entry) => entry.name.strip_suffix(".age").unwrap_or(&entry.name),
+            SecretRef::Rule(_, entry) => secret_stem(&entry.name).unwrap_or(&entry.name),
         }
     }
 
@@ -300,9 +300,9 @@ impl Fleet {
     /// are any, else those whose last part fits.
     pub fn find_secrets(&self, name: &str) -> Vec<SecretRef<'_>> {
         let wanted = name.trim_start_matches("./");
-        let wanted = wanted.strip_suffix(".age").unwrap_or(wanted);
+        let wanted = secret_stem(wanted).unwrap_or(wanted);
         let all = self.all_secrets();
-        let stem = |text: &str| text.strip_suffix(".age").unwrap_or(text).to_owned();
+        let stem = |text: &str| secret_stem(text).unwrap_or(text).to_owned();
         let exact: Vec<SecretRef<'_>> =
             all.iter().filter(|secret| secret.name() == wanted || stem(secret.file()) == wanted).copied().collect();
         if !exact.is_empty() {

@@ -62,8 +62,35 @@ pub struct Secret {
     pub group: Fact<Spanned<Arc<str>>>,
 }
 
+/// What a file with secrets is called without its `.age`; `None` for other names.
+///
+/// Only small letters: agenix and age take names as they are, and Nix modules put `.age` behind the name of a secret. A
+/// file `wifi.AGE` is an age file like any other (see [`is_age_name`]), and its name is `wifi.AGE`.
+pub fn secret_stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".age")
+}
+
+/// Whether a file is meant to be encrypted by age, going by its name: however `.age` is written.
+pub fn is_age_name(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && extension.eq_ignore_ascii_case("age"))
+}
+
 impl Secret {
-    fn new(name: Arc<str>, file: TreePath, exists: bool, scope: Scope, rules_folder: &TreePath) -> Secret {
+    /// A secret that nothing is said about yet: every field of its entry is absent. `rules_folder` is the folder of the
+    /// rules file, from which agenix names the file.
+    ///
+    /// ```
+    /// use bulkhead_fleet::{Scope, Secret};
+    /// use bulkhead_source::TreePath;
+    ///
+    /// let (file, rules) = (TreePath::new("secrets/web/tls.age")?, TreePath::new("secrets")?);
+    /// let secret = Secret::new("web/tls".into(), file, true, Scope::Role("web".into()), &rules);
+    /// assert_eq!(secret.rule_name, "web/tls.age");
+    /// assert!(secret.admins.is_absent());
+    /// # Ok::<(), bulkhead_source::TreePathError>(())
+    /// ```
+    pub fn new(name: Arc<str>, file: TreePath, exists: bool, scope: Scope, rules_folder: &TreePath) -> Secret {
         Secret {
             name,
             rule_name: file.relative_to(rules_folder),
@@ -146,8 +173,11 @@ pub(crate) fn secrets(
         machines.iter().enumerate().map(|(index, machine)| (&machine.dir, index)).collect();
     let mut secrets: BTreeMap<TreePath, Secret> = BTreeMap::new();
     for file in age_files {
-        if let Some((name, scope)) = scope_of(file, config, machines, &folders) {
-            secrets.insert(file.clone(), Secret::new(name, file.clone(), true, scope, &rules_folder));
+        match scope_of(file, config, machines, &folders) {
+            Some((name, scope)) => {
+                secrets.insert(file.clone(), Secret::new(name, file.clone(), true, scope, &rules_folder));
+            }
+            None => findings.extend(miswritten(file, config, machines, &folders)),
         }
     }
     let gap = entries.and_then(|data| declare(tree, config, data, &rules_folder, &mut secrets, findings));
@@ -161,7 +191,7 @@ fn scope_of(
     machines: &[Machine],
     folders: &BTreeMap<&TreePath, usize>,
 ) -> Option<(Arc<str>, Scope)> {
-    let stem = file.name().strip_suffix(".age")?;
+    let stem = secret_stem(file.name())?;
     let folder = file.parent()?;
     if let Some(index) = folder.parent().and_then(|dir| folders.get(&dir)).copied()
         && folder.name() == "secrets"
@@ -175,6 +205,26 @@ fn scope_of(
         (Some(role), Some(_), None) => Some((Arc::from(format!("{role}/{stem}")), Scope::Role(Arc::from(role)))),
         _ => None,
     }
+}
+
+/// A file that would be a secret if its `.age` were in small letters.
+fn miswritten(
+    file: &TreePath,
+    config: &Config,
+    machines: &[Machine],
+    folders: &BTreeMap<&TreePath, usize>,
+) -> Option<Diagnostic> {
+    let (stem, extension) = file.name().rsplit_once('.')?;
+    let meant = file.parent()?.join(&format!("{stem}.age")).ok()?;
+    if !is_age_name(file.name()) || secret_stem(file.name()).is_some() {
+        return None;
+    }
+    scope_of(&meant, config, machines, folders)?;
+    let message = format!("`{file}` is no secret of the fleet: its name ends in `.{extension}`, not in `.age`");
+    let finding = Diagnostic::new("schema", Severity::Warning, Place::file(file.to_arc()), message)
+        .with_note("agenix takes names as they are, and so do the modules that look for the file")
+        .with_help(format!("rename it: git mv {file} {meant}"));
+    Some(finding)
 }
 
 /// Fill in what `secrets/properties.nix` says. The gap says why there may be further entries.
@@ -202,9 +252,10 @@ fn declare(
     for name in fields.set.attrs.keys() {
         let Fact::Known(entry) = fields.get(name) else { continue };
         let key = fields.set.attrs.get(name).and_then(|field| field.key.clone()).unwrap_or_else(|| entry.place.clone());
-        let plain = match name.strip_suffix(".age") {
-            Some(plain) => {
-                let message = format!("`{name}` is named with `.age`");
+        let extension = if is_age_name(name) { name.rfind('.') } else { None };
+        let plain = match extension.map(|dot| name.split_at(dot)) {
+            Some((plain, extension)) => {
+                let message = format!("`{name}` is named with `{extension}`");
                 let finding = Diagnostic::new("schema", Severity::Error, key.clone(), message)
                     .with_help(format!("secrets are named without it here: `{plain}`"));
                 findings.push(finding);

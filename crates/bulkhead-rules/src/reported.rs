@@ -116,7 +116,8 @@ goes out of date.
         summary: "A property is missing, misspelt or of the wrong type.",
         docs: "\
 A machine's `properties.nix`, `secrets/properties.nix` or a rules file does not fit its JSON Schema (in `schemas/`): a
-property is missing or not known, a value has the wrong type or is none of those allowed.
+property is missing or not known, a value has the wrong type or is none of those allowed. A file among the secrets whose
+name ends in `.AGE` is none of them: agenix takes names as they are.
 
 **Why it matters.** What Bulkhead and the fleet's own modules read from the file is not what its author meant.
 

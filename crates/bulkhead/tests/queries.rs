@@ -14,17 +14,18 @@ const UNKNOWN: &str = "builtins.getEnv \"X\"";
 /// `s0` is known; `dark` has a role, a key and an architecture that are not; `bare` has no key.
 fn fleet() -> Folder {
     let folder = Folder::empty();
-    let properties =
-        |roles: &str, more: &str| format!("{{ hostNames = [ \"h\" ]; systemRoles = [ {roles} ]; {more} }}");
+    let properties = |name: &str, roles: &str, more: &str| {
+        format!("{{ hostNames = [ \"{name}\" ]; systemRoles = [ {roles} ]; {more} }}")
+    };
     folder.write(
         "machines/s0/properties.nix",
-        properties("\"pia\"", &format!("arch = \"x86_64-linux\"; hostKey = \"{S0}\";")),
+        properties("s0", "\"pia\"", &format!("arch = \"x86_64-linux\"; hostKey = \"{S0}\";")),
     );
     folder.write(
         "machines/dark/properties.nix",
-        properties(&format!("\"web\" ({UNKNOWN})"), &format!("arch = {UNKNOWN}; hostKey = {UNKNOWN};")),
+        properties("dark", &format!("\"web\" ({UNKNOWN})"), &format!("arch = {UNKNOWN}; hostKey = {UNKNOWN};")),
     );
-    folder.write("machines/bare/properties.nix", properties("\"web\"", "arch = \"x86_64-linux\";"));
+    folder.write("machines/bare/properties.nix", properties("bare", "\"web\"", "arch = \"x86_64-linux\";"));
     folder.write("bulkhead.toml", format!("admins = [\"{HOWL}\"]\n"));
     folder.write(
         "secrets/properties.nix",
@@ -146,4 +147,81 @@ fn the_help_says_what_the_exit_codes_mean() {
         let help = Folder::empty().bulkhead(&[command, "--help"]).stdout;
         assert!(help.contains("Exit code: 0 ") && help.contains("2 the tool failed"), "{command}: {help}");
     }
+}
+
+#[test]
+fn names_end_in_small_letters() {
+    let fleet = Folder::fleet();
+    std::fs::rename(fleet.path().join("secrets/wifi.age"), fleet.path().join("secrets/wifi.AGE")).unwrap();
+    let run = fleet.bulkhead(&["check", "--format", "json"]);
+    assert!(run.stdout.contains("git mv secrets/wifi.AGE secrets/wifi.age"), "{}", run.stdout);
+    let run = fleet.bulkhead(&["secrets", "--json"]);
+    assert!(!run.stdout.contains("wifi.AGE"), "{}", run.stdout);
+
+    // An entry of that name is no other secret.
+    let fleet = Folder::fleet();
+    fleet.change("secrets/properties.nix", "wifi", "\"wifi.AGE\"");
+    let run = fleet.bulkhead(&["check", "--format", "json"]);
+    assert!(run.stdout.contains("`wifi.AGE` is named with `.AGE`"), "{}", run.stdout);
+    assert!(!run.stdout.contains(".AGE.age"), "{}", run.stdout);
+
+    // In handwritten rules names are what they are, as to agenix.
+    let folder = Folder::empty();
+    folder.write("secrets.nix", format!("{{ \"wifi.AGE\".publicKeys = [ \"{HOWL}\" ]; }}"));
+    for name in ["wifi.AGE", "./wifi.AGE"] {
+        let run = folder.bulkhead(&["who-can-read", name, "--json"]);
+        assert_eq!((run.code, &run.json()["secret"]), (0, &json!("wifi.AGE")), "{}", run.stderr);
+        assert_eq!(run.json()["readers"][0]["name"], "howl");
+    }
+    assert_eq!(folder.bulkhead(&["who-can-read", "wifi"]).code, 2);
+}
+
+/// The findings of `check` about the rules file, and the exit codes of `check`, `gen-secrets --check` and `gen-secrets`.
+fn verdicts(fleet: &Folder) -> (Vec<(String, String)>, [i32; 3], String) {
+    let run = fleet.bulkhead(&["check", "--format", "json"]);
+    let json = run.json();
+    let about = json["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == "secrets-nix-outdated");
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let found = about.map(|finding| (text(&finding["severity"]), text(&finding["message"]))).collect();
+    let before = std::fs::read(fleet.path().join("secrets/secrets.nix")).ok();
+    let check = fleet.bulkhead(&["gen-secrets", "--check"]);
+    let write = fleet.bulkhead(&["gen-secrets"]);
+    assert_eq!(std::fs::read(fleet.path().join("secrets/secrets.nix")).ok(), before, "{}", write.stdout);
+    (found, [run.code, check.code, write.code], check.stderr)
+}
+
+#[test]
+fn gen_secrets_and_check_agree_on_what_is_refused() {
+    let start = || {
+        let fleet = fleet();
+        std::fs::remove_dir_all(fleet.path().join("machines/dark")).unwrap();
+        fleet.write("secrets/properties.nix", "{ pia.roles = [ \"pia\" ]; }");
+        assert_eq!(fleet.bulkhead(&["gen-secrets"]).code, 0);
+        fleet
+    };
+    let agree = |fleet: &Folder, severity: &str, codes: [i32; 3]| {
+        let (found, seen, stderr) = verdicts(fleet);
+        assert_eq!((found.len(), seen), (1, codes), "{found:?}{stderr}");
+        assert_eq!(found[0].0, severity);
+        assert!(stderr.contains(&format!("{severity}[secrets-nix-outdated]: {}", found[0].1)), "{found:?}{stderr}");
+    };
+
+    let fleet = start();
+    fleet.change("machines/s0/properties.nix", "\"pia\"", &format!("\"pia\" ({UNKNOWN})"));
+    agree(&fleet, "undecided", [0, 1, 1]);
+    assert_eq!(fleet.bulkhead(&["check", "--deny", "undecided"]).code, 1);
+
+    let fleet = start();
+    fleet.change("machines/s0/properties.nix", "\"pia\"", "\"pia\" (throw \"no\")");
+    agree(&fleet, "error", [1, 1, 1]);
+
+    let fleet = start();
+    let text = fleet.read("secrets/secrets.nix");
+    fleet.write("secrets/secrets.nix", format!("# mine\n{}", text.split_once('\n').unwrap().1));
+    agree(&fleet, "undecided", [0, 1, 1]);
+
+    let fleet = start();
+    std::fs::remove_file(fleet.path().join("secrets/secrets.nix")).unwrap();
+    std::os::unix::fs::symlink("/etc/rules.nix", fleet.path().join("secrets/secrets.nix")).unwrap();
+    agree(&fleet, "error", [1, 1, 1]);
 }

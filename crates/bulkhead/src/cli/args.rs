@@ -189,7 +189,12 @@ Afterwards it tells which files have to be rekeyed, and why.
 Examples:
   bulkhead gen-secrets                write secrets/secrets.nix
   bulkhead gen-secrets --check        for CI: exit with 1 if it is out of date
-  bulkhead gen-secrets --adopt        turn a handwritten secrets.nix into secrets/properties.nix")]
+  bulkhead gen-secrets --adopt        turn a handwritten secrets.nix into secrets/properties.nix
+
+Exit code: 0 it is written, or up to date; 1 it is refused (what would have to be guessed is said, as error or undecided,
+just as `bulkhead check` says it), or with --check it is out of date; 2 the tool failed. Where all reasons are undecided,
+`bulkhead check` ends with 0 unless it runs with `--deny undecided`: it asks whether something is wrong, and this command
+whether the file could be written.")]
 pub struct GenSecretsArgs {
     /// Compare with the file there, and write nothing; exit with 1 if they differ
     #[arg(long, conflicts_with_all = ["stdout", "adopt"])]
