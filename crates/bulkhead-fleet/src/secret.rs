@@ -9,6 +9,7 @@ use bulkhead_source::{FileTree, TreePath};
 
 use crate::config::Config;
 use crate::fact::{Fact, Gap, Many, Spanned};
+use crate::fleet::Fleet;
 use crate::machine::{Machine, PROPERTIES_FILE};
 use crate::read::{Located, Reader};
 use crate::schema::{SchemaKind, validate};
@@ -169,34 +170,39 @@ pub(crate) fn secrets(
     findings: &mut Vec<Diagnostic>,
 ) -> (Vec<Secret>, Option<Gap>) {
     let rules_folder = config.rules.parent().unwrap_or_else(TreePath::root);
-    let folders: BTreeMap<&TreePath, usize> =
-        machines.iter().enumerate().map(|(index, machine)| (&machine.dir, index)).collect();
     let mut secrets: BTreeMap<TreePath, Secret> = BTreeMap::new();
     for file in age_files {
-        match scope_of(file, config, machines, &folders) {
+        match scope_of(file, config, machines) {
             Some((name, scope)) => {
                 secrets.insert(file.clone(), Secret::new(name, file.clone(), true, scope, &rules_folder));
             }
-            None => findings.extend(miswritten(file, config, machines, &folders)),
+            None => findings.extend(miswritten(file, config, machines)),
         }
     }
     let gap = entries.and_then(|data| declare(tree, config, data, &rules_folder, &mut secrets, findings));
     (secrets.into_values().collect(), gap)
 }
 
-/// What kind of secret a file is, and its name; `None` if the convention knows nothing of it.
-fn scope_of(
-    file: &TreePath,
-    config: &Config,
-    machines: &[Machine],
-    folders: &BTreeMap<&TreePath, usize>,
-) -> Option<(Arc<str>, Scope)> {
-    let stem = secret_stem(file.name())?;
+impl Fleet {
+    /// The secret that the convention makes of a file at `file`, whether it is there or not, without what an entry says;
+    /// `None` if the convention has no place for it.
+    pub fn secret_at(&self, file: &TreePath, exists: bool) -> Option<Secret> {
+        let (name, scope) = scope_of(file, &self.config, &self.machines)?;
+        let rules_folder = self.config.rules.parent().unwrap_or_else(TreePath::root);
+        Some(Secret::new(name, file.clone(), exists, scope, &rules_folder))
+    }
+}
+
+/// What kind of secret a file is, and its name; `None` if the convention knows nothing of it. `machines` are sorted by
+/// folder.
+fn scope_of(file: &TreePath, config: &Config, machines: &[Machine]) -> Option<(Arc<str>, Scope)> {
+    let stem = secret_stem(file.name()).filter(|stem| !stem.is_empty())?;
     let folder = file.parent()?;
-    if let Some(index) = folder.parent().and_then(|dir| folders.get(&dir)).copied()
-        && folder.name() == "secrets"
+    if folder.name() == "secrets"
+        && let Some(dir) = folder.parent()
+        && let Ok(index) = machines.binary_search_by(|machine| machine.dir.cmp(&dir))
     {
-        return Some((Arc::from(format!("{}/{stem}", machines[index].name)), Scope::Machine(index)));
+        return Some((Arc::from(format!("{}/{stem}", dir.name())), Scope::Machine(index)));
     }
     let below = file.strip_prefix(&config.secrets)?;
     let mut parts = below.split('/');
@@ -208,18 +214,13 @@ fn scope_of(
 }
 
 /// A file that would be a secret if its `.age` were in small letters.
-fn miswritten(
-    file: &TreePath,
-    config: &Config,
-    machines: &[Machine],
-    folders: &BTreeMap<&TreePath, usize>,
-) -> Option<Diagnostic> {
+fn miswritten(file: &TreePath, config: &Config, machines: &[Machine]) -> Option<Diagnostic> {
     let (stem, extension) = file.name().rsplit_once('.')?;
     let meant = file.parent()?.join(&format!("{stem}.age")).ok()?;
     if !is_age_name(file.name()) || secret_stem(file.name()).is_some() {
         return None;
     }
-    scope_of(&meant, config, machines, folders)?;
+    scope_of(&meant, config, machines)?;
     let message = format!("`{file}` is no secret of the fleet: its name ends in `.{extension}`, not in `.age`");
     let finding = Diagnostic::new("schema", Severity::Warning, Place::file(file.to_arc()), message)
         .with_note("agenix takes names as they are, and so do the modules that look for the file")
