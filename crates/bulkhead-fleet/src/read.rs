@@ -298,12 +298,9 @@ pub(crate) fn key_lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The path in the tree of an absolute path as evaluated code sees it: below the tree's root on disk, or below `/`
-/// where it has none (see [`bulkhead_eval::World::new`]).
+/// where it has none, or one that is not UTF-8 (see [`bulkhead_eval::World::new`]).
 pub(crate) fn inside(tree: &dyn FileTree, absolute: &str) -> Option<TreePath> {
-    let root = match tree.root() {
-        Some(root) => root.to_str()?,
-        None => "/",
-    };
+    let root = tree.root().and_then(std::path::Path::to_str).unwrap_or("/");
     let rest = absolute.strip_prefix(root.trim_end_matches('/'))?;
     if !rest.is_empty() && !rest.starts_with('/') {
         return None;
