@@ -389,7 +389,7 @@ impl Fleet {
         machine: usize,
         secret: SecretRef<'a>,
         lines: &mut Lines<'_>,
-    ) -> Result<Option<(Vec<String>, Option<PlaceView>)>, &'a Gap> {
+    ) -> Result<Option<WhyAndWhere>, &'a Gap> {
         let Some(found) = self.machines.get(machine) else { return Ok(None) };
         match secret {
             SecretRef::Convention(secret) => {
@@ -431,6 +431,9 @@ impl Fleet {
         reasons
     }
 }
+
+/// Why something may be read, and the text that grants it.
+type WhyAndWhere = (Vec<String>, Option<PlaceView>);
 
 /// Lines of places; each file is indexed once.
 struct Lines<'a> {

@@ -239,16 +239,12 @@ impl Candidates<'_> {
     /// The file that an entry's name means: against the rules file's folder, else against the folders above it.
     fn target(&self, name: &str, folder: &TreePath) -> Option<RuleTarget> {
         let first = folder.join(name).ok().filter(|path| !path.is_root());
-        if let Some(path) = &first
-            && self.is_there(path)
-        {
-            return Some(RuleTarget { path: path.clone(), base: folder.clone(), exists: true });
+        if let Some(path) = first.as_ref().and_then(|path| self.there(path)) {
+            return Some(RuleTarget { path, base: folder.clone(), exists: true });
         }
         let mut base = folder.parent();
         while let Some(above) = base {
-            if let Ok(path) = above.join(name)
-                && self.is_there(&path)
-            {
+            if let Some(path) = above.join(name).ok().and_then(|path| self.there(&path)) {
                 return Some(RuleTarget { path, base: above, exists: true });
             }
             base = above.parent();
@@ -256,9 +252,19 @@ impl Candidates<'_> {
         first.map(|path| RuleTarget { path, base: folder.clone(), exists: false })
     }
 
-    fn is_there(&self, path: &TreePath) -> bool {
-        self.age_files.contains(path)
-            || (secret_stem(path.name()).is_none() && !path.is_root() && self.tree.exists(path))
+    /// The file at `path`, if there is one; behind a link to a folder, where it really lies.
+    fn there(&self, path: &TreePath) -> Option<TreePath> {
+        if self.age_files.contains(path) {
+            return Some(path.clone());
+        }
+        if path.is_root() {
+            return None;
+        }
+        if secret_stem(path.name()).is_none() {
+            return self.tree.exists(path).then(|| path.clone());
+        }
+        // All `.age` files are known by the folders that they lie in.
+        self.tree.resolve(path).ok().filter(|real| self.age_files.contains(real))
     }
 }
 

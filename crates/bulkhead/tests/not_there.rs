@@ -245,3 +245,24 @@ fn names_that_are_not_utf_8_can_be_ignored() {
     let run = fleet.bulkhead(&["check", "--staged", "--format", "json"]);
     assert_eq!(findings(&run, shown), vec![], "{}", run.stdout);
 }
+
+#[test]
+fn rules_may_name_a_file_through_a_link_to_its_folder() {
+    let folder = Folder::empty();
+    folder.write("shared/x.age", std::fs::read(common::example().join("secrets/wifi.age")).unwrap());
+    symlink("../shared", {
+        std::fs::create_dir(folder.path().join("hosts")).unwrap();
+        folder.path().join("hosts/link")
+    })
+    .unwrap();
+    folder.write(
+        "hosts/secrets.nix",
+        "{ \"link/x.age\".publicKeys = [ \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFLGOASoWTzmy02r0+WFV8h3+S927pQdbQbzkC7VkjQE howl\" ]; }",
+    );
+    let run = folder.bulkhead(&["audit", "--format", "json"]);
+    let rules = run.rules();
+    assert!(!rules.contains(&"rule-without-secret".to_owned()), "{}", run.stdout);
+    assert!(!rules.contains(&"secret-without-rule".to_owned()), "{}", run.stdout);
+    // It is compared with what it is encrypted to.
+    assert!(run.stdout.contains("recipient"), "{}", run.stdout);
+}
