@@ -1,7 +1,9 @@
 //! One walk over the tree that finds everything worth reading.
 //!
 //! Folders are listed in parallel. Symbolic links to folders are not followed, so that nothing is found twice and no
-//! walk goes in circles; links to files are looked at like files. What version control, caches and builds leave behind
+//! walk goes in circles; links to files are looked at like files. (A fleet that goes by `builtins.readDir` does the same:
+//! there a link is a "symlink", not a "directory".) What lies behind such a link, in a submodule, or is no regular file
+//! is not there for any rule, and is reported. What version control, caches and builds leave behind
 //! is passed over: `.git` and its like, `result` links, and folders with a `CACHEDIR.TAG`
 //! (<https://bford.info/cachedir/>).
 
@@ -11,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::machine::PROPERTIES_FILE;
+use crate::secret::is_age_name;
 
 /// Folders that belong to tools, never to a fleet.
 const TOOL_FOLDERS: [&str; 7] = [".git", ".jj", ".hg", ".svn", ".direnv", "node_modules", "__pycache__"];
@@ -20,6 +23,8 @@ const TOOL_FOLDERS: [&str; 7] = [".git", ".jj", ".hg", ".svn", ".direnv", "node_
 pub(crate) struct Inventory {
     /// Folders that are machines.
     pub(crate) machines: Vec<TreePath>,
+    /// Machines whose properties can't be read; a finding says so.
+    pub(crate) unread_machines: Vec<UnreadMachine>,
     /// Files named `*.age`.
     pub(crate) age_files: Vec<TreePath>,
     /// Files named `*.nix` that may be rules files.
@@ -34,9 +39,21 @@ pub(crate) struct Inventory {
     pub(crate) findings: Vec<Diagnostic>,
 }
 
+/// A folder that is meant to be a machine.
+#[derive(Debug)]
+pub(crate) struct UnreadMachine {
+    /// The folder; behind a link, by its path through the link.
+    pub(crate) dir: TreePath,
+    /// What stands in the way.
+    pub(crate) place: Place,
+    /// A clause that completes "not known, because …".
+    pub(crate) reason: String,
+}
+
 impl Inventory {
     fn append(mut self, mut other: Inventory) -> Inventory {
         self.machines.append(&mut other.machines);
+        self.unread_machines.append(&mut other.unread_machines);
         self.age_files.append(&mut other.age_files);
         self.nix_files.append(&mut other.nix_files);
         self.public_keys.append(&mut other.public_keys);
@@ -72,6 +89,7 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
         folders = next;
     }
     found.machines.par_sort();
+    found.unread_machines.par_sort_by(|a, b| a.dir.cmp(&b.dir));
     found.age_files.par_sort();
     found.nix_files.par_sort();
     found.public_keys.par_sort();
@@ -99,6 +117,12 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
             return;
         }
     };
+    if entries.is_empty() && tree.is_submodule(folder) {
+        found
+            .findings
+            .push(submodule(folder, "it is not checked out").with_help("check it out: git submodule update --init"));
+        return;
+    }
     if entries.iter().any(|entry| &*entry.name == CACHE_TAG) && is_cache(tree, folder) {
         return;
     }
@@ -112,11 +136,7 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
         let interest = match entry.kind {
             FileKind::Directory => Interest::Folder,
             FileKind::Other => {
-                if name.contains(char::REPLACEMENT_CHARACTER) {
-                    found
-                        .findings
-                        .push(unreadable(folder, format!("`{name}` in `{folder}` has a name that is not UTF-8")));
-                }
+                note_unopenable(tree, config, folder, name, found);
                 continue;
             }
             FileKind::Regular => interest(name),
@@ -126,7 +146,8 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
         let is_folder = matches!(interest, Interest::Folder);
         found.files += usize::from(!is_folder);
         let is_link = entry.kind == FileKind::Symlink;
-        if matches!(interest, Interest::None) && !(is_link && folder.starts_with(&config.machines)) {
+        let in_layout = is_in_layout(config, folder);
+        if matches!(interest, Interest::None) && !(is_link && in_layout) {
             continue;
         }
         let Ok(path) = folder.join(name) else { continue };
@@ -137,7 +158,9 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
             continue;
         }
         if is_link && points_to_folder(tree, &path) {
-            note_linked_machine(tree, config, folder, &path, found);
+            if in_layout {
+                note_linked_folder(tree, config, &path, found);
+            }
             continue;
         }
         match interest {
@@ -162,10 +185,24 @@ fn interest_is_unreadable(
     interest: &Interest,
     found: &mut Inventory,
 ) -> bool {
-    let in_layout = path.starts_with(&config.machines) || path.starts_with(&config.secrets);
-    if kind == FileKind::Directory && in_layout && path.name() == PROPERTIES_FILE {
-        found.findings.push(unreadable(path, format!("`{path}` is a directory; a file belongs here")));
-        return true;
+    let in_layout = is_in_layout(config, path);
+    if kind == FileKind::Regular && (*path == config.machines || *path == config.secrets) {
+        found.findings.push(no_layout_folder(path));
+        return false;
+    }
+    if kind == FileKind::Directory && in_layout {
+        if path.name() == PROPERTIES_FILE {
+            found.findings.push(unreadable(path, format!("`{path}` is a directory; a file belongs here")));
+            note_unread_machine(config, path, "is a directory", found);
+            return true;
+        }
+        if matches!(self::interest(path.name()), Interest::Age) {
+            let message = format!("`{path}` is a directory; its name is that of a secret");
+            let help = "put the encrypted file here, or call the folder otherwise";
+            found.findings.push(unreadable(path, message).with_help(help));
+            // What lies in it is looked at all the same.
+            return false;
+        }
     }
     if kind != FileKind::Symlink || !in_layout {
         return false;
@@ -186,6 +223,71 @@ fn interest_is_unreadable(
     }
 }
 
+/// Something that has a name and no content that can be read: a FIFO, a socket, a device, a submodule, a name that is
+/// not UTF-8.
+fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name: &str, found: &mut Inventory) {
+    // A name that is not UTF-8 is shown, and matched by `ignore`, with U+FFFD for what is wrong.
+    let Ok(path) = folder.join(name) else { return };
+    if config.is_ignored(&path) {
+        return;
+    }
+    if name.contains(char::REPLACEMENT_CHARACTER) {
+        let message = format!("`{name}` in `{folder}` has a name that is not UTF-8");
+        let help = format!("rename it; if it does not matter, put \"{path}\" in `ignore` in bulkhead.toml");
+        found.findings.push(unreadable(&path, message).with_help(help));
+        return;
+    }
+    if tree.is_submodule(&path) {
+        let reason = format!("{} does not have them", tree.describe());
+        let help = "check the working tree, where it is checked out, or the submodule itself";
+        found.findings.push(submodule(&path, &reason).with_help(help));
+        return;
+    }
+    if path == config.machines || path == config.secrets {
+        found.findings.push(no_layout_folder(&path));
+        return;
+    }
+    let is_wanted = match interest(name) {
+        Interest::Age | Interest::Nix | Interest::PublicKey | Interest::Properties => true,
+        // Sockets of agents and the like hold no keys.
+        Interest::Folder | Interest::MaybeKey | Interest::None => false,
+    };
+    if is_wanted {
+        if matches!(interest(name), Interest::Properties) {
+            note_unread_machine(config, &path, "is not a regular file", found);
+        }
+        let message = format!("`{path}` is not a regular file: a FIFO, a socket or a device, which is not read");
+        let help = "put a regular file here, or remove it; if it does not matter, put it in `ignore` in bulkhead.toml";
+        found.findings.push(unreadable(&path, message).with_help(help));
+    }
+}
+
+/// A properties file that is none: its folder is a machine all the same, of which nothing is known.
+fn note_unread_machine(config: &Config, file: &TreePath, what: &str, found: &mut Inventory) {
+    let Some(dir) = file.parent().filter(|dir| dir.starts_with(&config.machines) && *dir != config.machines) else {
+        return;
+    };
+    let reason = format!("`{file}` {what}");
+    found.unread_machines.push(UnreadMachine { dir, place: Place::file(file.to_arc()), reason });
+}
+
+/// The files of a submodule are not judged: whatever they say about machines and secrets is not known.
+fn submodule(path: &TreePath, reason: &str) -> Diagnostic {
+    let message = format!("can't tell what the files in the git submodule `{path}` say: {reason}");
+    Diagnostic::new("unreadable-file", Severity::Undecided, Place::file(path.to_arc()), message)
+        .with_help("if it has nothing to do with machines and secrets, put it in `ignore` in bulkhead.toml")
+}
+
+fn no_layout_folder(path: &TreePath) -> Diagnostic {
+    let message = format!("`{path}` is not a directory; a folder of that name is looked for here");
+    Diagnostic::new("unreadable-file", Severity::Undecided, Place::file(path.to_arc()), message)
+        .with_help("name the folders of the fleet in bulkhead.toml: [layout] machines = \"…\", secrets = \"…\"")
+}
+
+fn is_in_layout(config: &Config, path: &TreePath) -> bool {
+    path.starts_with(&config.machines) || path.starts_with(&config.secrets)
+}
+
 fn unreadable(path: &TreePath, message: String) -> Diagnostic {
     Diagnostic::new("unreadable-file", Severity::Error, Place::file(path.to_arc()), message)
 }
@@ -204,9 +306,11 @@ fn interest(name: &str) -> Interest {
     if name == PROPERTIES_FILE {
         return Interest::Properties;
     }
+    if is_age_name(name) {
+        return Interest::Age;
+    }
     let Some((stem, extension)) = name.rsplit_once('.') else { return Interest::MaybeKey };
     match extension {
-        extension if extension.eq_ignore_ascii_case("age") && !stem.is_empty() => Interest::Age,
         "nix" => Interest::Nix,
         "pub" if !stem.is_empty() => Interest::PublicKey,
         // Text that people write or tools generate, and pictures: where a key in it is an example or a test, and where
@@ -227,23 +331,73 @@ fn points_to_folder(tree: &dyn FileTree, link: &TreePath) -> bool {
     tree.resolve(link).is_ok_and(|target| matches!(tree.kind(&target), Ok(Some(FileKind::Directory))))
 }
 
-/// A link to a folder with a properties file would be a machine if links were followed: say that it is none.
-fn note_linked_machine(
-    tree: &dyn FileTree,
-    config: &Config,
-    folder: &TreePath,
-    link: &TreePath,
-    found: &mut Inventory,
-) {
-    if !folder.starts_with(&config.machines) {
-        return;
+/// How many folders behind links are looked at. More than any fleet links to; a hostile one must not make the walk slow.
+const LINKED_LIMIT: usize = 1000;
+
+/// A link to a folder, below the machines or the secrets: say what is behind it and not read.
+fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, found: &mut Inventory) {
+    let Ok(target) = tree.resolve(link) else { return };
+    let mut machines = Vec::new();
+    let mut has_secrets = false;
+    // By the path through the link, and where it lies. Links behind the link are not followed: each step leads down.
+    let mut folders = vec![(link.clone(), target.clone())];
+    let mut looked_at = 0;
+    while let Some((folder, real)) = folders.pop() {
+        looked_at += 1;
+        if looked_at > LINKED_LIMIT {
+            break;
+        }
+        let Ok(entries) = tree.list(&real) else { continue };
+        for entry in &entries {
+            let (Ok(path), Ok(real)) = (folder.join(&entry.name), real.join(&entry.name)) else { continue };
+            if config.is_ignored(&path) || TOOL_FOLDERS.contains(&&*entry.name) {
+                continue;
+            }
+            match (entry.kind, interest(&entry.name)) {
+                (FileKind::Directory, _) => folders.push((path, real)),
+                (FileKind::Regular | FileKind::Symlink, Interest::Properties) => machines.push(folder.clone()),
+                (FileKind::Regular | FileKind::Symlink, Interest::Age) => has_secrets = true,
+                _ => {}
+            }
+        }
     }
-    let has_properties = link.join(PROPERTIES_FILE).is_ok_and(|file| tree.resolve(&file).is_ok());
-    if has_properties {
-        let message = format!("`{link}` is a symbolic link to a folder; it is no machine");
-        let finding = Diagnostic::new("linked-machine", Severity::Warning, Place::file(link.to_arc()), message)
-            .with_note("machines are folders: through a link the same machine could be there twice")
-            .with_help("move the folder to where the link is");
-        found.findings.push(finding);
+    machines.sort();
+    let among_machines = link.starts_with(&config.machines);
+    if among_machines && !machines.is_empty() {
+        let is_there_already = target.starts_with(&config.machines);
+        found.findings.push(linked_machine(link, &target, &machines, is_there_already));
+        if !is_there_already {
+            let reason = format!("`{link}` is a symbolic link, and folders behind links are not read");
+            let place = Place::file(link.to_arc());
+            let unread = |dir| UnreadMachine { dir, place: place.clone(), reason: reason.clone() };
+            found.unread_machines.extend(machines.into_iter().map(unread));
+        }
+    } else if has_secrets {
+        let message = format!("`{link}` is a symbolic link to `{target}`; the secrets behind it are not read");
+        let help = format!("move the folder here: rm {link} && git mv {target} {link}");
+        found.findings.push(unreadable(link, message).with_help(help));
     }
+}
+
+/// A link to machines: twice the same machine if it lies among the machines already, else one that is missing.
+fn linked_machine(link: &TreePath, target: &TreePath, machines: &[TreePath], is_there_already: bool) -> Diagnostic {
+    let place = Place::file(link.to_arc());
+    if is_there_already {
+        let message = format!("`{link}` is a symbolic link to `{target}`, which is among the machines already");
+        return Diagnostic::new("linked-machine", Severity::Warning, place, message)
+            .with_note("folders behind links are not read, so nothing is there twice")
+            .with_help(format!("remove the link: rm {link}"));
+    }
+    let names: Vec<String> = machines.iter().take(5).map(|dir| format!("`{}`", dir.name())).collect();
+    let more = match machines.len().saturating_sub(names.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (subject, verb) =
+        if machines.len() == 1 { ("the machine", "is not read") } else { ("the machines", "are not read") };
+    let message = format!("{subject} {}{more} {verb}: `{link}` is a symbolic link, to `{target}`", names.join(", "));
+    Diagnostic::new("linked-machine", Severity::Error, place, message)
+        .with_note("machines are folders: to `builtins.readDir` a link is no directory, so Nix code passes over it too")
+        .with_help(format!("move the folder here: rm {link} && git mv {target} {link}"))
+        .with_help("or name the folder that it points into in bulkhead.toml: [layout] machines = \"…\"")
 }

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use bulkhead_diagnostics::{Diagnostic, Place};
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::Data;
-use bulkhead_source::{FileTree, ReadError, TreePath};
+use bulkhead_source::{FileKind, FileTree, ReadError, TreePath};
 use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::discover::discover;
 use crate::evaluate::{Evaluate, diagnostics_of_failure, sorted};
-use crate::fact::Gap;
+use crate::fact::{Gap, GapKind};
 use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::Machine;
 use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
 use crate::rules_file::{Candidates, RulesFile};
-use crate::scan::{AgeFile, KeyLike, TextHints, key_in, scan_key, scan_nix};
+use crate::scan::{AgeFile, KeyLike, Scanned, TextHints, key_in, scan_key, scan_nix};
 use crate::schema::report_gaps;
 use crate::secret::{Secret, properties_path, secrets};
 
@@ -201,11 +201,17 @@ impl Fleet {
         findings.append(&mut found);
         let (entries, mut found) = entries;
         findings.append(&mut found);
-        let (machines, mut keys, mut found) = machines;
+        let (mut machines, mut keys, mut found) = machines;
+        machines.extend(inventory.unread_machines.drain(..).map(|unread| {
+            let reason = Arc::from(unread.reason);
+            Machine::unread(unread.dir, Gap { kind: GapKind::Failed, reason, help: None, place: unread.place })
+        }));
+        machines.sort_by(|a, b| a.dir.cmp(&b.dir));
         findings.append(&mut found);
         key_likes.append(&mut keys);
-        let (age_files, mut keys) = files;
+        let (age_files, (mut keys, mut found)) = files;
         key_likes.append(&mut keys);
+        findings.append(&mut found);
         let (roles, role_gaps) = roles_of(&machines);
 
         let by_convention = entries.is_some()
@@ -343,8 +349,27 @@ impl Loader<'_> {
             .collect()
     }
 
-    fn key_likes(&self, paths: &[TreePath]) -> Vec<KeyLike> {
-        paths.par_iter().filter_map(|path| scan_key(self.tree, path)).collect()
+    fn key_likes(&self, paths: &[TreePath]) -> (Vec<KeyLike>, Vec<Diagnostic>) {
+        let looked: Vec<Result<KeyLike, Diagnostic>> = paths
+            .par_iter()
+            .filter_map(|path| match scan_key(self.tree, path) {
+                Ok(found) => found.map(Ok),
+                // What a link to nowhere in the tree holds is not in the repository.
+                Err(_) if !matches!(self.tree.kind(path), Ok(Some(FileKind::Regular))) => None,
+                Err(error) => {
+                    let message = format!("can't tell whether there is a private key in clear: {error}");
+                    Some(Err(undecided_file(path, message)))
+                }
+            })
+            .collect();
+        let (mut keys, mut findings) = (Vec::new(), Vec::new());
+        for result in looked {
+            match result {
+                Ok(key) => keys.push(key),
+                Err(finding) => findings.push(finding),
+            }
+        }
+        (keys, findings)
     }
 
     fn secret_entries(&self, config: &Config) -> (Option<Data>, Vec<Diagnostic>) {
@@ -368,19 +393,32 @@ impl Loader<'_> {
         let age_folders: BTreeSet<TreePath> = inventory.age_files.iter().filter_map(TreePath::parent).collect();
         let candidates =
             Candidates { tree: self.tree, evaluator: self.evaluator, age_files: &age_files, age_folders: &age_folders };
-        let scanned: Vec<(&TreePath, TextHints, Option<KeyLike>)> = inventory
-            .nix_files
-            .par_iter()
-            .map(|path| {
-                let scanned = scan_nix(self.tree, path);
-                (path, scanned.hints, scanned.key_like)
-            })
-            .collect();
+        let scanned: Vec<(&TreePath, Result<Scanned, ReadError>)> =
+            inventory.nix_files.par_iter().map(|path| (path, scan_nix(self.tree, path))).collect();
         let mut chosen: Vec<(TreePath, TextHints, bool)> = Vec::new();
-        for (path, hints, key_like) in scanned {
-            key_likes.extend(key_like);
-            if options.rules.is_empty() && candidates.is_candidate(path, hints) {
-                chosen.push((path.clone(), hints, false));
+        for (path, scanned) in scanned {
+            match scanned {
+                Ok(scanned) => {
+                    key_likes.extend(scanned.key_like);
+                    if options.rules.is_empty() && candidates.is_candidate(path, scanned.hints) {
+                        chosen.push((path.clone(), scanned.hints, false));
+                    }
+                }
+                Err(error) if options.rules.is_empty() => {
+                    findings.push(if candidates.is_expected(path) {
+                        Diagnostic::new(
+                            "unreadable-file",
+                            Severity::Error,
+                            Place::file(path.to_arc()),
+                            error.to_string(),
+                        )
+                        .with_note("by its name or place it holds rules of agenix, which are not judged")
+                        .with_help("make it a file that can be read, or take it out of the repository")
+                    } else {
+                        undecided_file(path, format!("can't tell whether this file holds rules of agenix: {error}"))
+                    });
+                }
+                Err(_) => {}
             }
         }
         for path in &options.rules {
@@ -404,6 +442,12 @@ impl Loader<'_> {
         }
         Ok((rules_files, key_likes, findings))
     }
+}
+
+/// A file that might matter and can't be read.
+fn undecided_file(path: &TreePath, message: String) -> Diagnostic {
+    Diagnostic::new("unreadable-file", Severity::Undecided, Place::file(path.to_arc()), message)
+        .with_help("make it a file that can be read; if it does not matter, put it in `ignore` in bulkhead.toml")
 }
 
 fn count_secrets(age_files: &[AgeFile], secrets: &[Secret], rules_files: &[RulesFile]) -> usize {

@@ -35,10 +35,10 @@ pub use properties::{
     AgenixRule, AgenixRules, Arch, MachineProperties, RemoteUnlockProperties, SecretEntry, SecretProperties,
 };
 pub use query::{
-    MachineView, MachinesAnswer, PlaceView, ReaderView, ReadersAnswer, RemoteUnlockView, RolesAnswer, SecretRef,
-    SecretView, SecretsAnswer,
+    KeyState, MachineView, MachinesAnswer, PlaceView, ReaderView, ReadersAnswer, RemoteUnlockView, RolesAnswer,
+    SecretRef, SecretView, SecretsAnswer,
 };
 pub use rules_file::{GENERATED_MARKER, RuleEntry, RuleTarget, RulesFile, RulesState};
 pub use scan::{AgeFile, AgeFileError, Evidence, KeyLike};
 pub use schema::{SchemaKind, schemas, validate};
-pub use secret::{Scope, Secret};
+pub use secret::{Scope, Secret, is_age_name, secret_stem};

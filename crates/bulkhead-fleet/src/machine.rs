@@ -86,22 +86,7 @@ impl Machine {
         let file = dir.join(PROPERTIES_FILE).unwrap_or_else(|_| dir.clone());
         let around = Place::file(file.to_arc());
         let located = Located::new(data, &around);
-        let mut machine = Machine {
-            name: Arc::from(dir.name()),
-            dir,
-            file,
-            place: located.place.clone(),
-            gap: None,
-            host_names: Many::default(),
-            arch: Fact::Absent,
-            system_roles: Many::default(),
-            host_key: Fact::Absent,
-            user_keys: Many::default(),
-            deploy_keys: Many::default(),
-            remote_unlock: Fact::Absent,
-            public_ip: Fact::Absent,
-            meta: Fact::Absent,
-        };
+        let mut machine = Machine::empty(dir, file, located.place.clone());
         let mut reader = Reader::new(tree);
         match reader.fields(&located) {
             Ok(fields) => machine.fill(&mut reader, &fields),
@@ -113,6 +98,33 @@ impl Machine {
         }
         findings.append(&mut reader.findings);
         machine
+    }
+
+    /// A machine that is there, but of which nothing can be known.
+    pub(crate) fn unread(dir: TreePath, gap: Gap) -> Machine {
+        let file = dir.join(PROPERTIES_FILE).unwrap_or_else(|_| dir.clone());
+        let mut machine = Machine::empty(dir, file, gap.place.clone());
+        machine.blank(gap);
+        machine
+    }
+
+    fn empty(dir: TreePath, file: TreePath, place: Place) -> Machine {
+        Machine {
+            name: Arc::from(dir.name()),
+            dir,
+            file,
+            place,
+            gap: None,
+            host_names: Many::default(),
+            arch: Fact::Absent,
+            system_roles: Many::default(),
+            host_key: Fact::Absent,
+            user_keys: Many::default(),
+            deploy_keys: Many::default(),
+            remote_unlock: Fact::Absent,
+            public_ip: Fact::Absent,
+            meta: Fact::Absent,
+        }
     }
 
     fn fill(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_>) {

@@ -15,6 +15,7 @@ use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::Machine;
 use crate::read::{KEY_FILE_LIMIT, key_lines};
 use crate::rules_file::RulesFile;
+use crate::secret::is_age_name;
 
 /// Whose a key is. Indices are those of [`crate::Fleet::machines`] and of the lists of keys there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -355,7 +356,7 @@ fn enter(set: &AttrSet, around: Option<&BindingName>, pending: &mut Vec<(ExprId,
         let own = attr.name.as_str();
         let name = match is_generic(own) {
             // The keys of a rule are not named after the secret.
-            true => around.filter(|around| !around.name.ends_with(".age")).cloned(),
+            true => around.filter(|around| !is_age_name(&around.name)).cloned(),
             false => Some(BindingName { name: Arc::from(own), in_list: false }),
         };
         pending.push((id, name));

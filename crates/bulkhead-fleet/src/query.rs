@@ -9,20 +9,26 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::fact::{Fact, Many};
+use crate::fact::{Fact, Gap, Many};
 use crate::fleet::Fleet;
 use crate::grant::Grant;
 use crate::key::Key;
-use crate::machine::{Machine, RemoteUnlock};
+use crate::machine::Machine;
 use crate::names::KeyOwner;
 use crate::rules_file::{RuleEntry, RulesFile, RulesState};
-use crate::secret::Secret;
+use crate::secret::{Scope, Secret, secret_stem};
 
 /// `bulkhead roles --json`: the machines of each role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RolesAnswer {
     /// The names of the machines that have a role, sorted, by role.
     pub roles: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    /// The names of the machines of which not all roles are known, sorted: they may have further ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<Arc<str>>,
+    /// What is not known, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<String>,
 }
 
 /// `bulkhead machines --json`: what the machines' properties say.
@@ -30,9 +36,13 @@ pub struct RolesAnswer {
 pub struct MachinesAnswer {
     /// The properties by the name of the machine. Of two machines of one name, which `check` reports, the first.
     pub machines: BTreeMap<Arc<str>, MachineView>,
+    /// The machines that may have the role asked about, but it is not known: in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<String>,
 }
 
-/// What a machine's properties say: names as in the Nix file, keys as their lines, nothing where nothing is known.
+/// What a machine's properties say: names as in the Nix file, keys as their lines. What is neither there nor in `unknown`
+/// is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MachineView {
@@ -64,6 +74,9 @@ pub struct MachineView {
     /// The names of properties of which something is unknown or wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<&'static str>,
+    /// The same with the reasons, by the name of the property (`hostKey`, `remoteUnlock.hostKey`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<&'static str, Vec<Arc<str>>>,
 }
 
 /// `remoteUnlock` of a machine.
@@ -105,8 +118,41 @@ pub struct ReaderView {
     /// The text that grants it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceView>,
-    /// Whether there is a key to encrypt to.
+    /// Whether there is a key to encrypt to. If not, `key` tells whether that is known.
     pub has_key: bool,
+    /// What is known about the key.
+    pub key: KeyState,
+    /// Why the key is not known or can't be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_problem: Option<String>,
+}
+
+/// What is known about a reader's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// It is known, and age can encrypt to it.
+    Known,
+    /// There is none.
+    Absent,
+    /// There may be one; what it is can't be known.
+    Unknown,
+    /// There is one, to which age can't encrypt.
+    Unfit,
+}
+
+impl ReaderView {
+    fn new(name: String, why: Vec<String>, place: Option<PlaceView>, key: Result<&Key, Option<&Gap>>) -> ReaderView {
+        let (state, key_problem) = match key {
+            Ok(key) => match key.recipient() {
+                Ok(_) => (KeyState::Known, None),
+                Err(error) => (KeyState::Unfit, Some(error.message.to_string())),
+            },
+            Err(Some(gap)) => (KeyState::Unknown, Some(gap.reason.to_string())),
+            Err(None) => (KeyState::Absent, None),
+        };
+        ReaderView { name, why, place, has_key: state == KeyState::Known, key: state, key_problem }
+    }
 }
 
 /// A place in a file.
@@ -124,6 +170,9 @@ pub struct PlaceView {
 pub struct SecretsAnswer {
     /// The secrets, sorted by file.
     pub secrets: Vec<SecretView>,
+    /// What is not known: there may be further secrets, or the machine asked about may read further ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<String>,
 }
 
 /// A secret, and why a machine may read it.
@@ -136,6 +185,9 @@ pub struct SecretView {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Arc<str>>,
+    /// `description`, if what it is for is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<&'static str>,
     /// Why the machine asked about may read it, in a few words for each reason; nothing where none was asked about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
@@ -158,7 +210,7 @@ impl SecretRef<'_> {
     pub fn name(&self) -> &str {
         match self {
             SecretRef::Convention(secret) => &secret.name,
-            SecretRef::Rule(_, entry) => entry.name.strip_suffix(".age").unwrap_or(&entry.name),
+            SecretRef::Rule(_, entry) => secret_stem(&entry.name).unwrap_or(&entry.name),
         }
     }
 
@@ -171,6 +223,34 @@ impl SecretRef<'_> {
     }
 }
 
+impl RolesAnswer {
+    /// Whether it is all there is to know.
+    pub fn is_complete(&self) -> bool {
+        self.undecided.is_empty()
+    }
+}
+
+impl MachinesAnswer {
+    /// Whether it is all there is to know.
+    pub fn is_complete(&self) -> bool {
+        self.undecided.is_empty() && self.machines.values().all(|machine| machine.unknown.is_empty())
+    }
+}
+
+impl SecretsAnswer {
+    /// Whether it is all there is to know.
+    pub fn is_complete(&self) -> bool {
+        self.undecided.is_empty() && self.secrets.iter().all(|secret| secret.incomplete.is_empty())
+    }
+}
+
+impl ReadersAnswer {
+    /// Whether it is all there is to know.
+    pub fn is_complete(&self) -> bool {
+        self.undecided.is_empty() && self.readers.iter().all(|reader| reader.key != KeyState::Unknown)
+    }
+}
+
 impl Fleet {
     /// The machines of each role.
     pub fn roles_answer(&self) -> RolesAnswer {
@@ -180,18 +260,31 @@ impl Fleet {
             names.sort();
             names
         };
-        RolesAnswer { roles: self.roles.iter().map(|(role, found)| (role.clone(), names(&found.machines))).collect() }
+        let machines = self.machines.iter().enumerate();
+        let incomplete: Vec<usize> =
+            machines.filter(|(_, machine)| !machine.system_roles.is_complete()).map(|(index, _)| index).collect();
+        let words = incomplete.iter().filter_map(|index| Some(roles_unknown(self.machines.get(*index)?)));
+        RolesAnswer {
+            roles: self.roles.iter().map(|(role, found)| (role.clone(), names(&found.machines))).collect(),
+            undecided: words.collect(),
+            incomplete: names(&incomplete),
+        }
     }
 
     /// The properties of the machines, or of those that have `role`.
     pub fn machines_answer(&self, role: Option<&str>) -> MachinesAnswer {
         let mut machines = BTreeMap::new();
+        let mut undecided = Vec::new();
         for machine in &self.machines {
-            if role.is_none_or(|role| machine.has_role(role) == Some(true)) {
-                machines.entry(machine.name.clone()).or_insert_with(|| machine_view(machine));
+            match role.map_or(Some(true), |role| machine.has_role(role)) {
+                Some(true) => {
+                    machines.entry(machine.name.clone()).or_insert_with(|| machine_view(machine));
+                }
+                Some(false) => {}
+                None => undecided.push(roles_unknown(machine)),
             }
         }
-        MachinesAnswer { machines }
+        MachinesAnswer { machines, undecided }
     }
 
     /// All secrets: those of the convention, or the entries of the rules files where there is no convention.
@@ -207,9 +300,9 @@ impl Fleet {
     /// are any, else those whose last part fits.
     pub fn find_secrets(&self, name: &str) -> Vec<SecretRef<'_>> {
         let wanted = name.trim_start_matches("./");
-        let wanted = wanted.strip_suffix(".age").unwrap_or(wanted);
+        let wanted = secret_stem(wanted).unwrap_or(wanted);
         let all = self.all_secrets();
-        let stem = |text: &str| text.strip_suffix(".age").unwrap_or(text).to_owned();
+        let stem = |text: &str| secret_stem(text).unwrap_or(text).to_owned();
         let exact: Vec<SecretRef<'_>> =
             all.iter().filter(|secret| secret.name() == wanted || stem(secret.file()) == wanted).copied().collect();
         if !exact.is_empty() {
@@ -225,29 +318,23 @@ impl Fleet {
         let (readers, undecided) = match secret {
             SecretRef::Convention(secret) => {
                 let readers = self.grants(secret).iter().map(|grant| self.reader(grant, &mut lines)).collect();
-                (readers, self.grant_gaps(secret).iter().map(|gap| gap.reason.to_string()).collect())
+                (readers, reasons(self.grant_gaps(secret)))
             }
             SecretRef::Rule(rules, entry) => {
-                let reader = |key: &Key| ReaderView {
-                    name: self.key_name(key),
-                    why: vec![format!("rule in {}", rules.path)],
-                    place: Some(lines.view(&key.place)),
-                    has_key: key.recipient().is_ok(),
+                let reader = |key: &Key| {
+                    let why = vec![format!("rule in {}", rules.path)];
+                    ReaderView::new(self.key_name(key), why, Some(lines.view(&key.place)), Ok(key))
                 };
                 let readers = entry.public_keys.iter().map(reader).collect();
-                (readers, entry.public_keys.gaps.iter().map(|gap| gap.reason.to_string()).collect())
+                (readers, reasons(&entry.public_keys.gaps))
             }
         };
         ReadersAnswer { secret: secret.name().to_owned(), file: secret.file().to_owned(), readers, undecided }
     }
 
     fn reader(&self, grant: &Grant<'_>, lines: &mut Lines<'_>) -> ReaderView {
-        ReaderView {
-            name: self.owner_name(&grant.reader),
-            why: self.why(grant),
-            place: grant.reasons.iter().find_map(|reason| reason.place()).map(|place| lines.view(place)),
-            has_key: grant.key.is_some(),
-        }
+        let place = grant.reasons.iter().find_map(|reason| reason.place()).map(|place| lines.view(place));
+        ReaderView::new(self.owner_name(&grant.reader), self.why(grant), place, grant.key.ok_or(grant.gap))
     }
 
     fn why(&self, grant: &Grant<'_>) -> Vec<String> {
@@ -263,35 +350,71 @@ impl Fleet {
     /// asked for the lines of places.
     pub fn secrets_answer(&self, machine: Option<usize>, sources: &dyn Sources) -> SecretsAnswer {
         let mut lines = Lines { sources, indices: BTreeMap::new() };
-        let secrets = self.all_secrets().into_iter().filter_map(|secret| {
+        let mut undecided = self.secrets_undecided();
+        let mut secrets = Vec::new();
+        for secret in self.all_secrets() {
+            let description = match secret {
+                SecretRef::Convention(secret) => Some(&secret.description),
+                SecretRef::Rule(..) => None,
+            };
+            let is_unknown = match secret {
+                SecretRef::Convention(secret) => secret.gap.is_some() || secret.description.gap().is_some(),
+                SecretRef::Rule(..) => false,
+            };
             let mut view = SecretView {
                 name: secret.name().to_owned(),
                 file: secret.file().to_owned(),
-                description: match secret {
-                    SecretRef::Convention(secret) => secret.description.known().map(|text| text.value.clone()),
-                    SecretRef::Rule(..) => None,
-                },
+                description: description.and_then(Fact::known).map(|text| text.value.clone()),
+                incomplete: if is_unknown { vec!["description"] } else { Vec::new() },
                 why: Vec::new(),
                 place: None,
             };
-            let Some(machine) = machine else { return Some(view) };
-            match secret {
-                SecretRef::Convention(secret) => {
-                    let reader = KeyOwner::Host { machine };
-                    let grant = self.grants(secret).into_iter().find(|grant| grant.reader == reader)?;
-                    view.why = self.why(&grant);
-                    view.place = grant.reasons.iter().find_map(|reason| reason.place()).map(|place| lines.view(place));
+            match machine.map(|machine| self.reading(machine, secret, &mut lines)) {
+                None => secrets.push(view),
+                Some(Ok(Some((why, place)))) => {
+                    (view.why, view.place) = (why, place);
+                    secrets.push(view);
                 }
-                SecretRef::Rule(rules, entry) => {
-                    let own = self.machines.get(machine)?.host_key.known()?;
-                    let key = entry.public_keys.iter().find(|key| key.identity() == own.identity())?;
-                    view.why = vec![format!("rule in {}", rules.path)];
-                    view.place = Some(lines.view(&key.place));
+                Some(Ok(None)) => {}
+                Some(Err(gap)) => undecided.push(format!("{}: {}", view.name, gap.reason)),
+            }
+        }
+        SecretsAnswer { secrets, undecided }
+    }
+
+    /// Why the machine may read a secret, and where that is granted; nothing if it may not. The error says why that is
+    /// not known.
+    fn reading<'a>(
+        &'a self,
+        machine: usize,
+        secret: SecretRef<'a>,
+        lines: &mut Lines<'_>,
+    ) -> Result<Option<WhyAndWhere>, &'a Gap> {
+        let Some(found) = self.machines.get(machine) else { return Ok(None) };
+        match secret {
+            SecretRef::Convention(secret) => {
+                let reader = KeyOwner::Host { machine };
+                if let Some(grant) = self.grants(secret).into_iter().find(|grant| grant.reader == reader) {
+                    let place = grant.reasons.iter().find_map(|reason| reason.place()).map(|place| lines.view(place));
+                    return Ok(Some((self.why(&grant), place)));
+                }
+                let by_role = !secret.roles.items.is_empty() || matches!(secret.scope, Scope::Role(_));
+                let own = if by_role { found.system_roles.gaps.first() } else { None };
+                // Whether the admins read it is nothing to the machine.
+                secret.machine_gap().or(own).map_or(Ok(None), Err)
+            }
+            SecretRef::Rule(rules, entry) => {
+                let own = match &found.host_key {
+                    Fact::Known(key) => key,
+                    Fact::Absent => return Ok(None),
+                    Fact::Gap(gap) => return Err(gap),
+                };
+                match entry.public_keys.iter().find(|key| key.identity() == own.identity()) {
+                    Some(key) => Ok(Some((vec![format!("rule in {}", rules.path)], Some(lines.view(&key.place))))),
+                    None => entry.public_keys.gaps.first().map_or(Ok(None), Err),
                 }
             }
-            Some(view)
-        });
-        SecretsAnswer { secrets: secrets.collect() }
+        }
     }
 
     /// Why the answers about secrets may lack something: rules files and `secrets/properties.nix` that are not known.
@@ -308,6 +431,9 @@ impl Fleet {
         reasons
     }
 }
+
+/// Why something may be read, and the text that grants it.
+type WhyAndWhere = (Vec<String>, Option<PlaceView>);
 
 /// Lines of places; each file is indexed once.
 struct Lines<'a> {
@@ -330,6 +456,22 @@ impl Lines<'_> {
     }
 }
 
+/// The reasons of gaps, each once.
+fn reasons<'g>(gaps: impl IntoIterator<Item = &'g Gap>) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for gap in gaps {
+        if !reasons.iter().any(|reason| **reason == *gap.reason) {
+            reasons.push(gap.reason.to_string());
+        }
+    }
+    reasons
+}
+
+/// Why a machine may have further roles.
+fn roles_unknown(machine: &Machine) -> String {
+    format!("the roles of {}: {}", machine.name, reasons(&machine.system_roles.gaps).join("; "))
+}
+
 fn line(key: &Fact<Key>) -> Option<String> {
     key.known().map(|key| key.line().to_owned())
 }
@@ -339,17 +481,29 @@ fn lines(keys: &Many<Key>) -> Vec<String> {
 }
 
 fn machine_view(machine: &Machine) -> MachineView {
-    let incomplete = [
-        ("hostNames", !machine.host_names.is_complete()),
-        ("arch", machine.arch.gap().is_some()),
-        ("systemRoles", !machine.system_roles.is_complete()),
-        ("hostKey", machine.host_key.gap().is_some()),
-        ("userKeys", !machine.user_keys.is_complete()),
-        ("deployKeys", !machine.deploy_keys.is_complete()),
-        ("remoteUnlock", unlock_incomplete(&machine.remote_unlock)),
-        ("publicIP", machine.public_ip.gap().is_some()),
-        ("meta", machine.meta.gap().is_some()),
-    ];
+    let mut unknown: BTreeMap<&'static str, Vec<Arc<str>>> = BTreeMap::new();
+    let mut note = |name: &'static str, gaps: &[Gap]| {
+        if !gaps.is_empty() {
+            unknown.insert(name, reasons(gaps).into_iter().map(Arc::from).collect());
+        }
+    };
+    note("hostNames", &machine.host_names.gaps);
+    note("arch", gap_of(&machine.arch));
+    note("systemRoles", &machine.system_roles.gaps);
+    note("hostKey", gap_of(&machine.host_key));
+    note("userKeys", &machine.user_keys.gaps);
+    note("deployKeys", &machine.deploy_keys.gaps);
+    note("remoteUnlock", gap_of(&machine.remote_unlock));
+    if let Some(unlock) = machine.remote_unlock.known() {
+        note("remoteUnlock.hostKey", gap_of(&unlock.host_key));
+        note("remoteUnlock.clearnetHost", gap_of(&unlock.clearnet_host));
+        note("remoteUnlock.onionHost", gap_of(&unlock.onion_host));
+    }
+    note("publicIP", gap_of(&machine.public_ip));
+    note("meta", gap_of(&machine.meta));
+    let properties =
+        ["hostNames", "arch", "systemRoles", "hostKey", "userKeys", "deployKeys", "remoteUnlock", "publicIP", "meta"];
+    let is_incomplete = |property: &&'static str| unknown.keys().any(|name| name.split('.').next() == Some(*property));
     MachineView {
         path: machine.dir.to_arc(),
         host_names: machine.host_names.iter().map(|name| name.value.clone()).collect(),
@@ -365,16 +519,11 @@ fn machine_view(machine: &Machine) -> MachineView {
         }),
         public_ip: machine.public_ip.known().map(|address| address.value.to_string()),
         meta: machine.meta.known().map(|meta| meta.value.clone()),
-        incomplete: incomplete.into_iter().filter(|(_, is_incomplete)| *is_incomplete).map(|(name, _)| name).collect(),
+        incomplete: properties.into_iter().filter(is_incomplete).collect(),
+        unknown,
     }
 }
 
-fn unlock_incomplete(unlock: &Fact<RemoteUnlock>) -> bool {
-    match unlock {
-        Fact::Known(unlock) => {
-            unlock.host_key.gap().is_some() || unlock.clearnet_host.gap().is_some() || unlock.onion_host.gap().is_some()
-        }
-        Fact::Absent => false,
-        Fact::Gap(_) => true,
-    }
+fn gap_of<T>(fact: &Fact<T>) -> &[Gap] {
+    fact.gap().map_or(&[], std::slice::from_ref)
 }

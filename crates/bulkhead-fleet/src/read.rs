@@ -281,18 +281,26 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The lines of a text that are keys, with their carriage returns.
+/// The lines of a text that are keys, with their carriage returns. Of an armored private key that is only the first line,
+/// which says that it is one: the others are no keys of their own, and belong in no message.
 pub(crate) fn key_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n').filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+    let mut in_armor = false;
+    text.split('\n').filter(move |line| {
+        let line = line.trim();
+        if line.starts_with("-----END ") {
+            in_armor = false;
+            return false;
+        }
+        let is_key = !in_armor && !line.is_empty() && !line.starts_with('#');
+        in_armor |= line.starts_with("-----BEGIN ") || line.starts_with("PuTTY-User-Key-File-");
+        is_key
+    })
 }
 
 /// The path in the tree of an absolute path as evaluated code sees it: below the tree's root on disk, or below `/`
-/// where it has none (see [`bulkhead_eval::World::new`]).
+/// where it has none, or one that is not UTF-8 (see [`bulkhead_eval::World::new`]).
 pub(crate) fn inside(tree: &dyn FileTree, absolute: &str) -> Option<TreePath> {
-    let root = match tree.root() {
-        Some(root) => root.to_str()?,
-        None => "/",
-    };
+    let root = tree.root().and_then(std::path::Path::to_str).unwrap_or("/");
     let rest = absolute.strip_prefix(root.trim_end_matches('/'))?;
     if !rest.is_empty() && !rest.starts_with('/') {
         return None;

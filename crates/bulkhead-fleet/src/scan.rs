@@ -113,11 +113,9 @@ pub(crate) struct Scanned {
 }
 
 /// Look at the beginning of a `.nix` file.
-pub(crate) fn scan_nix(tree: &dyn FileTree, path: &TreePath) -> Scanned {
-    let Ok(prefix) = tree.read_prefix(path, SCAN_LIMIT) else {
-        return Scanned { hints: TextHints::default(), key_like: None };
-    };
-    Scanned { hints: TextHints::of(&prefix.bytes), key_like: key_in(path, &prefix.bytes, prefix.length) }
+pub(crate) fn scan_nix(tree: &dyn FileTree, path: &TreePath) -> Result<Scanned, ReadError> {
+    let prefix = tree.read_prefix(path, SCAN_LIMIT)?;
+    Ok(Scanned { hints: TextHints::of(&prefix.bytes), key_like: key_in(path, &prefix.bytes, prefix.length) })
 }
 
 /// The private key in the content of a file, if there is one.
@@ -127,17 +125,17 @@ pub(crate) fn key_in(path: &TreePath, bytes: &[u8], length: u64) -> Option<KeyLi
 }
 
 /// Look at a file that may hold a private key.
-pub(crate) fn scan_key(tree: &dyn FileTree, path: &TreePath) -> Option<KeyLike> {
-    let prefix = tree.read_prefix(path, SCAN_LIMIT).ok()?;
+pub(crate) fn scan_key(tree: &dyn FileTree, path: &TreePath) -> Result<Option<KeyLike>, ReadError> {
+    let prefix = tree.read_prefix(path, SCAN_LIMIT)?;
     if let Some(found) = key_in(path, &prefix.bytes, prefix.length) {
-        return Some(found);
+        return Ok(Some(found));
     }
     let suspicious = prefix.length <= SCAN_LIMIT
         && !prefix.bytes.is_empty()
         && is_disk_key_name(path.name())
         && !is_encrypted(&prefix.bytes)
         && !is_public(&prefix.bytes);
-    suspicious.then(|| KeyLike { path: path.clone(), length: prefix.length, evidence: Evidence::Name })
+    Ok(suspicious.then(|| KeyLike { path: path.clone(), length: prefix.length, evidence: Evidence::Name }))
 }
 
 /// Names that people give to key files of encrypted disks.

@@ -9,6 +9,7 @@ use bulkhead_source::{FileTree, TreePath};
 
 use crate::config::Config;
 use crate::fact::{Fact, Gap, Many, Spanned};
+use crate::fleet::Fleet;
 use crate::machine::{Machine, PROPERTIES_FILE};
 use crate::read::{Located, Reader};
 use crate::schema::{SchemaKind, validate};
@@ -62,8 +63,35 @@ pub struct Secret {
     pub group: Fact<Spanned<Arc<str>>>,
 }
 
+/// What a file with secrets is called without its `.age`; `None` for other names.
+///
+/// Only small letters: agenix and age take names as they are, and Nix modules put `.age` behind the name of a secret. A
+/// file `wifi.AGE` is an age file like any other (see [`is_age_name`]), and its name is `wifi.AGE`.
+pub fn secret_stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".age")
+}
+
+/// Whether a file is meant to be encrypted by age, going by its name: however `.age` is written.
+pub fn is_age_name(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && extension.eq_ignore_ascii_case("age"))
+}
+
 impl Secret {
-    fn new(name: Arc<str>, file: TreePath, exists: bool, scope: Scope, rules_folder: &TreePath) -> Secret {
+    /// A secret that nothing is said about yet: every field of its entry is absent. `rules_folder` is the folder of the
+    /// rules file, from which agenix names the file.
+    ///
+    /// ```
+    /// use bulkhead_fleet::{Scope, Secret};
+    /// use bulkhead_source::TreePath;
+    ///
+    /// let (file, rules) = (TreePath::new("secrets/web/tls.age")?, TreePath::new("secrets")?);
+    /// let secret = Secret::new("web/tls".into(), file, true, Scope::Role("web".into()), &rules);
+    /// assert_eq!(secret.rule_name, "web/tls.age");
+    /// assert!(secret.admins.is_absent());
+    /// # Ok::<(), bulkhead_source::TreePathError>(())
+    /// ```
+    pub fn new(name: Arc<str>, file: TreePath, exists: bool, scope: Scope, rules_folder: &TreePath) -> Secret {
         Secret {
             name,
             rule_name: file.relative_to(rules_folder),
@@ -106,12 +134,16 @@ impl Secret {
 
     /// What is not known about to whom it is granted, if anything.
     pub fn grant_gap(&self) -> Option<&Gap> {
+        self.machine_gap().or_else(|| self.admins.gap())
+    }
+
+    /// What is not known about the machines that it is granted to, if anything.
+    pub(crate) fn machine_gap(&self) -> Option<&Gap> {
         self.gap
             .as_ref()
             .or_else(|| self.roles.gaps.first())
             .or_else(|| self.machines.gaps.first())
             .or_else(|| self.everyone.gap())
-            .or_else(|| self.admins.gap())
     }
 }
 
@@ -138,31 +170,39 @@ pub(crate) fn secrets(
     findings: &mut Vec<Diagnostic>,
 ) -> (Vec<Secret>, Option<Gap>) {
     let rules_folder = config.rules.parent().unwrap_or_else(TreePath::root);
-    let folders: BTreeMap<&TreePath, usize> =
-        machines.iter().enumerate().map(|(index, machine)| (&machine.dir, index)).collect();
     let mut secrets: BTreeMap<TreePath, Secret> = BTreeMap::new();
     for file in age_files {
-        if let Some((name, scope)) = scope_of(file, config, machines, &folders) {
-            secrets.insert(file.clone(), Secret::new(name, file.clone(), true, scope, &rules_folder));
+        match scope_of(file, config, machines) {
+            Some((name, scope)) => {
+                secrets.insert(file.clone(), Secret::new(name, file.clone(), true, scope, &rules_folder));
+            }
+            None => findings.extend(miswritten(file, config, machines)),
         }
     }
     let gap = entries.and_then(|data| declare(tree, config, data, &rules_folder, &mut secrets, findings));
     (secrets.into_values().collect(), gap)
 }
 
-/// What kind of secret a file is, and its name; `None` if the convention knows nothing of it.
-fn scope_of(
-    file: &TreePath,
-    config: &Config,
-    machines: &[Machine],
-    folders: &BTreeMap<&TreePath, usize>,
-) -> Option<(Arc<str>, Scope)> {
-    let stem = file.name().strip_suffix(".age")?;
+impl Fleet {
+    /// The secret that the convention makes of a file at `file`, whether it is there or not, without what an entry says;
+    /// `None` if the convention has no place for it.
+    pub fn secret_at(&self, file: &TreePath, exists: bool) -> Option<Secret> {
+        let (name, scope) = scope_of(file, &self.config, &self.machines)?;
+        let rules_folder = self.config.rules.parent().unwrap_or_else(TreePath::root);
+        Some(Secret::new(name, file.clone(), exists, scope, &rules_folder))
+    }
+}
+
+/// What kind of secret a file is, and its name; `None` if the convention knows nothing of it. `machines` are sorted by
+/// folder.
+fn scope_of(file: &TreePath, config: &Config, machines: &[Machine]) -> Option<(Arc<str>, Scope)> {
+    let stem = secret_stem(file.name()).filter(|stem| !stem.is_empty())?;
     let folder = file.parent()?;
-    if let Some(index) = folder.parent().and_then(|dir| folders.get(&dir)).copied()
-        && folder.name() == "secrets"
+    if folder.name() == "secrets"
+        && let Some(dir) = folder.parent()
+        && let Ok(index) = machines.binary_search_by(|machine| machine.dir.cmp(&dir))
     {
-        return Some((Arc::from(format!("{}/{stem}", machines[index].name)), Scope::Machine(index)));
+        return Some((Arc::from(format!("{}/{stem}", dir.name())), Scope::Machine(index)));
     }
     let below = file.strip_prefix(&config.secrets)?;
     let mut parts = below.split('/');
@@ -171,6 +211,21 @@ fn scope_of(
         (Some(role), Some(_), None) => Some((Arc::from(format!("{role}/{stem}")), Scope::Role(Arc::from(role)))),
         _ => None,
     }
+}
+
+/// A file that would be a secret if its `.age` were in small letters.
+fn miswritten(file: &TreePath, config: &Config, machines: &[Machine]) -> Option<Diagnostic> {
+    let (stem, extension) = file.name().rsplit_once('.')?;
+    let meant = file.parent()?.join(&format!("{stem}.age")).ok()?;
+    if !is_age_name(file.name()) || secret_stem(file.name()).is_some() {
+        return None;
+    }
+    scope_of(&meant, config, machines)?;
+    let message = format!("`{file}` is no secret of the fleet: its name ends in `.{extension}`, not in `.age`");
+    let finding = Diagnostic::new("schema", Severity::Warning, Place::file(file.to_arc()), message)
+        .with_note("agenix takes names as they are, and so do the modules that look for the file")
+        .with_help(format!("rename it: git mv {file} {meant}"));
+    Some(finding)
 }
 
 /// Fill in what `secrets/properties.nix` says. The gap says why there may be further entries.
@@ -198,9 +253,10 @@ fn declare(
     for name in fields.set.attrs.keys() {
         let Fact::Known(entry) = fields.get(name) else { continue };
         let key = fields.set.attrs.get(name).and_then(|field| field.key.clone()).unwrap_or_else(|| entry.place.clone());
-        let plain = match name.strip_suffix(".age") {
-            Some(plain) => {
-                let message = format!("`{name}` is named with `.age`");
+        let extension = if is_age_name(name) { name.rfind('.') } else { None };
+        let plain = match extension.map(|dot| name.split_at(dot)) {
+            Some((plain, extension)) => {
+                let message = format!("`{name}` is named with `{extension}`");
                 let finding = Diagnostic::new("schema", Severity::Error, key.clone(), message)
                     .with_help(format!("secrets are named without it here: `{plain}`"));
                 findings.push(finding);

@@ -355,3 +355,62 @@ fn secrets_count_whatever_they_are_called() {
     let fleet = load(&[("secrets/secrets.nix", rules), ("secrets/ssh.config", AGE.to_owned())]);
     assert_eq!(fleet.counts.secrets, 2);
 }
+
+#[test]
+fn several_keys_and_private_keys_where_one_public_key_is_wanted() {
+    let with = |key: &str| {
+        let more = format!("hostKey = ''\n{key}\n'';");
+        load(&[("machines/s0/properties.nix", properties("s0", "\"pia\"", &more))])
+    };
+    let fleet = with(&format!("{S0}\n{KIF}"));
+    let messages: Vec<&str> = fleet.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(messages, ["there are 2 keys here, where one is wanted"]);
+    let place = fleet.findings[0].place.clone();
+    assert_eq!((&*place.file, place.span.is_some()), ("machines/s0/properties.nix", true));
+    assert_eq!(fleet.machines[0].host_key.gap().unwrap().kind, GapKind::Invalid);
+
+    // Blank lines and comments are no keys.
+    let fleet = with(&format!("# s0\n\n{S0}\n"));
+    assert_eq!((fleet.findings.len(), fleet.machines[0].host_key.known().unwrap().line()), (0, S0));
+
+    // The body of a private key is not a number of keys, and is shown nowhere.
+    let body = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n".repeat(5);
+    for end in ["-----END OPENSSH PRIVATE KEY-----", ""] {
+        let fleet = with(&format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}{end}"));
+        let messages: Vec<&str> = fleet.findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages, Vec::<&str>::new());
+        let key = fleet.machines[0].host_key.known().unwrap();
+        assert!(key.recipient().unwrap_err().message.contains("private key"), "{:?}", key.recipient());
+        assert!(!format!("{key:?}").contains("b3Blb"), "{key:?}");
+    }
+
+    // The same from a file, beside a key.
+    let fleet = load(&[
+        ("machines/s0/properties.nix", properties("s0", "\"pia\"", "hostKey = ./host.pub;")),
+        (
+            "machines/s0/host.pub",
+            format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}-----END OPENSSH PRIVATE KEY-----\n{S0}\n"),
+        ),
+    ]);
+    assert_eq!(fleet.findings[0].message, "there are 2 keys here, where one is wanted");
+}
+
+#[test]
+fn what_the_convention_makes_of_a_file() {
+    let fleet = load(&example());
+    let at = |path: &str| fleet.secret_at(&TreePath::new(path).unwrap(), false);
+    let s0 = fleet.machines_named("s0").next().unwrap().0;
+    let name_and_scope = |path: &str| at(path).map(|secret| (secret.name.to_string(), secret.scope));
+    assert_eq!(name_and_scope("secrets/new.age"), Some(("new".to_owned(), Scope::Shared)));
+    assert_eq!(name_and_scope("secrets/pia/new.age"), Some(("pia/new".to_owned(), Scope::Role("pia".into()))));
+    let own = name_and_scope("machines/storage/s0/secrets/new.age");
+    assert_eq!(own, Some(("s0/new".to_owned(), Scope::Machine(s0))));
+    for nowhere in
+        ["secrets/a/b/c.age", "other/x.age", "secrets/x.AGE", "secrets/.age", "machines/storage/secrets/x.age"]
+    {
+        assert_eq!(name_and_scope(nowhere), None, "{nowhere}");
+    }
+    let secret = at("machines/storage/s0/secrets/new.age").unwrap();
+    assert_eq!(secret.rule_name, "../machines/storage/s0/secrets/new.age");
+    assert!(!secret.exists && secret.declared.is_none() && secret.roles.is_absent());
+}

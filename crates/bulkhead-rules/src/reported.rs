@@ -13,8 +13,13 @@ pub(crate) const UNREADABLE_FILE: Rule = Rule {
     severity: Severity::Error,
     summary: "A file that is needed can't be read as what it is.",
     docs: "\
-A file or folder can't be read: it is missing, a folder lies where a file belongs, a symbolic link leaves the repository or
-goes in circles, it is larger than what is read, or it is not UTF-8.
+A file or folder can't be read: it is missing, a folder, FIFO, socket or device lies where a file belongs, a symbolic link
+leaves the repository or goes in circles, it is larger than what is read, or it is not UTF-8.
+
+The files of a git submodule are in no index and no revision of the repository around it (`--staged`, `--rev`), and not in a
+working tree where it is not checked out. The finding is *undecided* then, as it is about files of which it can't be told
+whether they matter. `ignore` in `bulkhead.toml` takes out what does not; a name that is not UTF-8 is matched as it is
+shown, with U+FFFD for what is wrong.
 
 **Why it matters.** What it says is not judged, and Nix may refuse it too.
 
@@ -111,7 +116,8 @@ goes out of date.
         summary: "A property is missing, misspelt or of the wrong type.",
         docs: "\
 A machine's `properties.nix`, `secrets/properties.nix` or a rules file does not fit its JSON Schema (in `schemas/`): a
-property is missing or not known, a value has the wrong type or is none of those allowed.
+property is missing or not known, a value has the wrong type or is none of those allowed. A file among the secrets whose
+name ends in `.AGE` is none of them: agenix takes names as they are.
 
 **Why it matters.** What Bulkhead and the fleet's own modules read from the file is not what its author meant.
 
@@ -152,12 +158,16 @@ machines = \"hosts\"
     Rule {
         name: "linked-machine",
         area: Area::Files,
-        severity: Severity::Warning,
-        summary: "A symbolic link looks like a machine.",
+        severity: Severity::Error,
+        summary: "A machine is not read, because it lies behind a symbolic link.",
         docs: "\
-A symbolic link below the machines' folder leads to a folder with a `properties.nix`. Links are not followed.
+A symbolic link below the machines' folder leads to a folder with a `properties.nix`. Links to folders are not followed: to
+`builtins.readDir` they are no directories, so Nix code that lists the machines passes over them too. The machine counts as
+one of which nothing is known.
 
-**Why it matters.** Through a link the same machine could be there twice; without it, it may be missing from the fleet.
+If the link leads to a folder that is among the machines already, the finding is a warning: nothing is missing.
+
+**Why it matters.** Nothing that the machine says is judged, and its keys may be missing from secrets.
 
 **Fix.** Move the folder to where the link is.
 

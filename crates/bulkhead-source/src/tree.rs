@@ -137,6 +137,13 @@ pub trait FileTree: Send + Sync {
         None
     }
 
+    /// Whether `path` is the place of a git submodule whose files are not there to be read: always so in the index and
+    /// in revisions, and in a working tree where it is not checked out.
+    fn is_submodule(&self, path: &TreePath) -> bool {
+        let _ = path;
+        false
+    }
+
     /// Whether a file, folder or link lies at `path`; errors count as no.
     fn exists(&self, path: &TreePath) -> bool {
         matches!(self.kind(path), Ok(Some(_)))

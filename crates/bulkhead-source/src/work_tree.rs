@@ -6,13 +6,14 @@
 //! can replace folders with links *while* the program runs can lead it astray, but then they can write to the disk
 //! already.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::git;
 use crate::links::{self, Found, Lookup, Resolved, failure};
 use crate::{Entry, FileKind, FileTree, Prefix, ReadError, TreePath, WriteError, write_atomic};
 
@@ -43,6 +44,8 @@ pub struct WorkTree {
     named: PathBuf,
     /// Folders that are real ones, as all folders above them are.
     folders: RwLock<HashSet<Box<str>>>,
+    /// The submodules in the index of each git repository that somebody asked about. Git is not run before.
+    submodules: Mutex<HashMap<PathBuf, HashSet<TreePath>>>,
 }
 
 impl WorkTree {
@@ -55,7 +58,7 @@ impl WorkTree {
             return Err(fail("it is not a directory".to_owned()));
         }
         let named = std::path::absolute(root).unwrap_or_else(|_| real.clone());
-        Ok(WorkTree { root: real, named, folders: RwLock::default() })
+        Ok(WorkTree { root: real, named, folders: RwLock::default(), submodules: Mutex::default() })
     }
 
     /// Replace the file at `path`, or make it, following links inside the tree; [`write_atomic`] says how.
@@ -242,6 +245,22 @@ impl FileTree for WorkTree {
         Some(file.metadata().ok()?.permissions().mode() & 0o100 != 0)
     }
 
+    /// A submodule that is not checked out is an empty folder; only then is git asked what it stands for.
+    fn is_submodule(&self, path: &TreePath) -> bool {
+        if path.is_root() || !self.list(path).is_ok_and(|entries| entries.is_empty()) {
+            return false;
+        }
+        let Ok(path) = self.resolve(path) else { return false };
+        let folder = self.on_disk(path.as_str());
+        // A folder outside of git is what it looks like.
+        let Some(top) = git::find_git_root(&folder) else { return false };
+        let Some(below) = folder.strip_prefix(&top).ok().and_then(Path::to_str) else { return false };
+        let Ok(below) = TreePath::new(below) else { return false };
+        let mut repositories = self.submodules.lock().unwrap_or_else(PoisonError::into_inner);
+        let submodules = repositories.entry(top).or_insert_with_key(|top| git::submodules(top).unwrap_or_default());
+        submodules.contains(&below)
+    }
+
     fn read_prefix(&self, path: &TreePath, limit: u64) -> Result<Prefix, ReadError> {
         let (file, length) = self.open_file(path)?;
         let wanted = length.min(limit);
@@ -252,7 +271,6 @@ impl FileTree for WorkTree {
         Ok(Prefix { bytes, length })
     }
 
-    /// Names that are not UTF-8 are left out.
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, ReadError> {
         links::check_length(path)?;
         let resolved;

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use bulkhead_source::{FileKind, FileTree, GitError, GitTree, ReadError, find_git_root};
+use bulkhead_source::{FileKind, FileTree, GitError, GitTree, ReadError, WorkTree, find_git_root, find_hooks};
 use common::{Folder, add_links, check_links, content, git, names, path};
 use pretty_assertions::assert_eq;
 
@@ -363,4 +363,49 @@ fn nothing_is_fetched() {
     let tree = revision(&clone, "HEAD");
     assert_eq!(names(&tree, ""), ["a"]);
     assert!(content(&tree, "a").starts_with("error: can't read `a`: "), "{}", content(&tree, "a"));
+}
+
+#[test]
+fn submodules_are_told_from_other_things_that_cannot_be_read() {
+    let module = Folder::with_git();
+    module.write("a", "1");
+    module.commit("module");
+    let folder = Folder::with_git();
+    folder.git(&["submodule", "--quiet", "add", module.path.to_str().unwrap(), "deep/module"]);
+    folder.write("a", "1").link("link", "a");
+    folder.commit("all");
+    for tree in [GitTree::index(&folder.path).unwrap(), GitTree::revision(&folder.path, "HEAD").unwrap()] {
+        assert!(tree.is_submodule(&path("deep/module")));
+        for other in ["a", "link", "deep", "nothing", "deep/module/a"] {
+            assert!(!tree.is_submodule(&path(other)), "{other}");
+        }
+        assert!(content(&tree, "deep/module").contains("it is a submodule"));
+    }
+    // In the working tree it is a folder as long as it is checked out; below the root of the tree, too.
+    for (root, name) in [("", "deep/module"), ("deep", "module")] {
+        let tree = WorkTree::open(&folder.path.join(root)).unwrap();
+        assert!(!tree.is_submodule(&path(name)));
+    }
+    folder.git(&["submodule", "--quiet", "deinit", "--force", "--all"]);
+    std::fs::create_dir(folder.path.join("deep/empty")).unwrap();
+    for (root, name, empty) in [("", "deep/module", "deep/empty"), ("deep", "module", "empty")] {
+        let tree = WorkTree::open(&folder.path.join(root)).unwrap();
+        assert!(tree.is_submodule(&path(name)), "{name}");
+        assert!(!tree.is_submodule(&path(empty)) && !tree.is_submodule(&path("")));
+    }
+}
+
+#[test]
+fn the_folder_of_hooks_is_where_git_looks_for_it() {
+    let folder = Folder::with_git();
+    folder.write("deep/fleet/a", "1");
+    let found = find_hooks(&folder.path.join("deep/fleet")).unwrap();
+    assert_eq!(found.folder, folder.path.join(".git/hooks"));
+    assert_eq!((found.top, found.below), (folder.path.clone(), "deep/fleet".into()));
+    folder.git(&["config", "core.hooksPath", "my hooks"]);
+    assert_eq!(find_hooks(&folder.path.join("deep")).unwrap().folder, folder.path.join("my hooks"));
+    assert!(matches!(find_hooks(&Folder::new().path), Err(GitError::NotRepository { .. })));
+    let bare = Folder::new();
+    bare.git(&["init", "--quiet", "--bare"]);
+    assert!(matches!(find_hooks(&bare.path), Err(GitError::Bare { .. })));
 }

@@ -1,14 +1,17 @@
 //! The pre-commit hook.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use xshell::{Shell, cmd};
+use bulkhead_source::{GitError, find_hooks, write_atomic};
 
 /// How a hook of ours begins; what begins otherwise was written by a person.
-const MARKER: &str = "# Installed by `bulkhead install-hooks`.";
+const BEGINNING: &str = "#!/bin/sh\n# Installed by `bulkhead install-hooks`.\n";
+
+/// Larger hooks are not ours.
+const HOOK_LIMIT: u64 = 1 << 20;
 
 /// What installing did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,71 +39,100 @@ pub enum HookError {
         line: String,
     },
     /// The file can't be written.
-    #[error("can't write {}: {error}", .path.display())]
+    #[error("can't install {}: {reason}", .path.display())]
     Write {
         /// The hook.
         path: PathBuf,
-        /// The system's words.
-        error: std::io::Error,
+        /// What stands in the way.
+        reason: String,
     },
 }
 
 /// Install a pre-commit hook in the git repository that holds `root`. It checks what is staged, and refuses the commit
 /// if that has errors. `command` is the program with its first arguments, such as `bulkhead` or `cargo xtask`.
 pub fn install(root: &Path, command: &str) -> Result<Installed, HookError> {
-    let no_repository = |error: &dyn std::fmt::Display| HookError::NoRepository(error.to_string());
-    let shell = Shell::new().map_err(|error| no_repository(&error))?;
-    shell.change_dir(root);
-    let top =
-        cmd!(shell, "git rev-parse --show-toplevel").quiet().ignore_stderr().read().map_err(|e| no_repository(&e))?;
-    let hooks =
-        cmd!(shell, "git rev-parse --git-path hooks").quiet().ignore_stderr().read().map_err(|e| no_repository(&e))?;
-    let path = root.join(hooks).join("pre-commit");
-    let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
-    let real_top = fs::canonicalize(&top).unwrap_or_else(|_| PathBuf::from(&top));
-    let folder = real_root.strip_prefix(&real_top).ok().and_then(Path::to_str).unwrap_or("");
-    let folder = if folder.is_empty() { "." } else { folder };
-    let line = format!("{command} check --staged {}", shell_quoted(folder));
-    let text = format!(
-        "#!/bin/sh\n{MARKER}\n# Judges what is staged, not what lies in the working tree. To commit all the same: git commit --no-verify\nexec {line}\n"
-    );
-    let before = fs::read_to_string(&path).ok();
-    match &before {
-        Some(before) if *before == text && is_executable(&path) => return Ok(Installed::Unchanged(path)),
-        Some(before) if !before.contains(MARKER) => return Err(HookError::Foreign { path, line }),
-        None if path.symlink_metadata().is_ok() => return Err(HookError::Foreign { path, line }),
-        _ => {}
+    let hooks = find_hooks(root).map_err(|error| {
+        HookError::NoRepository(match error {
+            GitError::NotRepository { path } => format!("{} is in none", path.display()),
+            GitError::Bare { path } => format!("{} is a bare repository, in which nobody commits", path.display()),
+            error => error.to_string(),
+        })
+    })?;
+    let path = hooks.folder.join("pre-commit");
+    let folder = if hooks.below.as_os_str().is_empty() { Path::new(".") } else { &hooks.below };
+    // The name of a folder is whatever bytes it has.
+    let mut line = format!("{command} check --staged ").into_bytes();
+    line.extend(shell_quoted(folder.as_os_str().as_bytes()));
+    let mut text = format!(
+        "{BEGINNING}# Judges what is staged, not what lies in the working tree. To commit all the same: git commit --no-verify\nexec "
+    )
+    .into_bytes();
+    text.extend(&line);
+    text.push(b'\n');
+    let before = match read_hook(&path) {
+        Found::Nothing => None,
+        Found::Hook(before) if before.starts_with(BEGINNING.as_bytes()) => Some(before),
+        Found::Hook(_) | Found::Other => {
+            return Err(HookError::Foreign { path, line: String::from_utf8_lossy(&line).into_owned() });
+        }
+    };
+    if before.as_ref() == Some(&text) && is_executable(&path) {
+        return Ok(Installed::Unchanged(path));
     }
-    write_executable(&path, &text).map_err(|error| HookError::Write { path: path.clone(), error })?;
+    write_executable(&path, &text).map_err(|reason| HookError::Write { path: path.clone(), reason })?;
     Ok(if before.is_some() { Installed::Replaced(path) } else { Installed::New(path) })
+}
+
+enum Found {
+    Nothing,
+    Hook(Vec<u8>),
+    /// A link, a FIFO, a folder, something unreadable: nothing that we made.
+    Other,
+}
+
+fn read_hook(path: &Path) -> Found {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() && metadata.len() <= HOOK_LIMIT => {
+            fs::read(path).map_or(Found::Other, Found::Hook)
+        }
+        Ok(_) => Found::Other,
+        // What can't be looked at can't be written either, and that is told then.
+        Err(_) => Found::Nothing,
+    }
 }
 
 fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
 }
 
-fn write_executable(path: &Path, text: &str) -> std::io::Result<()> {
+fn write_executable(path: &Path, text: &[u8]) -> Result<(), String> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     }
-    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
-    let written =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&temporary).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)
-        });
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    write_atomic(path, text).map_err(|error| error.reason)?;
+    // Until then git passes the hook over. Whoever may read it may run it.
+    let mode = fs::metadata(path).map_err(|error| error.to_string())?.permissions().mode();
+    let mode = mode & 0o777 | (mode & 0o444) >> 2;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| error.to_string())
 }
 
 /// A word for `sh`.
-fn shell_quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+fn shell_quoted(word: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./=:@%+,".contains(byte);
+    // A folder `-x` would be taken for an option.
+    if !word.is_empty() && word.iter().all(is_plain) && !word.starts_with(b"-") {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    let mut quoted = b"'".to_vec();
+    if word.starts_with(b"-") {
+        quoted.extend(b"./");
+    }
+    for byte in word {
+        match byte {
+            b'\'' => quoted.extend(br"'\''"),
+            byte => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
 }

@@ -178,7 +178,7 @@ fn what_can_not_be_read_does_not_look_as_if_it_were_not_there() {
 
     let fleet = Folder::fleet();
     std::fs::copy(fleet.path().join("secrets/wifi.age"), fleet.path().join("secrets/OLD.AGE")).unwrap();
-    assert_eq!(check(&fleet).rules(), ["secret-without-rule"]);
+    assert_eq!(check(&fleet).rules(), ["schema", "secret-without-rule"]);
 }
 
 #[test]
@@ -210,4 +210,31 @@ fn rules_that_can_not_be_generated_are_not_taken_for_up_to_date() {
     let text = fleet.read("secrets/secrets.nix");
     fleet.write("secrets/secrets.nix", text.lines().skip(2).collect::<Vec<_>>().join("\n"));
     assert_eq!(check(&fleet).rules(), ["secrets-nix-outdated"]);
+}
+
+#[test]
+fn a_private_key_in_place_of_a_public_one_is_told_as_that() {
+    let body = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n".repeat(5);
+    let key = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}-----END OPENSSH PRIVATE KEY-----");
+    let properties = |key: &str| {
+        format!(
+            "{{ hostNames = [ \"kif\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"web\" ]; hostKey = ''\n{key}\n''; }}"
+        )
+    };
+    let fleet = Folder::fleet();
+    fleet.write(KIF, properties(&key));
+    let run = check(&fleet);
+    found(&run, "private-key-in-clear", KIF);
+    found(&run, "malformed-ssh-key", KIF);
+    assert!(!run.stdout.contains("keys here") && !run.stdout.contains("b3Blb"), "{}", run.stdout);
+    // Nor is it handed on.
+    let run = fleet.bulkhead(&["machines", "--json"]);
+    assert!(!run.stdout.contains("b3Blb"), "{}", run.stdout);
+
+    let fleet = Folder::fleet();
+    let s0 = fleet.read("machines/laptops/howl/ssh_host_ed25519_key.pub");
+    let howl = fleet.read("machines/laptops/howl/howl.pub");
+    fleet.write(KIF, properties(&format!("{}\n{}", s0.trim(), howl.trim())));
+    let run = check(&fleet);
+    found(&run, "schema", "there are 2 keys here, where one is wanted");
 }

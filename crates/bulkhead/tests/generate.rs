@@ -3,7 +3,11 @@
 
 mod common;
 
-use common::Folder;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+
+use common::{Folder, finish};
 use pretty_assertions::assert_eq;
 
 #[test]
@@ -115,4 +119,90 @@ fn a_fleet_in_a_subfolder_has_its_hook_too() {
     assert_eq!(folder.run("git", &["commit", "--message=wrong"]).code, 1);
     // `rename` took the folder that `fleet` would remove.
     std::mem::forget(fleet);
+}
+
+#[test]
+fn only_hooks_that_begin_as_ours_are_replaced() {
+    let hook = ".git/hooks/pre-commit";
+    let fleet = Folder::fleet().with_git();
+    assert_eq!(fleet.bulkhead(&["install-hooks"]).code, 0);
+    let ours = fleet.read(hook);
+    let mode = |fleet: &Folder| std::fs::metadata(fleet.path().join(hook)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&fleet) & 0o100, 0o100);
+
+    // An older one of ours, and one that lost its mode.
+    fleet.write(hook, ours.replace("exec ", "exec old-"));
+    assert!(fleet.bulkhead(&["install-hooks"]).stdout.starts_with("replaced"));
+    assert_eq!(fleet.read(hook), ours);
+    std::fs::set_permissions(fleet.path().join(hook), std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(fleet.bulkhead(&["install-hooks"]).stdout.starts_with("replaced"));
+    assert_eq!(mode(&fleet), 0o755);
+
+    // A person's, that only mentions ours.
+    let theirs = format!("#!/bin/sh\nmake check\n{}", ours.split_once('\n').unwrap().1);
+    fleet.write(hook, &theirs);
+    let run = fleet.bulkhead(&["install-hooks"]);
+    assert_eq!((run.code, fleet.read(hook)), (2, theirs), "{}", run.stderr);
+
+    // No file at all: never waited for, never followed.
+    std::fs::remove_file(fleet.path().join(hook)).unwrap();
+    assert_eq!(fleet.run("mkfifo", &[hook]).code, 0);
+    assert_eq!(fleet.bulkhead(&["install-hooks"]).code, 2);
+    std::fs::remove_file(fleet.path().join(hook)).unwrap();
+    fleet.write("elsewhere", &ours);
+    std::os::unix::fs::symlink("../../elsewhere", fleet.path().join(hook)).unwrap();
+    assert_eq!((fleet.bulkhead(&["install-hooks"]).code, fleet.read("elsewhere")), (2, ours));
+
+    let run = Folder::fleet().bulkhead(&["install-hooks", "--root", "."]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("run this in a git repository"), "{}", run.stderr);
+}
+
+#[test]
+fn a_configured_folder_of_hooks_is_meant_from_the_top() {
+    let fleet = Folder::fleet();
+    let folder = Folder::empty();
+    fleet.run("cp", &["-r", ".", folder.path().join("fleet").to_str().unwrap()]);
+    let folder = folder.with_git();
+    folder.git(&["config", "core.hooksPath", ".githooks"]);
+    let run = folder.bulkhead(&["install-hooks", "--root", "fleet"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(folder.read(".githooks/pre-commit").ends_with("check --staged fleet\n"));
+    // Nothing that the configuration names is run.
+    folder.git(&["config", "core.fsmonitor", "touch ran; false"]);
+    assert_eq!(folder.bulkhead(&["install-hooks", "--root", "fleet"]).code, 0);
+    assert!(!folder.path().join("ran").exists() && !folder.path().join("fleet/ran").exists());
+}
+
+#[test]
+fn a_fleet_in_a_folder_with_a_strange_name_has_its_hook() {
+    let program = env!("CARGO_BIN_EXE_bulkhead");
+    for name in [&b"caf\xe9"[..], b"-x", b"it's"] {
+        let fleet = Folder::fleet();
+        let folder = Folder::empty();
+        let at = folder.path().join(OsStr::from_bytes(name));
+        assert!(fleet.command("cp").arg("-r").arg(".").arg(&at).status().unwrap().success());
+        let folder = folder.with_git();
+        let run = finish(
+            folder
+                .command(program)
+                .arg("install-hooks")
+                .arg("--command")
+                .arg(program)
+                .current_dir(&at)
+                .output()
+                .unwrap(),
+        );
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        // It judges the fleet in that folder: right as it is, refused when it is wrong.
+        folder.write("other", "");
+        folder.git(&["add", "--all"]);
+        let run = folder.run("git", &["commit", "--quiet", "--message=right"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        std::fs::write(at.join("secrets/properties.nix"), "{ wifi.roles = [ \"none\" ]; }").unwrap();
+        folder.git(&["add", "--all"]);
+        let run = folder.run("git", &["commit", "--message=wrong"]);
+        assert_eq!(run.code, 1);
+        assert!(format!("{}{}", run.stdout, run.stderr).contains("unknown-role"), "{}{}", run.stdout, run.stderr);
+    }
 }

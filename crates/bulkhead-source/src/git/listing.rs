@@ -20,6 +20,8 @@ pub(super) enum Node {
     /// The id of its target.
     Link(Box<str>),
     /// A submodule.
+    Submodule,
+    /// A name that can't be opened.
     Other,
 }
 
@@ -51,6 +53,7 @@ impl Node {
             "120000" => Node::Link(id.into()),
             // 100644 or 100755; old repositories have other permissions.
             mode if mode.starts_with("100") => Node::File(id.into()),
+            "160000" => Node::Submodule,
             _ => Node::Other,
         }
     }
@@ -60,7 +63,7 @@ impl Node {
             Node::Folder(_) => FileKind::Directory,
             Node::File(_) => FileKind::Regular,
             Node::Link(_) => FileKind::Symlink,
-            Node::Other => FileKind::Other,
+            Node::Submodule | Node::Other => FileKind::Other,
         }
     }
 }

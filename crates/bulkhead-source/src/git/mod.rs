@@ -11,8 +11,9 @@ mod tree;
 use std::path::PathBuf;
 
 pub use history::{GitHistory, Removal};
-pub use repository::find_git_root;
+pub use repository::{GitHooks, find_git_root, find_hooks};
 pub use tree::GitTree;
+pub(crate) use tree::submodules;
 
 /// Why git can't show a tree. Every message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -57,6 +57,34 @@ pub fn find_git_root(path: &Path) -> Option<PathBuf> {
     start.ancestors().find(|folder| fs::metadata(folder.join(".git")).is_ok()).map(Path::to_owned)
 }
 
+/// Where a repository has its hooks, and a folder in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitHooks {
+    /// The folder of the hooks: `core.hooksPath`, or `hooks` in git's own folder. It need not be there.
+    pub folder: PathBuf,
+    /// The top of the working tree, where git runs most hooks.
+    pub top: PathBuf,
+    /// The way from there to the folder that was asked about; empty for the top itself.
+    pub below: PathBuf,
+}
+
+/// Where the hooks of the repository that holds the folder `root` lie.
+pub fn find_hooks(root: &Path) -> Result<GitHooks, GitError> {
+    let repository = Repository::find(root)?;
+    let Some(top) = repository.top.clone() else { return Err(GitError::Bare { path: repository.folder }) };
+    let mut command = hardened();
+    for name in LOCATION {
+        command.env_remove(name);
+    }
+    // A relative `core.hooksPath` is meant from where hooks run, and git answers with it as it is.
+    command.current_dir(&top).env("GIT_DIR", &repository.git_dir).env("GIT_WORK_TREE", &top);
+    command.args(["rev-parse", "--git-path", "hooks"]);
+    let answer = output(command)?.map_err(|reason| repository.failed(reason))?;
+    let answer = answer.strip_suffix(b"\n").unwrap_or(&answer);
+    let below = repository.folder.strip_prefix(&top).unwrap_or(Path::new("")).to_owned();
+    Ok(GitHooks { folder: top.join(OsStr::from_bytes(answer)), top, below })
+}
+
 /// A folder in a repository, and how to ask git about it.
 #[derive(Clone, Debug)]
 pub(super) struct Repository {
@@ -201,8 +229,15 @@ fn git(folder: &Path) -> Command {
 }
 
 fn bare_git() -> Command {
+    let mut command = hardened();
+    command.args(["-c", "core.hooksPath=/dev/null"]);
+    command
+}
+
+/// `git` that runs nothing but hooks, and those only in commands that have any.
+fn hardened() -> Command {
     let mut command = Command::new("git");
-    command.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+    command.args(["--no-pager", "-c", "core.fsmonitor=false"]);
     for name in MEANING {
         command.env_remove(name);
     }

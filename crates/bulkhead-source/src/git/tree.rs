@@ -25,8 +25,8 @@ const EMPTY: [(&str, &str); 2] = [
 /// The files in git's index or in one of its commits, below one folder.
 ///
 /// The list of files is read once, when the tree is made; contents are read when they are asked for, exactly as they
-/// are stored: no line ends are converted, no filters run. Submodules are [`FileKind::Other`]. Names that are not UTF-8
-/// are left out.
+/// are stored: no line ends are converted, no filters run. Submodules are [`FileKind::Other`], and so are names that are
+/// not UTF-8.
 #[derive(Debug)]
 pub struct GitTree {
     name: String,
@@ -181,8 +181,13 @@ impl FileTree for GitTree {
         match self.find(path)?.1 {
             Node::File(id) => self.blobs.read(&id, limit).map_err(|reason| failure(path, reason)),
             Node::Folder(_) => Err(ReadError::IsDirectory { path: path.clone() }),
-            Node::Link(_) | Node::Other => Err(failure(path, "it is a submodule, not a regular file")),
+            Node::Submodule => Err(failure(path, "it is a submodule, not a regular file")),
+            Node::Link(_) | Node::Other => Err(failure(path, "it is not a regular file")),
         }
+    }
+
+    fn is_submodule(&self, path: &TreePath) -> bool {
+        matches!(self.find(path), Ok((_, Node::Submodule)))
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, ReadError> {
@@ -204,6 +209,21 @@ fn fields(record: &[u8]) -> Option<(&str, &str, &str, &[u8])> {
 
 fn unknown_record(repository: &Repository, record: &[u8]) -> GitError {
     repository.failed(format!("it lists {:?}", String::from_utf8_lossy(record)))
+}
+
+/// The submodules that the index of the repository around `root` has below it. Nothing where there is no repository, or
+/// git can't tell: a working tree is read without git too.
+pub(crate) fn submodules(root: &Path) -> Result<HashSet<TreePath>, GitError> {
+    let repository = Repository::find(root)?;
+    let mut found = HashSet::new();
+    repository.records(["ls-files", "--stage", "-z"], |record| {
+        let (mode, _, _, path) = fields(record).ok_or_else(|| unknown_record(&repository, record))?;
+        if mode == "160000" {
+            found.extend(TreePath::new(&String::from_utf8_lossy(path)));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The paths in the index without the ones that are only intended to be added. Those look like empty files, so this

@@ -189,7 +189,12 @@ Afterwards it tells which files have to be rekeyed, and why.
 Examples:
   bulkhead gen-secrets                write secrets/secrets.nix
   bulkhead gen-secrets --check        for CI: exit with 1 if it is out of date
-  bulkhead gen-secrets --adopt        turn a handwritten secrets.nix into secrets/properties.nix")]
+  bulkhead gen-secrets --adopt        turn a handwritten secrets.nix into secrets/properties.nix
+
+Exit code: 0 it is written, or up to date; 1 it is refused (what would have to be guessed is said, as error or undecided,
+just as `bulkhead check` says it), or with --check it is out of date; 2 the tool failed. Where all reasons are undecided,
+`bulkhead check` ends with 0 unless it runs with `--deny undecided`: it asks whether something is wrong, and this command
+whether the file could be written.")]
 pub struct GenSecretsArgs {
     /// Compare with the file there, and write nothing; exit with 1 if they differ
     #[arg(long, conflicts_with_all = ["stdout", "adopt"])]
@@ -205,7 +210,10 @@ pub struct GenSecretsArgs {
 /// `gen-docs`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Only the text between `<!-- bulkhead:begin NAME -->` and `<!-- bulkhead:end NAME -->` is written; all other text stays.")]
+Only the text between `<!-- bulkhead:begin NAME -->` and `<!-- bulkhead:end NAME -->` is written; all other text stays.
+What is not known is said on standard error, with the reason.
+
+Exit code: 0 the text is written, or up to date; 1 files have errors, or with --check it is out of date; 2 the tool failed.")]
 pub struct GenDocsArgs {
     /// Compare with the file there, and write nothing; exit with 1 if they differ
     #[arg(long, conflicts_with = "stdout")]
@@ -217,7 +225,13 @@ pub struct GenDocsArgs {
 
 /// `machines`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: bulkhead machines --role server --json | jq '.machines | map_values(.hostNames)'")]
+#[command(after_help = "\
+Example: bulkhead machines --role server --json | jq '.machines | map_values(.hostNames)'
+
+In tables `?` is what is not known, and `-` what is not there.
+
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+the same, and says what is not known: `unknown` and `undecided` in JSON); 2 the tool failed.")]
 pub struct MachinesArgs {
     /// Only machines that have this role
     #[arg(long, value_name = "ROLE")]
@@ -227,8 +241,11 @@ pub struct MachinesArgs {
     pub json: bool,
 }
 
-/// Commands with nothing but `--json`.
+/// `roles`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+the same, and says what is not known: `incomplete` and `undecided` in JSON); 2 the tool failed.")]
 pub struct JsonArgs {
     /// As JSON
     #[arg(long)]
@@ -237,6 +254,9 @@ pub struct JsonArgs {
 
 /// `secrets`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+the same, and says what is not known: `undecided` in JSON); 2 the tool failed.")]
 pub struct SecretsArgs {
     /// Only secrets that this machine can read, and why
     #[arg(long, value_name = "MACHINE")]
@@ -248,7 +268,11 @@ pub struct SecretsArgs {
 
 /// `who-can-read`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: bulkhead who-can-read pia-login")]
+#[command(after_help = "\
+Example: bulkhead who-can-read pia-login
+
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+the same, and says what is not known: `key` and `undecided` in JSON); 2 the tool failed.")]
 pub struct WhoCanReadArgs {
     /// The secret: its name, or its file
     pub secret: String,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use bulkhead_diagnostics::{Diagnostic, Report, Summary};
+use bulkhead_diagnostics::{Diagnostic, Place, Report, Severity, Summary};
 use bulkhead_fleet::{Fleet, LoadOptions, RulesFile};
 use bulkhead_generate::adopt::adopt;
 use bulkhead_generate::diff::diff;
@@ -16,7 +16,7 @@ use bulkhead_generate::{docs, secrets as generated_secrets};
 use bulkhead_source::{ReadError, TextError, TreePath, WorkTree, read_text};
 
 use super::args::{GenDocsArgs, GenSecretsArgs, Global};
-use super::query::{code, load};
+use super::query::{code, load, tell_undecided, tell_unknown_properties};
 use super::{FINDINGS, OK, Program, output};
 use crate::Project;
 use crate::overlay::Overlay;
@@ -24,16 +24,38 @@ use crate::overlay::Overlay;
 /// Generated files and those they replace are texts of a sane size.
 const TEXT_LIMIT: u64 = 64 << 20;
 
+/// The rule under which `check` reports that the rules file can't be what `gen-secrets` would write.
+const OUTDATED: &str = "secrets-nix-outdated";
+
 pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Result<u8> {
     let (project, fleet) = load(program, global)?;
     let path = fleet.config.rules.clone();
-    let current = current(&project, &path)?;
     if args.adopt {
         return adopt_rules(&project, global, &fleet);
     }
+    let current = match read_text(project.tree(), &path, TEXT_LIMIT) {
+        Ok(text) => Some(text),
+        Err(TextError::Read(ReadError::NotFound { .. })) => None,
+        // What lies there may be anything: it is neither right nor to be overwritten.
+        Err(error) => {
+            let message = format!("there are no rules that agenix could use: {error}");
+            let finding = Diagnostic::new(OUTDATED, Severity::Error, Place::file(path.to_arc()), message)
+                .with_help("put a file there that can be read, or take away what is there");
+            return refuse(&project, global, vec![finding], &path);
+        }
+    };
     let generated = match secrets_nix(&fleet) {
         Ok(generated) => generated,
-        Err(findings) => return refuse(&project, global, findings, &path),
+        Err(mut findings) => {
+            // `check` says the same sentence, with the first of these reasons.
+            let is_wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+            let severity = if is_wrong { Severity::Error } else { Severity::Undecided };
+            let message = format!("can't tell whether `{path}` is up to date: gen-secrets refuses to write it");
+            if args.check {
+                findings.push(Diagnostic::new(OUTDATED, severity, Place::file(path.to_arc()), message));
+            }
+            return refuse(&project, global, findings, &path);
+        }
     };
     show(&project, global, generated.warnings.iter().chain(&generated.undecided))?;
     if args.stdout {
@@ -43,12 +65,16 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
     if let Some(current) = &current
         && !is_generated(current)
     {
-        bail!(
-            "{path} is written by hand, and stays as it is\n\
-             to let bulkhead write it from now on: {0} gen-secrets --adopt\n\
-             to see what it would write:           {0} gen-secrets --stdout",
-            program.name
-        );
+        let message =
+            format!("can't tell whether `{path}` fits the fleet: its first line does not say that it is generated");
+        let finding = Diagnostic::new(OUTDATED, Severity::Undecided, Place::file(path.to_arc()), message)
+            .with_note("a file that a person wrote is never overwritten")
+            .with_help(format!(
+                "to let bulkhead write it from now on: {0} gen-secrets --adopt\n\
+                 to see what it would write:           {0} gen-secrets --stdout",
+                program.name
+            ));
+        return refuse(&project, global, vec![finding], &path);
     }
     if args.check {
         return compare(&path, current.as_deref(), &generated.text, &format!("{} gen-secrets", program.name));
@@ -70,6 +96,9 @@ pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8>
         eprintln!("{path} is not written: put the above right first");
         return Ok(FINDINGS);
     }
+    // The tables of the document have no room for reasons.
+    tell_unknown_properties(&fleet.machines_answer(None));
+    tell_undecided(&fleet.secrets_undecided());
     let current = current(&project, &path)?;
     let library = docs::read_library(project.tree(), project.world(), &fleet.config);
     let layout = docs::layout(&fleet, project.tree());

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::{Report, Severity, Summary, nearest};
-use bulkhead_fleet::{Fleet, LoadOptions, PlaceView};
+use bulkhead_fleet::{Fleet, KeyState, LoadOptions, MachinesAnswer, PlaceView, ReadersAnswer};
 
 use super::args::{Global, JsonArgs, MachinesArgs, SecretsArgs, WhoCanReadArgs};
 use super::progress::Meter;
@@ -35,6 +35,11 @@ pub fn code(fleet: &Fleet) -> u8 {
     if fleet.findings.iter().any(|finding| finding.severity == Severity::Error) { FINDINGS } else { OK }
 }
 
+/// The same for an answer of which something is not known.
+fn answer_code(fleet: &Fleet, is_complete: bool) -> u8 {
+    if is_complete { code(fleet) } else { FINDINGS }
+}
+
 fn width() -> Option<usize> {
     io::stdout().is_terminal().then(output::width)
 }
@@ -56,30 +61,37 @@ fn unknown_role(fleet: &Fleet, role: &str) -> anyhow::Error {
 
 pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Result<u8> {
     let (_, fleet) = load(program, global)?;
+    let answer = fleet.machines_answer(args.role.as_deref());
     if let Some(role) = &args.role
         && !fleet.roles.contains_key(role.as_str())
+        && answer.is_complete()
     {
         return Err(unknown_role(&fleet, role));
     }
-    let answer = fleet.machines_answer(args.role.as_deref());
+    let code = answer_code(&fleet, answer.is_complete());
     if args.json {
         output::print_json(&answer)?;
-        return Ok(code(&fleet));
+        return Ok(code);
     }
     let rows: Vec<Vec<String>> = answer
         .machines
         .iter()
         .map(|(name, machine)| {
-            vec![
-                name.to_string(),
-                machine.arch.unwrap_or("?").to_owned(),
-                machine.system_roles.join(", "),
-                machine.path.to_string(),
-            ]
+            // A question mark is what is not known, a dash what is not there.
+            let is_unknown = |property: &str| machine.unknown.contains_key(property);
+            let mut roles = machine.system_roles.join(", ");
+            if is_unknown("systemRoles") {
+                roles.push_str(if roles.is_empty() { "?" } else { ", ?" });
+            }
+            let arch = machine.arch.unwrap_or(if is_unknown("arch") { "?" } else { "-" }).to_owned();
+            let roles = if roles.is_empty() { "-".to_owned() } else { roles };
+            vec![name.to_string(), arch, roles, machine.path.to_string()]
         })
         .collect();
     output::print(&table(&rows, width()))?;
-    Ok(code(&fleet))
+    tell_unknown_properties(&answer);
+    tell_undecided(&answer.undecided);
+    Ok(code)
 }
 
 pub fn roles(program: Program, global: &Global, args: &JsonArgs) -> Result<u8> {
@@ -91,8 +103,9 @@ pub fn roles(program: Program, global: &Global, args: &JsonArgs) -> Result<u8> {
         let rows: Vec<Vec<String>> =
             answer.roles.iter().map(|(role, machines)| vec![role.to_string(), machines.join(", ")]).collect();
         output::print(&table(&rows, width()))?;
+        tell_undecided(&answer.undecided);
     }
-    Ok(code(&fleet))
+    Ok(answer_code(&fleet, answer.is_complete()))
 }
 
 pub fn secrets(program: Program, global: &Global, args: &SecretsArgs) -> Result<u8> {
@@ -119,14 +132,18 @@ pub fn secrets(program: Program, global: &Global, args: &SecretsArgs) -> Result<
                 None => vec![
                     secret.name.clone(),
                     secret.file.clone(),
-                    secret.description.as_deref().unwrap_or_default().to_owned(),
+                    secret
+                        .description
+                        .as_deref()
+                        .unwrap_or(if secret.incomplete.is_empty() { "" } else { "?" })
+                        .to_owned(),
                 ],
             })
             .collect();
         output::print(&table(&rows, width()))?;
     }
-    tell_undecided(&fleet.secrets_undecided());
-    Ok(code(&fleet))
+    tell_undecided(&answer.undecided);
+    Ok(answer_code(&fleet, answer.is_complete()))
 }
 
 pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) -> Result<u8> {
@@ -142,12 +159,13 @@ pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) ->
     }
     let sources = project.sources();
     let answers: Vec<_> = found.iter().map(|secret| fleet.readers(*secret, &sources)).collect();
+    let code = answer_code(&fleet, answers.iter().all(ReadersAnswer::is_complete));
     if args.json {
         match &answers[..] {
             [answer] => output::print_json(answer)?,
             answers => output::print_json(&answers)?,
         }
-        return Ok(code(&fleet));
+        return Ok(code);
     }
     for answer in &answers {
         if answers.len() > 1 {
@@ -158,8 +176,12 @@ pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) ->
             .iter()
             .map(|reader| {
                 let mut why = reader.why.join("; ");
-                if !reader.has_key {
-                    why.push_str(" (but it has no key)");
+                let problem = reader.key_problem.as_deref().unwrap_or_default();
+                match reader.key {
+                    KeyState::Known => {}
+                    KeyState::Absent => why.push_str(" (but it has no key)"),
+                    KeyState::Unknown => why.push_str(&format!(" (but its key is not known: {problem})")),
+                    KeyState::Unfit => why.push_str(&format!(" (but its key is unfit: {problem})")),
                 }
                 vec![reader.name.clone(), why, show_place(reader.place.as_ref())]
             })
@@ -167,11 +189,20 @@ pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) ->
         output::print(&table(&rows, width()))?;
         tell_undecided(&answer.undecided);
     }
-    Ok(code(&fleet))
+    Ok(code)
+}
+
+/// The properties of machines that are not known.
+pub fn tell_unknown_properties(answer: &MachinesAnswer) {
+    for (name, machine) in &answer.machines {
+        for (property, reasons) in &machine.unknown {
+            eprintln!("undecided: {property} of {name} is not known: {}", reasons.join("; "));
+        }
+    }
 }
 
 /// What an answer may lack.
-fn tell_undecided(reasons: &[String]) {
+pub fn tell_undecided(reasons: &[String]) {
     for reason in reasons {
         eprintln!("undecided: there may be more: {reason}");
     }
