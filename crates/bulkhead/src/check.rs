@@ -134,11 +134,32 @@ fn expected_rules(project: &Project, fleet: &Fleet) -> (Option<String>, Option<D
     let is_wrong = refusals.iter().any(|refusal| refusal.severity == Severity::Error);
     let severity = if is_wrong { Severity::Error } else { Severity::Undecided };
     let message = format!("can't tell whether `{rules}` is up to date: gen-secrets refuses to write it");
-    let mut finding = finding(severity, message);
-    for refusal in refusals.iter().take(3) {
-        finding = finding.with_related(refusal.place.clone(), refusal.message.clone());
+    (None, Some(with_causes(finding(severity, message), &refusals)))
+}
+
+/// How many causes a finding names, each with its place and what to do about it.
+const MOST_CAUSES: usize = 8;
+
+/// The refusals of gen-secrets as places and help of one finding. What it would only leave out does not stand in the way,
+/// and comes after what does.
+fn with_causes(mut finding: Diagnostic, refusals: &[Diagnostic]) -> Diagnostic {
+    let (refused, left_out): (Vec<_>, Vec<_>) =
+        refusals.iter().partition(|refusal| refusal.severity != Severity::Warning);
+    let causes = if refused.is_empty() { left_out } else { refused };
+    for cause in causes.iter().take(MOST_CAUSES) {
+        finding = finding.with_related(cause.place.clone(), cause.message.clone());
+        // One help for several causes is said once, behind the first of them.
+        let is_new = |help: &&String| !finding.help.iter().any(|said| said.ends_with(help.as_str()));
+        let help: Vec<&str> = cause.help.iter().filter(is_new).map(String::as_str).collect();
+        if !help.is_empty() {
+            finding = finding.with_help(format!("{}: {}", cause.message, help.join("\n")));
+        }
     }
-    (None, Some(finding.with_help("correct what is marked, then run: bulkhead gen-secrets")))
+    if causes.len() > MOST_CAUSES {
+        finding =
+            finding.with_note(format!("{} more causes; bulkhead gen-secrets shows all", causes.len() - MOST_CAUSES));
+    }
+    finding.with_help("when all of that is put right: bulkhead gen-secrets")
 }
 
 /// Rules that say what can't be read or judged. Without them the others would pass in silence, so they stay on.
