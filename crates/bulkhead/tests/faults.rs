@@ -60,6 +60,34 @@ fn what_check_says_is_what_is_written_down() {
 }
 
 #[test]
+fn no_format_shows_a_secret() {
+    let fleet = common::Folder::fleet();
+    let identity = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+    let password = "correct horse battery staple";
+    let wireguard = "UFVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVU=";
+    fleet
+        .write("identity", identity)
+        .write("machines/servers/kif/luks.key", password)
+        .write("secrets/wifi.age", password);
+    fleet.write("wg0.conf", format!("PrivateKey = {wireguard}")).change(
+        "machines/servers/kif/properties.nix",
+        "  hostKey =",
+        &format!("  userKeys = [ \"{identity}\" ];\n  hostKey ="),
+    );
+    for format in ["full", "concise", "json", "sarif", "github"] {
+        let run = fleet.bulkhead(&["check", "--format", format]);
+        assert!(
+            run.stdout.contains("private-key-in-clear") && run.stdout.contains("not-age"),
+            "{format}: {}",
+            run.stdout
+        );
+        for secret in [&identity[15..], "battery", &wireguard[..10]] {
+            assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{format}: {}", run.stdout);
+        }
+    }
+}
+
+#[test]
 fn code_scanning_takes_all_of_it() {
     let run = check("sarif");
     let log = run.json();
