@@ -40,7 +40,7 @@ pub use header_error::{Foreign, HeaderError, HeaderErrorKind};
 pub use key_error::{KeyError, KeyErrorKind};
 pub use matching::{Match, StanzaExpectation, match_recipients};
 pub use onion::{OnionError, OnionV3, parse_onion};
-pub use private_key::{PrivateKeyFound, PrivateKeyKind, looks_like_private_key};
+pub use private_key::{PrivateKeyFound, PrivateKeyKind, looks_like_private_key, whole_private_key};
 pub use recipient::{P256Family, Recipient, RecipientKind, SpellingProblem};
 pub use ssh::{SshKeyKind, SshPublicKey, Weakness};
 pub use stanza::Stanza;

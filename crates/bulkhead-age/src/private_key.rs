@@ -1,7 +1,11 @@
 //! Recognises private keys and other key material that must not lie in a repository in clear.
 //!
-//! Only what can be told for certain is reported: a PEM block must have a body, an age identity a valid checksum. A
-//! WireGuard key (44 base64 characters) or a LUKS key file (random bytes) looks like anything else and is not reported.
+//! Only what can be told for certain is reported: a PEM block must have a body, an age identity a valid checksum, a
+//! WireGuard key the name `PrivateKey` before it and the bits that `wg genkey` sets. A WireGuard key without that name (44
+//! base64 characters) or a LUKS key file (random bytes) looks like anything else and is not reported.
+//!
+//! Texts about keys, and programs, show pieces of keys that open nothing. For those there is [`whole_private_key`],
+//! which wants every key to be there from its first to its last byte.
 
 use std::fmt;
 
@@ -28,6 +32,8 @@ pub enum PrivateKeyKind {
     Putty,
     /// `AGE-SECRET-KEY-1…` and `AGE-SECRET-KEY-PQ-1…`
     AgeIdentity,
+    /// `PrivateKey = …`
+    WireGuard,
     /// Tor's `hs_ed25519_secret_key`: whoever has it is the onion address.
     TorOnion,
     /// The header of a LUKS volume (`LUKS\xba\xbe`): its key slots, open to guessing.
@@ -45,6 +51,7 @@ impl fmt::Display for PrivateKeyKind {
             Self::Pgp => "PGP private key",
             Self::Putty => "PuTTY private key",
             Self::AgeIdentity => "age identity (private key)",
+            Self::WireGuard => "WireGuard private key",
             Self::TorOnion => "Tor onion service private key",
             Self::LuksHeader => "LUKS volume header",
         })
@@ -69,26 +76,48 @@ const LUKS_MAGIC: [&[u8]; 2] = [b"LUKS\xba\xbe", b"SKUL\xba\xbe"];
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 const AGE_IDENTITY: &[u8] = b"AGE-SECRET-KEY-";
+const WIREGUARD: &[u8] = b"privatekey";
+/// 32 bytes in base64.
+const WIREGUARD_LEN: usize = 44;
 /// Longer labels than any private key has.
 const MAX_PEM_LABEL: usize = 64;
 /// Enough of a PEM body to see its format: OpenSSH names the cipher within the first line.
 const MAX_PEM_BODY: usize = 4096;
+/// Longer than the PEM body of any key: one of RSA with 16,384 bits has some 13 KiB.
+const MAX_WHOLE_BODY: usize = 32 << 10;
 /// age's longest secret key is 81 characters.
 const MAX_IDENTITY_LEN: usize = 256;
 
 /// Finds the first private key in `bytes`, the beginning of a file or all of it. Time is linear in its length.
 ///
-/// A key may stand anywhere, indented too, as in a Nix string. The mere words `BEGIN … PRIVATE KEY` without a body, as in
-/// documentation, are not a key.
+/// A key may stand anywhere, indented too, as in a Nix string, or on one line with `\n` in it. A key that is cut off is
+/// reported, because most of it may be enough. The mere words `BEGIN … PRIVATE KEY` without a body, as in documentation,
+/// are not a key.
 pub fn looks_like_private_key(bytes: &[u8]) -> Option<PrivateKeyFound> {
     at_start(bytes).or_else(|| {
         let pem = positions(bytes, PEM_BEGIN).find_map(|offset| pem_key(bytes, offset));
-        let age = positions(bytes, AGE_IDENTITY).find_map(|offset| age_identity(bytes, offset));
-        match (pem, age) {
-            (Some(pem), Some(age)) => Some(if pem.offset < age.offset { pem } else { age }),
-            (pem, age) => pem.or(age),
-        }
+        let wireguard = wireguard_names(bytes).find_map(|offset| wireguard_key(bytes, offset));
+        first([pem, first_age_identity(bytes), wireguard])
     })
+}
+
+/// Finds the first private key in a text that may be about keys: documentation, a program, a test. It has to be whole:
+/// armour with its last line and a body that decodes to just one key of its kind, or an age identity with a valid
+/// checksum. What is abridged, made up or left out (`MIIE…`, `<your key>`) is not reported; nor is a WireGuard key, which
+/// looks the same in an example.
+pub fn whole_private_key(bytes: &[u8]) -> Option<PrivateKeyFound> {
+    at_start(bytes).or_else(|| {
+        let pem = positions(bytes, PEM_BEGIN).find_map(|offset| whole_pem_key(bytes, offset));
+        first([pem, first_age_identity(bytes)])
+    })
+}
+
+fn first<const N: usize>(found: [Option<PrivateKeyFound>; N]) -> Option<PrivateKeyFound> {
+    found.into_iter().flatten().min_by_key(|found| found.offset)
+}
+
+fn first_age_identity(bytes: &[u8]) -> Option<PrivateKeyFound> {
+    positions(bytes, AGE_IDENTITY).find_map(|offset| age_identity(bytes, offset))
 }
 
 /// Does this text, given as a public key, begin like a private one? Looser than [`looks_like_private_key`]: a truncated
@@ -123,14 +152,17 @@ fn at_start(bytes: &[u8]) -> Option<PrivateKeyFound> {
     None
 }
 
-fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
+/// The kind of the armoured key that begins at `offset`, its label, and all that follows the first line.
+fn pem_start(bytes: &[u8], offset: usize) -> Option<(PrivateKeyKind, &[u8], &[u8])> {
     let label_start = offset + PEM_BEGIN.len();
     let label_len = pem_label_len(&bytes[label_start..])?;
     let label = &bytes[label_start..label_start + label_len];
-    let kind = pem_kind(label)?;
+    Some((pem_kind(label)?, label, &bytes[label_start + label_len + b"-----".len()..]))
+}
 
-    let body_start = label_start + label_len + b"-----".len();
-    let body = &bytes[body_start..bytes.len().min(body_start + MAX_PEM_BODY)];
+fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
+    let (kind, label, rest) = pem_start(bytes, offset)?;
+    let body = &rest[..rest.len().min(MAX_PEM_BODY)];
     let mut lines = body.split(|byte| *byte == b'\n').map(|line| line.trim_ascii()).skip_while(|line| line.is_empty());
     let first = lines.next()?;
     let has_headers = first.starts_with(b"Proc-Type:") || first.starts_with(b"DEK-Info:");
@@ -140,15 +172,83 @@ fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
     let is_pgp = kind == PrivateKeyKind::Pgp;
     let has_body = has_headers || is_base64(first) || is_pgp && lines.take(8).any(is_base64);
     if !has_body {
-        return None;
+        return whole_pem_key(bytes, offset);
     }
     let encrypted = match kind {
         PrivateKeyKind::OpenSsh => openssh_is_encrypted(first),
-        PrivateKeyKind::Pkcs8 => Some(label.starts_with(b"ENCRYPTED ")),
-        PrivateKeyKind::Pgp => None,
-        _ => Some(has_headers && body[..body.len().min(200)].windows(9).any(|window| window == b"ENCRYPTED")),
+        _ => pem_is_encrypted(kind, label, body),
     };
     Some(PrivateKeyFound { kind, encrypted, offset })
+}
+
+/// Is a key that is not OpenSSH's protected by a passphrase? `body` is what follows the first line.
+fn pem_is_encrypted(kind: PrivateKeyKind, label: &[u8], body: &[u8]) -> Option<bool> {
+    match kind {
+        PrivateKeyKind::Pkcs8 => Some(label.starts_with(b"ENCRYPTED ")),
+        PrivateKeyKind::Pgp => None,
+        _ => {
+            let head = &body[..body.len().min(200)];
+            Some(positions(head, b"Proc-Type:").next().is_some() && positions(head, b"ENCRYPTED").next().is_some())
+        }
+    }
+}
+
+/// The armoured key that begins at `offset`, if all of it is there.
+fn whole_pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
+    let (kind, label, rest) = pem_start(bytes, offset)?;
+    let rest = &rest[..rest.len().min(MAX_WHOLE_BODY)];
+    let last = [b"-----END ", label, b"-----"].concat();
+    let body = &rest[..positions(rest, &last).next()?];
+    let (decoded, has_headers) = pem_body(body)?;
+    let encrypted = match kind {
+        PrivateKeyKind::OpenSsh => Some(whole_openssh_key(&decoded)?),
+        _ => pem_is_encrypted(kind, label, body),
+    };
+    let is_whole = match kind {
+        PrivateKeyKind::OpenSsh => true,
+        // A packet of a secret key, in the old or the new form (RFC 9580, 4.2).
+        PrivateKeyKind::Pgp => decoded.first().is_some_and(|tag| *tag & 0xfc == 0x94 || *tag == 0xc5),
+        // Ciphertext in blocks of 8 or 16 bytes.
+        _ if has_headers && encrypted == Some(true) => decoded.len() >= 64 && decoded.len() % 8 == 0,
+        _ => is_whole_der(&decoded),
+    };
+    is_whole.then_some(PrivateKeyFound { kind, encrypted, offset })
+}
+
+/// What the lines between the first and the last of an armour decode to, and whether there are headers before them.
+/// Lines may be quoted, commented out, or joined by `\n`.
+fn pem_body(body: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let text = std::str::from_utf8(body).ok()?.replace("\\r", "").replace("\\n", "\n");
+    let (mut encoded, mut has_headers) = (String::with_capacity(text.len()), false);
+    for line in text.lines() {
+        let line = line.trim();
+        let line = line.strip_prefix("//").unwrap_or(line);
+        let line = line.strip_suffix(" +").unwrap_or(line);
+        let line = line.trim_matches(|c: char| c.is_whitespace() || "\"'#>*|,;`\\".contains(c));
+        if line.contains(": ") && encoded.is_empty() {
+            has_headers = true;
+        } else if !(line.starts_with('=') && line.len() == 5) {
+            // The line that is left out is the checksum of PGP.
+            encoded.push_str(line);
+        }
+    }
+    let decoded = decode_padded(encoded.as_bytes()).filter(|decoded| !decoded.is_empty())?;
+    Some((decoded, has_headers))
+}
+
+/// Whether bytes are one SEQUENCE of DER and nothing else.
+fn is_whole_der(bytes: &[u8]) -> bool {
+    let [0x30, length, rest @ ..] = bytes else { return false };
+    let count = usize::from(length & 0x7f);
+    if length & 0x80 == 0 {
+        return count == rest.len() && count >= 16;
+    }
+    match rest.split_at_checked(count) {
+        Some((digits, content)) if count <= 4 => {
+            digits.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte)) == content.len()
+        }
+        _ => false,
+    }
 }
 
 /// The length of a PEM label: up to the five hyphens that must close it.
@@ -177,6 +277,64 @@ fn openssh_is_encrypted(first_line: &[u8]) -> Option<bool> {
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let cipher = rest.get(..u32::from_be_bytes(*length) as usize)?;
     Some(cipher != b"none")
+}
+
+/// Whether the OpenSSH key in `bytes` has a passphrase; nothing if it is not whole (OpenSSH `PROTOCOL.key`).
+fn whole_openssh_key(bytes: &[u8]) -> Option<bool> {
+    let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
+    let cipher = take_field(&mut rest)?;
+    let _kdf = take_field(&mut rest)?;
+    let _kdf_options = take_field(&mut rest)?;
+    let (count, after) = rest.split_first_chunk::<4>()?;
+    rest = after;
+    let count = u32::from_be_bytes(*count);
+    // More than one key is allowed, and never written.
+    if !(1..=16).contains(&count) {
+        return None;
+    }
+    for _ in 0..count {
+        take_field(&mut rest)?;
+    }
+    let private = take_field(&mut rest)?;
+    if cipher != b"none" {
+        return (private.len() >= 16).then_some(true);
+    }
+    // The same random number twice shows that the decryption was right.
+    let (numbers, key) = private.split_at_checked(8)?;
+    (numbers[..4] == numbers[4..] && !key.is_empty()).then_some(false)
+}
+
+/// The next string with its length in front.
+fn take_field<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let (field, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    *rest = after;
+    Some(field)
+}
+
+/// Where `PrivateKey` stands, in upper or lower case, as a word of its own.
+fn wireguard_names(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let names = bytes.windows(WIREGUARD.len()).enumerate();
+    let names = names.filter(|(_, window)| matches!(window[0], b'p' | b'P') && window.eq_ignore_ascii_case(WIREGUARD));
+    names
+        .map(|(at, _)| at)
+        .filter(move |at| !at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(is_word))
+}
+
+/// `PrivateKey = yAnz…=`, as `wg` and NixOS have it; `at` is where the name stands.
+fn wireguard_key(bytes: &[u8], at: usize) -> Option<PrivateKeyFound> {
+    let value = bytes.get(at + WIREGUARD.len()..)?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    let (encoded, rest) = value.split_at_checked(WIREGUARD_LEN)?;
+    if rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')) {
+        return None;
+    }
+    let key: [u8; 32] = decode_padded(encoded)?.try_into().ok()?;
+    // The bits that X25519 wants (RFC 7748, 5); `wg genkey` writes them so.
+    let is_clamped = key[0] & 7 == 0 && key[31] & 0xc0 == 0x40;
+    let offset = bytes.len() - value.len();
+    is_clamped.then_some(PrivateKeyFound { kind: PrivateKeyKind::WireGuard, encrypted: Some(false), offset })
 }
 
 fn age_identity(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {

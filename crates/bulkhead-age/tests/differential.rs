@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bulkhead_age::matching::{CountVerdict, Fit};
-use bulkhead_age::{PrivateKeyKind, Recipient, SshPublicKey, looks_like_private_key, match_recipients, parse_header};
+use bulkhead_age::{
+    PrivateKeyKind, Recipient, SshPublicKey, looks_like_private_key, match_recipients, parse_header, whole_private_key,
+};
 
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok();
@@ -74,11 +76,13 @@ fn private_keys_of_every_format() {
             let bytes = std::fs::read(folder.path().join(&name)).unwrap();
             let found = looks_like_private_key(&bytes).unwrap();
             assert_eq!((found.kind, found.encrypted, found.offset), (kind, Some(is_encrypted), 0), "{options:?}");
+            assert_eq!(whole_private_key(&bytes), Some(found), "{options:?}");
             let public = std::fs::read(folder.path().join(format!("{name}.pub"))).unwrap();
             assert_eq!(looks_like_private_key(&public), None);
             // Indented in a Nix string.
             let nix = format!("{{ key = ''\n    {}'';\n}}", String::from_utf8(bytes).unwrap().replace('\n', "\n    "));
             assert_eq!(looks_like_private_key(nix.as_bytes()).unwrap().encrypted, Some(is_encrypted));
+            assert_eq!(whole_private_key(nix.as_bytes()).unwrap().encrypted, Some(is_encrypted));
         }
     }
 }

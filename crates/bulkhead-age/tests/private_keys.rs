@@ -1,7 +1,9 @@
 //! Key material that must not lie in a repository, and what only looks like it.
 #![allow(clippy::unwrap_used)]
 
-use bulkhead_age::{PrivateKeyKind, looks_like_private_key};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bulkhead_age::{PrivateKeyKind, looks_like_private_key, whole_private_key};
 
 const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 
@@ -37,6 +39,134 @@ fn what_is_not() {
         "AGE-SECRET-KEY-1…",
         &mistyped,
         "4Ef4NmoTUDTHV2sWWu2EvJ3mqZEzXPmFN2l/b9dR0W0=", // might be a WireGuard key, might be anything
+    ] {
+        assert_eq!(looks_like_private_key(text.as_bytes()), None, "{text}");
+    }
+}
+
+/// An armour around `content`, in lines of 64 characters.
+fn pem(label: &str, content: &[u8]) -> String {
+    let encoded = STANDARD.encode(content);
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// The form of an OpenSSH key whose numbers are made up; `check` stands twice in a key without passphrase.
+fn openssh(cipher: &str, check: [u32; 2]) -> Vec<u8> {
+    let mut bytes = b"openssh-key-v1\0".to_vec();
+    let private = [&check[0].to_be_bytes()[..], &check[1].to_be_bytes(), &[7; 120]].concat();
+    let fields: [&[u8]; 3] = [cipher.as_bytes(), b"none", b""];
+    let field = |bytes: &mut Vec<u8>, field: &[u8]| {
+        bytes.extend((field.len() as u32).to_be_bytes());
+        bytes.extend(field);
+    };
+    fields.iter().for_each(|content| field(&mut bytes, content));
+    bytes.extend(1u32.to_be_bytes());
+    field(&mut bytes, &[3; 51]);
+    field(&mut bytes, &private);
+    bytes
+}
+
+/// The form of a key in DER.
+fn der() -> Vec<u8> {
+    [&[0x30, 0x81, 0x90][..], &[2; 0x90]].concat()
+}
+
+#[test]
+fn whole_keys_are_found_however_they_are_pasted() {
+    let key = pem("OPENSSH PRIVATE KEY", &openssh("none", [5, 5]));
+    let quoted: String = key.lines().map(|line| format!("> {line}\n")).collect();
+    let commented: String = key.lines().map(|line| format!("  // {line}\n")).collect();
+    let joined: String = key.lines().map(|line| format!("    \"{line}\\n\" +\n")).collect();
+    let one_line = format!("KEY = \"{}\"", key.replace('\n', "\\n"));
+    let windows = key.replace('\n', "\r\n");
+    for text in [&key, &quoted, &commented, &joined, &one_line, &windows] {
+        let text = format!("How the key came here.\n\n{text}");
+        for find in [whole_private_key, looks_like_private_key] {
+            let found = find(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((found.kind, found.encrypted), (PrivateKeyKind::OpenSsh, Some(false)), "{text}");
+            assert!(text[found.offset..].starts_with("-----BEGIN"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn whole_keys_of_every_kind() {
+    let secret_packet = [&[0x95, 0x01, 0x00][..], &[9; 80]].concat();
+    let with_header = |label: &str, header: &str, content: &[u8]| {
+        pem(label, content).replacen("-----\n", &format!("-----\n{header}\n\n"), 1)
+    };
+    let pgp =
+        with_header("PGP PRIVATE KEY BLOCK", "Comment: me", &secret_packet).replace("\n-----END", "\n=aB3d\n-----END");
+    let legacy = with_header("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00", &[8; 640]);
+    let identity = format!("run `age -i` with\n{IDENTITY}\n");
+    for (text, kind, encrypted) in [
+        (pem("RSA PRIVATE KEY", &der()), PrivateKeyKind::Rsa, Some(false)),
+        (pem("EC PRIVATE KEY", &der()), PrivateKeyKind::Ec, Some(false)),
+        (pem("PRIVATE KEY", &der()), PrivateKeyKind::Pkcs8, Some(false)),
+        (pem("ENCRYPTED PRIVATE KEY", &der()), PrivateKeyKind::Pkcs8, Some(true)),
+        (pem("OPENSSH PRIVATE KEY", &openssh("aes256-ctr", [5, 6])), PrivateKeyKind::OpenSsh, Some(true)),
+        (legacy, PrivateKeyKind::Rsa, Some(true)),
+        (pgp, PrivateKeyKind::Pgp, None),
+        (identity, PrivateKeyKind::AgeIdentity, Some(false)),
+    ] {
+        let found = whole_private_key(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((found.kind, found.encrypted), (kind, encrypted), "{text}");
+        assert_eq!(looks_like_private_key(text.as_bytes()).unwrap().kind, kind, "{text}");
+    }
+}
+
+#[test]
+fn what_is_shown_in_part_is_no_whole_key() {
+    let key = pem("OPENSSH PRIVATE KEY", &openssh("none", [5, 5]));
+    let mut lines: Vec<&str> = key.lines().collect();
+    let cut_off = lines[..3].join("\n");
+    lines[2] = "[…]";
+    let abridged = lines.join("\n");
+    lines.remove(2);
+    let shortened = lines.join("\n");
+    for text in [
+        cut_off,
+        abridged,
+        shortened,
+        pem("OPENSSH PRIVATE KEY", &openssh("none", [5, 6])),
+        pem("OPENSSH PRIVATE KEY", b"paste your private key here, all of it"),
+        pem("RSA PRIVATE KEY", &[0x30, 0x82, 1, 0, 2, 2, 2, 2]),
+        pem("PGP PRIVATE KEY BLOCK", &[0x99; 80]),
+        "-----BEGIN PRIVATE KEY-----\n<your key>\n-----END PRIVATE KEY-----".to_owned(),
+        "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----".to_owned(),
+        "if text.startswith('-----BEGIN RSA PRIVATE KEY-----'):\n    return '-----END RSA PRIVATE KEY-----'".to_owned(),
+        IDENTITY.replace("GFPY", "GFPZ"),
+        "PrivateKey = 4Ef4NmoTUDTHV2sWWu2EvJ3mqZEzXPmFN2l/b9dR0W0=".to_owned(),
+    ] {
+        assert_eq!(whole_private_key(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn wireguard_keys_have_a_name_and_certain_bits() {
+    let mut key = [0x55; 32];
+    key[0] = 0x50;
+    let clamped = STANDARD.encode(key);
+    key[0] = 0x51;
+    let unclamped = STANDARD.encode(key);
+    for text in [
+        format!("[Interface]\nPrivateKey = {clamped}\nListenPort = 51820\n"),
+        format!("PrivateKey={clamped}"),
+        format!("networking.wireguard.interfaces.wg0.privateKey = \"{clamped}\";"),
+    ] {
+        let found = looks_like_private_key(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((found.kind, found.encrypted), (PrivateKeyKind::WireGuard, Some(false)), "{text}");
+        assert!(text[found.offset..].starts_with(&clamped), "{text}");
+    }
+    for text in [
+        format!("PublicKey = {clamped}"),
+        format!("PrivateKey = {unclamped}"),
+        format!("PrivateKey = {clamped}AAAA"),
+        format!("NotAPrivateKey = {clamped}"),
+        format!("PrivateKeyFile = {clamped}"),
+        "PrivateKey = ".to_owned(),
+        "privateKey".to_owned(),
     ] {
         assert_eq!(looks_like_private_key(text.as_bytes()), None, "{text}");
     }

@@ -99,7 +99,8 @@ impl View {
         let excerpts: Vec<Vec<Excerpt<'_>>> = files
             .iter()
             // The gutter takes its number, ` | ` and the bars of marks over several lines.
-            .map(|file| match texts.get(&file.file) {
+            // A file as a whole has no line to show: its first may be the private key that the finding is about.
+            .map(|file| match texts.get(&file.file).filter(|_| file.place.span.is_some()) {
                 Some(text) => excerpts(&text, &file.marks, self.width.saturating_sub(10)),
                 None => Vec::new(),
             })

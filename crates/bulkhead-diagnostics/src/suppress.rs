@@ -2,7 +2,8 @@
 //!
 //! An allow in a line of code suppresses the findings that start on that line. One on a line of its own suppresses
 //! those that start on the next line that is not itself such a comment, so that several can be stacked. A finding
-//! about a file as a whole is suppressed by an allow on line 1. Every allow must name known rules, give a reason and suppress
+//! about a file as a whole is suppressed by an allow on line 1. Where a finding's own place can hold no comment, because
+//! the file is generated or no text, the caller says where else an allow holds ([`apply_at`]). Every allow must name known rules, give a reason and suppress
 //! something; what does not is a finding of its own.
 
 use std::collections::BTreeMap;
@@ -52,6 +53,19 @@ pub fn apply<'f>(
     sources: &dyn Sources,
     rules: Rules<'_>,
 ) -> Vec<Diagnostic> {
+    apply_at(findings, files, comments, sources, rules, &|_| Vec::new())
+}
+
+/// As [`apply`]; `elsewhere` gives the places besides its own where a finding can be allowed.
+#[must_use]
+pub fn apply_at<'f>(
+    findings: Vec<Diagnostic>,
+    files: impl IntoIterator<Item = &'f str>,
+    comments: &dyn Comments,
+    sources: &dyn Sources,
+    rules: Rules<'_>,
+    elsewhere: &dyn Fn(&Diagnostic) -> Vec<Place>,
+) -> Vec<Diagnostic> {
     let texts = Texts::new(sources);
     let mut found = Vec::new();
     let mut allows = Vec::new();
@@ -69,12 +83,12 @@ pub fn apply<'f>(
         return findings;
     }
     let mut allows = Allows::new(allows);
-    let mut left = allows.take(findings, &texts);
+    let mut left = allows.take(findings, &texts, elsewhere);
 
     // Findings about allows can be allowed too. Only those that say this in vain can't: it would have no end.
     let about_rules = allows.unused(rules, |rule| !RULES.contains(&rule));
     found.extend(about_rules);
-    left.extend(allows.take(found, &texts));
+    left.extend(allows.take(found, &texts, &|_| Vec::new()));
     left.extend(allows.unused(rules, |rule| RULES.contains(&rule)));
     left
 }
@@ -110,21 +124,36 @@ impl Allows {
     }
 
     /// Drop the findings that are allowed and note which allows that needed.
-    fn take(&mut self, mut findings: Vec<Diagnostic>, texts: &Texts<'_>) -> Vec<Diagnostic> {
+    fn take(
+        &mut self,
+        mut findings: Vec<Diagnostic>,
+        texts: &Texts<'_>,
+        elsewhere: &dyn Fn(&Diagnostic) -> Vec<Place>,
+    ) -> Vec<Diagnostic> {
         findings.retain(|finding| {
-            let line = texts.positions(&finding.place).map_or(1, |(start, _)| start.line);
-            let Some(here) = self.by_line.get(&(finding.place.file.clone(), line)) else { return true };
-            let mut allowed = false;
-            for index in here {
-                let allow = &mut self.list[*index];
-                if allow.rule == finding.rule {
-                    allow.used = true;
-                    allowed = true;
-                }
+            // Each place is asked, so that no allow of several is taken for unused.
+            let mut allowed = self.allows(finding, &finding.place, texts);
+            for place in elsewhere(finding) {
+                allowed |= self.allows(finding, &place, texts);
             }
             !allowed
         });
         findings
+    }
+
+    /// Whether the rule of `finding` is allowed at `place`.
+    fn allows(&mut self, finding: &Diagnostic, place: &Place, texts: &Texts<'_>) -> bool {
+        let line = texts.positions(place).map_or(1, |(start, _)| start.line);
+        let Some(here) = self.by_line.get(&(place.file.clone(), line)) else { return false };
+        let mut allowed = false;
+        for index in here {
+            let allow = &mut self.list[*index];
+            if allow.rule == finding.rule {
+                allow.used = true;
+                allowed = true;
+            }
+        }
+        allowed
     }
 
     fn unused(&self, rules: Rules<'_>, which: impl Fn(&str) -> bool) -> Vec<Diagnostic> {

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use bulkhead_diagnostics::suppress::{Comments, Rules, apply};
+use bulkhead_diagnostics::suppress::{Comments, Rules, apply, apply_at};
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_source::Span;
 use common::Files;
@@ -130,4 +130,23 @@ fn a_finding_about_a_whole_file_is_on_line_one_and_undecided_ones_count() {
     let finding = Diagnostic::new("not-age", Severity::Undecided, Place::file("a.nix"), "what is this?");
     let rules = Rules { known: KNOWN, ran: &|_| true };
     assert_eq!(apply(vec![finding], ["a.nix"], &Simple(&files), &files, rules), []);
+}
+
+#[test]
+fn where_else_the_caller_says() {
+    let grants =
+        "x\nwifi = 1; # bulkhead: allow(stale-recipient) soon\nother = 2; # bulkhead: allow(stale-recipient) soon\n";
+    let files = Files::new(&[("generated.nix", "wifi other"), ("grants.nix", grants)]);
+    let at = |file: &str, start: u32| Place::new(file, Span::new(start, start + 4));
+    let finding = |place: Place| Diagnostic::new("stale-recipient", Severity::Error, place, "bad");
+    let elsewhere = |finding: &Diagnostic| match finding.place.span {
+        Some(span) if span.start == 0 => vec![at("grants.nix", 2)],
+        _ => vec![at("grants.nix", 0)],
+    };
+    let findings = vec![finding(at("generated.nix", 0)), finding(at("generated.nix", 5))];
+    let rules = Rules { known: KNOWN, ran: &|_| true };
+    let left = apply_at(findings, ["generated.nix", "grants.nix"], &Simple(&files), &files, rules, &elsewhere);
+    let left: Vec<(&str, u32)> = left.iter().map(|left| (&*left.rule, left.place.span.unwrap().start)).collect();
+    let unused = grants.rfind("stale").unwrap() as u32;
+    assert_eq!(left, [("stale-recipient", 5), ("unused-allow", unused)]);
 }

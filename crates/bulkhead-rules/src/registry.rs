@@ -26,11 +26,12 @@ impl Selection {
 // A slip in the count of `REPORTED` must not leave rules out.
 const _: () = assert!(REPORTED.len() == 13);
 
-static RULES: [Rule; 45] = sorted([
+static RULES: [Rule; 46] = sorted([
     machines::deploy_key_without_role::RULE,
     machines::duplicate_host_key::RULE,
     machines::duplicate_host_name::RULE,
     machines::duplicate_machine_name::RULE,
+    machines::host_key_reused::RULE,
     machines::host_key_unfit_for_age::RULE,
     machines::malformed_ssh_key::RULE,
     machines::personal_without_user_key::RULE,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Report, RuleDescription, Severities, Severity, Summary, suppress};
-use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress};
+use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress, Scope as SecretScope};
 use bulkhead_generate::secrets as generated_secrets;
 use bulkhead_rules::{Context, History, RemovedLine, Selection, registry};
 use bulkhead_source::{GitHistory, TreePath, read_text};
@@ -86,7 +86,9 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     let files = files_with_allows(fleet, &findings);
     let ran = |name: &str| !severities.is_off(name) && bulkhead_rules::find(name).is_ok_and(|rule| selection.has(rule));
     let rules = suppress::Rules { known: &known, ran: &ran };
-    let mut findings = suppress::apply(findings, files.iter().map(|file| &**file), &sources, &sources, rules);
+    let files = files.iter().map(|file| &**file);
+    let elsewhere = |finding: &Diagnostic| allowed_elsewhere(fleet, finding);
+    let mut findings = suppress::apply_at(findings, files, &sources, &sources, rules, &elsewhere);
     findings.extend(unknown_rules(project, &known));
     let findings = severities.apply(findings);
     let summary = Summary {
@@ -134,11 +136,32 @@ fn expected_rules(project: &Project, fleet: &Fleet) -> (Option<String>, Option<D
     let is_wrong = refusals.iter().any(|refusal| refusal.severity == Severity::Error);
     let severity = if is_wrong { Severity::Error } else { Severity::Undecided };
     let message = format!("can't tell whether `{rules}` is up to date: gen-secrets refuses to write it");
-    let mut finding = finding(severity, message);
-    for refusal in refusals.iter().take(3) {
-        finding = finding.with_related(refusal.place.clone(), refusal.message.clone());
+    (None, Some(with_causes(finding(severity, message), &refusals)))
+}
+
+/// How many causes a finding names, each with its place and what to do about it.
+const MOST_CAUSES: usize = 8;
+
+/// The refusals of gen-secrets as places and help of one finding. What it would only leave out does not stand in the way,
+/// and comes after what does.
+fn with_causes(mut finding: Diagnostic, refusals: &[Diagnostic]) -> Diagnostic {
+    let (refused, left_out): (Vec<_>, Vec<_>) =
+        refusals.iter().partition(|refusal| refusal.severity != Severity::Warning);
+    let causes = if refused.is_empty() { left_out } else { refused };
+    for cause in causes.iter().take(MOST_CAUSES) {
+        finding = finding.with_related(cause.place.clone(), cause.message.clone());
+        // One help for several causes is said once, behind the first of them.
+        let is_new = |help: &&String| !finding.help.iter().any(|said| said.ends_with(help.as_str()));
+        let help: Vec<&str> = cause.help.iter().filter(is_new).map(String::as_str).collect();
+        if !help.is_empty() {
+            finding = finding.with_help(format!("{}: {}", cause.message, help.join("\n")));
+        }
     }
-    (None, Some(finding.with_help("correct what is marked, then run: bulkhead gen-secrets")))
+    if causes.len() > MOST_CAUSES {
+        finding =
+            finding.with_note(format!("{} more causes; bulkhead gen-secrets shows all", causes.len() - MOST_CAUSES));
+    }
+    finding.with_help("when all of that is put right: bulkhead gen-secrets")
 }
 
 /// Rules that say what can't be read or judged. Without them the others would pass in silence, so they stay on.
@@ -181,6 +204,32 @@ fn files_with_allows(fleet: &Fleet, findings: &[Diagnostic]) -> BTreeSet<Arc<str
     files.extend(fleet.secrets.iter().filter_map(|secret| secret.declared.as_ref()).map(|place| place.file.clone()));
     files.extend(findings.iter().map(|finding| finding.place.file.clone()));
     files
+}
+
+/// Where a person can allow a finding about a secret that stands where no comment can: in a generated rules file, whose
+/// comments would make it out of date, or in an `.age` file. That is the secret's entry in `secrets/properties.nix`; for
+/// one in a machine's folder, which has no entry, the machine's `hostKey`; and else its entry in a handwritten rules file.
+fn allowed_elsewhere(fleet: &Fleet, finding: &Diagnostic) -> Vec<Place> {
+    let file = &*finding.place.file;
+    let rules = fleet.rules_files.iter().find(|rules| rules.path.as_str() == file);
+    let is_age = || TreePath::new(file).is_ok_and(|path| fleet.age_file(&path).is_some());
+    if !rules.is_some_and(|rules| rules.generated) && !is_age() {
+        return Vec::new();
+    }
+    let name = finding.data.get("secret").and_then(|name| name.as_str());
+    let is_meant = |path: &TreePath, rule_name: &str| path.as_str() == file || Some(rule_name) == name;
+    let secrets = fleet.secrets.iter().filter(|secret| is_meant(&secret.file, &secret.rule_name));
+    let grants = secrets.filter_map(|secret| match (&secret.declared, &secret.scope) {
+        (Some(declared), _) => Some(declared.clone()),
+        (None, SecretScope::Machine(index)) => Some(fleet.machines.get(*index)?.host_key.known()?.place.clone()),
+        (None, _) => None,
+    });
+    let by_hand = fleet.rules_files.iter().filter(|rules| !rules.generated);
+    let entries = by_hand.flat_map(|rules| &rules.entries).filter_map(|entry| {
+        let is_meant = entry.file.as_ref().is_some_and(|target| target.path.as_str() == file);
+        is_meant.then(|| entry.key.clone())
+    });
+    grants.chain(entries).collect()
 }
 
 /// Opens the git repository only when a rule asks for its history.

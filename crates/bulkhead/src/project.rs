@@ -84,6 +84,7 @@ pub struct Project {
     tree: Arc<dyn FileTree>,
     world: World,
     nix: Option<Nix>,
+    search_path: Vec<(String, PathBuf)>,
     config: Config,
     config_findings: Vec<Diagnostic>,
 }
@@ -122,7 +123,21 @@ impl Project {
         let mut config_findings = Vec::new();
         let config = Config::load(&*tree, &mut config_findings);
         let world = World::new(tree.clone(), config.toml.limits.limits());
-        Project { tree, world, nix: None, config, config_findings }
+        Project { tree, world, nix: None, search_path: Vec::new(), config, config_findings }
+    }
+
+    /// Another tree in the place of this repository's, as after a change that is not made yet. The further trees for
+    /// `<name>` are the same. It is always the embedded evaluator that reads it, since the installed Nix sees only files
+    /// on disk.
+    ///
+    /// # Errors
+    /// A folder of the search path is no longer there.
+    pub fn with_tree(&self, tree: Arc<dyn FileTree>) -> Result<Project, OpenError> {
+        let mut project = Project::of_tree(tree);
+        for (name, folder) in &self.search_path {
+            project.add_search_path(name, folder)?;
+        }
+        Ok(project)
     }
 
     /// Make a folder known as `<name>`, and readable for evaluated code.
@@ -136,6 +151,7 @@ impl Project {
             name: Arc::from(shown),
             tree: Arc::new(tree),
         });
+        self.search_path.push((name.to_owned(), folder.to_owned()));
         Ok(())
     }
 

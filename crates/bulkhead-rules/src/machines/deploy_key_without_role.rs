@@ -2,6 +2,7 @@
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
+use super::keys_without_role::Needs;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 
@@ -35,24 +36,12 @@ pub(crate) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let role = context.fleet.config.toml.policy.deploy_role.as_str();
+    let needs = Needs { rule: &RULE, role, keys: "deploy keys" };
     for machine in &context.fleet.machines {
-        let Some(key) = machine.deploy_keys.iter().next() else { continue };
-        match machine.has_role(role) {
-            Some(true) => {}
-            Some(false) => found.push(
-                RULE.finding(
-                    machine.deploy_keys.key.clone().unwrap_or_else(|| key.place.clone()),
-                    format!("`{}` has deploy keys without the role `{role}`", machine.name),
-                )
+        needs.check(machine, &machine.deploy_keys, found, |finding| {
+            finding
                 .with_note("whoever has a deploy key is root on every machine")
                 .with_help(format!("give `{}` the role `{role}`, or take the keys away", machine.name))
-                .with_data("machine", &*machine.name)
-                .with_data("role", role),
-            ),
-            None => {
-                let what = format!("whether `{}` may have deploy keys", machine.name);
-                RULE.undecided(&machine.system_roles.gaps, &what, found);
-            }
-        }
+        });
     }
 }

@@ -3,6 +3,7 @@
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_fleet::UserKeyPolicy;
 
+use super::keys_without_role::Needs;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 
@@ -41,27 +42,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     let role = policy.personal_role.as_str();
+    let needs = Needs { rule: &RULE, role, keys: "user keys" };
     for machine in &context.fleet.machines {
-        let Some(key) = machine.user_keys.iter().next() else { continue };
-        match machine.has_role(role) {
-            Some(true) => {}
-            Some(false) => found.push(
-                RULE.finding(
-                    machine.user_keys.key.clone().unwrap_or_else(|| key.place.clone()),
-                    format!("`{}` has user keys, which decrypt every secret, without the role `{role}`", machine.name),
-                )
+        needs.check(machine, &machine.user_keys, found, |finding| {
+            finding
+                .with_note("user keys decrypt every secret of the fleet")
                 .with_help(format!(
                     "take them away, write them as `deployKeys`, or give `{}` the role `{role}`",
                     machine.name
                 ))
                 .with_help("policy.user-keys = \"any\" in bulkhead.toml allows them on all machines")
-                .with_data("machine", &*machine.name)
-                .with_data("role", role),
-            ),
-            None => {
-                let what = format!("whether `{}` may have user keys", machine.name);
-                RULE.undecided(&machine.system_roles.gaps, &what, found);
-            }
-        }
+        });
     }
 }

@@ -34,6 +34,9 @@ file now.
 **Limits.** Certain for keys that headers name by a tag (SSH keys, YubiKeys). For others see `unidentifiable-recipient`;
 for keys that age can't encrypt to see `rule-refused-by-agenix`.
 
+**Allow.** In a generated `secrets.nix` a comment would be out of place: it goes to the secret's entry in
+`secrets/properties.nix`, or to the `hostKey` of the machine in whose folder the secret lies.
+
 **Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` (null where it differs
 from file to file) and `name` (null if nobody knows it).
 ",

@@ -173,11 +173,22 @@ fn nearest_rules<'f>(fleet: &'f Fleet, file: &AgeFile) -> Option<&'f RulesFile> 
 }
 
 fn add(fleet: &Fleet, file: &AgeFile) -> String {
-    if !fleet.by_convention {
+    let granted = fleet.secrets.iter().find(|secret| secret.file == file.path && secret.is_granted());
+    let is_by_hand = |rules: &&RulesFile| !rules.generated;
+    if !fleet.by_convention || (granted.is_some() && nearest_rules(fleet, file).as_ref().is_some_and(is_by_hand)) {
         return match nearest_rules(fleet, file) {
             Some(rules) => format!("add a rule for it to {}, or delete it:\ngit rm {}", rules.path, file.path),
             None => format!("add a rules file (secrets.nix) that names it, or delete it:\ngit rm {}", file.path),
         };
+    }
+    if let Some(secret) = granted {
+        let by = match &secret.declared {
+            Some(place) => place.file.to_string(),
+            None => "its folder".to_owned(),
+        };
+        return format!(
+            "it is granted by {by}, but the rules don't have it yet; write them anew\nbulkhead gen-secrets"
+        );
     }
     let name = file.path.name().strip_suffix(".age").unwrap_or(file.path.name());
     format!(

@@ -37,6 +37,9 @@ whoever had the key could read the old value, and can for ever in git's history.
 of the rule is certain. `X25519` recipients (`age1…`) have no tag, see `unidentifiable-recipient`. Where the rule has
 keys that can't be read or are not known, the finding is *undecided*.
 
+**Allow.** In a generated `secrets.nix` a comment would be out of place: it goes to the secret's entry in
+`secrets/properties.nix`, or to the `hostKey` of the machine in whose folder the secret lies.
+
 **Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` and `name` (null if nobody
 knows it).
 ",

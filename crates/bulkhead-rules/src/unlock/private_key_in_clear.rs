@@ -13,8 +13,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A private key or a key file of a disk lies in the repository in clear.",
     docs: "\
-A file of the repository contains a private key (OpenSSH, PEM, PuTTY, PGP, age, an onion service), the header of a LUKS
-volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot environment.
+A file of the repository contains a private key (OpenSSH, PEM, PuTTY, PGP, age, WireGuard, an onion service), the header of
+a LUKS volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot environment.
 
 **Why it matters.** Whoever can read the repository has the key, and evaluated configurations copy it to the world-readable
 Nix store of every machine.
@@ -28,7 +28,9 @@ machines/kif/secrets/initrd.age    # good: encrypted
 ```
 
 **Limits.** The first 64 KiB of a file are looked at. A private key with a passphrase is a warning. Random bytes under a name
-that says nothing can't be recognised. The key is never shown.
+that says nothing can't be recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never
+shown. Files that are named like programs, documentation, public keys or pictures (`.py`, `.md`, `.pub`, `.lock`, `.png`, …)
+are not looked at.
 
 **Data.** `kind`: what it is. `encrypted`: whether a passphrase protects it, null if that can't be seen.
 ",

@@ -1,0 +1,70 @@
+//! Allows for findings that stand where a person can write no comment.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::Folder;
+
+const ENTRIES: &str = "secrets/properties.nix";
+
+fn rules(fleet: &Folder) -> Vec<String> {
+    fleet.bulkhead(&["check", "--format", "json"]).rules()
+}
+
+/// Let the generated rules say something else than the files.
+fn generate(fleet: &Folder) {
+    let run = fleet.bulkhead(&["gen-secrets"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_finding_in_generated_rules_is_allowed_where_the_secret_is_granted() {
+    let fleet = Folder::fleet();
+    fleet.change(ENTRIES, "      \"fry\"\n", "");
+    generate(&fleet);
+    assert_eq!(rules(&fleet), ["stale-recipient"]);
+    fleet.change(ENTRIES, "  wifi = {", "  # bulkhead: allow(stale-recipient) fry is rekeyed on Monday\n  wifi = {");
+    assert_eq!(rules(&fleet), [""; 0]);
+
+    // It holds for that secret and that rule alone.
+    fleet.change(ENTRIES, "\"pia\"", "\"web\"");
+    generate(&fleet);
+    assert!(rules(&fleet).contains(&"stale-recipient".to_owned()));
+    let fleet = Folder::fleet();
+    fleet.change(ENTRIES, "  wifi = {", "  # bulkhead: allow(stale-recipient) fry is rekeyed on Monday\n  wifi = {");
+    assert_eq!(rules(&fleet), ["unused-allow"]);
+}
+
+#[test]
+fn a_secret_in_a_machines_folder_is_allowed_at_the_machines_host_key() {
+    let fleet = Folder::fleet();
+    let other = std::fs::read(fleet.path().join("secrets/wifi.age")).unwrap();
+    fleet.write("machines/servers/kif/secrets/matrix-signing-key.age", other);
+    let found = rules(&fleet);
+    assert!(
+        found.contains(&"stale-recipient".to_owned()) && found.contains(&"missing-recipient".to_owned()),
+        "{found:?}"
+    );
+    let kif = "machines/servers/kif/properties.nix";
+    let allow = "# bulkhead: allow(stale-recipient, missing-recipient) the new signing key comes with the next release";
+    fleet.change(kif, "  hostKey =", &format!("  {allow}\n  hostKey ="));
+    assert_eq!(rules(&fleet), [""; 0]);
+}
+
+#[test]
+fn a_file_that_holds_no_comment_is_allowed_at_its_entry() {
+    let fleet = Folder::fleet();
+    fleet.write("secrets/wifi.age", "hunter2\n");
+    assert_eq!(rules(&fleet), ["not-age"]);
+    fleet.change(ENTRIES, "  wifi = {", "  # bulkhead: allow(not-age) made when both laptops are back\n  wifi = {");
+    assert_eq!(rules(&fleet), [""; 0]);
+
+    let folder = Folder::empty();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH";
+    folder
+        .write("wifi.age", "hunter2\n")
+        .write("secrets.nix", format!("{{ \"wifi.age\".publicKeys = [ \"{key}\" ]; }}"));
+    assert_eq!(rules(&folder), ["not-age"]);
+    folder.change("secrets.nix", "; }", "; } # bulkhead: allow(not-age) not made yet");
+    assert_eq!(rules(&folder), [""; 0]);
+}

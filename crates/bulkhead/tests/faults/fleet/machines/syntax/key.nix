@@ -1,0 +1,3 @@
+{
+  key = "ssh-ed25519 AAAA"
+}
