@@ -34,3 +34,22 @@ fn another_tree_has_the_same_search_path() {
     assert_eq!(names(&after.with_tree(tree.clone()).unwrap()), ["s0.example.org"]);
     assert_eq!(names(&Project::of_tree(tree)), [""; 0]);
 }
+
+#[test]
+fn rules_are_adopted_with_the_nixpkgs_that_was_named() {
+    let folder = Folder::empty();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH";
+    let machine = MACHINE.replace("; }", "; hostKey = import <nixpkgs/lib/key.nix>; }");
+    folder.write("nixpkgs/names.nix", "[ \"s0.example.org\" ]").write("nixpkgs/lib/key.nix", format!("\"{key}\""));
+    folder.write("fleet/machines/s0/properties.nix", machine);
+    let rules = format!("{{ \"wifi.age\".publicKeys = [ \"{key}\" ]; }}");
+    folder.write("fleet/secrets/secrets.nix", rules);
+    let adopt = |more: &[&str]| {
+        let arguments = [&["--root", "fleet", "gen-secrets", "--adopt"], more].concat();
+        folder.bulkhead(&arguments)
+    };
+    let run = adopt(&["--nixpkgs", "nixpkgs"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(folder.read("fleet/secrets/secrets.nix").starts_with("# Generated"), "{}", run.stdout);
+    assert!(folder.read("fleet/secrets/properties.nix").contains("wifi"), "{}", run.stdout);
+}

@@ -280,7 +280,7 @@ fn kept_path(project: &Project, rules: &TreePath) -> Result<TreePath> {
 /// rules, and after, by the generated ones.
 fn prove(project: &Project, rules: &RulesFile, properties: &TreePath, text: &str) -> Result<SecretsNix> {
     let changes = [(properties.clone(), Some(Arc::from(text.as_bytes()))), (rules.path.clone(), None)];
-    let after = Project::of_tree(Arc::new(Overlay::new(project.shared_tree(), changes)));
+    let after = project.with_tree(Arc::new(Overlay::new(project.shared_tree(), changes)))?;
     let fleet = after.fleet(&LoadOptions::default())?;
     let generated = generated_secrets::secrets_nix(&fleet)
         .map_err(|findings| anyhow::anyhow!("the adopted fleet can't be generated: {}", words(&findings)))?;
@@ -289,7 +289,7 @@ fn prove(project: &Project, rules: &RulesFile, properties: &TreePath, text: &str
         (rules.path.clone(), None),
         (fleet.config.rules.clone(), Some(Arc::from(generated.text.as_bytes()))),
     ];
-    let after = Project::of_tree(Arc::new(Overlay::new(project.shared_tree(), changes)));
+    let after = project.with_tree(Arc::new(Overlay::new(project.shared_tree(), changes)))?;
     let options = LoadOptions { rules: vec![fleet.config.rules.clone()], ..LoadOptions::default() };
     let fleet = after.fleet(&options)?;
     let (old, new) = (recipients(rules), fleet.rules_files.first().map(recipients).unwrap_or_default());
