@@ -33,6 +33,8 @@ pub(crate) struct Inventory {
     pub(crate) public_keys: Vec<TreePath>,
     /// Files that may hold a private key, going by their names.
     pub(crate) key_candidates: Vec<TreePath>,
+    /// Texts about anything, and programs, in which only a whole private key is taken for one.
+    pub(crate) texts: Vec<TreePath>,
     /// How many files there are.
     pub(crate) files: usize,
     /// What could not be listed, and links that look like machines.
@@ -58,6 +60,7 @@ impl Inventory {
         self.nix_files.append(&mut other.nix_files);
         self.public_keys.append(&mut other.public_keys);
         self.key_candidates.append(&mut other.key_candidates);
+        self.texts.append(&mut other.texts);
         self.findings.append(&mut other.findings);
         self.files += other.files;
         self
@@ -94,6 +97,7 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
     found.nix_files.par_sort();
     found.public_keys.par_sort();
     found.key_candidates.par_sort();
+    found.texts.par_sort();
     found
 }
 
@@ -168,8 +172,13 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
             Interest::Properties if among_machines => found.machines.push(folder.clone()),
             Interest::Age => found.age_files.push(path),
             Interest::Nix => found.nix_files.push(path),
-            Interest::PublicKey => found.public_keys.push(path),
+            Interest::PublicKey => {
+                // `id_ed25519` is renamed to `id_ed25519.pub` by mistake, too.
+                found.key_candidates.push(path.clone());
+                found.public_keys.push(path);
+            }
             Interest::MaybeKey => found.key_candidates.push(path),
+            Interest::Text => found.texts.push(path),
             Interest::Properties | Interest::None => {}
         }
     }
@@ -209,7 +218,7 @@ fn interest_is_unreadable(
     }
     match tree.resolve(path) {
         // A file that is read by its name reports this itself.
-        Err(error) if matches!(interest, Interest::None | Interest::MaybeKey) => {
+        Err(error) if matches!(interest, Interest::None | Interest::MaybeKey | Interest::Text) => {
             found.findings.push(unreadable(path, error.to_string()));
             true
         }
@@ -250,7 +259,7 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
     let is_wanted = match interest(name) {
         Interest::Age | Interest::Nix | Interest::PublicKey | Interest::Properties => true,
         // Sockets of agents and the like hold no keys.
-        Interest::Folder | Interest::MaybeKey | Interest::None => false,
+        Interest::Folder | Interest::MaybeKey | Interest::Text | Interest::None => false,
     };
     if is_wanted {
         if matches!(interest(name), Interest::Properties) {
@@ -299,6 +308,7 @@ enum Interest {
     Nix,
     PublicKey,
     MaybeKey,
+    Text,
     None,
 }
 
@@ -313,11 +323,12 @@ fn interest(name: &str) -> Interest {
     match extension {
         "nix" => Interest::Nix,
         "pub" if !stem.is_empty() => Interest::PublicKey,
-        // Text that people write or tools generate, and pictures: where a key in it is an example or a test, and where
-        // reading each of thousands of files would dominate.
+        // Pictures and fonts. An SVG is a text.
+        "png" | "jpg" | "jpeg" | "gif" | "webp" | "ico" | "ttf" | "otf" | "woff" | "woff2" => Interest::None,
+        // What people write about keys, and programs that handle them: a key that is shown in part is an example.
         "md" | "rst" | "adoc" | "lock" | "rs" | "go" | "py" | "c" | "h" | "cpp" | "hs" | "js" | "ts" | "jsx"
-        | "tsx" | "css" | "scss" | "html" | "svg" | "png" | "jpg" | "jpeg" | "gif" | "webp" | "ico" | "ttf" | "otf"
-        | "woff" | "woff2" | "patch" | "diff" | "el" | "vim" | "lua" | "snap" | "sum" | "mod" | "xml" => Interest::None,
+        | "tsx" | "css" | "scss" | "html" | "svg" | "patch" | "diff" | "el" | "vim" | "lua" | "snap" | "sum"
+        | "mod" | "xml" => Interest::Text,
         _ => Interest::MaybeKey,
     }
 }

@@ -17,7 +17,7 @@ use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::Machine;
 use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
 use crate::rules_file::{Candidates, RulesFile};
-use crate::scan::{AgeFile, KeyLike, Scanned, TextHints, key_in, scan_key, scan_nix};
+use crate::scan::{AgeFile, KeyLike, Scanned, TextHints, key_in, scan_key, scan_nix, scan_text};
 use crate::schema::report_gaps;
 use crate::secret::{Secret, properties_path, secrets};
 
@@ -189,10 +189,7 @@ impl Fleet {
                     || loader.secret_entries(&config),
                     || {
                         let machines = loader.machines(&inventory.machines);
-                        (
-                            machines,
-                            (loader.age_files(&inventory.age_files), loader.key_likes(&inventory.key_candidates)),
-                        )
+                        (machines, (loader.age_files(&inventory.age_files), loader.key_likes(&inventory)))
                     },
                 )
             },
@@ -349,10 +346,12 @@ impl Loader<'_> {
             .collect()
     }
 
-    fn key_likes(&self, paths: &[TreePath]) -> (Vec<KeyLike>, Vec<Diagnostic>) {
-        let looked: Vec<Result<KeyLike, Diagnostic>> = paths
-            .par_iter()
-            .filter_map(|path| match scan_key(self.tree, path) {
+    fn key_likes(&self, inventory: &crate::discover::Inventory) -> (Vec<KeyLike>, Vec<Diagnostic>) {
+        let keys = inventory.key_candidates.par_iter().map(|path| (path, scan_key(self.tree, path)));
+        let texts = inventory.texts.par_iter().map(|path| (path, scan_text(self.tree, path)));
+        let looked: Vec<Result<KeyLike, Diagnostic>> = keys
+            .chain(texts)
+            .filter_map(|(path, scanned)| match scanned {
                 Ok(found) => found.map(Ok),
                 // What a link to nowhere in the tree holds is not in the repository.
                 Err(_) if !matches!(self.tree.kind(path), Ok(Some(FileKind::Regular))) => None,

@@ -1,7 +1,9 @@
 //! What can be told from the first bytes of files: headers of `.age` files, private keys in clear, hints of rules.
 
 use bulkhead_age::header::{FIRST_READ, HEADER_LIMIT};
-use bulkhead_age::{Header, HeaderError, HeaderErrorKind, PrivateKeyFound, looks_like_private_key, parse_header};
+use bulkhead_age::{
+    Header, HeaderError, HeaderErrorKind, PrivateKeyFound, looks_like_private_key, parse_header, whole_private_key,
+};
 use bulkhead_source::{FileTree, ReadError, TreePath};
 
 use crate::rules_file::GENERATED_MARKER;
@@ -136,6 +138,13 @@ pub(crate) fn scan_key(tree: &dyn FileTree, path: &TreePath) -> Result<Option<Ke
         && !is_encrypted(&prefix.bytes)
         && !is_public(&prefix.bytes);
     Ok(suspicious.then(|| KeyLike { path: path.clone(), length: prefix.length, evidence: Evidence::Name }))
+}
+
+/// Look for a whole private key in documentation or a program.
+pub(crate) fn scan_text(tree: &dyn FileTree, path: &TreePath) -> Result<Option<KeyLike>, ReadError> {
+    let prefix = tree.read_prefix(path, SCAN_LIMIT)?;
+    let found = whole_private_key(&prefix.bytes);
+    Ok(found.map(|found| KeyLike { path: path.clone(), length: prefix.length, evidence: Evidence::Content(found) }))
 }
 
 /// Names that people give to key files of encrypted disks.

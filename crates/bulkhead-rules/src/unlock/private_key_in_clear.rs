@@ -29,8 +29,9 @@ machines/kif/secrets/initrd.age    # good: encrypted
 
 **Limits.** The first 64 KiB of a file are looked at. A private key with a passphrase is a warning. Random bytes under a name
 that says nothing can't be recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never
-shown. Files that are named like programs, documentation, public keys or pictures (`.py`, `.md`, `.pub`, `.lock`, `.png`, …)
-are not looked at.
+shown. In documentation and programs (`.md`, `.py`, `.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its
+first line to its last: what is abridged or made up is an example. Pictures and fonts are not looked at. A whole key that is
+meant to be there, for a test, can be left out by `ignore` in `bulkhead.toml`.
 
 **Data.** `kind`: what it is. `encrypted`: whether a passphrase protects it, null if that can't be seen.
 ",
