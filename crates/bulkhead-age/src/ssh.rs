@@ -4,6 +4,7 @@
 //! may follow. Sources: RFC 4253 (6.6, `ssh-rsa`, `ssh-dss`), RFC 5656 (ECDSA), RFC 8709 (Ed25519), OpenSSH `PROTOCOL.u2f`
 //! (`sk-…`) and `PROTOCOL.certkeys` (certificates, whose contents are not looked at).
 
+use std::sync::OnceLock;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -130,6 +131,8 @@ pub struct SshPublicKey {
     bits: u32,
     rsa_exponent_bits: u32,
     comment: Option<String>,
+    /// Computed when first asked for: it takes microseconds.
+    weaknesses: OnceLock<Vec<Weakness>>,
 }
 
 impl PartialEq for SshPublicKey {
@@ -175,6 +178,7 @@ impl SshPublicKey {
             bits: facts.bits,
             rsa_exponent_bits: facts.rsa_exponent_bits,
             comment: (!comment.is_empty()).then(|| comment.to_string()),
+            weaknesses: OnceLock::new(),
         })
     }
 
@@ -218,8 +222,13 @@ impl SshPublicKey {
         format!("{} {}", self.algorithm, encode_padded(&self.blob))
     }
 
-    /// Reasons not to use the key. Costs some microseconds for Ed25519 keys (a computation on the curve), so ask once a key.
-    pub fn weaknesses(&self) -> Vec<Weakness> {
+    /// Reasons not to use the key. The first time this costs some microseconds for Ed25519 keys (a computation on the
+    /// curve).
+    pub fn weaknesses(&self) -> &[Weakness] {
+        self.weaknesses.get_or_init(|| self.find_weaknesses())
+    }
+
+    fn find_weaknesses(&self) -> Vec<Weakness> {
         let mut found = Vec::new();
         match self.kind {
             SshKeyKind::Ed25519 | SshKeyKind::SkEd25519 => {

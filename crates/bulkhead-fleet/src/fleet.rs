@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
 use crate::rules_file::{Candidates, RulesFile};
 use crate::scan::{AgeFile, KeyLike, Scanned, TextHints, key_in, scan_key, scan_nix, scan_text};
-use crate::schema::report_gaps;
+use crate::schema::{SchemaKind, report_gaps, validate};
 use crate::secret::{Secret, properties_path, secrets};
 
 /// How far loading has come.
@@ -378,7 +378,9 @@ impl Loader<'_> {
             return (None, findings);
         }
         let data = self.evaluator.evaluate(&path);
-        self.explain(&data, &Place::file(path.to_arc()), &mut findings);
+        let around = Place::file(path.to_arc());
+        self.explain(&data, &around, &mut findings);
+        findings.extend(validate(SchemaKind::Secrets, &data, &around));
         (Some(data), findings)
     }
 

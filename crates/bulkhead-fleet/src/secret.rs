@@ -1,6 +1,6 @@
 //! Secrets that are granted by convention: by `secrets/properties.nix`, by the role's folder, by the machine's folder.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
@@ -12,7 +12,6 @@ use crate::fact::{Fact, Gap, Many, Spanned};
 use crate::fleet::Fleet;
 use crate::machine::{Machine, PROPERTIES_FILE};
 use crate::read::{Located, Reader};
-use crate::schema::{SchemaKind, validate};
 
 /// Where a secret lies, and so to whom its folder grants it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -170,17 +169,18 @@ pub(crate) fn secrets(
     findings: &mut Vec<Diagnostic>,
 ) -> (Vec<Secret>, Option<Gap>) {
     let rules_folder = config.rules.parent().unwrap_or_else(TreePath::root);
-    let mut secrets: BTreeMap<TreePath, Secret> = BTreeMap::new();
+    let mut secrets: Vec<Secret> = Vec::with_capacity(age_files.len());
     for file in age_files {
         match scope_of(file, config, machines) {
             Some((name, scope)) => {
-                secrets.insert(file.clone(), Secret::new(name, file.clone(), true, scope, &rules_folder));
+                secrets.push(Secret::new(name, file.clone(), true, scope, &rules_folder));
             }
             None => findings.extend(miswritten(file, config, machines)),
         }
     }
     let gap = entries.and_then(|data| declare(tree, config, data, &rules_folder, &mut secrets, findings));
-    (secrets.into_values().collect(), gap)
+    secrets.sort_by(|a, b| a.file.cmp(&b.file));
+    (secrets, gap)
 }
 
 impl Fleet {
@@ -234,7 +234,7 @@ fn declare(
     config: &Config,
     data: &Data,
     rules_folder: &TreePath,
-    secrets: &mut BTreeMap<TreePath, Secret>,
+    secrets: &mut Vec<Secret>,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Gap> {
     let file = properties_path(config)?;
@@ -243,13 +243,14 @@ fn declare(
     if let Some(gap) = located.as_gap() {
         return Some(gap);
     }
-    findings.extend(validate(SchemaKind::Secrets, data, &around));
     let reader = Reader::new(tree);
     let fields = match reader.fields(&located) {
         Ok(fields) => fields,
         Err(gap) => return Some(gap),
     };
-    let mut named: BTreeSet<TreePath> = BTreeSet::new();
+    let mut by_file: HashMap<TreePath, usize> =
+        secrets.iter().enumerate().map(|(index, secret)| (secret.file.clone(), index)).collect();
+    let mut named: HashSet<TreePath> = HashSet::new();
     for name in fields.set.attrs.keys() {
         let Fact::Known(entry) = fields.get(name) else { continue };
         let key = fields.set.attrs.get(name).and_then(|field| field.key.clone()).unwrap_or_else(|| entry.place.clone());
@@ -283,9 +284,11 @@ fn declare(
             Some((role, _)) => Scope::Role(Arc::from(role)),
             None => Scope::Shared,
         };
-        let secret = secrets
-            .entry(path.clone())
-            .or_insert_with(|| Secret::new(Arc::from(plain), path, false, scope, rules_folder));
+        let index = *by_file.entry(path).or_insert_with_key(|path| {
+            secrets.push(Secret::new(Arc::from(plain), path.clone(), false, scope, rules_folder));
+            secrets.len() - 1
+        });
+        let Some(secret) = secrets.get_mut(index) else { continue };
         secret.declared = Some(key);
         match reader.fields(&entry) {
             Ok(fields) => {

@@ -46,7 +46,7 @@ pub struct Context<'a> {
     pub expected_rules: Option<&'a str>,
     comparisons: OnceLock<Comparisons<'a>>,
     names: OnceLock<Names>,
-    weak: OnceLock<HashMap<&'a str, Vec<Weakness>>>,
+    weak: OnceLock<HashMap<&'a str, &'a [Weakness]>>,
 }
 
 impl<'a> Context<'a> {
@@ -77,6 +77,12 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// Compute what rules share, on all threads: that takes most of the time, and needs nothing of
+    /// [`Context::expected_rules`]. [`crate::run`] calls it; calling it before, beside other work, saves time.
+    pub fn prepare(&self) {
+        rayon::join(|| self.comparisons(), || self.weak());
+    }
+
     /// Every secret that some rule is about, compared with its file.
     pub(crate) fn comparisons(&self) -> &Comparisons<'a> {
         self.comparisons.get_or_init(|| compare(self.fleet, self.tree))
@@ -85,15 +91,18 @@ impl<'a> Context<'a> {
     /// Reasons not to use the key with this identity. Each different key of the fleet costs a computation on its curve,
     /// once.
     pub(crate) fn weaknesses(&self, identity: &str) -> &[Weakness] {
-        let weak = self.weak.get_or_init(|| {
+        self.weak().get(identity).copied().unwrap_or_default()
+    }
+
+    fn weak(&self) -> &HashMap<&'a str, &'a [Weakness]> {
+        self.weak.get_or_init(|| {
             let keys: Vec<&PublicKey> = self.fleet.keys.iter().map(|(key, _)| &**key).collect();
             let weaknesses = keys.into_par_iter().filter_map(|key| {
                 let weaknesses = key.recipient().ok()?.weaknesses();
                 (!weaknesses.is_empty()).then(|| (key.identity(), weaknesses))
             });
             weaknesses.collect()
-        });
-        weak.get(identity).map_or(&[], Vec::as_slice)
+        })
     }
 
     /// Whoever has the key with `tag` in a stanza of type `kind`.

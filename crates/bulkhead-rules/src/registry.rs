@@ -1,6 +1,7 @@
 //! All rules, and running them.
 
 use bulkhead_diagnostics::{Diagnostic, nearest};
+use rayon::prelude::*;
 
 use crate::context::Context;
 use crate::reported::REPORTED;
@@ -121,11 +122,13 @@ pub fn find(name: &str) -> Result<&'static Rule, Option<&'static str>> {
 /// The findings of the selected rules, in the order of the rules' names. Those from loading are
 /// [`bulkhead_fleet::Fleet::findings`].
 pub fn run(context: &Context<'_>, selection: Selection) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for rule in RULES.iter().filter(|rule| selection.has(rule)) {
-        if let Some(check) = rule.check {
-            check(context, &mut found);
-        }
-    }
-    found
+    // Rules that run beside each other must not wait for what one of them computes on all threads.
+    context.prepare();
+    let checks: Vec<_> = RULES.iter().filter(|rule| selection.has(rule)).filter_map(|rule| rule.check).collect();
+    let found = checks.par_iter().map(|check| {
+        let mut found = Vec::new();
+        check(context, &mut found);
+        found
+    });
+    found.collect::<Vec<_>>().concat()
 }

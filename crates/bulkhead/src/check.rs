@@ -56,16 +56,17 @@ pub fn check_keeping_fleet(project: &Project, options: &CheckOptions<'_>) -> Res
 /// Run the rules on a fleet that has been loaded; see [`check`].
 pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Report {
     let history = if options.history { project.tree().root().map(LazyHistory::new) } else { None };
-    let (expected, refusal) = match options.scope {
-        Scope::All => expected_rules(project, fleet),
-        Scope::Secrets => (None, None),
-    };
     let selection = match options.scope {
         Scope::All => Selection::All,
         Scope::Secrets => Selection::Secrets,
     };
     let mut context = Context::new(fleet, project.tree());
     context.history = history.as_ref().map(|history| history as &dyn History);
+    let expected = || match options.scope {
+        Scope::All => expected_rules(project, fleet),
+        Scope::Secrets => (None, None),
+    };
+    let ((expected, refusal), ()) = rayon::join(expected, || context.prepare());
     context.expected_rules = expected.as_deref();
     let mut findings: Vec<Diagnostic> = match options.scope {
         Scope::All => fleet.findings.clone(),
