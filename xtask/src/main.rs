@@ -2,6 +2,7 @@
 
 mod bench;
 mod codegen;
+mod conformance;
 mod fuzz;
 mod random;
 mod repository;
@@ -23,6 +24,8 @@ enum Developer {
     Test(test::Args),
     /// Measure `bulkhead check` on made-up fleets, side by side with Nix
     Bench(bench::Args),
+    /// Run public test suites of Nix against the embedded evaluator
+    Conformance(conformance::Args),
     /// Try damaged input on everything that reads files, for a bounded time
     Fuzz(fuzz::Args),
 }
@@ -60,6 +63,7 @@ fn develop(developer: Developer) -> ExitCode {
         Developer::Codegen(args) => codegen::run(&args),
         Developer::Test(args) => test::run(&args),
         Developer::Bench(args) => bench::run(&args),
+        Developer::Conformance(args) => conformance::run(&args),
         Developer::Fuzz(args) => fuzz::run(&args),
     };
     match result {

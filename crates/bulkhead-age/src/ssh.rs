@@ -4,9 +4,9 @@
 //! may follow. Sources: RFC 4253 (6.6, `ssh-rsa`, `ssh-dss`), RFC 5656 (ECDSA), RFC 8709 (Ed25519), OpenSSH `PROTOCOL.u2f`
 //! (`sk-…`) and `PROTOCOL.certkeys` (certificates, whose contents are not looked at).
 
-use std::sync::OnceLock;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 

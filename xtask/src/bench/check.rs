@@ -89,7 +89,7 @@ pub fn run(args: &CheckArgs) -> Result<u8> {
 }
 
 /// Build the program that is measured, and give its path.
-fn build() -> Result<PathBuf> {
+pub fn build() -> Result<PathBuf> {
     eprintln!("building bulkhead in release mode …");
     let output = Program::new(&repository::cargo())
         .args(["build", "--release", "-p", "bulkhead", "--message-format", "json-render-diagnostics"])

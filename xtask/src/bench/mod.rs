@@ -8,6 +8,8 @@ mod table;
 
 use anyhow::Result;
 
+pub use self::check::build;
+
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {

@@ -17,11 +17,7 @@ pub(crate) fn build(text: &str, tokens: &[Token]) -> Result<Tree, Span> {
         text,
         tokens,
         at: 0,
-        tree: Tree {
-            nodes: Vec::with_capacity(tokens.len()),
-            children: Vec::with_capacity(tokens.len()),
-            root: 0,
-        },
+        tree: Tree { nodes: Vec::with_capacity(tokens.len()), children: Vec::with_capacity(tokens.len()), root: 0 },
         waiting: Vec::new(),
         operators: Vec::new(),
         broken: None,
