@@ -206,12 +206,12 @@ impl Recipient {
         }
     }
 
-    /// Reasons not to use the key. The first time this costs some microseconds.
-    pub fn weaknesses(&self) -> &[Weakness] {
+    /// Reasons not to use the key. Costs some microseconds, so ask once a key.
+    pub fn weaknesses(&self) -> Vec<Weakness> {
         match &self.kind {
             RecipientKind::Ssh(key) => key.weaknesses(),
-            RecipientKind::X25519(key) if curve::is_x25519_small_order(key) => &[Weakness::SmallOrder],
-            _ => &[],
+            RecipientKind::X25519(key) if curve::is_x25519_small_order(key) => vec![Weakness::SmallOrder],
+            _ => Vec::new(),
         }
     }
 

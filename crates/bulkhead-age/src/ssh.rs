@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 
@@ -131,8 +130,6 @@ pub struct SshPublicKey {
     bits: u32,
     rsa_exponent_bits: u32,
     comment: Option<String>,
-    /// Computed when first asked for: it takes microseconds.
-    weaknesses: OnceLock<Vec<Weakness>>,
 }
 
 impl PartialEq for SshPublicKey {
@@ -178,7 +175,6 @@ impl SshPublicKey {
             bits: facts.bits,
             rsa_exponent_bits: facts.rsa_exponent_bits,
             comment: (!comment.is_empty()).then(|| comment.to_string()),
-            weaknesses: OnceLock::new(),
         })
     }
 
@@ -222,13 +218,8 @@ impl SshPublicKey {
         format!("{} {}", self.algorithm, encode_padded(&self.blob))
     }
 
-    /// Reasons not to use the key. The first time this costs some microseconds for Ed25519 keys (a computation on the
-    /// curve).
-    pub fn weaknesses(&self) -> &[Weakness] {
-        self.weaknesses.get_or_init(|| self.find_weaknesses())
-    }
-
-    fn find_weaknesses(&self) -> Vec<Weakness> {
+    /// Reasons not to use the key. Costs some microseconds for Ed25519 keys (a computation on the curve), so ask once a key.
+    pub fn weaknesses(&self) -> Vec<Weakness> {
         let mut found = Vec::new();
         match self.kind {
             SshKeyKind::Ed25519 | SshKeyKind::SkEd25519 => {

@@ -127,7 +127,7 @@ fn keys_that_age_cannot_encrypt_to() {
 
 #[test]
 fn weak_keys() {
-    let weaknesses = |text: &str| SshPublicKey::parse(text).unwrap().weaknesses().to_vec();
+    let weaknesses = |text: &str| SshPublicKey::parse(text).unwrap().weaknesses();
     assert_eq!(weaknesses(ED25519), []);
     assert_eq!(weaknesses(&rsa(2048, &[1, 0, 1])), []);
     assert_eq!(weaknesses(&rsa(2040, &[1, 0, 1])), [Weakness::RsaTooShort { bits: 2040 }]);

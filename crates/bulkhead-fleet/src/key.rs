@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use bulkhead_age::{KeyError, Recipient};
+use bulkhead_age::{KeyError, Recipient, Weakness};
 use bulkhead_diagnostics::Place;
 use bulkhead_source::TreePath;
 
@@ -13,6 +13,8 @@ use bulkhead_source::TreePath;
 pub struct PublicKey {
     line: Arc<str>,
     recipient: Result<Recipient, KeyError>,
+    /// Computed when first asked for: it takes microseconds, and every rule asks.
+    weaknesses: OnceLock<Vec<Weakness>>,
 }
 
 impl PublicKey {
@@ -25,7 +27,7 @@ impl PublicKey {
         let trimmed = written.trim();
         let line = if trimmed.len() == written.len() { written.clone() } else { Arc::from(trimmed) };
         // A carriage return stays: age takes it for a part of some keys, and the recipient knows which.
-        PublicKey { recipient: Recipient::parse(written.trim_matches('\n')), line }
+        PublicKey { recipient: Recipient::parse(written.trim_matches('\n')), line, weaknesses: OnceLock::new() }
     }
 
     /// The line as written, trimmed.
@@ -36,6 +38,18 @@ impl PublicKey {
     /// What age makes of it: a recipient, or why it is none.
     pub fn recipient(&self) -> Result<&Recipient, &KeyError> {
         self.recipient.as_ref()
+    }
+
+    /// Reasons not to use the key; none for what is no key.
+    pub fn weaknesses(&self) -> &[Weakness] {
+        self.weaknesses.get_or_init(|| self.recipient.as_ref().map_or_else(|_| Vec::new(), Recipient::weaknesses))
+    }
+
+    /// Will age encrypt to this key? See [`Recipient::age_can_encrypt`].
+    pub fn age_can_encrypt(&self) -> bool {
+        let Ok(recipient) = &self.recipient else { return false };
+        recipient.ssh().is_none_or(|ssh| ssh.kind().age_can_encrypt())
+            && !self.weaknesses().iter().any(|weakness| weakness.age_refuses())
     }
 
     /// The key without its comment: two lines with the same identity are the same key.

@@ -98,7 +98,7 @@ impl<'a> Context<'a> {
         self.weak.get_or_init(|| {
             let keys: Vec<&PublicKey> = self.fleet.keys.iter().map(|(key, _)| &**key).collect();
             let weaknesses = keys.into_par_iter().filter_map(|key| {
-                let weaknesses = key.recipient().ok()?.weaknesses();
+                let weaknesses = key.weaknesses();
                 (!weaknesses.is_empty()).then(|| (key.identity(), weaknesses))
             });
             weaknesses.collect()

@@ -29,7 +29,7 @@ pub(super) fn judge_key(key: &Key) -> KeyState {
         Ok(recipient) => recipient,
         Err(error) => return KeyState::Broken(error.message.clone()),
     };
-    if recipient.age_can_encrypt() {
+    if key.public.age_can_encrypt() {
         return KeyState::Usable;
     }
     match recipient.ssh() {
@@ -37,7 +37,7 @@ pub(super) fn judge_key(key: &Key) -> KeyState {
             KeyState::WrongType(key.identity().split(' ').next().unwrap_or_default().to_owned())
         }
         _ => {
-            let weaknesses: Vec<String> = recipient.weaknesses().iter().map(ToString::to_string).collect();
+            let weaknesses: Vec<String> = key.public.weaknesses().iter().map(ToString::to_string).collect();
             KeyState::Broken(weaknesses.join(", "))
         }
     }
