@@ -1,10 +1,9 @@
 //! Why entries of handwritten rules can't be adopted, and what to do about it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_fleet::{Fact, Fleet, Key, KeyOwner, Many, RuleEntry, Scope, Secret};
+use bulkhead_fleet::{Fleet, Key, KeyOwner, RuleEntry, Scope, Secret};
 use bulkhead_source::TreePath;
 
 use super::RULE;
@@ -54,7 +53,7 @@ impl<'f> Obstacles<'f> {
             self.push(&entry.key, message, format!("name it {}, which agenix takes from that folder", quoted(&named)));
             return None;
         }
-        let Some((name, scope)) = self.scope(&target.path) else {
+        let Some(secret) = self.fleet.secret_at(&target.path, target.exists) else {
             let folder = &self.fleet.config.secrets;
             let message = format!("`{}` lies where no secret is looked for", target.path);
             let help = format!(
@@ -64,45 +63,9 @@ impl<'f> Obstacles<'f> {
             self.push(&entry.key, message, help);
             return None;
         };
-        let secret = Secret {
-            rule_name: target.path.relative_to(&rules_folder),
-            file: target.path.clone(),
-            name,
-            exists: target.exists,
-            declared: (!matches!(scope, Scope::Machine(_))).then(|| entry.key.clone()),
-            scope,
-            gap: None,
-            roles: Many::default(),
-            machines: Many::default(),
-            everyone: Fact::Absent,
-            admins: Fact::Absent,
-            armor: Fact::Absent,
-            description: Fact::Absent,
-            mode: Fact::Absent,
-            owner: Fact::Absent,
-            group: Fact::Absent,
-        };
-        Some((secret, target.path.as_str()))
-    }
-
-    /// What kind of secret a file is, and its name; see [`Scope`].
-    fn scope(&self, file: &TreePath) -> Option<(Arc<str>, Scope)> {
-        let stem = file.name().strip_suffix(".age").filter(|stem| !stem.is_empty() && !stem.starts_with('.'))?;
-        let folder = file.parent()?;
-        if folder.name() == "secrets"
-            && let Some(dir) = folder.parent()
-            && let Some(index) = self.fleet.machines.iter().position(|machine| machine.dir == dir)
-        {
-            return Some((Arc::from(format!("{}/{stem}", dir.name())), Scope::Machine(index)));
-        }
-        let parts: Vec<&str> = file.strip_prefix(&self.fleet.config.secrets)?.split('/').collect();
-        match parts.as_slice() {
-            [_] => Some((Arc::from(stem), Scope::Shared)),
-            [role, _] if !role.starts_with('.') => {
-                Some((Arc::from(format!("{role}/{stem}")), Scope::Role(Arc::from(*role))))
-            }
-            _ => None,
-        }
+        // What lies in a machine's folder has no entry; the others will have one.
+        let declared = (!matches!(secret.scope, Scope::Machine(_))).then(|| entry.key.clone());
+        Some((Secret { declared, ..secret }, target.path.as_str()))
     }
 
     /// Two entries are about one file.
