@@ -195,6 +195,24 @@ error secrets/properties.nix: nobody could read `recovery`: no machine and no ad
 }
 
 #[test]
+fn a_role_that_a_machine_may_have_is_undecided() {
+    let mut files = fleet();
+    let open = "{ hostNames = [ \"open\" ]; arch = \"x86_64-linux\"; systemRoles = [ (builtins.getEnv \"ROLE\") ]; }";
+    files
+        .add("machines/open/properties.nix", open)
+        .add("secrets/properties.nix", "{ x.roles = [ \"pai\" ]; pia-login.admins = true; }")
+        .add("secrets/mars/rover.age", age_file(&[&key("fry-user")]));
+    let findings = secrets_nix(&files.fleet()).unwrap_err();
+    insta::assert_snapshot!(lines(&findings), @r##"
+undecided secrets/mars: can't tell whether any machine has the role `mars`: the environment (here the variable `role`) is not read
+undecided secrets/properties.nix: can't tell whether any machine has the role `pai`: the environment (here the variable `role`) is not read
+  help: did you mean `pia`?
+undecided machines/open/properties.nix: can't tell who may read `mars/rover` and 2 more: the environment (here the variable `role`) is not read
+"##);
+    assert!(findings.iter().all(|finding| finding.severity == bulkhead_diagnostics::Severity::Undecided));
+}
+
+#[test]
 fn handwritten_rules_are_not_overwritten() {
     let files = Files::new(&[("secrets.nix", "{ \"a.age\".publicKeys = [ \"age1x\" ]; }")]);
     insta::assert_snapshot!(lines(&secrets_nix(&files.fleet()).unwrap_err()), @r##"

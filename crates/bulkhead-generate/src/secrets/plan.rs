@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_fleet::{Fact, Fleet, Gap, GapKind, Key, Machine, PROPERTIES_FILE, Scope, Secret};
+use bulkhead_source::TreePath;
 
 use super::keys::{KeyState, judge_key, usable_host_key, wrong_type};
 use super::{RULE, refusals};
@@ -367,6 +368,11 @@ impl<'f> Planner<'f> {
             Scope::Role(role) => {
                 if self.fleet.roles.contains_key(role) {
                     roles.insert(role.clone());
+                } else if let Some(gap) = self.fleet.role_gaps.first() {
+                    if secret.exists && self.reported_roles.insert(role.clone()) {
+                        let folder = secret.file.parent().unwrap_or_else(TreePath::root);
+                        self.errors.push(refusals::open_role(self.fleet, role, Place::file(folder.to_arc()), gap));
+                    }
                 } else if secret.declared.is_none() && self.reported_roles.insert(role.clone()) {
                     self.warnings.push(self.unknown_folder(secret, role));
                 }
@@ -379,6 +385,8 @@ impl<'f> Planner<'f> {
         for role in &secret.roles {
             if self.fleet.roles.contains_key(&role.value) {
                 roles.insert(role.value.clone());
+            } else if let Some(gap) = self.fleet.role_gaps.first() {
+                self.errors.push(refusals::open_role(self.fleet, &role.value, role.place.clone(), gap));
             } else {
                 let known = self.fleet.roles.keys().map(|role| &**role);
                 self.errors.push(refusals::unknown_name(

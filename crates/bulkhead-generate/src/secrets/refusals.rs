@@ -1,7 +1,7 @@
 //! Findings that stand in the way of a `secrets.nix`.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
-use bulkhead_fleet::{Fleet, Secret};
+use bulkhead_fleet::{Fleet, Gap, Secret};
 
 use super::RULE;
 
@@ -49,6 +49,18 @@ pub(super) fn unknown_name<'n>(
     match nearest(name, known) {
         Some(near) => finding.with_help(format!("did you mean `{near}`?")),
         None => finding.with_help("take it out of the entry if it is gone"),
+    }
+}
+
+/// A role that no machine is known to have, where the roles of some machines are not known. The sentence is that of the
+/// rules `unknown-role` and `role-without-machine`.
+pub(super) fn open_role(fleet: &Fleet, role: &str, place: Place, gap: &Gap) -> Diagnostic {
+    let message = format!("can't tell whether any machine has the role `{role}`: {}", gap.reason);
+    let finding = Diagnostic::new(RULE, Severity::Undecided, place, message)
+        .with_related(gap.place.clone(), "these roles are not known");
+    match nearest(role, fleet.roles.keys().map(|role| &**role)) {
+        Some(near) => finding.with_help(format!("did you mean `{near}`?")),
+        None => finding,
     }
 }
 
