@@ -78,6 +78,41 @@ fn a_new_document_has_everything() {
 }
 
 #[test]
+fn what_is_not_known_is_no_empty_cell() {
+    let env = "builtins.getEnv \"X\"";
+    let text = |change: &dyn Fn(&mut Files)| {
+        let mut files = files();
+        change(&mut files);
+        Input::new(&files).update(None).unwrap()
+    };
+    let note = "`?`: some facts could not be read";
+    assert!(!text(&|_| ()).contains(note));
+    let machine = |properties: String| {
+        text(&|files: &mut Files| {
+            files.add("machines/bender/properties.nix", &properties);
+        })
+    };
+    // Absent is empty; one unknown fact after the other is a question mark, also behind what is known of a list.
+    let roles = "systemRoles = [ \"server\" ];";
+    let names = "hostNames = [ \"bender\" ];";
+    for (properties, row) in [
+        (format!("{{ {names} {roles} }}"), "|  | `server` | `bender` |  |"),
+        (format!("{{ {names} {roles} arch = {env}; }}"), "| ? | `server` | `bender` |  |"),
+        (format!("{{ {names} systemRoles = [ \"server\" ({env}) ]; }}"), "|  | `server`, ? | `bender` |  |"),
+        (format!("{{ {roles} hostNames = {env}; }}"), "|  | `server` | ? |  |"),
+        (format!("{{ {names} {roles} meta = {env}; }}"), "|  | `server` | `bender` | ? |"),
+    ] {
+        let text = machine(properties);
+        assert!(text.contains(&format!("| `bender` | `machines/bender` {row}")), "{row}\n{text}");
+        assert_eq!(text.contains(note), row.contains('?'), "{row}\n{text}");
+    }
+    let text = text(&|files| {
+        files.add("secrets/properties.nix", format!("{{ recovery.description = {env}; }}"));
+    });
+    assert!(text.contains("| ? |") && text.contains(note), "{text}");
+}
+
+#[test]
 fn only_the_regions_that_are_there_change() {
     let input = Input::new(&files());
     let text =

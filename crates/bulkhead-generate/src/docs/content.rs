@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_fleet::{Fleet, Many, RulesState, Scope, Secret, SecretRef, Spanned};
+use bulkhead_fleet::{Fact, Fleet, Many, RulesState, Scope, Secret, SecretRef, Spanned};
 use serde::Serialize;
 
 use super::library::{Library, LibraryFunction};
@@ -61,19 +61,21 @@ pub(super) fn machines(fleet: &Fleet) -> Table {
     });
     let mut notes = Vec::new();
     let mut rows = Vec::new();
+    let mut is_complete = true;
     for machine in order.into_iter().filter_map(|index| fleet.machines.get(index)) {
-        let description = machine
-            .meta
-            .known()
-            .and_then(|meta| meta.value.get("description"))
-            .and_then(|text| text.as_str())
-            .map(cell)
-            .unwrap_or_default();
+        let description = shown(&machine.meta, |meta| {
+            meta.value.get("description").and_then(|text| text.as_str()).map(cell).unwrap_or_default()
+        });
+        let arch = shown(&machine.arch, |arch| arch.value.as_str().to_owned());
+        is_complete &= machine.meta.gap().is_none()
+            && machine.arch.gap().is_none()
+            && machine.system_roles.is_complete()
+            && machine.host_names.is_complete();
         rows.push(Row {
             cells: vec![
                 code(&machine.name),
                 code(machine.dir.as_str()),
-                machine.arch.known().map(|arch| arch.value.as_str()).unwrap_or_default().to_owned(),
+                arch,
                 names(&machine.system_roles),
                 names(&machine.host_names),
                 description,
@@ -88,13 +90,29 @@ pub(super) fn machines(fleet: &Fleet) -> Table {
         head.pop();
         rows.iter_mut().for_each(|row| row.cells.truncate(head.len()));
     }
+    if !is_complete {
+        notes.push(INCOMPLETE.to_owned());
+    }
     Table { head, rows, notes }
+}
+
+/// What stands where a fact is not known; an empty cell says that there is none.
+const UNKNOWN: &str = "?";
+const INCOMPLETE: &str = "`?`: some facts could not be read; `bulkhead check` tells which and why.";
+
+/// A cell for a fact, whose absence is an empty cell.
+fn shown<T>(fact: &Fact<T>, show: impl FnOnce(&T) -> String) -> String {
+    match fact {
+        Fact::Known(value) => show(value),
+        Fact::Absent => String::new(),
+        Fact::Gap(_) => UNKNOWN.to_owned(),
+    }
 }
 
 fn names(many: &Many<Spanned<Arc<str>>>) -> String {
     let mut shown: Vec<String> = many.iter().map(|item| code(&item.value)).collect();
     if !many.is_complete() {
-        shown.push("(and what is not known)".to_owned());
+        shown.push(UNKNOWN.to_owned());
     }
     shown.join(", ")
 }
@@ -113,10 +131,12 @@ pub(super) fn roles(fleet: &Fleet) -> Table {
 
 pub(super) fn secrets(fleet: &Fleet) -> Table {
     let mut rows: Vec<Row> = Vec::new();
+    let mut is_complete = true;
     for secret in fleet.all_secrets() {
         let (readers, about) = match secret {
             SecretRef::Convention(secret) => {
-                let about = secret.description.known().map(|text| cell(&text.value)).unwrap_or_default();
+                let about = shown(&secret.description, |text| cell(&text.value));
+                is_complete &= secret.description.gap().is_none();
                 (readers(fleet, secret), about)
             }
             SecretRef::Rule(_, entry) => {
@@ -137,7 +157,11 @@ pub(super) fn secrets(fleet: &Fleet) -> Table {
         head.pop();
         rows.iter_mut().for_each(|row| row.cells.truncate(head.len()));
     }
-    Table { head, rows, notes: secret_notes(fleet) }
+    let mut notes = secret_notes(fleet);
+    if !is_complete {
+        notes.push(INCOMPLETE.to_owned());
+    }
+    Table { head, rows, notes }
 }
 
 fn secret_notes(fleet: &Fleet) -> Vec<String> {
