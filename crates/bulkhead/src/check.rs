@@ -166,8 +166,16 @@ fn with_causes(mut finding: Diagnostic, refusals: &[Diagnostic]) -> Diagnostic {
 }
 
 /// Rules that say what can't be read or judged. Without them the others would pass in silence, so they stay on.
-const ALWAYS_ON: [&str; 7] =
-    ["config", "nix-evaluation", "nix-syntax", "rule-not-evaluated", "schema", "unknown-value", "unreadable-file"];
+const ALWAYS_ON: [&str; 8] = [
+    "config",
+    "linked-machine",
+    "nix-evaluation",
+    "nix-syntax",
+    "rule-not-evaluated",
+    "schema",
+    "unknown-value",
+    "unreadable-file",
+];
 
 /// The severities that hold: those of `bulkhead.toml`, without what can't be switched off.
 fn judging(written: &Severities) -> Severities {

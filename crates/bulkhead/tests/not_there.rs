@@ -206,6 +206,14 @@ fn a_machine_behind_a_link_is_missing_and_nothing_else_is_wrong() {
     let kif = &run.json()["machines"]["kif"];
     assert!(kif["incomplete"].as_array().unwrap().contains(&"hostKey".into()), "{kif}");
 
+    // Whoever switches that off would get a clean run without the machine.
+    let config = fleet.read("bulkhead.toml");
+    fleet.write("bulkhead.toml", format!("{config}\n[rules]\nlinked-machine = \"off\"\n"));
+    let run = check(&fleet);
+    assert_eq!(run.code, 1);
+    one(&run, KIF, "linked-machine", "error", "is not read");
+    one(&run, "bulkhead.toml", "config", "error", "can't be switched off");
+
     // A link to a folder of machines.
     let fleet = Folder::fleet();
     std::fs::rename(fleet.path().join("machines/servers"), fleet.path().join("hosts")).unwrap();
