@@ -178,7 +178,15 @@ fn what_can_not_be_read_does_not_look_as_if_it_were_not_there() {
 
     let fleet = Folder::fleet();
     std::fs::copy(fleet.path().join("secrets/wifi.age"), fleet.path().join("secrets/OLD.AGE")).unwrap();
-    assert_eq!(check(&fleet).rules(), ["schema", "secret-without-rule"]);
+    assert_eq!(check(&fleet).rules(), ["schema"]);
+    // Elsewhere it is a file like any other that no rule names, and its entry has no extension.
+    let fleet = Folder::fleet();
+    std::fs::create_dir(fleet.path().join("old")).unwrap();
+    std::fs::copy(fleet.path().join("secrets/wifi.age"), fleet.path().join("old/OLD.AGE")).unwrap();
+    let run = check(&fleet);
+    assert_eq!(run.rules(), ["secret-without-rule"]);
+    let help = run.json()["findings"][0]["help"].as_str().unwrap().to_owned();
+    assert!(help.contains("\"OLD\".roles") && help.contains("git mv old/OLD.AGE secrets/OLD.age"), "{help}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
-use bulkhead_fleet::{AgeFile, Fleet, Gap, GapKind, RulesFile, RulesState};
+use bulkhead_fleet::{AgeFile, Fleet, Gap, GapKind, RulesFile, RulesState, secret_stem};
 use bulkhead_source::TreePath;
 
 use crate::comparison::Origin;
@@ -33,7 +33,8 @@ machines and people who have left. Often it is a file that was renamed, or a sec
 ```
 
 **Limits.** A repository without rules files and machines gets one finding for all files. If a rules file is not known
-as a whole, it may name the files that no other names: they get one *undecided* finding together.
+as a whole, it may name the files that no other names: they get one *undecided* finding together. A file whose name ends
+in `.AGE` where a secret would be is not reported here: `schema` asks to rename it first.
 
 **Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header
 tells by tags. `files`:
@@ -54,8 +55,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         })
         .filter_map(|comparison| comparison.path.as_ref())
         .collect();
-    let without: Vec<&AgeFile> =
-        fleet.age_files.iter().filter(|file| !named.contains(&file.path) && concerns(fleet, file)).collect();
+    let without: Vec<&AgeFile> = fleet
+        .age_files
+        .iter()
+        .filter(|file| !named.contains(&file.path) && concerns(fleet, file) && !is_misnamed(fleet, file))
+        .collect();
     if without.is_empty() {
         return;
     }
@@ -107,6 +111,15 @@ fn undecided(place: Place, what: String, gap: &Gap) -> Diagnostic {
 fn concerns(fleet: &Fleet, file: &AgeFile) -> bool {
     !fleet.rules_are_chosen
         || fleet.rules_files.iter().filter_map(|rules| rules.path.parent()).any(|folder| file.path.starts_with(&folder))
+}
+
+/// Whether another finding says already that the file is no secret because its name ends in `.AGE`. What it is to be
+/// called comes first; then there may be an entry that grants it.
+fn is_misnamed(fleet: &Fleet, file: &AgeFile) -> bool {
+    let is_reported = |finding: &Diagnostic| {
+        finding.rule == "schema" && finding.place.span.is_none() && &*finding.place.file == file.path.as_str()
+    };
+    secret_stem(file.path.name()).is_none() && fleet.findings.iter().any(is_reported)
 }
 
 /// A repository that has no rules at all has them elsewhere, or is for another tool: that is one finding, not hundreds.
@@ -174,8 +187,10 @@ fn nearest_rules<'f>(fleet: &'f Fleet, file: &AgeFile) -> Option<&'f RulesFile> 
 
 fn add(fleet: &Fleet, file: &AgeFile) -> String {
     let granted = fleet.secrets.iter().find(|secret| secret.file == file.path && secret.is_granted());
-    let is_by_hand = |rules: &&RulesFile| !rules.generated;
-    if !fleet.by_convention || (granted.is_some() && nearest_rules(fleet, file).as_ref().is_some_and(is_by_hand)) {
+    let is_by_hand = nearest_rules(fleet, file).is_some_and(|rules| !rules.generated);
+    let placed = fleet.secret_at(&file.path, true);
+    // Where the convention has no place for it, the rules around it are those that it was made by.
+    if !fleet.by_convention || (is_by_hand && (granted.is_some() || placed.is_none())) {
         return match nearest_rules(fleet, file) {
             Some(rules) => format!("add a rule for it to {}, or delete it:\ngit rm {}", rules.path, file.path),
             None => format!("add a rules file (secrets.nix) that names it, or delete it:\ngit rm {}", file.path),
@@ -190,9 +205,19 @@ fn add(fleet: &Fleet, file: &AgeFile) -> String {
             "it is granted by {by}, but the rules don't have it yet; write them anew\nbulkhead gen-secrets"
         );
     }
-    let name = file.path.name().strip_suffix(".age").unwrap_or(file.path.name());
-    format!(
-        "grant it in {}/properties.nix, then run bulkhead gen-secrets; or delete it\n\"{name}\".roles = [ \"…\" ];",
-        fleet.config.secrets
-    )
+    let folder = &fleet.config.secrets;
+    let grant = |name: &str| format!("then run bulkhead gen-secrets; or delete it\n\"{name}\".roles = [ \"…\" ];");
+    match placed {
+        Some(secret) => format!("grant it in {folder}/properties.nix, {}", grant(&secret.name)),
+        None => {
+            let name = file.path.name();
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            format!(
+                "move it to where secrets are looked for, and grant it in {folder}/properties.nix, {}\ngit mv {} \
+                 {folder}/{stem}.age",
+                grant(stem),
+                file.path
+            )
+        }
+    }
 }
