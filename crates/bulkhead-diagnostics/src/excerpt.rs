@@ -68,7 +68,8 @@ fn place<'a>(text: &Text, mark: &'a Mark) -> Placed<'a> {
     }
     let first = text.position(range.start).line;
     let mut last = text.position(range.end).line;
-    if last - first > TALL {
+    // Of a private key there is nothing to see but stars.
+    if last - first > TALL || (last > first && text.is_masked(&range)) {
         range.end = text.line(first).end.max(range.start);
         last = first;
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use crate::masked::{masked_finding, masked_report};
 use crate::text::Texts;
 use crate::{Diagnostic, Report, Severity, Sources, concise, full, github, json, sarif};
 
@@ -99,7 +100,10 @@ impl Default for RenderOptions<'_> {
     }
 }
 
-/// Write `report` to `out` as `format`, reading source lines from `sources`. Fails only when writing fails.
+/// Write `report` to `out` as `format`, reading source lines from `sources`; see [`mask_private_keys`] for what is left
+/// out. Fails only when writing fails.
+///
+/// [`mask_private_keys`]: crate::mask_private_keys
 pub fn render(
     report: &Report,
     format: Format,
@@ -108,6 +112,7 @@ pub fn render(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let texts = Texts::new(sources);
+    let report = &*masked_report(report);
     match format {
         Format::Full => full::render(report, &texts, options, out),
         Format::Concise => concise::render(report, &texts, options, out),
@@ -124,5 +129,5 @@ pub fn render_finding(
     options: &RenderOptions<'_>,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    full::render_one(finding, &Texts::new(sources), options, out)
+    full::render_one(&masked_finding(finding), &Texts::new(sources), options, out)
 }

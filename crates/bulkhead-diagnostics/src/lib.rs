@@ -3,7 +3,7 @@
 //! A [`Diagnostic`] owns everything it says and is `Send`; it names places by file and byte range. A [`Report`] is the
 //! sorted list of them with a [`Summary`]. [`render`] writes a report in one [`Format`]; renderers turn places into
 //! lines and columns with the help of [`Sources`], which reads the texts. Whatever a repository holds, nothing here
-//! panics on it, and the formats for people show its control characters as escapes.
+//! panics on it, the formats for people show its control characters as escapes, and no format shows a private key.
 //!
 //! On the way from rules to a report, [`suppress::apply`] honours `# bulkhead: allow(…)` comments and
 //! [`Severities::apply`] the severities of `bulkhead.toml`.
@@ -16,6 +16,7 @@ mod format;
 mod full;
 mod github;
 pub mod json;
+mod masked;
 mod nearest;
 mod report;
 mod sarif;
@@ -25,6 +26,7 @@ mod text;
 
 pub use diagnostic::{Diagnostic, Place, Related, Severity, Sources};
 pub use format::{Format, RenderOptions, RuleDescription, UnknownFormat, render, render_finding};
+pub use masked::{mask_json, mask_private_keys};
 pub use nearest::nearest;
 pub use report::{Report, Summary};
 pub use severities::{Override, Severities};

@@ -10,18 +10,31 @@ use std::sync::Arc;
 use bulkhead_source::{LineIndex, Position, Span};
 use unicode_width::UnicodeWidthStr;
 
+use crate::masked::{mask_private_keys, private_keys};
 use crate::{Place, Sources};
 
-/// A source text with its lines.
+/// A source text with its lines, and with stars in place of private keys.
 pub(crate) struct Text {
     pub(crate) text: Arc<str>,
+    /// Where the stars are.
+    masked: Vec<Range<usize>>,
     lines: LineIndex,
 }
 
 impl Text {
     pub(crate) fn new(text: Arc<str>) -> Text {
+        let masked = private_keys(&text);
+        let text = match mask_private_keys(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(masked) => Arc::from(masked),
+        };
         let lines = LineIndex::new(&text);
-        Text { text, lines }
+        Text { text, masked, lines }
+    }
+
+    /// Whether something in `range` is not shown.
+    pub(crate) fn is_masked(&self, range: &Range<usize>) -> bool {
+        self.masked.iter().any(|masked| masked.start < range.end && range.start < masked.end)
     }
 
     /// The byte range of `span` in this text: inside it and on character boundaries, whatever the span says.
@@ -44,7 +57,8 @@ impl Text {
     }
 }
 
-fn floor(text: &str, offset: usize) -> usize {
+/// The character boundary at `offset` or before it, in `text`.
+pub(crate) fn floor(text: &str, offset: usize) -> usize {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;

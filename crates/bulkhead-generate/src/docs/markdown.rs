@@ -1,13 +1,16 @@
 //! Making text of a repository harmless in Markdown.
 //!
 //! Names, descriptions and comments come from files that anybody may have written. In a document that people and
-//! programs trust they must not end a region, a table or a fence, nor hide the text after them.
+//! programs trust they must not end a region, a table or a fence, nor hide the text after them; and a private key in them
+//! must not be copied.
+
+use bulkhead_diagnostics::mask_private_keys;
 
 /// Text for a table's cell: one line; nothing in it is taken for markup.
 pub(super) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut was_blank = false;
-    for c in text.trim().chars() {
+    for c in mask_private_keys(text).trim().chars() {
         if c.is_whitespace() || c.is_control() {
             if !was_blank {
                 out.push(' ');
@@ -32,7 +35,7 @@ pub(super) fn cell(text: &str) -> String {
 
 /// Text as code within a line: in as many backticks as it needs. In a table, `|` must be escaped even there.
 pub(super) fn code(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = mask_private_keys(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim().replace('|', "\\|");
     if text.is_empty() {
         return String::new();
@@ -51,7 +54,7 @@ fn longest_run(text: &str, of: char) -> usize {
 pub(super) fn doc_text(text: &str, indent: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut fence: Option<(char, usize)> = None;
-    for line in text.lines() {
+    for line in mask_private_keys(text).lines() {
         let trimmed = line.trim_start();
         let marker = fence_of(trimmed);
         let line = match (fence, marker) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use bulkhead_diagnostics::{Diagnostic, Place, Report, Severity, Summary};
+use bulkhead_diagnostics::{Diagnostic, Place, Report, Severity, Summary, mask_private_keys};
 use bulkhead_fleet::{Fleet, LoadOptions, RulesFile};
 use bulkhead_generate::adopt::adopt;
 use bulkhead_generate::diff::diff;
@@ -139,8 +139,12 @@ fn compare(path: &TreePath, current: Option<&str>, wanted: &str, command: &str) 
             output::print(&format!("{path} is up to date\n"))?;
             Ok(OK)
         }
-        Some(diff) => {
-            output::print(&diff.text)?;
+        Some(_) => {
+            // In the texts: a difference shows lines of a key without the first, which tells that it is one.
+            let current = current.map(mask_private_keys);
+            if let Some(diff) = diff(path.as_str(), current.as_deref(), &mask_private_keys(wanted)) {
+                output::print(&diff.text)?;
+            }
             eprintln!("{path} is out of date; run: {command}");
             Ok(FINDINGS)
         }

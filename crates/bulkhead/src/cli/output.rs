@@ -1,10 +1,11 @@
 //! Standard output and standard error: colours, width, failures.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use bulkhead_diagnostics::{Format, RenderOptions, Report, Severity, render};
+use bulkhead_diagnostics::{Format, RenderOptions, Report, Severity, mask_json, mask_private_keys, render};
 
 use super::args::{ColorChoice, Deny, EvaluatorChoice, Global, ReportArgs};
 use super::{FINDINGS, OK, Program};
@@ -34,7 +35,7 @@ pub fn width() -> usize {
 pub fn report_failure(global: &Global, error: &anyhow::Error) {
     let colored = colored(global, io::stderr().is_terminal());
     let (start, end) = if colored { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-    let _ = writeln!(io::stderr(), "{start}error{end}: {error:#}");
+    let _ = writeln!(io::stderr(), "{start}error{end}: {}", mask_private_keys(&format!("{error:#}")));
 }
 
 /// Whether the failure is that nobody reads our output any more.
@@ -120,12 +121,22 @@ fn exit_code(report: &Report, deny: &[Deny]) -> u8 {
     if fails { FINDINGS } else { OK }
 }
 
-/// Print JSON, indented.
+/// Print JSON, indented, without private keys.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    let mut text = serde_json::to_string_pretty(value)?;
+    if let Cow::Owned(_) = mask_private_keys(&text) {
+        // In the values, not in the text: a key may stretch over what JSON puts between two of them.
+        let mut value = serde_json::to_value(value)?;
+        mask_json(&mut value);
+        text = serde_json::to_string_pretty(&value)?;
+    }
+    text.push('\n');
+    print(&text)
+}
+
+/// One line for a person on standard error, without private keys.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", mask_private_keys(line));
 }
 
 /// Print text.

@@ -196,7 +196,7 @@ pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) ->
 pub fn tell_unknown_properties(answer: &MachinesAnswer) {
     for (name, machine) in &answer.machines {
         for (property, reasons) in &machine.unknown {
-            eprintln!("undecided: {property} of {name} is not known: {}", reasons.join("; "));
+            output::tell(&format!("undecided: {property} of {name} is not known: {}", reasons.join("; ")));
         }
     }
 }
@@ -204,6 +204,6 @@ pub fn tell_unknown_properties(answer: &MachinesAnswer) {
 /// What an answer may lack.
 pub fn tell_undecided(reasons: &[String]) {
     for reason in reasons {
-        eprintln!("undecided: there may be more: {reason}");
+        output::tell(&format!("undecided: there may be more: {reason}"));
     }
 }
