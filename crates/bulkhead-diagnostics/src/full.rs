@@ -11,7 +11,7 @@ use annotate_snippets::renderer::{
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::excerpt::{Excerpt, Mark, excerpts};
-use crate::text::{Texts, escape, paragraph, path};
+use crate::text::{Texts, escape, escape_line_start, paragraph, path};
 use crate::{Diagnostic, Place, RenderOptions, Report, Severity, Summary};
 
 const UNDECIDED_STYLE: Style = AnsiColor::BrightMagenta.on_default().bold();
@@ -80,6 +80,9 @@ struct Shown {
     marks: Vec<Mark>,
 }
 
+/// So many further lines of a message are shown.
+const MAX_MESSAGE_LINES: usize = 60;
+
 /// The text of one finding as it grows.
 struct View {
     text: String,
@@ -91,9 +94,19 @@ struct View {
 
 impl View {
     fn finding(&mut self, finding: &Diagnostic, texts: &Texts<'_>) {
-        let message = self.styled(DEFAULT_EMPHASIS_STYLE, &format!(": {}", escape(&finding.message)));
+        // What `throw` says often has several lines: those of a failed assertion of NixOS, or of a type error.
+        let mut lines = finding.message.trim_matches('\n').split('\n');
+        let first = lines.next().unwrap_or_default().trim_end();
+        let message = self.styled(DEFAULT_EMPHASIS_STYLE, &format!(": {}", escape(first)));
         let header = header(finding, self.color);
         self.line(&format!("{header}{message}"));
+        for line in lines.by_ref().take(MAX_MESSAGE_LINES) {
+            self.line(&format!("  {}", escape_line_start(&line.trim_end().replace('\t', "    "))));
+        }
+        match lines.count() {
+            0 => {}
+            more => self.line(&format!("  … and {more} more lines")),
+        }
 
         let files = shown(finding, texts);
         let excerpts: Vec<Vec<Excerpt<'_>>> = files

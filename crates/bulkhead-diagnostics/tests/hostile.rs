@@ -126,7 +126,8 @@ fn control_characters_are_shown_not_sent() {
             .with_help("\u{1b}c");
     let report = Report::new(vec![finding], Summary::default());
     insta::assert_snapshot!(show(&report, Format::Full, &files, &RenderOptions::default()), @r#"
-error[a-rule]: says \u{1b}[8m hidden\r\nand more
+error[a-rule]: says \u{1b}[8m hidden
+  and more
  --> evil\u{1b}]0;title\u{7}.nix:1:1
   |
 1 | x = "\u{1b}[2J\u{202e}gnp.exe\u{2066}"; # \u{9b}31m

@@ -169,25 +169,12 @@ fn subjects<'a>(fleet: &'a Fleet, tree: &dyn FileTree) -> Vec<Comparison<'a>> {
     }
     let entries: Vec<(&RulesFile, &RuleEntry)> =
         fleet.rules_files.iter().flat_map(|rules| rules.entries.iter().map(move |entry| (rules, entry))).collect();
-    // A rules file that imports another repeats its entries: the same text, perhaps led to nowhere by other folders.
-    let mut best: HashMap<(&Place, &str), usize> = HashMap::new();
-    for (index, (_, entry)) in entries.iter().enumerate().filter(|(_, (_, entry))| entry.key.span.is_some()) {
-        let exists = |index: usize| {
-            entries.get(index).and_then(|(_, entry)| entry.file.as_ref()).is_some_and(|target| target.exists)
-        };
-        let kept = best.entry((&entry.key, &entry.name)).or_insert(index);
-        if !exists(*kept) && exists(index) {
-            *kept = index;
-        }
-    }
-    let is_best = |(index, (_, entry)): &(usize, &(&RulesFile, &RuleEntry))| {
-        best.get(&(&entry.key, &*entry.name)).is_none_or(|kept| kept == index)
-    };
+    let repeated = repeated(&entries);
     entries
         .iter()
-        .enumerate()
-        .filter(is_best)
-        .map(|(_, (rules, entry))| {
+        .zip(repeated)
+        .filter(|(_, repeated)| !repeated)
+        .map(|((rules, entry), _)| {
             let target = entry.file.as_ref();
             Comparison {
                 origin: Origin::Rules(rules, entry),
@@ -205,6 +192,38 @@ fn subjects<'a>(fleet: &'a Fleet, tree: &dyn FileTree) -> Vec<Comparison<'a>> {
             }
         })
         .collect()
+}
+
+/// Which entries only say again what another says. A rules file that imports another repeats its entries: the same text
+/// with the same keys, for the same file or, seen from another folder, for none. (The same text may also say something
+/// else each time: the body of a function that several rules files call.)
+fn repeated(entries: &[(&RulesFile, &RuleEntry)]) -> Vec<bool> {
+    let mut repeated = vec![false; entries.len()];
+    let file = |entry: &RuleEntry| entry.file.as_ref().filter(|target| target.exists).map(|target| target.path.clone());
+    let says_the_same = |a: &RuleEntry, b: &RuleEntry| {
+        a.public_keys.gaps == b.public_keys.gaps
+            && a.public_keys.items.iter().map(Key::identity).eq(b.public_keys.items.iter().map(Key::identity))
+    };
+    let mut kept: HashMap<(&Place, &str), Vec<&RuleEntry>> = HashMap::new();
+    // Those with a file come first, so that of an entry that leads to a file and nowhere the former stays.
+    for with_file in [true, false] {
+        for ((_, entry), repeated) in entries.iter().zip(&mut repeated) {
+            let file_here = file(entry);
+            if entry.key.span.is_none() || file_here.is_some() != with_file {
+                continue;
+            }
+            let others = kept.entry((&entry.key, &entry.name)).or_default();
+            let same = |other: &&RuleEntry| {
+                (file_here.is_none() || file(other) == file_here) && says_the_same(other, entry)
+            };
+            if others.iter().any(same) {
+                *repeated = true;
+            } else {
+                others.push(entry);
+            }
+        }
+    }
+    repeated
 }
 
 fn conventional(fleet: &Fleet) -> Vec<Comparison<'_>> {
