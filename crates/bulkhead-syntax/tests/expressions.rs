@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod tables;
 
 use bulkhead_syntax::{Expr, parse};
 use support::{show, show_bindings};
@@ -22,234 +23,72 @@ fn check_bindings(table: &[(&str, &str)]) {
 
 #[test]
 fn literals() {
-    check(&[
-        ("1", "1"),
-        ("007", "7"),
-        ("9223372036854775807", "9223372036854775807"),
-        ("1.5", "1.5"),
-        ("1.", "1.0"),
-        (".5e-3", "0.0005"),
-        ("x:x", r#""x:x""#),
-        ("https://example.org/a?b=c", r#""https://example.org/a?b=c""#),
-        ("x: x", "(λ x: x)"),
-        ("__curPos", "position"),
-        ("[ 1 a.b (f x) (-1) ]", "[1 (. a b) (f x) (- 1)]"),
-        ("[ ]", "[]"),
-        ("{ }", "{}"),
-    ]);
+    check(tables::LITERALS);
 }
 
 #[test]
 fn paths() {
-    check(&[
-        ("./a/b.nix", r#"(Relative-path "./a/b.nix")"#),
-        ("a/b", r#"(Relative-path "a/b")"#),
-        ("../.", r#"(Relative-path "../.")"#),
-        ("/etc/x", r#"(Absolute-path "/etc/x")"#),
-        ("~/x", r#"(Home-path "~/x")"#),
-        ("./${a}/b${c}d", r#"(Relative-path "./" a "/b" c "d")"#),
-        ("/${a}", r#"(Absolute-path "/" a)"#),
-        ("<nixpkgs/lib>", r#"(__findFile __nixPath "nixpkgs/lib")"#),
-        // A slash between operands is a path if path characters follow it, else a division.
-        ("a/(b)", "(Divide a b)"),
-        ("6/ 2", "(Divide 6 2)"),
-        ("x.y/[ ]", "(Divide (. x y) [])"),
-        ("6 /2", r#"(6 (Absolute-path "/2"))"#),
-    ]);
+    check(tables::PATHS);
 }
 
 #[test]
 fn operators_bind_as_in_nix() {
-    check(&[
-        ("1 + 2 * 3", "(Add 1 (Multiply 2 3))"),
-        ("1 - 2 - 3", "(Subtract (Subtract 1 2) 3)"),
-        ("a ++ b ++ c", "(Concat a (Concat b c))"),
-        ("a // b // c", "(Update a (Update b c))"),
-        ("a -> b -> c", "(Implies a (Implies b c))"),
-        ("a || b && c", "(Or a (And b c))"),
-        ("a == b && c != d", "(And (Equal a b) (NotEqual c d))"),
-        ("a < b == c >= d", "(Equal (Less a b) (GreaterOrEqual c d))"),
-        ("a <= b || a > b", "(Or (LessOrEqual a b) (Greater a b))"),
-        ("!a // b", "(Update (! a) b)"),
-        ("!a + b", "(! (Add a b))"),
-        ("1 + !a + 2 == 3", "(Equal (Add 1 (! (Add a 2))) 3)"),
-        ("1 + -a + 2", "(Add (Add 1 (- a)) 2)"),
-        ("a * -b ? c", "(Multiply a (? (- b) c))"),
-        ("!a ? b", "(! (? a b))"),
-        ("-a * b", "(Multiply (- a) b)"),
-        ("a - -b", "(Subtract a (- b))"),
-        ("- - a", "(- (- a))"),
-        ("!!a", "(! (! a))"),
-        ("-f x", "(- (f x))"),
-        ("-a.b", "(- (. a b))"),
-        ("a ++ b ? c", "(Concat a (? b c))"),
-        ("a ? b ? c", "(? (? a b) c)"),
-        ("a * b ++ c", "(Multiply a (Concat b c))"),
-    ]);
+    check(tables::OPERATORS_BIND_AS_IN_NIX);
 }
 
 #[test]
 fn application_and_selection() {
-    check(&[
-        ("f a b c", "(f a b c)"),
-        ("(f a) b", "(f a b)"),
-        ("f (a b)", "(f (a b))"),
-        ("f { } [ ] \"x\" 1", r#"(f {} [] "x" 1)"#),
-        ("a.b.c", "(. a b.c)"),
-        ("a.b or c", "(. a b or c)"),
-        ("f a.b or c d", "(f (. a b or c) d)"),
-        ("a.b or c.d or e", "(. a b or (. c d or e))"),
-        ("a.\"b c\".${d}.\"${e}\"", "(. a b c.$d.$(string e))"),
-        ("a.${\"b\"}.${(''c'')}", "(. a b.c)"),
-        ("{ }.a", "(. {} a)"),
-        ("x ? a.\"b\".${c}", "(? x a.b.$c)"),
-        ("0.a", "(. 0 a)"),
-    ]);
+    check(tables::APPLICATION_AND_SELECTION);
 }
 
 #[test]
 fn or_is_a_name_where_nothing_is_selected() {
-    check(&[
-        ("x.or", "(. x or)"),
-        ("x.or or y", "(. x or or y)"),
-        ("{ or = 1; }", "{or=1}"),
-        ("{ inherit or; }", "{inherit or}"),
-        ("a b or c", "(a (b or) c)"),
-        ("[ a or b ]", "[(a or) b]"),
-        ("x ? or", "(? x or)"),
-    ]);
+    check(tables::OR_IS_A_NAME_WHERE_NOTHING_IS_SELECTED);
 }
 
 #[test]
 fn control() {
-    check(&[
-        ("if a then b else if c then d else e", "(if a b (if c d e))"),
-        ("assert a; with b; c", "(assert a (with b c))"),
-        ("let in 1", "(let rec{} 1)"),
-        ("let a = 1; inherit b; in a", "(let rec{a=1, inherit b} a)"),
-        ("let { a = 1; body = a; }", "(. rec{a=1, body=a} body)"),
-        ("f let { body = 1; }.a", "(f (. (. rec{body=1} body) a))"),
-        ("let { body = 1; } + 1", "(Add (. rec{body=1} body) 1)"),
-    ]);
+    check(tables::CONTROL);
 }
 
 #[test]
 fn functions() {
-    check(&[
-        ("a: b: a", "(λ a: (λ b: a))"),
-        ("{ }: 1", "(λ {}: 1)"),
-        ("{ a, b ? a, ... }: b", "(λ {a, b ? a, ...}: b)"),
-        ("{ a, }: a", "(λ {a}: a)"),
-        ("{ ... }@all: all", "(λ {...}@all: all)"),
-        ("all@{ a }: all", "(λ {a}@all: all)"),
-        ("{ f = x: y: x; g = (z: z); }", "{f=(λ f = x: (λ f = y: x)), g=(λ g = z: z)}"),
-        ("{ a.b = x: x; }", "{a={b=(λ b = x: x)}}"),
-    ]);
+    check(tables::FUNCTIONS);
 }
 
 #[test]
 fn strings() {
-    check(&[
-        (r#""""#, r#""""#),
-        (r#""a\n\t\r\"\\\x\${b}""#, r#""a\n\t\r\"\\x${b}""#),
-        (r#""a${b}c""#, r#"(string "a" b "c")"#),
-        (r#""${"a"}""#, r#"(string "a")"#),
-        (r#""$a $$ $${b}""#, r#""$a $$ $${b}""#),
-        (r#""${"${a}"}""#, "(string (string a))"),
-        ("\"a\r\nb\rc\"", r#""a\nb\nc""#),
-        ("\"é\u{1f980}\"", "\"é\u{1f980}\""),
-    ]);
+    check(tables::STRINGS);
 }
 
 #[test]
 fn indented_strings() {
-    check(&[
-        ("''''", r#""""#),
-        ("''a''", r#""a""#),
-        ("''\n  a\n   b\n  c\n''", r#""a\n b\nc\n""#),
-        ("''\n  a\n\n    \n  b\n  ''", r#""a\n\n  \nb\n""#),
-        ("''  \n    a''", r#""a""#),
-        ("''  a\n  b''", r#""a\nb""#),
-        ("''\ta\n\tb''", r#""\ta\n\tb""#),
-        ("''\n  ''${a}\n  ''\\n ''' $ $$ ' ''$x\n''", r#""${a}\n\n'' $ $$ ' $x\n""#),
-        ("''\n  ${a}\n    b\n''", r#"(string a "\n  b\n")"#),
-        ("''\n    a\n  ${b}''", r#"(string "  a\n" b)"#),
-        // What an escaped line feed begins loses its indentation too.
-        ("''\n  a''\\n    b''", r#""a\n  b""#),
-        // CR LF stays as it is.
-        ("''a\r\nb''", r#""a\r\nb""#),
-        // An indented string around a lone string is that string.
-        ("''${\"a\"}''", r#""a""#),
-    ]);
+    check(tables::INDENTED_STRINGS);
 }
 
 #[test]
 fn nested_definitions_are_merged() {
-    check(&[
-        ("{ a.b = 1; a.c = 2; }", "{a={b=1, c=2}}"),
-        ("{ a.b.c = 1; a.b.d = 2; a.e = 3; }", "{a={b={c=1, d=2}, e=3}}"),
-        ("{ a = { b = 1; }; a.c = 2; }", "{a={b=1, c=2}}"),
-        ("{ a.b = 1; a = { c = 2; }; }", "{a={b=1, c=2}}"),
-        ("{ a = ({ b = 1; }); a = (({ c = 2; })); }", "{a={b=1, c=2}}"),
-        ("{ a = { b.c = 1; }; a = { b.d = 2; }; }", "{a={b={c=1, d=2}}}"),
-        ("{ a.${x} = 1; a.b = 2; }", "{a={b=2, $x=1}}"),
-        ("{ ${x}.a = 1; ${x}.b = 2; }", "{$x={a=1}, $x={b=2}}"),
-        ("{ a = { inherit (p) x; }; a = { inherit (q) y; }; }", "{a={inherit (p) x, inherit (q) y}}"),
-        ("let a.b = 1; a.c = 2; in a", "(let rec{a={b=1, c=2}} a)"),
-        ("{ a = let { body = 1; }; b = 2; }", "{a=(. rec{body=1} body), b=2}"),
-        ("{ \"a\".b = 1; ${\"a\"}.c = 2; a.d = 3; }", "{a={b=1, c=2, d=3}}"),
-    ]);
+    check(tables::NESTED_DEFINITIONS_ARE_MERGED);
 }
 
 #[test]
 fn the_first_definition_decides_about_recursion() {
-    check_bindings(&[
-        ("{ a = rec { b = 1; }; a.c = b; }", "{a=rec{b=1, c=b^0.0}}"),
-        ("{ a.c = b; a = rec { b = c; }; }", "{a={c=b^global, b=c^global}}"),
-        ("{ a = rec { b = 1; }; a = { inherit c; }; }", "{a=rec{b=1, inherit c^global}}"),
-    ]);
+    check_bindings(tables::THE_FIRST_DEFINITION_DECIDES_ABOUT_RECURSION);
 }
 
 #[test]
 fn variables_know_their_frame() {
-    check_bindings(&[
-        ("x", "x^global"),
-        ("x: y: x y", "(λ x: (λ y: (x^1.0 y^0.0)))"),
-        ("x: x: x", "(λ x: (λ x: x^0.0))"),
-        ("{ a, b ? a }@c: c", "(λ {a, b ? a^0.0}@c: c^0.2)"),
-        ("let a = b; b = a; in a", "(let rec{a=b^0.1, b=a^0.0} a^0.0)"),
-        ("rec { a = 1; b = a; }", "rec{a=1, b=a^0.0}"),
-        ("a: { a = 1; b = a; }", "(λ a: {a=1, b=a^0.0})"),
-        ("rec { a = { b = a; }; }", "rec{a={b=a^0.0}}"),
-        ("rec { a = 1; ${a} = a; }", "rec{a=1, $a^0.0=a^0.0}"),
-        ("x: let x = 1; in (y: x)", "(λ x: (let rec{x=1} (λ y: x^1.0)))"),
-        ("(x: x) x", "((λ x: x^0.0) x^global)"),
-    ]);
+    check_bindings(tables::VARIABLES_KNOW_THEIR_FRAME);
 }
 
 #[test]
 fn inherit_looks_outside() {
-    check_bindings(&[
-        ("a: rec { inherit a; b = a; }", "(λ a: rec{inherit a^0.0, b=a^0.0})"),
-        ("a: let inherit a; in a", "(λ a: (let rec{inherit a^0.0} a^0.0))"),
-        ("rec { s = { }; inherit (s) a; b = a; }", "rec{s={}, inherit (s^0.0) a, b=a^0.1}"),
-        ("s: { inherit (s) a; }", "(λ s: {inherit (s^0.0) a})"),
-        ("{ inherit \"a\" ${\"b\"}; }", "{inherit a^global, inherit b^global}"),
-    ]);
+    check_bindings(tables::INHERIT_LOOKS_OUTSIDE);
 }
 
 #[test]
 fn with_is_asked_last() {
-    check_bindings(&[
-        ("with a; b", "(with a^global b^with0)"),
-        ("b: with a; b", "(λ b: (with a^global b^1.0))"),
-        ("with a; x: b", "(with a^global (λ x: b^with1))"),
-        ("with a; with b; c", "(with a^global (with^1 b^with0 c^with0))"),
-        ("with a; x: with b; y: c", "(with a^global (λ x: (with^2 b^with1 (λ y: c^with1))))"),
-        ("(with a; b) c", "((with a^global b^with0) c^global)"),
-        ("with a; <b>", "(with a^global (__findFile^with0 __nixPath^with0 \"b\"))"),
-        ("__nixPath: <b>", "(λ __nixPath: (__findFile^global __nixPath^0.0 \"b\"))"),
-    ]);
+    check_bindings(tables::WITH_IS_ASKED_LAST);
 }
 
 #[test]

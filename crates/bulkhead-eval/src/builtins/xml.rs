@@ -125,11 +125,11 @@ impl Writer {
                 Parameter::Name(name, _) => self.empty("varpat", &[("name", name.as_str())]),
                 Parameter::Pattern { formals, ellipsis, whole } => {
                     let mut attributes = Vec::new();
-                    if let Some((name, _)) = whole {
-                        attributes.push(("name", name.as_str()));
-                    }
                     if *ellipsis {
                         attributes.push(("ellipsis", "1"));
+                    }
+                    if let Some((name, _)) = whole {
+                        attributes.push(("name", name.as_str()));
                     }
                     self.open("attrspat", &attributes);
                     let mut names: Vec<&str> = formals.iter().map(|formal| formal.name.as_str()).collect();

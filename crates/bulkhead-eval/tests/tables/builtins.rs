@@ -87,6 +87,14 @@ pub const CASES: &[(&str, &str)] = &[
         "builtins.toXML 1",
         "\"<?xml version='1.0' encoding='utf-8'?>\\n<expr>\\n  <int value=\\\"1\\\" />\\n</expr>\\n\"",
     ),
+    (
+        "builtins.toXML ({ b, a ? 1, ... }@all: 1)",
+        "\"<?xml version='1.0' encoding='utf-8'?>\\n<expr>\\n  <function>\\n    <attrspat ellipsis=\\\"1\\\" name=\\\"all\\\">\\n      <attr name=\\\"a\\\" />\\n      <attr name=\\\"b\\\" />\\n    </attrspat>\\n  </function>\\n</expr>\\n\"",
+    ),
+    (
+        "builtins.toXML [ ({ a }@all: 1) ({ ... }: 1) (x: x) ]",
+        "\"<?xml version='1.0' encoding='utf-8'?>\\n<expr>\\n  <list>\\n    <function>\\n      <attrspat name=\\\"all\\\">\\n        <attr name=\\\"a\\\" />\\n      </attrspat>\\n    </function>\\n    <function>\\n      <attrspat ellipsis=\\\"1\\\">\\n      </attrspat>\\n    </function>\\n    <function>\\n      <varpat name=\\\"x\\\" />\\n    </function>\\n  </list>\\n</expr>\\n\"",
+    ),
     ("builtins.tryEval (throw \"x\")", "{ success = false; value = false; }"),
     ("builtins.tryEval (assert false; 1)", "{ success = false; value = false; }"),
     ("builtins.tryEval 1", "{ success = true; value = 1; }"),
