@@ -49,7 +49,7 @@ pub enum HookError {
 }
 
 /// Install a pre-commit hook in the git repository that holds `root`. It checks what is staged, and refuses the commit
-/// if that has errors. `command` is the program with its first arguments, such as `bulkhead` or `cargo xtask`.
+/// if that has errors. What an earlier hook of ours does for other folders of the repository stays. `command` is the program with its first arguments, such as `bulkhead` or `cargo xtask`.
 pub fn install(root: &Path, command: &str) -> Result<Installed, HookError> {
     let hooks = find_hooks(root).map_err(|error| {
         HookError::NoRepository(match error {
@@ -63,12 +63,11 @@ pub fn install(root: &Path, command: &str) -> Result<Installed, HookError> {
     // The name of a folder is whatever bytes it has.
     let mut line = format!("{command} check --staged ").into_bytes();
     line.extend(shell_quoted(folder.as_os_str().as_bytes()));
-    let mut text = format!(
-        "{BEGINNING}# Judges what is staged, not what lies in the working tree. To commit all the same: git commit --no-verify\nexec "
-    )
-    .into_bytes();
-    text.extend(&line);
-    text.push(b'\n');
+    // The lines of a hook are told apart by their ends.
+    if line.contains(&b'\n') {
+        let reason = "the fleet's folder, or the command, has a line end in its name".to_owned();
+        return Err(HookError::Write { path, reason });
+    }
     let before = match read_hook(&path) {
         Found::Nothing => None,
         Found::Hook(before) if before.starts_with(BEGINNING.as_bytes()) => Some(before),
@@ -76,11 +75,50 @@ pub fn install(root: &Path, command: &str) -> Result<Installed, HookError> {
             return Err(HookError::Foreign { path, line: String::from_utf8_lossy(&line).into_owned() });
         }
     };
+    let text = hook(before.as_deref().unwrap_or_default(), line);
     if before.as_ref() == Some(&text) && is_executable(&path) {
         return Ok(Installed::Unchanged(path));
     }
     write_executable(&path, &text).map_err(|reason| HookError::Write { path: path.clone(), reason })?;
     Ok(if before.is_some() { Installed::Replaced(path) } else { Installed::New(path) })
+}
+
+/// Between the program and the folder in a line of a hook.
+const CHECK: &[u8] = b" check --staged ";
+
+/// Follows a line of a hook that judges several fleets.
+const NEXT: &[u8] = b" || status=$?";
+
+/// The text of a hook that runs `line`, and what the hook `before` ran for other folders of the repository.
+fn hook(before: &[u8], line: Vec<u8>) -> Vec<u8> {
+    let folder = |line: &[u8]| {
+        let at = line.windows(CHECK.len()).position(|window| window == CHECK)?;
+        Some(line[at + CHECK.len()..].to_vec())
+    };
+    let mut lines: Vec<Vec<u8>> = before
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.strip_prefix(b"exec ").unwrap_or(line))
+        .map(|line| line.strip_suffix(NEXT).unwrap_or(line).to_vec())
+        .filter(|line| !line.starts_with(b"#") && folder(line).is_some())
+        .collect();
+    match lines.iter_mut().find(|other| folder(other) == folder(&line)) {
+        Some(same) => *same = line,
+        None => lines.push(line),
+    }
+    let mut text = format!(
+        "{BEGINNING}# Judges what is staged, not what lies in the working tree. To commit all the same: git commit --no-verify\n"
+    )
+    .into_bytes();
+    if let [line] = &lines[..] {
+        text.extend([b"exec ", &line[..], b"\n"].concat());
+        return text;
+    }
+    text.extend(b"status=0\n");
+    for line in &lines {
+        text.extend([line, NEXT, b"\n"].concat());
+    }
+    text.extend(b"exit \"$status\"\n");
+    text
 }
 
 enum Found {

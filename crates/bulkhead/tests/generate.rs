@@ -122,6 +122,34 @@ fn a_fleet_in_a_subfolder_has_its_hook_too() {
 }
 
 #[test]
+fn several_fleets_of_one_repository_share_the_hook() {
+    let folder = Folder::empty();
+    for name in ["one", "two", "three"] {
+        let fleet = Folder::fleet();
+        fleet.run("cp", &["-r", ".", folder.path().join(name).to_str().unwrap()]);
+    }
+    let folder = folder.with_git();
+    let program = env!("CARGO_BIN_EXE_bulkhead");
+    for name in ["one", "two", "three", "two"] {
+        let run = folder.bulkhead(&["install-hooks", "--root", name, "--command", program]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    }
+    folder.git(&["add", "--all"]);
+    assert_eq!(folder.run("git", &["commit", "--allow-empty", "--message=right"]).code, 0);
+    for name in ["one", "two", "three"] {
+        let file = format!("{name}/secrets/properties.nix");
+        let right = folder.read(&file);
+        folder.change(&file, "\"pia\"", "\"pai\"");
+        folder.git(&["add", "--all"]);
+        assert_eq!(folder.run("git", &["commit", "--message=wrong"]).code, 1, "{name}");
+        folder.write(&file, &right);
+        folder.git(&["add", "--all"]);
+    }
+    let hook = folder.read(".git/hooks/pre-commit");
+    assert_eq!(hook.matches("check --staged").count(), 3, "{hook}");
+}
+
+#[test]
 fn only_hooks_that_begin_as_ours_are_replaced() {
     let hook = ".git/hooks/pre-commit";
     let fleet = Folder::fleet().with_git();
