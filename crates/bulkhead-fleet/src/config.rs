@@ -25,7 +25,8 @@ pub struct BulkheadToml {
     /// Public keys that can read every secret, besides the `userKeys` of the machines: SSH keys or age recipients.
     pub admins: Vec<String>,
     /// Paths that are not looked at, relative to the root: `*` and `?` stand for any characters but `/`, `**` for any
-    /// folders. What lies below an ignored folder is ignored too.
+    /// folders. What lies below an ignored folder is ignored too. In a working tree, caches with a signed `CACHEDIR.TAG`,
+    /// `.direnv`, `node_modules` and the like are passed over anyway, unless git tracks files in them.
     pub ignore: Vec<String>,
     /// Where things lie, relative to the root.
     pub layout: Layout,

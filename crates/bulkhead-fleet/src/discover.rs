@@ -3,19 +3,21 @@
 //! Folders are listed in parallel. Symbolic links to folders are not followed, so that nothing is found twice and no
 //! walk goes in circles; links to files are looked at like files. (A fleet that goes by `builtins.readDir` does the same:
 //! there a link is a "symlink", not a "directory".) What lies behind such a link, in a submodule, or is no regular file
-//! is not there for any rule, and is reported. What version control, caches and builds leave behind
-//! is passed over: `.git` and its like, `result` links, and folders with a `CACHEDIR.TAG`
-//! (<https://bford.info/cachedir/>).
+//! is not there for any rule, and is reported. What tools, caches and builds leave
+//! behind is passed over, but never what git tracks: see [`Leftovers`].
+
+use std::sync::OnceLock;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_source::{FileKind, FileTree, TreePath};
+use bulkhead_source::{FileKind, FileTree, GitTree, ReadError, TreePath, find_git_root};
 use rayon::prelude::*;
 
 use crate::config::Config;
+use crate::fact::GapKind;
 use crate::machine::PROPERTIES_FILE;
 use crate::secret::is_age_name;
 
-/// Folders that belong to tools, never to a fleet.
+/// What folders of tools are called. A link to one leads nowhere that is looked at.
 const TOOL_FOLDERS: [&str; 7] = [".git", ".jj", ".hg", ".svn", ".direnv", "node_modules", "__pycache__"];
 
 /// What was found, each list sorted by path.
@@ -50,6 +52,10 @@ pub(crate) struct UnreadMachine {
     pub(crate) place: Place,
     /// A clause that completes "not known, because …".
     pub(crate) reason: String,
+    /// Whether the finding about it is an error, or undecided.
+    pub(crate) kind: GapKind,
+    /// Whether it may be a folder of machines, whose names are not known.
+    pub(crate) is_folder: bool,
 }
 
 impl Inventory {
@@ -69,6 +75,7 @@ impl Inventory {
 
 /// Walk over `tree`.
 pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
+    let leftovers = Leftovers::new(tree);
     let mut found = Inventory::default();
     let mut folders = vec![TreePath::root()];
     while !folders.is_empty() {
@@ -77,7 +84,7 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
             .fold(
                 || (Inventory::default(), Vec::new()),
                 |(mut inventory, mut next), folder| {
-                    list(tree, config, folder, &mut inventory, &mut next);
+                    list(&leftovers, config, folder, &mut inventory, &mut next);
                     (inventory, next)
                 },
             )
@@ -103,21 +110,100 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
 
 const CACHE_TAG: &str = "CACHEDIR.TAG";
 
-/// How the tag of a cache folder begins, by the Cache Directory Tagging Specification. Any other file of that name marks
+/// How the tag of a cache folder begins, by the Cache Directory Tagging Specification (<https://bford.info/cachedir/>). Any other file of that name marks
 /// nothing: it must not take a machine out of what is looked at.
 const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
-fn is_cache(tree: &dyn FileTree, folder: &TreePath) -> bool {
-    let tag = folder.join(CACHE_TAG).ok().and_then(|tag| tree.read_prefix(&tag, CACHE_SIGNATURE.len() as u64).ok());
-    tag.is_some_and(|tag| tag.bytes == CACHE_SIGNATURE)
+/// Folders that are passed over: git's own, and in a working tree those that tools leave behind, going by their names or
+/// by the tag of a cache. Never one that holds files tracked by git: what is committed is no leftover, and must not hide
+/// a secret. So nothing but `.git` is passed over in the index or a revision.
+struct Leftovers<'a> {
+    tree: &'a dyn FileTree,
+    is_working_tree: bool,
+    /// Opened for the first folder that is asked about: most fleets have none.
+    tracked: OnceLock<Tracked>,
 }
 
-fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inventory, next: &mut Vec<TreePath>) {
+enum Tracked {
+    /// There is no repository.
+    NoRepository,
+    /// There is one, and git can't tell what it tracks.
+    NotKnown,
+    Index(Box<GitTree>),
+}
+
+impl<'a> Leftovers<'a> {
+    fn new(tree: &'a dyn FileTree) -> Leftovers<'a> {
+        // With changes on top it is "the working tree after …". Any other tree shows all it has.
+        let is_working_tree = tree.describe().starts_with("the working tree");
+        Leftovers { tree, is_working_tree, tracked: OnceLock::new() }
+    }
+
+    fn tracked(&self) -> &Tracked {
+        self.tracked.get_or_init(|| match self.tree.root() {
+            Some(root) if find_git_root(root).is_some() => {
+                GitTree::index(root).map_or(Tracked::NotKnown, |index| Tracked::Index(Box::new(index)))
+            }
+            _ => Tracked::NoRepository,
+        })
+    }
+
+    /// Whether the index has no file in `folder`. What a submodule tracks is in another index.
+    fn is_untracked(&self, index: &GitTree, folder: &TreePath) -> bool {
+        let mut around = Some(folder.clone());
+        while let Some(path) = around {
+            if index.is_submodule(&path) {
+                return false;
+            }
+            around = path.parent();
+        }
+        matches!(index.kind(folder), Ok(None))
+    }
+
+    /// Whether a folder is passed over because of its name.
+    fn is_tools(&self, folder: &TreePath, name: &str) -> bool {
+        if name == ".git" {
+            return true;
+        }
+        if !TOOL_FOLDERS.contains(&name) || !self.is_working_tree {
+            return false;
+        }
+        match self.tracked() {
+            Tracked::NoRepository => true,
+            Tracked::NotKnown => false,
+            Tracked::Index(index) => folder.join(name).is_ok_and(|path| self.is_untracked(index, &path)),
+        }
+    }
+
+    /// Whether a folder with a file called like the tag of a cache is one. Without a repository that can't be relied on: an
+    /// archive of a repository holds what was tracked.
+    fn is_cache(&self, folder: &TreePath) -> bool {
+        if !self.is_working_tree || folder.is_root() {
+            return false;
+        }
+        let Ok(tag) = folder.join(CACHE_TAG) else { return false };
+        let is_signed = self
+            .tree
+            .read_prefix(&tag, CACHE_SIGNATURE.len() as u64)
+            .is_ok_and(|prefix| prefix.bytes == CACHE_SIGNATURE);
+        is_signed && matches!(self.tracked(), Tracked::Index(index) if self.is_untracked(index, folder))
+    }
+}
+
+fn list(
+    leftovers: &Leftovers<'_>,
+    config: &Config,
+    folder: &TreePath,
+    found: &mut Inventory,
+    next: &mut Vec<TreePath>,
+) {
+    let tree = leftovers.tree;
     let entries = match tree.list(folder) {
         Ok(entries) => entries,
         Err(error) => {
             let place = Place::file(folder.to_arc());
             found.findings.push(Diagnostic::new("unreadable-file", Severity::Error, place, error.to_string()));
+            note_unread_folder(config, folder, error.to_string(), GapKind::Failed, found);
             return;
         }
     };
@@ -125,15 +211,17 @@ fn list(tree: &dyn FileTree, config: &Config, folder: &TreePath, found: &mut Inv
         found
             .findings
             .push(submodule(folder, "it is not checked out").with_help("check it out: git submodule update --init"));
+        let reason = format!("the git submodule `{folder}` is not checked out");
+        note_unread_folder(config, folder, reason, GapKind::Unknown, found);
         return;
     }
-    if entries.iter().any(|entry| &*entry.name == CACHE_TAG) && is_cache(tree, folder) {
+    if entries.iter().any(|entry| &*entry.name == CACHE_TAG) && leftovers.is_cache(folder) {
         return;
     }
     let among_machines = folder.starts_with(&config.machines) && *folder != config.machines;
     for entry in &entries {
         let name = &*entry.name;
-        if entry.kind == FileKind::Directory && TOOL_FOLDERS.contains(&name) {
+        if entry.kind == FileKind::Directory && leftovers.is_tools(folder, name) {
             continue;
         }
         // Most files are neither; building their paths would cost more than all else here.
@@ -219,7 +307,19 @@ fn interest_is_unreadable(
     match tree.resolve(path) {
         // A file that is read by its name reports this itself.
         Err(error) if matches!(interest, Interest::None | Interest::MaybeKey | Interest::Text) => {
-            found.findings.push(unreadable(path, error.to_string()));
+            let finding = unreadable(path, error.to_string());
+            found.findings.push(match &error {
+                ReadError::LeavesRoot { .. } => finding
+                    .with_help("put what it points to here instead of the link: what lies outside is in no repository")
+                    .with_help(
+                        "if it has nothing to do with machines and secrets, put it in `ignore` in bulkhead.toml",
+                    ),
+                _ => finding.with_help("remove the link, or let it point to something in this tree"),
+            });
+            // What a machine links to in its own folder says nothing about machines.
+            if matches!(error, ReadError::LeavesRoot { .. }) && !is_in_machine(tree, path) {
+                note_unread_folder(config, path, error.to_string(), GapKind::Unknown, found);
+            }
             true
         }
         Ok(_) if (*path == config.machines || *path == config.secrets) && points_to_folder(tree, path) => {
@@ -250,6 +350,8 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
         let reason = format!("{} does not have them", tree.describe());
         let help = "check the working tree, where it is checked out, or the submodule itself";
         found.findings.push(submodule(&path, &reason).with_help(help));
+        let reason = format!("`{path}` is a git submodule, and {reason}");
+        note_unread_folder(config, &path, reason, GapKind::Unknown, found);
         return;
     }
     if path == config.machines || path == config.secrets {
@@ -277,7 +379,27 @@ fn note_unread_machine(config: &Config, file: &TreePath, what: &str, found: &mut
         return;
     };
     let reason = format!("`{file}` {what}");
-    found.unread_machines.push(UnreadMachine { dir, place: Place::file(file.to_arc()), reason });
+    found.unread_machines.push(UnreadMachine {
+        dir,
+        place: Place::file(file.to_arc()),
+        reason,
+        kind: GapKind::Failed,
+        is_folder: false,
+    });
+}
+
+/// A folder of which it is not known what it holds, where machines are looked for: it counts as a machine of which
+/// nothing is known, so that nothing is concluded from what its machines would say.
+fn note_unread_folder(config: &Config, folder: &TreePath, reason: String, kind: GapKind, found: &mut Inventory) {
+    if folder.starts_with(&config.machines) || config.machines.starts_with(folder) {
+        let place = Place::file(folder.to_arc());
+        found.unread_machines.push(UnreadMachine { dir: folder.clone(), place, reason, kind, is_folder: true });
+    }
+}
+
+/// Whether a path lies in the folder of a machine.
+fn is_in_machine(tree: &dyn FileTree, path: &TreePath) -> bool {
+    path.parent().and_then(|dir| dir.join(PROPERTIES_FILE).ok()).is_some_and(|file| tree.exists(&file))
 }
 
 /// The files of a submodule are not judged: whatever they say about machines and secrets is not known.
@@ -380,7 +502,13 @@ fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, fou
         if !is_there_already {
             let reason = format!("`{link}` is a symbolic link, and folders behind links are not read");
             let place = Place::file(link.to_arc());
-            let unread = |dir| UnreadMachine { dir, place: place.clone(), reason: reason.clone() };
+            let unread = |dir| UnreadMachine {
+                dir,
+                place: place.clone(),
+                reason: reason.clone(),
+                kind: GapKind::Failed,
+                is_folder: false,
+            };
             found.unread_machines.extend(machines.into_iter().map(unread));
         }
     } else if has_secrets {

@@ -10,9 +10,9 @@ use bulkhead_source::{FileKind, FileTree, ReadError, TreePath};
 use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::discover::discover;
+use crate::discover::{UnreadMachine, discover};
 use crate::evaluate::{Evaluate, diagnostics_of_failure, sorted};
-use crate::fact::{Gap, GapKind};
+use crate::fact::Gap;
 use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::Machine;
 use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
@@ -96,6 +96,8 @@ pub struct Fleet {
     pub config: Config,
     /// The machines, sorted by folder.
     pub machines: Vec<Machine>,
+    /// Why there may be further machines, of any name: a folder of machines can't be read.
+    pub machines_gap: Option<Gap>,
     /// The roles that machines have, by name.
     pub roles: BTreeMap<Arc<str>, Role>,
     /// Why further machines may have any role: those whose roles are not known.
@@ -199,9 +201,16 @@ impl Fleet {
         let (entries, mut found) = entries;
         findings.append(&mut found);
         let (mut machines, mut keys, mut found) = machines;
+        let gap_of = |unread: &UnreadMachine| Gap {
+            kind: unread.kind,
+            reason: Arc::from(&*unread.reason),
+            help: None,
+            place: unread.place.clone(),
+        };
+        let machines_gap = inventory.unread_machines.iter().find(|unread| unread.is_folder).map(gap_of);
         machines.extend(inventory.unread_machines.drain(..).map(|unread| {
-            let reason = Arc::from(unread.reason);
-            Machine::unread(unread.dir, Gap { kind: GapKind::Failed, reason, help: None, place: unread.place })
+            let gap = gap_of(&unread);
+            Machine::unread(unread.dir, gap)
         }));
         machines.sort_by(|a, b| a.dir.cmp(&b.dir));
         findings.append(&mut found);
@@ -233,6 +242,7 @@ impl Fleet {
             origin: tree.describe(),
             config,
             machines,
+            machines_gap,
             roles,
             role_gaps,
             by_convention,

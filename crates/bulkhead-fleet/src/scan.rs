@@ -1,15 +1,75 @@
-//! What can be told from the first bytes of files: headers of `.age` files, private keys in clear, hints of rules.
+//! What can be told from files at a glance: headers of `.age` files, private keys in clear, hints of rules.
 
 use bulkhead_age::header::{FIRST_READ, HEADER_LIMIT};
 use bulkhead_age::{
     Header, HeaderError, HeaderErrorKind, PrivateKeyFound, looks_like_private_key, parse_header, whole_private_key,
 };
-use bulkhead_source::{FileTree, ReadError, TreePath};
+use bulkhead_source::{FileTree, Prefix, ReadError, TreePath};
 
 use crate::rules_file::GENERATED_MARKER;
 
-/// How much of a text file is looked at for private keys and for hints.
-const SCAN_LIMIT: u64 = 64 << 10;
+/// How much of every file is looked at for private keys and for hints.
+const FIRST_LOOK: u64 = 64 << 10;
+
+/// How much of a text is looked at. Whoever makes it larger changes what `private-key-in-clear` promises.
+const SCAN_LIMIT: u64 = 64 << 20;
+
+/// A file for private keys and hints: all of a text (up to [`SCAN_LIMIT`]), in UTF-8 if it says that it is UTF-16, and the
+/// first piece of what is no text.
+fn read_text(tree: &dyn FileTree, path: &TreePath) -> Result<Text, ReadError> {
+    let mut prefix = tree.read_prefix(path, FIRST_LOOK)?;
+    if prefix.length > prefix.bytes.len() as u64 && may_be_text(&prefix.bytes) {
+        prefix = tree.read_prefix(path, SCAN_LIMIT)?;
+    }
+    let Prefix { bytes, length } = prefix;
+    Ok(match utf16(&bytes) {
+        Some(text) => Text { bytes: text.into_bytes(), length, was_utf16: true },
+        None => Text { bytes, length, was_utf16: false },
+    })
+}
+
+/// What was read of a file.
+struct Text {
+    bytes: Vec<u8>,
+    /// How long the file is.
+    length: u64,
+    was_utf16: bool,
+}
+
+impl Text {
+    /// A key in it as evidence, with the place that it has in the file.
+    fn key(&self, path: &TreePath, found: Option<PrivateKeyFound>) -> Option<KeyLike> {
+        let mut found = found?;
+        if self.was_utf16 {
+            let before = String::from_utf8_lossy(self.bytes.get(..found.offset)?);
+            found.offset = 2 + 2 * before.encode_utf16().count();
+        }
+        Some(KeyLike { path: path.clone(), length: self.length, evidence: Evidence::Content(found) })
+    }
+}
+
+/// Whether the rest of a file is worth reading: no binary content, unless a key seems to begin in its first piece.
+fn may_be_text(first: &[u8]) -> bool {
+    !first.contains(&0)
+        || utf16_unit(first).is_some()
+        || contains(first, b"-----BEGIN ")
+        || contains(first, b"AGE-SECRET-KEY-")
+}
+
+/// How a text in UTF-16 has its bytes, going by its byte order mark: PowerShell writes one.
+fn utf16_unit(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    match bytes {
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
+        _ => None,
+    }
+}
+
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let unit = utf16_unit(bytes)?;
+    let units = bytes.as_chunks::<2>().0.iter().skip(1).map(|pair| unit(*pair));
+    Some(char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+}
 
 /// A file named `*.age`.
 #[derive(Clone, Debug)]
@@ -108,16 +168,16 @@ impl TextHints {
     }
 }
 
-/// What the beginning of a file tells.
+/// What a look at a file tells.
 pub(crate) struct Scanned {
     pub(crate) hints: TextHints,
     pub(crate) key_like: Option<KeyLike>,
 }
 
-/// Look at the beginning of a `.nix` file.
+/// Look at a `.nix` file.
 pub(crate) fn scan_nix(tree: &dyn FileTree, path: &TreePath) -> Result<Scanned, ReadError> {
-    let prefix = tree.read_prefix(path, SCAN_LIMIT)?;
-    Ok(Scanned { hints: TextHints::of(&prefix.bytes), key_like: key_in(path, &prefix.bytes, prefix.length) })
+    let text = read_text(tree, path)?;
+    Ok(Scanned { hints: TextHints::of(&text.bytes), key_like: text.key(path, looks_like_private_key(&text.bytes)) })
 }
 
 /// The private key in the content of a file, if there is one.
@@ -128,23 +188,22 @@ pub(crate) fn key_in(path: &TreePath, bytes: &[u8], length: u64) -> Option<KeyLi
 
 /// Look at a file that may hold a private key.
 pub(crate) fn scan_key(tree: &dyn FileTree, path: &TreePath) -> Result<Option<KeyLike>, ReadError> {
-    let prefix = tree.read_prefix(path, SCAN_LIMIT)?;
-    if let Some(found) = key_in(path, &prefix.bytes, prefix.length) {
+    let text = read_text(tree, path)?;
+    if let Some(found) = text.key(path, looks_like_private_key(&text.bytes)) {
         return Ok(Some(found));
     }
-    let suspicious = prefix.length <= SCAN_LIMIT
-        && !prefix.bytes.is_empty()
+    let suspicious = text.length <= FIRST_LOOK
+        && !text.bytes.is_empty()
         && is_disk_key_name(path.name())
-        && !is_encrypted(&prefix.bytes)
-        && !is_public(&prefix.bytes);
-    Ok(suspicious.then(|| KeyLike { path: path.clone(), length: prefix.length, evidence: Evidence::Name }))
+        && !is_encrypted(&text.bytes)
+        && !is_public(&text.bytes);
+    Ok(suspicious.then(|| KeyLike { path: path.clone(), length: text.length, evidence: Evidence::Name }))
 }
 
 /// Look for a whole private key in documentation or a program.
 pub(crate) fn scan_text(tree: &dyn FileTree, path: &TreePath) -> Result<Option<KeyLike>, ReadError> {
-    let prefix = tree.read_prefix(path, SCAN_LIMIT)?;
-    let found = whole_private_key(&prefix.bytes);
-    Ok(found.map(|found| KeyLike { path: path.clone(), length: prefix.length, evidence: Evidence::Content(found) }))
+    let text = read_text(tree, path)?;
+    Ok(text.key(path, whole_private_key(&text.bytes)))
 }
 
 /// Names that people give to key files of encrypted disks.

@@ -40,6 +40,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for named in secret.machines.iter().filter(|named| !names.contains(&*named.value)) {
             let message = format!("there is no machine `{}`, to which `{}` is granted", named.value, secret.name);
             let mut finding = RULE.finding(named.place.clone(), message);
+            if let Some(gap) = &fleet.machines_gap {
+                finding.severity = Severity::Undecided;
+                finding.message = format!("can't tell whether there is a machine `{}`: {}", named.value, gap.reason);
+                finding = finding.with_related(gap.place.clone(), "these machines are not known");
+            }
             if let Some(near) = nearest(&named.value, fleet.machines.iter().map(|machine| &*machine.name)) {
                 finding = finding.with_help(format!("did you mean `{near}`?"));
             }

@@ -27,7 +27,8 @@ machines/kif/initrd_host_key       # bad
 machines/kif/secrets/initrd.age    # good: encrypted
 ```
 
-**Limits.** The first 64 KiB of a file are looked at. A private key with a passphrase is a warning. Random bytes under a name
+**Limits.** Texts are looked at up to 64 MiB, in UTF-8 or in UTF-16 with a byte order mark; of a file with null bytes in its
+first 64 KiB only those, unless a key seems to begin there. What lies beyond is not looked at. A private key with a passphrase is a warning. Random bytes under a name
 that says nothing can't be recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never
 shown. In documentation and programs (`.md`, `.py`, `.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its
 first line to its last: what is abridged or made up is an example. Pictures and fonts are not looked at. A whole key that is
