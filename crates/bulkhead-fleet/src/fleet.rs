@@ -181,6 +181,9 @@ impl Fleet {
         told(Stage::Folders, 0, 1);
         let mut inventory = discover(tree, &config);
         findings.append(&mut inventory.findings);
+        if inventory.machines.is_empty() {
+            findings.extend(fleets_below(&config, &inventory.nix_files));
+        }
 
         let loader = Loader { tree, evaluator, told: &told };
         // Large single files (rules, properties of secrets) are evaluated on one thread each, so they begin at once.
@@ -459,6 +462,27 @@ impl Loader<'_> {
 fn undecided_file(path: &TreePath, message: String) -> Diagnostic {
     Diagnostic::new("unreadable-file", Severity::Undecided, Place::file(path.to_arc()), message)
         .with_help("make it a file that can be read; if it does not matter, put it in `ignore` in bulkhead.toml")
+}
+
+/// Findings for fleets that lie deeper in a tree that has no machines itself: only their own root tells what they say.
+fn fleets_below(config: &Config, nix_files: &[TreePath]) -> Vec<Diagnostic> {
+    let machines = config.machines.name();
+    let root_of = |path: &TreePath| {
+        let mut folder = path.parent().filter(|_| path.name() == crate::machine::PROPERTIES_FILE)?;
+        while folder.name() != machines {
+            folder = folder.parent()?;
+        }
+        folder.parent().filter(|root| *root != TreePath::root())
+    };
+    let roots: BTreeSet<TreePath> = nix_files.iter().filter_map(root_of).collect();
+    let finding = |root: TreePath| {
+        let message = format!("`{root}` looks like a fleet of its own, and its machines are not judged from here");
+        Diagnostic::new("config", Severity::Undecided, Place::file(root.to_arc()), message)
+            .with_note(format!("it has machines in `{root}/{machines}`; this folder has none"))
+            .with_help(format!("check it: bulkhead check {root}"))
+            .with_help("if it is none, pass over it in bulkhead.toml: ignore = [\"…\"]")
+    };
+    roots.into_iter().take(20).map(finding).collect()
 }
 
 fn count_secrets(age_files: &[AgeFile], secrets: &[Secret], rules_files: &[RulesFile]) -> usize {

@@ -162,7 +162,7 @@ impl TextHints {
         TextHints {
             public_keys: contains(bytes, b"publicKeys"),
             age_name: contains(bytes, b".age"),
-            import: contains(bytes, b"import") || contains(bytes, b"readDir"),
+            import: ["import", "readDir", "readFile"].iter().any(|word| contains(bytes, word.as_bytes())),
             generated: bytes.starts_with(GENERATED_MARKER.as_bytes()),
         }
     }

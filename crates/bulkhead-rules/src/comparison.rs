@@ -213,9 +213,8 @@ fn repeated(entries: &[(&RulesFile, &RuleEntry)]) -> Vec<bool> {
                 continue;
             }
             let others = kept.entry((&entry.key, &entry.name)).or_default();
-            let same = |other: &&RuleEntry| {
-                (file_here.is_none() || file(other) == file_here) && says_the_same(other, entry)
-            };
+            let same =
+                |other: &&RuleEntry| (file_here.is_none() || file(other) == file_here) && says_the_same(other, entry);
             if others.iter().any(same) {
                 *repeated = true;
             } else {

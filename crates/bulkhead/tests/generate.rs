@@ -234,3 +234,15 @@ fn a_fleet_in_a_folder_with_a_strange_name_has_its_hook() {
         assert!(format!("{}{}", run.stdout, run.stderr).contains("unknown-role"), "{}{}", run.stdout, run.stderr);
     }
 }
+
+#[test]
+fn a_fleet_below_is_told_of() {
+    let folder = Folder::empty();
+    let fleet = Folder::fleet();
+    fleet.run("cp", &["-r", ".", folder.path().join("two").to_str().unwrap()]);
+    let run = folder.bulkhead(&["check", "--deny", "undecided"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("bulkhead check two"), "{}", run.stdout);
+    folder.write("bulkhead.toml", "ignore = [\"two\"]\n").write("README.md", "");
+    assert!(!folder.bulkhead(&["check", "--deny", "undecided"]).stdout.contains("bulkhead check two"));
+}
