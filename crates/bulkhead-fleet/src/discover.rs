@@ -350,7 +350,7 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
         let reason = format!("{} does not have them", tree.describe());
         let help = "check the working tree, where it is checked out, or the submodule itself";
         found.findings.push(submodule(&path, &reason).with_help(help));
-        let reason = format!("`{path}` is a git submodule, and {reason}");
+        let reason = format!("`{path}` is a git submodule, whose files are not in {}", tree.describe());
         note_unread_folder(config, &path, reason, GapKind::Unknown, found);
         return;
     }

@@ -21,12 +21,12 @@ working tree where it is not checked out. The finding is *undecided* then, as it
 whether they matter. `ignore` in `bulkhead.toml` takes out what does not; a name that is not UTF-8 is matched as it is
 shown, with U+FFFD for what is wrong.
 
-A submodule or a link out of the repository where machines are looked for may hold machines. It counts as one of which nothing
-is known: rules that need to know all roles or machines are undecided.
+A submodule or a link out of the repository where machines are looked for may hold machines. It counts as one of which
+nothing is known: rules that need to know all roles or machines are undecided.
 
-Passed over without a finding is `.git`; and in the working tree, unless git tracks a file in them: `.jj`, `.hg`, `.svn`,
-`.direnv`, `node_modules`, `__pycache__`, and inside a git repository folders with a signed `CACHEDIR.TAG`. Nothing else
-but links named `result` or `result-…`, and what `ignore` says.
+Passed over without a finding is `.git`; and in the working tree, unless git tracks a file in them: `.jj`, `.hg`,
+`.svn`, `.direnv`, `node_modules`, `__pycache__`, and inside a git repository folders with a signed `CACHEDIR.TAG`.
+Nothing else but links named `result` or `result-…`, and what `ignore` says.
 
 **Why it matters.** What it says is not judged, and Nix may refuse it too.
 

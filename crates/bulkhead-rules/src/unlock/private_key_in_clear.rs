@@ -27,12 +27,13 @@ machines/kif/initrd_host_key       # bad
 machines/kif/secrets/initrd.age    # good: encrypted
 ```
 
-**Limits.** Texts are looked at up to 64 MiB, in UTF-8 or in UTF-16 with a byte order mark; of a file with null bytes in its
-first 64 KiB only those, unless a key seems to begin there. What lies beyond is not looked at. A private key with a passphrase is a warning. Random bytes under a name
-that says nothing can't be recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never
-shown. In documentation and programs (`.md`, `.py`, `.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its
-first line to its last: what is abridged or made up is an example. Pictures and fonts are not looked at. A whole key that is
-meant to be there, for a test, can be left out by `ignore` in `bulkhead.toml`.
+**Limits.** Texts are looked at up to 64 MiB, in UTF-8 or in UTF-16 with a byte order mark; of a file with null bytes
+in its first 64 KiB only those, unless a key seems to begin there. What lies beyond is not looked at. A private key
+with a passphrase is a warning. Random bytes under a name that says nothing can't be recognised; a WireGuard key is
+recognised by the name `PrivateKey` before it. The key is never shown. In documentation and programs (`.md`, `.py`,
+`.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its first line to its last: what is abridged or made
+up is an example. Pictures and fonts are not looked at. A whole key that is meant to be there, for a test, can be left
+out by `ignore` in `bulkhead.toml`.
 
 **Data.** `kind`: what it is. `encrypted`: whether a passphrase protects it, null if that can't be seen.
 ",
