@@ -127,7 +127,12 @@ fn expected_rules(project: &Project, fleet: &Fleet) -> (Option<String>, Option<D
         }
         Err(error) => {
             let message = format!("there are no rules that agenix could use: {error}");
-            return (None, Some(finding(Severity::Error, message).with_help("write them: bulkhead gen-secrets")));
+            let finding = finding(Severity::Error, message);
+            let finding = match generated_secrets::text(fleet) {
+                Ok(_) => finding.with_help("write them: bulkhead gen-secrets"),
+                Err(refusals) => with_causes(finding, &refusals),
+            };
+            return (None, Some(finding));
         }
     }
     let refusals = match generated_secrets::text(fleet) {

@@ -9,6 +9,8 @@
 //! Whoever lacks in `secrets.nix` can't read the secret after the next rekeying, and whoever is in it by mistake can. So
 //! nothing is written at all (an `Err` with findings) while
 //! - it is not known who may read some secret, or a granted machine's `hostKey`, or a `userKeys`;
+//! - there is an error in the files that the fleet is read from which may change who is granted what, such as a misspelt
+//!   name of a property, or a folder of machines that can't be listed;
 //! - an entry grants to a role or machine that does not exist, most often a typing error;
 //! - a granted machine's host key, or an admin key, is malformed; or two machines share a name;
 //! - a secret would have no recipient, or a name that agenix can't take.

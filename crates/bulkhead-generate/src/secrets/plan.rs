@@ -108,8 +108,12 @@ impl<'f> Plan<'f> {
         planner.judge_machines();
         planner.report_gaps();
         let Planner { machines, host_keys, admins, groups, without_admins, warnings, errors, .. } = planner;
-        if !errors.is_empty() {
-            return Err(errors.into_iter().chain(warnings).collect());
+        // The causes first: what else is refused may follow from them. One place is named once.
+        let mut refusals = refusals::load_errors(fleet);
+        refusals.retain(|cause| !errors.iter().any(|error| error.place == cause.place));
+        refusals.extend(errors);
+        if !refusals.is_empty() {
+            return Err(refusals.into_iter().chain(warnings).collect());
         }
         Ok(Plan { machines, host_keys, admins, groups, without_admins, entries, warnings })
     }

@@ -1,7 +1,8 @@
 //! Findings that stand in the way of a `secrets.nix`.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
-use bulkhead_fleet::{Fleet, Gap, Secret};
+use bulkhead_fleet::{Fact, Fleet, Gap, Machine, Many, Secret, Spanned};
+use bulkhead_source::TreePath;
 
 use super::RULE;
 
@@ -92,4 +93,75 @@ fn bad_character(name: &str) -> Option<char> {
         before = Some(c);
     }
     None
+}
+
+/// Errors that were found while the fleet was loaded and may change who is granted what, as they are. A property with a
+/// misspelt name leaves no gap in the fleet: the machine looks as if it had none. So every such error counts, unless it
+/// is certain that it is about something else.
+pub(super) fn load_errors(fleet: &Fleet) -> Vec<Diagnostic> {
+    let errors: Vec<&Diagnostic> =
+        fleet.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let is_harmless = |finding: &Diagnostic| {
+        is_about_rules(fleet, finding)
+            || is_outside_the_layout(fleet, finding)
+            || is_about_other_properties(fleet, finding, &errors)
+    };
+    errors.iter().filter(|finding| !is_harmless(finding)).map(|finding| (*finding).clone()).collect()
+}
+
+/// Whether a finding is about a rules file: it is to be written anew, or has no say where grants are by convention.
+fn is_about_rules(fleet: &Fleet, finding: &Diagnostic) -> bool {
+    let is_rules = |place: &Place| {
+        *place.file == *fleet.config.rules.as_str()
+            || fleet.rules_files.iter().any(|rules| *place.file == *rules.path.as_str())
+    };
+    is_rules(&finding.place) || finding.related.iter().any(|related| is_rules(&related.place))
+}
+
+/// Whether a file or folder that can't be read is neither one of those that the fleet is described in nor around them. One
+/// that such a file imports comes with the place that needs it.
+fn is_outside_the_layout(fleet: &Fleet, finding: &Diagnostic) -> bool {
+    let is_whole = finding.place.span.is_none() && finding.related.is_empty();
+    let Ok(path) = TreePath::new(&finding.place.file) else { return false };
+    let meets = |folder: &TreePath| path.starts_with(folder) || folder.starts_with(&path);
+    finding.rule == "unreadable-file"
+        && is_whole
+        && *finding.place.file != *bulkhead_fleet::CONFIG_FILE
+        && !meets(&fleet.config.machines)
+        && !meets(&fleet.config.secrets)
+}
+
+/// Whether a finding is about the value of a machine's property that no grant depends on, and nothing else is wrong at
+/// that place.
+fn is_about_other_properties(fleet: &Fleet, finding: &Diagnostic, errors: &[&Diagnostic]) -> bool {
+    finding.rule == "schema"
+        && errors.iter().filter(|other| other.place == finding.place).count() == 1
+        && fleet.machines.iter().any(|machine| has_other_property_at(machine, &finding.place))
+        && !fleet.machines.iter().any(|machine| has_grant_gap_at(machine, &finding.place))
+}
+
+fn has_other_property_at(machine: &Machine, place: &Place) -> bool {
+    let is_gap = |gap: Option<&Gap>| gap.is_some_and(|gap| gap.place == *place);
+    let names: &Many<Spanned<_>> = &machine.host_names;
+    is_gap(machine.arch.gap())
+        || is_gap(machine.public_ip.gap())
+        || is_gap(machine.meta.gap())
+        || is_gap(machine.remote_unlock.gap())
+        || names.gaps.iter().any(|gap| gap.place == *place)
+        || names.iter().any(|name| name.place == *place)
+        || machine.deploy_keys.gaps.iter().any(|gap| gap.place == *place)
+}
+
+/// Whether something about the keys or roles of a machine is not known, or written, at a place.
+fn has_grant_gap_at(machine: &Machine, place: &Place) -> bool {
+    let lists = machine.system_roles.gaps.iter().chain(&machine.user_keys.gaps);
+    let is_host_key = match &machine.host_key {
+        Fact::Known(key) => key.place == *place,
+        Fact::Gap(gap) => gap.place == *place,
+        Fact::Absent => false,
+    };
+    is_host_key
+        || machine.gap.iter().chain(lists).any(|gap| gap.place == *place)
+        || machine.system_roles.iter().any(|role| role.place == *place)
+        || machine.user_keys.iter().any(|key| key.place == *place)
 }

@@ -54,6 +54,8 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
             if args.check {
                 findings.push(Diagnostic::new(OUTDATED, severity, Place::file(path.to_arc()), message));
             }
+            // The errors of the fleet itself have been shown when it was loaded.
+            findings.retain(|finding| !fleet.findings.contains(finding));
             return refuse(&project, global, findings, &path);
         }
     };
