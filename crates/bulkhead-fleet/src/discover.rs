@@ -25,6 +25,8 @@ const TOOL_FOLDERS: [&str; 7] = [".git", ".jj", ".hg", ".svn", ".direnv", "node_
 pub(crate) struct Inventory {
     /// Folders that are machines.
     pub(crate) machines: Vec<TreePath>,
+    /// Files named `properties.nix` elsewhere.
+    pub(crate) other_properties: Vec<TreePath>,
     /// Machines whose properties can't be read; a finding says so.
     pub(crate) unread_machines: Vec<UnreadMachine>,
     /// Files named `*.age`.
@@ -64,6 +66,7 @@ impl Inventory {
         self.unread_machines.append(&mut other.unread_machines);
         self.age_files.append(&mut other.age_files);
         self.nix_files.append(&mut other.nix_files);
+        self.other_properties.append(&mut other.other_properties);
         self.public_keys.append(&mut other.public_keys);
         self.key_candidates.append(&mut other.key_candidates);
         self.texts.append(&mut other.texts);
@@ -267,7 +270,8 @@ fn list(
             }
             Interest::MaybeKey => found.key_candidates.push(path),
             Interest::Text => found.texts.push(path),
-            Interest::Properties | Interest::None => {}
+            Interest::Properties => found.other_properties.push(path),
+            Interest::None => {}
         }
     }
 }

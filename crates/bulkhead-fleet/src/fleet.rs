@@ -182,7 +182,7 @@ impl Fleet {
         let mut inventory = discover(tree, &config);
         findings.append(&mut inventory.findings);
         if inventory.machines.is_empty() {
-            findings.extend(fleets_below(&config, &inventory.nix_files));
+            findings.extend(fleets_below(&config, &inventory.other_properties));
         }
 
         let loader = Loader { tree, evaluator, told: &told };
@@ -465,16 +465,16 @@ fn undecided_file(path: &TreePath, message: String) -> Diagnostic {
 }
 
 /// Findings for fleets that lie deeper in a tree that has no machines itself: only their own root tells what they say.
-fn fleets_below(config: &Config, nix_files: &[TreePath]) -> Vec<Diagnostic> {
+fn fleets_below(config: &Config, properties: &[TreePath]) -> Vec<Diagnostic> {
     let machines = config.machines.name();
     let root_of = |path: &TreePath| {
-        let mut folder = path.parent().filter(|_| path.name() == crate::machine::PROPERTIES_FILE)?;
+        let mut folder = path.parent()?;
         while folder.name() != machines {
             folder = folder.parent()?;
         }
         folder.parent().filter(|root| *root != TreePath::root())
     };
-    let roots: BTreeSet<TreePath> = nix_files.iter().filter_map(root_of).collect();
+    let roots: BTreeSet<TreePath> = properties.iter().filter_map(root_of).collect();
     let finding = |root: TreePath| {
         let message = format!("`{root}` looks like a fleet of its own, and its machines are not judged from here");
         Diagnostic::new("config", Severity::Undecided, Place::file(root.to_arc()), message)
