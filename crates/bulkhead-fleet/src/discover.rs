@@ -3,8 +3,8 @@
 //! Folders are listed in parallel. Symbolic links to folders are not followed, so that nothing is found twice and no
 //! walk goes in circles; links to files are looked at like files. (A fleet that goes by `builtins.readDir` does the same:
 //! there a link is a "symlink", not a "directory".) What lies behind such a link, in a submodule, or is no regular file
-//! is not there for any rule, and is reported. What tools, caches and builds leave
-//! behind is passed over, but never what git tracks: see [`Leftovers`].
+//! is not there for any rule, and is reported. What tools, caches and builds leave behind is passed over, but never what
+//! git tracks: see [`Leftovers`].
 
 use std::sync::OnceLock;
 
@@ -113,8 +113,8 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
 
 const CACHE_TAG: &str = "CACHEDIR.TAG";
 
-/// How the tag of a cache folder begins, by the Cache Directory Tagging Specification (<https://bford.info/cachedir/>). Any other file of that name marks
-/// nothing: it must not take a machine out of what is looked at.
+/// How the tag of a cache folder begins, by the Cache Directory Tagging Specification (<https://bford.info/cachedir/>).
+/// Any other file of that name marks nothing: it must not take a machine out of what is looked at.
 const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// Folders that are passed over: git's own, and in a working tree those that tools leave behind, going by their names or
@@ -479,12 +479,17 @@ fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, fou
     // By the path through the link, and where it lies. Links behind the link are not followed: each step leads down.
     let mut folders = vec![(link.clone(), target.clone())];
     let mut looked_at = 0;
+    let mut is_complete = true;
     while let Some((folder, real)) = folders.pop() {
         looked_at += 1;
         if looked_at > LINKED_LIMIT {
+            is_complete = false;
             break;
         }
-        let Ok(entries) = tree.list(&real) else { continue };
+        let Ok(entries) = tree.list(&real) else {
+            is_complete = false;
+            continue;
+        };
         for entry in &entries {
             let (Ok(path), Ok(real)) = (folder.join(&entry.name), real.join(&entry.name)) else { continue };
             if config.is_ignored(&path) || TOOL_FOLDERS.contains(&&*entry.name) {
@@ -497,6 +502,14 @@ fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, fou
                 _ => {}
             }
         }
+    }
+    if !is_complete {
+        let reason = format!("not all folders behind the symbolic link `{link}` were looked at");
+        let message = format!("can't tell whether there are machines or secrets behind `{link}`, a link to `{target}`");
+        let finding = Diagnostic::new("unreadable-file", Severity::Undecided, Place::file(link.to_arc()), message)
+            .with_help("if it has nothing to do with machines and secrets, put it in `ignore` in bulkhead.toml");
+        found.findings.push(finding.with_note(reason.clone()));
+        note_unread_folder(config, link, reason, GapKind::Unknown, found);
     }
     machines.sort();
     let among_machines = link.starts_with(&config.machines);

@@ -123,3 +123,15 @@ fn roles_and_machines_of_a_folder_that_cannot_be_read_are_undecided() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     only_undecided(&run, &[]);
 }
+
+#[test]
+fn a_link_to_more_folders_than_are_looked_at_is_undecided() {
+    let fleet = common::Folder::fleet();
+    for number in 0..1100 {
+        std::fs::create_dir_all(fleet.path().join(format!("elsewhere/{number}"))).unwrap();
+    }
+    std::os::unix::fs::symlink("../elsewhere", fleet.path().join("machines/more")).unwrap();
+    let run = fleet.bulkhead(&["check", "--deny", "undecided"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("machines or secrets behind `machines/more`"), "{}", run.stdout);
+}
