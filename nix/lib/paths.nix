@@ -211,8 +211,5 @@ rec {
         (entries."CACHEDIR.TAG" or null) == "regular"
         && builtins.substring 0 43 (builtins.readFile (root + "/${folder}/CACHEDIR.TAG")) == signature;
     in
-    if isCache then
-      { }
-    else
-      listToAttrs (map keep (filter isWanted (attrNames entries)));
+    if isCache then { } else listToAttrs (map keep (filter isWanted (attrNames entries)));
 }

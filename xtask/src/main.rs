@@ -3,6 +3,7 @@
 mod bench;
 mod codegen;
 mod conformance;
+mod fmt_nix;
 mod fuzz;
 mod random;
 mod repository;
@@ -20,6 +21,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 enum Developer {
     /// Write what is generated from the code: schemas/, the references of rules and of the command line
     Codegen(codegen::Args),
+    /// Format the Nix code of this repository, and parse it with Bulkhead and Nix
+    FmtNix(fmt_nix::Args),
     /// Set up what the tests need, run all tests, and tell what had to be skipped
     Test(test::Args),
     /// Measure `bulkhead check` on made-up fleets, side by side with Nix
@@ -61,6 +64,7 @@ fn is_for_developers(arguments: &[OsString]) -> bool {
 fn develop(developer: Developer) -> ExitCode {
     let result = match developer {
         Developer::Codegen(args) => codegen::run(&args),
+        Developer::FmtNix(args) => fmt_nix::run(&args),
         Developer::Test(args) => test::run(&args),
         Developer::Bench(args) => bench::run(&args),
         Developer::Conformance(args) => conformance::run(&args),

@@ -1,5 +1,6 @@
 //! `test`: sets up what the tests need, runs them, and tells what was not tested and why.
 
+mod nixos;
 mod output;
 mod setup;
 
@@ -17,20 +18,33 @@ use output::{Skips, Visible};
 On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client and git. Elsewhere it says
 what is missing, and the tests that compare Bulkhead with those programs are skipped.
 
+The modules in nix/ are evaluated as parts of NixOS systems (nix/tests) where the environment variable NIXPKGS names a
+nixpkgs, or Nix's search path has one.
+
 Examples:
   cargo xtask test
+  NIXPKGS=~/nixpkgs cargo xtask test --nixos
   cargo xtask test -- -p bulkhead-age
   cargo xtask test -- --test fleet -- --test-threads 1")]
 pub struct Args {
     /// Install nothing
     #[arg(long)]
     no_setup: bool,
+    /// Only evaluate the modules in nix/ as parts of NixOS systems
+    #[arg(long, conflicts_with = "cargo")]
+    nixos: bool,
     /// Arguments for `cargo test`; without any, the whole workspace is tested
     #[arg(last = true, value_name = "ARGS")]
     cargo: Vec<String>,
 }
 
 pub fn run(args: &Args) -> Result<u8> {
+    if args.nixos {
+        let mut skips = Skips::default();
+        let passed = nixos::run(&mut skips)?;
+        println!("{}", skips.summary());
+        return Ok(if passed { OK } else { FINDINGS });
+    }
     let missing = if args.no_setup { setup::missing() } else { setup::install() };
     for tool in &missing {
         println!("not installed: {}, so these tests are skipped: {}", tool.program, tool.used_for);
@@ -54,7 +68,10 @@ pub fn run(args: &Args) -> Result<u8> {
         skips.extend(errors.join().map_err(|_| anyhow::anyhow!("can't read cargo's messages"))??);
         Ok(())
     })?;
-    let passed = child.wait()?.success();
+    let mut passed = child.wait()?.success();
+    if args.cargo.is_empty() {
+        passed &= nixos::run(&mut skips)?;
+    }
 
     println!("{}", skips.summary());
     for tool in &missing {
