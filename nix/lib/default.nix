@@ -24,6 +24,7 @@
     secretReaders
     secretRecipients
     ;
+  inherit (import ./unlock.nix) unlockFaults;
   inherit (import ./fleet.nix) loadFleet;
   inherit (import ./mac.nix) isPrivateMac mkMac;
 }

@@ -1,0 +1,11 @@
+# Its boot environment has the machine's own key, and its own name.
+{
+  hostNames = [ "kif.example.net" ];
+  arch = "x86_64-linux";
+  systemRoles = [ "server" ];
+  hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGvyacdsYrBTKite4rJeMb6dWF+ROiiDEkpDRTllOoJm root@kif";
+  remoteUnlock = {
+    hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGvyacdsYrBTKite4rJeMb6dWF+ROiiDEkpDRTllOoJm initrd@kif";
+    clearnetHost = "Kif.example.net.";
+  };
+}

@@ -1,0 +1,3 @@
+{
+  wifi.roles = [ "server" ];
+}
