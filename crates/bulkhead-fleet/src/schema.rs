@@ -15,8 +15,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use crate::config::BulkheadToml;
-
 use crate::properties::{AgenixRules, MachineProperties, SecretProperties};
+use crate::read::unknown_help;
 
 /// A kind of file that has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -512,8 +512,5 @@ fn unknown_value(name: &str, unknown: &Unknown, place: &Place) -> Diagnostic {
     if origin != place {
         found = found.with_related(place.clone(), "it is used here");
     }
-    match &unknown.help {
-        Some(help) => found.with_help(&**help),
-        None => found,
-    }
+    found.with_help(&*unknown_help(unknown))
 }

@@ -97,6 +97,11 @@ impl TreePath {
         folder.is_root() || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// Whether one of the two is the other or lies below it.
+    pub fn meets(&self, other: &TreePath) -> bool {
+        self.starts_with(other) || other.starts_with(self)
+    }
+
     /// What follows `folder` in this path (without the slash), if it lies there.
     pub fn strip_prefix(&self, folder: &TreePath) -> Option<&str> {
         if folder.is_root() {

@@ -214,6 +214,10 @@ impl FileTree for WorkTree {
         Some(&self.root)
     }
 
+    fn is_working_tree(&self) -> bool {
+        true
+    }
+
     fn kind(&self, path: &TreePath) -> Result<Option<FileKind>, ReadError> {
         if path.is_root() {
             return Ok(Some(FileKind::Directory));
