@@ -1,12 +1,13 @@
 //! The fleet: everything that is known about a repository, loaded in one go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::Data;
 use bulkhead_source::{FileKind, FileTree, ReadError, TreePath};
+use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use crate::config::Config;
@@ -16,7 +17,7 @@ use crate::fact::{Gap, GapKind};
 use crate::key::{Key, KeySource, PublicKey};
 use crate::machine::{Machine, PROPERTIES_FILE};
 use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
-use crate::rules_file::{Candidates, RulesFile};
+use crate::rules_file::{Candidates, RulesFile, RulesState};
 use crate::scan::{AgeFile, KeyLike, Scanned, TextHints, key_in, scan_key, scan_nix, scan_text};
 use crate::schema::{SchemaKind, report_gaps, validate};
 use crate::secret::{Secret, properties_path, secrets};
@@ -476,7 +477,8 @@ impl Loader<'_> {
         let entries = loaded.iter().filter_map(|(rules, _)| rules.as_ref()).flat_map(|rules| &rules.entries);
         let written_in: HashSet<Arc<str>> = entries.map(|entry| entry.key.file.clone()).collect();
         let is_called = |rules: &RulesFile| {
-            options.rules.is_empty() && rules.entries.is_empty() && written_in.contains(rules.path.as_str())
+            let is_none = matches!(&rules.state, RulesState::Failed(gap) if gap.kind == GapKind::Invalid);
+            options.rules.is_empty() && is_none && written_in.contains(rules.path.as_str())
         };
         let mut rules_files = Vec::new();
         for (rules, mut found) in loaded {

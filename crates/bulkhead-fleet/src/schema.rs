@@ -3,11 +3,11 @@
 //! The schemas are generated from the types in [`crate::properties`] and [`crate::BulkheadToml`]; their descriptions
 //! are those types' doc comments. Validators are compiled once.
 
-use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
+use foldhash::{HashSet, HashSetExt};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use schemars::JsonSchema;

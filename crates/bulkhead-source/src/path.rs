@@ -44,6 +44,11 @@ impl TreePath {
         if relative.contains('\0') {
             return Err(TreePathError::Nul);
         }
+        // One name, as in the listing of a folder, is nearly every case.
+        if !relative.contains('/') && !matches!(relative, "" | "." | "..") {
+            let text = if self.is_root() { Arc::from(relative) } else { Arc::from([&*self.0, "/", relative].concat()) };
+            return Ok(TreePath(text));
+        }
         let mut parts: Vec<&str> = self.parts().collect();
         for part in relative.split('/') {
             match part {

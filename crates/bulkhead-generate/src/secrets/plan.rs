@@ -1,11 +1,12 @@
 //! What stands in `secrets.nix`: which names there are, and of which of them each entry's keys are put together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_fleet::{Fact, Fleet, Gap, GapKind, Key, Machine, PROPERTIES_FILE, Scope, Secret};
 use bulkhead_source::TreePath;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::keys::{KeyState, judge_key, usable_host_key, wrong_type};
 use super::{RULE, refusals};

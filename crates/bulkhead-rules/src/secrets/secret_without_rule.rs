@@ -1,10 +1,9 @@
 //! `secret-without-rule`: an `.age` file that nothing says whom it is for.
 
-use std::collections::HashSet;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_fleet::{AgeFile, AgeFileError, Fleet, Gap, GapKind, RulesFile, RulesState, secret_stem};
 use bulkhead_source::TreePath;
+use foldhash::HashSet;
 
 use crate::comparison::Origin;
 use crate::context::Context;

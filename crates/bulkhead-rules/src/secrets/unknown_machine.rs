@@ -1,8 +1,7 @@
 //! `unknown-machine`: a secret that is granted to a machine which does not exist.
 
-use std::collections::HashSet;
-
 use bulkhead_diagnostics::{Diagnostic, Severity, nearest};
+use foldhash::HashSet;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
