@@ -212,9 +212,9 @@ impl Reader<'_> {
             return Err(self.syntax(start, "a recipient's arguments are separated by single spaces"));
         }
         // Visible ASCII, as checked above.
-        let arguments = String::from_utf8_lossy(arguments).into_owned();
+        let arguments = str::from_utf8(arguments).unwrap_or_default();
         let body = self.body()?;
-        Ok(Stanza::new(&arguments, body, start))
+        Ok(Stanza::new(arguments, body, start))
     }
 
     fn body(&mut self) -> Result<Vec<u8>, HeaderError> {

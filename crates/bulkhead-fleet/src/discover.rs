@@ -9,11 +9,11 @@
 use std::sync::OnceLock;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_source::{FileKind, FileTree, GitTree, ReadError, TreePath, find_git_root};
+use bulkhead_source::{Entry, FileKind, FileTree, GitTree, ReadError, TreePath, find_git_root};
 use rayon::prelude::*;
 
-use crate::config::Config;
-use crate::fact::GapKind;
+use crate::config::{CONFIG_FILE, Config};
+use crate::fact::{Gap, GapKind};
 use crate::machine::PROPERTIES_FILE;
 use crate::secret::is_age_name;
 
@@ -29,7 +29,9 @@ pub(crate) struct Inventory {
     pub(crate) other_properties: Vec<TreePath>,
     /// Machines whose properties can't be read; a finding says so.
     pub(crate) unread_machines: Vec<UnreadMachine>,
-    /// Files named `*.age`.
+    /// Folders of which it is not known what they hold.
+    pub(crate) unread_folders: Vec<UnreadFolder>,
+    /// Files named `*.age`, and what has such a name and is no file.
     pub(crate) age_files: Vec<TreePath>,
     /// Files named `*.nix` that may be rules files.
     pub(crate) nix_files: Vec<TreePath>,
@@ -45,6 +47,16 @@ pub(crate) struct Inventory {
     pub(crate) findings: Vec<Diagnostic>,
 }
 
+/// A folder of which it is not known what it holds: it is not checked out, can't be listed, or lies behind a link that is
+/// not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadFolder {
+    /// The folder; behind a link, the link.
+    pub path: TreePath,
+    /// Why.
+    pub gap: Gap,
+}
+
 /// A folder that is meant to be a machine.
 #[derive(Debug)]
 pub(crate) struct UnreadMachine {
@@ -56,14 +68,13 @@ pub(crate) struct UnreadMachine {
     pub(crate) reason: String,
     /// Whether the finding about it is an error, or undecided.
     pub(crate) kind: GapKind,
-    /// Whether it may be a folder of machines, whose names are not known.
-    pub(crate) is_folder: bool,
 }
 
 impl Inventory {
     fn append(mut self, mut other: Inventory) -> Inventory {
         self.machines.append(&mut other.machines);
         self.unread_machines.append(&mut other.unread_machines);
+        self.unread_folders.append(&mut other.unread_folders);
         self.age_files.append(&mut other.age_files);
         self.nix_files.append(&mut other.nix_files);
         self.other_properties.append(&mut other.other_properties);
@@ -103,6 +114,7 @@ pub(crate) fn discover(tree: &dyn FileTree, config: &Config) -> Inventory {
     }
     found.machines.par_sort();
     found.unread_machines.par_sort_by(|a, b| a.dir.cmp(&b.dir));
+    found.unread_folders.sort_by(|a, b| a.path.cmp(&b.path));
     found.age_files.par_sort();
     found.nix_files.par_sort();
     found.public_keys.par_sort();
@@ -122,7 +134,6 @@ const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 /// a secret. So nothing but `.git` is passed over in the index or a revision.
 struct Leftovers<'a> {
     tree: &'a dyn FileTree,
-    is_working_tree: bool,
     /// Opened for the first folder that is asked about: most fleets have none.
     tracked: OnceLock<Tracked>,
 }
@@ -137,9 +148,7 @@ enum Tracked {
 
 impl<'a> Leftovers<'a> {
     fn new(tree: &'a dyn FileTree) -> Leftovers<'a> {
-        // With changes on top it is "the working tree after …". Any other tree shows all it has.
-        let is_working_tree = tree.describe().starts_with("the working tree");
-        Leftovers { tree, is_working_tree, tracked: OnceLock::new() }
+        Leftovers { tree, tracked: OnceLock::new() }
     }
 
     fn tracked(&self) -> &Tracked {
@@ -168,7 +177,7 @@ impl<'a> Leftovers<'a> {
         if name == ".git" {
             return true;
         }
-        if !TOOL_FOLDERS.contains(&name) || !self.is_working_tree {
+        if !TOOL_FOLDERS.contains(&name) || !self.tree.is_working_tree() {
             return false;
         }
         match self.tracked() {
@@ -181,7 +190,7 @@ impl<'a> Leftovers<'a> {
     /// Whether a folder with a file called like the tag of a cache is one. Without a repository that can't be relied on: an
     /// archive of a repository holds what was tracked.
     fn is_cache(&self, folder: &TreePath) -> bool {
-        if !self.is_working_tree || folder.is_root() {
+        if !self.tree.is_working_tree() || folder.is_root() {
             return false;
         }
         let Ok(tag) = folder.join(CACHE_TAG) else { return false };
@@ -215,7 +224,7 @@ fn list(
             .findings
             .push(submodule(folder, "it is not checked out").with_help("check it out: git submodule update --init"));
         let reason = format!("the git submodule `{folder}` is not checked out");
-        note_unread_folder(config, folder, reason, GapKind::Unknown, found);
+        note_unread_folder(config, folder, reason, GapKind::Unread, found);
         return;
     }
     if entries.iter().any(|entry| &*entry.name == CACHE_TAG) && leftovers.is_cache(folder) {
@@ -258,6 +267,9 @@ fn list(
             }
             continue;
         }
+        if matches!(interest, Interest::Nix) {
+            note_capitals(config, &entries, folder, &path, found);
+        }
         match interest {
             Interest::Folder => next.push(path),
             Interest::Properties if among_machines => found.machines.push(folder.clone()),
@@ -298,10 +310,8 @@ fn interest_is_unreadable(
             return true;
         }
         if matches!(self::interest(path.name()), Interest::Age) {
-            let message = format!("`{path}` is a directory; its name is that of a secret");
-            let help = "put the encrypted file here, or call the folder otherwise";
-            found.findings.push(unreadable(path, message).with_help(help));
-            // What lies in it is looked at all the same.
+            // The secret is there and can't be read. What lies in the folder is looked at all the same.
+            found.age_files.push(path.clone());
             return false;
         }
     }
@@ -322,7 +332,7 @@ fn interest_is_unreadable(
             });
             // What a machine links to in its own folder says nothing about machines.
             if matches!(error, ReadError::LeavesRoot { .. }) && !is_in_machine(tree, path) {
-                note_unread_folder(config, path, error.to_string(), GapKind::Unknown, found);
+                note_unread_folder(config, path, error.to_string(), GapKind::Unread, found);
             }
             true
         }
@@ -330,6 +340,8 @@ fn interest_is_unreadable(
             let message = format!("`{path}` is a symbolic link; folders behind links are not read");
             let help = "put the folder here, or name the one it points to in bulkhead.toml: [layout]";
             found.findings.push(unreadable(path, message).with_help(help));
+            let reason = format!("`{path}` is a symbolic link, and folders behind links are not read");
+            note_unread_folder(config, path, reason, GapKind::Failed, found);
             true
         }
         _ => false,
@@ -355,7 +367,7 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
         let help = "check the working tree, where it is checked out, or the submodule itself";
         found.findings.push(submodule(&path, &reason).with_help(help));
         let reason = format!("`{path}` is a git submodule, whose files are not in {}", tree.describe());
-        note_unread_folder(config, &path, reason, GapKind::Unknown, found);
+        note_unread_folder(config, &path, reason, GapKind::Unread, found);
         return;
     }
     if path == config.machines || path == config.secrets {
@@ -363,7 +375,13 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
         return;
     }
     let is_wanted = match interest(name) {
-        Interest::Age | Interest::Nix | Interest::PublicKey | Interest::Properties => true,
+        // Whoever reads them by their names says why they can't.
+        Interest::Age => {
+            found.age_files.push(path);
+            return;
+        }
+        Interest::Properties if *folder == config.secrets => false,
+        Interest::Nix | Interest::PublicKey | Interest::Properties => true,
         // Sockets of agents and the like hold no keys.
         Interest::Folder | Interest::MaybeKey | Interest::Text | Interest::None => false,
     };
@@ -377,27 +395,53 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
     }
 }
 
+/// A file that is called almost like one that is read by its name: `Properties.nix`, where there is no `properties.nix`.
+fn note_capitals(config: &Config, entries: &[Entry], folder: &TreePath, path: &TreePath, found: &mut Inventory) {
+    let is_there = entries.iter().any(|entry| &*entry.name == PROPERTIES_FILE);
+    let among_machines = folder.starts_with(&config.machines) && *folder != config.machines;
+    if is_there || !path.name().eq_ignore_ascii_case(PROPERTIES_FILE) || !(among_machines || *folder == config.secrets)
+    {
+        return;
+    }
+    let Ok(meant) = folder.join(PROPERTIES_FILE) else { return };
+    let message = format!("`{path}` is not read: the file is called `{PROPERTIES_FILE}`, in small letters");
+    let finding = Diagnostic::new("schema", Severity::Error, Place::file(path.to_arc()), message)
+        .with_help(format!("rename it: git mv {path} {meant}"));
+    found.findings.push(finding);
+    note_unread_machine(config, path, &format!("is not called `{PROPERTIES_FILE}`"), found);
+}
+
+/// A configuration that is called almost as it should be, where there is none.
+pub(crate) fn misnamed_config(tree: &dyn FileTree) -> Option<Diagnostic> {
+    let entries = tree.list(&TreePath::root()).ok()?;
+    if entries.iter().any(|entry| &*entry.name == CONFIG_FILE) {
+        return None;
+    }
+    let found = entries.iter().find(|entry| entry.name.eq_ignore_ascii_case(CONFIG_FILE))?;
+    let message = format!("`{}` is not read: the file is called `{CONFIG_FILE}`, in small letters", found.name);
+    let finding = Diagnostic::new("config", Severity::Error, Place::file(found.name.clone()), message)
+        .with_note("the default configuration is used instead")
+        .with_help(format!("rename it: git mv {} {CONFIG_FILE}", found.name));
+    Some(finding)
+}
+
 /// A properties file that is none: its folder is a machine all the same, of which nothing is known.
 fn note_unread_machine(config: &Config, file: &TreePath, what: &str, found: &mut Inventory) {
     let Some(dir) = file.parent().filter(|dir| dir.starts_with(&config.machines) && *dir != config.machines) else {
         return;
     };
     let reason = format!("`{file}` {what}");
-    found.unread_machines.push(UnreadMachine {
-        dir,
-        place: Place::file(file.to_arc()),
-        reason,
-        kind: GapKind::Failed,
-        is_folder: false,
-    });
+    found.unread_machines.push(UnreadMachine { dir, place: Place::file(file.to_arc()), reason, kind: GapKind::Failed });
 }
 
-/// A folder of which it is not known what it holds, where machines are looked for: it counts as a machine of which
+/// A folder of which it is not known what it holds. Where machines are looked for, it counts as a machine of which
 /// nothing is known, so that nothing is concluded from what its machines would say.
 fn note_unread_folder(config: &Config, folder: &TreePath, reason: String, kind: GapKind, found: &mut Inventory) {
+    let gap = Gap { kind, reason: reason.as_str().into(), help: None, place: Place::file(folder.to_arc()) };
+    found.unread_folders.push(UnreadFolder { path: folder.clone(), gap });
     if folder.starts_with(&config.machines) || config.machines.starts_with(folder) {
         let place = Place::file(folder.to_arc());
-        found.unread_machines.push(UnreadMachine { dir: folder.clone(), place, reason, kind, is_folder: true });
+        found.unread_machines.push(UnreadMachine { dir: folder.clone(), place, reason, kind });
     }
 }
 
@@ -475,7 +519,8 @@ const LINKED_LIMIT: usize = 1000;
 fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, found: &mut Inventory) {
     let Ok(target) = tree.resolve(link) else { return };
     let mut machines = Vec::new();
-    let mut has_secrets = false;
+    // What lies in the folders of the fleet is read there; only what lies elsewhere is missing.
+    let (mut has_known_machines, mut has_secrets, mut has_known_secrets) = (false, false, false);
     // By the path through the link, and where it lies. Links behind the link are not followed: each step leads down.
     let mut folders = vec![(link.clone(), target.clone())];
     let mut looked_at = 0;
@@ -497,8 +542,22 @@ fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, fou
             }
             match (entry.kind, interest(&entry.name)) {
                 (FileKind::Directory, _) => folders.push((path, real)),
-                (FileKind::Regular | FileKind::Symlink, Interest::Properties) => machines.push(folder.clone()),
-                (FileKind::Regular | FileKind::Symlink, Interest::Age) => has_secrets = true,
+                // What says who reads the shared secrets describes no machine.
+                (_, Interest::Properties) if real.starts_with(&config.secrets) => {}
+                (FileKind::Regular | FileKind::Symlink, Interest::Properties) => {
+                    if real.starts_with(&config.machines) {
+                        has_known_machines = true;
+                    } else {
+                        machines.push(folder.clone());
+                    }
+                }
+                (FileKind::Regular | FileKind::Symlink, Interest::Age) => {
+                    if is_in_layout(config, &real) {
+                        has_known_secrets = true;
+                    } else {
+                        has_secrets = true;
+                    }
+                }
                 _ => {}
             }
         }
@@ -509,41 +568,43 @@ fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, fou
         let finding = Diagnostic::new("unreadable-file", Severity::Undecided, Place::file(link.to_arc()), message)
             .with_help("if it has nothing to do with machines and secrets, put it in `ignore` in bulkhead.toml");
         found.findings.push(finding.with_note(reason.clone()));
-        note_unread_folder(config, link, reason, GapKind::Unknown, found);
+        note_unread_folder(config, link, reason, GapKind::Unread, found);
     }
     machines.sort();
     let among_machines = link.starts_with(&config.machines);
     if among_machines && !machines.is_empty() {
-        let is_there_already = target.starts_with(&config.machines);
-        found.findings.push(linked_machine(link, &target, &machines, is_there_already));
-        if !is_there_already {
-            let reason = format!("`{link}` is a symbolic link, and folders behind links are not read");
-            let place = Place::file(link.to_arc());
-            let unread = |dir| UnreadMachine {
-                dir,
-                place: place.clone(),
-                reason: reason.clone(),
-                kind: GapKind::Failed,
-                is_folder: false,
-            };
-            found.unread_machines.extend(machines.into_iter().map(unread));
-        }
+        found.findings.push(linked_machines(link, &target, &machines));
+        let reason = format!("`{link}` is a symbolic link, and folders behind links are not read");
+        let place = Place::file(link.to_arc());
+        let unread = |dir| UnreadMachine { dir, place: place.clone(), reason: reason.clone(), kind: GapKind::Failed };
+        found.unread_machines.extend(machines.into_iter().map(unread));
+    } else if among_machines && has_known_machines {
+        let message = if target.starts_with(&config.machines) {
+            format!("`{link}` is a symbolic link to `{target}`, which is among the machines already")
+        } else {
+            format!("`{link}` is a symbolic link to `{target}`, which holds the machines that are there already")
+        };
+        let finding = Diagnostic::new("linked-machine", Severity::Warning, Place::file(link.to_arc()), message)
+            .with_note("folders behind links are not read, so nothing is there twice")
+            .with_help(format!("remove the link: rm {link}"));
+        found.findings.push(finding);
     } else if has_secrets {
         let message = format!("`{link}` is a symbolic link to `{target}`; the secrets behind it are not read");
         let help = format!("move the folder here: rm {link} && git mv {target} {link}");
         found.findings.push(unreadable(link, message).with_help(help));
+    } else if has_known_secrets {
+        let message = format!("`{link}` is a symbolic link to `{target}`; nobody is granted the secrets there by it");
+        let finding = unreadable(link, message)
+            .with_note("folders behind links are not read; what lies there is read where it is")
+            .with_help(format!("remove the link: rm {link}"))
+            .with_help(format!("say in {}/{PROPERTIES_FILE} who reads the shared secrets", config.secrets));
+        found.findings.push(finding);
     }
 }
 
-/// A link to machines: twice the same machine if it lies among the machines already, else one that is missing.
-fn linked_machine(link: &TreePath, target: &TreePath, machines: &[TreePath], is_there_already: bool) -> Diagnostic {
+/// A link to machines that lie elsewhere, and so are missing.
+fn linked_machines(link: &TreePath, target: &TreePath, machines: &[TreePath]) -> Diagnostic {
     let place = Place::file(link.to_arc());
-    if is_there_already {
-        let message = format!("`{link}` is a symbolic link to `{target}`, which is among the machines already");
-        return Diagnostic::new("linked-machine", Severity::Warning, place, message)
-            .with_note("folders behind links are not read, so nothing is there twice")
-            .with_help(format!("remove the link: rm {link}"));
-    }
     let names: Vec<String> = machines.iter().take(5).map(|dir| format!("`{}`", dir.name())).collect();
     let more = match machines.len().saturating_sub(names.len()) {
         0 => String::new(),

@@ -24,6 +24,9 @@ pub struct Spanned<T> {
 pub enum GapKind {
     /// It depends on something that can't be known here (the environment, a nixpkgs that is not there).
     Unknown,
+    /// It lies in a folder that is not read: a submodule, or what a link leads to out of the tree. A finding of the rule
+    /// `unreadable-file` says so, and stands for everything that depends on it.
+    Unread,
     /// It is there, but of a wrong type or form; a `schema` finding says so.
     Invalid,
     /// Evaluating it failed; a finding of the rule `nix-syntax`, `nix-evaluation` or `unreadable-file` says so.

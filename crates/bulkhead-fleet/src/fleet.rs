@@ -1,22 +1,23 @@
 //! The fleet: everything that is known about a repository, loaded in one go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::Data;
 use bulkhead_source::{FileKind, FileTree, ReadError, TreePath};
+use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::discover::{UnreadMachine, discover};
+use crate::discover::{Inventory, UnreadFolder, UnreadMachine, discover, misnamed_config};
 use crate::evaluate::{Evaluate, diagnostics_of_failure, sorted};
-use crate::fact::Gap;
+use crate::fact::{Gap, GapKind};
 use crate::key::{Key, KeySource, PublicKey};
-use crate::machine::Machine;
+use crate::machine::{Machine, PROPERTIES_FILE};
 use crate::names::{KeyDirectory, KeyOwner, KeySources, directory};
-use crate::rules_file::{Candidates, RulesFile};
+use crate::rules_file::{Candidates, RulesFile, RulesState};
 use crate::scan::{AgeFile, KeyLike, Scanned, TextHints, key_in, scan_key, scan_nix, scan_text};
 use crate::schema::{SchemaKind, report_gaps, validate};
 use crate::secret::{Secret, properties_path, secrets};
@@ -109,6 +110,8 @@ pub struct Fleet {
     pub secrets: Vec<Secret>,
     /// Why there may be further entries in `secrets/properties.nix`, if there may.
     pub secrets_gap: Option<Gap>,
+    /// Folders of which it is not known what they hold, sorted by path. What lies in one is neither there nor missing.
+    pub unread: Vec<UnreadFolder>,
     /// The keys of `admins` in `bulkhead.toml`.
     pub admins: Vec<Key>,
     /// Whether `rules_files` are those that the caller named, rather than all that there are.
@@ -123,6 +126,9 @@ pub struct Fleet {
     pub keys: KeyDirectory,
     /// What was found wrong while loading, sorted by place.
     pub findings: Vec<Diagnostic>,
+    /// Those of `findings` that somebody decided to live with. Whoever loads the fleet may fill this in; generating goes by
+    /// what the files say in spite of them.
+    pub accepted: Vec<Diagnostic>,
     /// How much was looked at.
     pub counts: Counts,
     /// What would be searched for in all machines again and again.
@@ -181,6 +187,12 @@ impl Fleet {
         told(Stage::Folders, 0, 1);
         let mut inventory = discover(tree, &config);
         findings.append(&mut inventory.findings);
+        findings.extend(misnamed_config(tree));
+        if let Some((finding, unread)) = no_machines_folder(tree, &config, &inventory) {
+            inventory.unread_folders.push(UnreadFolder { path: config.machines.clone(), gap: unread });
+            inventory.unread_folders.sort_by(|a, b| a.path.cmp(&b.path));
+            findings.push(finding);
+        }
         if inventory.machines.is_empty() {
             findings.extend(fleets_below(&config, &inventory.other_properties));
         }
@@ -210,7 +222,8 @@ impl Fleet {
             help: None,
             place: unread.place.clone(),
         };
-        let machines_gap = inventory.unread_machines.iter().find(|unread| unread.is_folder).map(gap_of);
+        let is_around_machines = |unread: &&UnreadFolder| unread.path.meets(&config.machines);
+        let machines_gap = inventory.unread_folders.iter().find(is_around_machines).map(|unread| unread.gap.clone());
         machines.extend(inventory.unread_machines.drain(..).map(|unread| {
             let gap = gap_of(&unread);
             Machine::unread(unread.dir, gap)
@@ -221,7 +234,10 @@ impl Fleet {
         let (age_files, (mut keys, mut found)) = files;
         key_likes.append(&mut keys);
         findings.append(&mut found);
-        let (roles, role_gaps) = roles_of(&machines);
+        let (roles, mut role_gaps) = roles_of(&machines);
+        if machines.is_empty() {
+            role_gaps.extend(machines_gap.clone());
+        }
 
         let by_convention = entries.is_some()
             || (rules_files.iter().all(|rules| rules.generated) && !(rules_files.is_empty() && machines.is_empty()));
@@ -251,6 +267,7 @@ impl Fleet {
             by_convention,
             secrets,
             secrets_gap,
+            unread: inventory.unread_folders,
             admins,
             rules_are_chosen: !options.rules.is_empty(),
             rules_files,
@@ -258,8 +275,21 @@ impl Fleet {
             key_likes,
             keys,
             findings: sorted(findings),
+            accepted: Vec::new(),
             counts,
         })
+    }
+
+    /// Why nothing is known about machines at all, if the folder that holds them is not read: one cause for whatever seems
+    /// to be missing.
+    pub fn unread_machines(&self) -> Option<&Gap> {
+        let unread = self.unread.iter().find(|unread| self.config.machines.starts_with(&unread.path))?;
+        Some(&unread.gap)
+    }
+
+    /// Whether it is not known what lies at `path`, because a folder around it is not read.
+    pub fn is_unread(&self, path: &TreePath) -> bool {
+        self.unread.iter().any(|unread| path.starts_with(&unread.path))
     }
 
     /// The rules file that Bulkhead generates, if it is there.
@@ -305,10 +335,8 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn machines(&self, folders: &[TreePath]) -> (Vec<Machine>, Vec<KeyLike>, Vec<Diagnostic>) {
-        let files: Vec<TreePath> = folders
-            .iter()
-            .map(|dir| dir.join(crate::machine::PROPERTIES_FILE).unwrap_or_else(|_| dir.clone()))
-            .collect();
+        let files: Vec<TreePath> =
+            folders.iter().map(|dir| dir.join(PROPERTIES_FILE).unwrap_or_else(|_| dir.clone())).collect();
         type Slot = OnceLock<(Machine, Vec<Diagnostic>, Option<KeyLike>)>;
         let slots: Vec<Slot> = folders.iter().map(|_| OnceLock::new()).collect();
         let done = AtomicUsize::new(0);
@@ -359,7 +387,7 @@ impl Loader<'_> {
             .collect()
     }
 
-    fn key_likes(&self, inventory: &crate::discover::Inventory) -> (Vec<KeyLike>, Vec<Diagnostic>) {
+    fn key_likes(&self, inventory: &Inventory) -> (Vec<KeyLike>, Vec<Diagnostic>) {
         let keys = inventory.key_candidates.par_iter().map(|path| (path, scan_key(self.tree, path)));
         let texts = inventory.texts.par_iter().map(|path| (path, scan_text(self.tree, path)));
         let looked: Vec<Result<KeyLike, Diagnostic>> = keys
@@ -397,11 +425,7 @@ impl Loader<'_> {
         (Some(data), findings)
     }
 
-    fn rules_files(
-        &self,
-        inventory: &crate::discover::Inventory,
-        options: &LoadOptions<'_>,
-    ) -> Result<FoundRules, LoadError> {
+    fn rules_files(&self, inventory: &Inventory, options: &LoadOptions<'_>) -> Result<FoundRules, LoadError> {
         let (mut key_likes, mut findings) = (Vec::new(), Vec::new());
         let age_files: BTreeSet<&TreePath> = inventory.age_files.iter().collect();
         let age_folders: BTreeSet<TreePath> = inventory.age_files.iter().filter_map(TreePath::parent).collect();
@@ -449,8 +473,18 @@ impl Loader<'_> {
                 (rules, found)
             })
             .collect();
+        // A function that other rules files call is judged through what they make of it.
+        let entries = loaded.iter().filter_map(|(rules, _)| rules.as_ref()).flat_map(|rules| &rules.entries);
+        let written_in: HashSet<Arc<str>> = entries.map(|entry| entry.key.file.clone()).collect();
+        let is_called = |rules: &RulesFile| {
+            let is_none = matches!(&rules.state, RulesState::Failed(gap) if gap.kind == GapKind::Invalid);
+            options.rules.is_empty() && is_none && written_in.contains(rules.path.as_str())
+        };
         let mut rules_files = Vec::new();
         for (rules, mut found) in loaded {
+            if rules.as_ref().is_some_and(is_called) {
+                continue;
+            }
             rules_files.extend(rules);
             findings.append(&mut found);
         }
@@ -482,7 +516,38 @@ fn fleets_below(config: &Config, properties: &[TreePath]) -> Vec<Diagnostic> {
             .with_help(format!("check it: bulkhead check {root}"))
             .with_help("if it is none, pass over it in bulkhead.toml: ignore = [\"…\"]")
     };
-    roots.into_iter().take(20).map(finding).collect()
+    let more = roots.len().saturating_sub(MOST_FLEETS_BELOW);
+    let mut findings: Vec<Diagnostic> = roots.into_iter().take(MOST_FLEETS_BELOW).map(finding).collect();
+    if let (Some(last), true) = (findings.last_mut(), more > 0) {
+        *last = last.clone().with_note(format!("so do {more} more folders"));
+    }
+    findings
+}
+
+/// How many fleets in folders below are named.
+const MOST_FLEETS_BELOW: usize = 20;
+
+/// The folder of machines that `bulkhead.toml` names is not there. Everything that is granted would seem to be granted to
+/// nobody; the one thing that is wrong is the name.
+fn no_machines_folder(tree: &dyn FileTree, config: &Config, inventory: &Inventory) -> Option<(Diagnostic, Gap)> {
+    let place = config.place_of(&["layout", "machines"]);
+    let folder = &config.machines;
+    if place.span.is_none() || tree.exists(folder) {
+        return None;
+    }
+    let reason: Arc<str> = Arc::from(format!("`{folder}`, the folder of machines, does not exist"));
+    let gap = Gap { kind: GapKind::Failed, reason, help: None, place: place.clone() };
+    let message = format!("there is no folder `{folder}`, in which the machines are looked for");
+    let mut finding = Diagnostic::new("config", Severity::Error, place, message);
+    let candidates = inventory.other_properties.iter().filter(|path| Some(*path) != properties_path(config).as_ref());
+    let top = |path: &TreePath| path.as_str().split_once('/').map(|(top, _)| top.to_owned());
+    let tops: BTreeSet<String> = candidates.filter_map(top).collect();
+    if let Some(top) = tops.first() {
+        finding = finding.with_help(format!("there are files {PROPERTIES_FILE} in `{top}`: machines = \"{top}\""));
+    }
+    let finding =
+        finding.with_help("name the folder that holds the machines, or make it; without the line it is `machines`");
+    Some((finding, gap))
 }
 
 fn count_secrets(age_files: &[AgeFile], secrets: &[Secret], rules_files: &[RulesFile]) -> usize {

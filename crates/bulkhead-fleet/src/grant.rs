@@ -1,9 +1,10 @@
 //! Who is granted which secret, and why.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
+use foldhash::{HashSet, HashSetExt};
 
 use crate::fact::Gap;
 use crate::fleet::Fleet;

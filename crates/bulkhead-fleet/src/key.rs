@@ -1,12 +1,12 @@
 //! Public keys as people write them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bulkhead_age::{KeyError, Recipient, Weakness};
 use bulkhead_diagnostics::Place;
 use bulkhead_source::TreePath;
+use foldhash::HashMap;
 
 /// A public key: a line as in a `.pub` file, or an age recipient. Shared by all places that write the same line.
 #[derive(Clone, Debug)]

@@ -23,6 +23,7 @@ mod schema;
 mod secret;
 
 pub use config::{BulkheadToml, CONFIG_FILE, Config, EvaluationLimits, Layout, Network, Policy, UserKeyPolicy};
+pub use discover::UnreadFolder;
 pub use evaluate::{Evaluate, diagnostics_of_failure, diagnostics_of_parse_failure};
 pub use fact::{Fact, Gap, GapKind, Many, Spanned};
 pub use fleet::{Counts, Fleet, LoadError, LoadOptions, Progress, Role, Stage};

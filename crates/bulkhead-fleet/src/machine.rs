@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::fact::{Fact, Gap, Many, Spanned};
 use crate::key::Key;
 use crate::properties::Arch;
-use crate::read::{Fields, Located, Reader};
+use crate::read::{Fields, Located, Reader, failure_gap, unknown_gap};
 use crate::schema::{SchemaKind, to_json, validate_json};
 
 /// The name of the file that makes a folder a machine.
@@ -48,6 +48,9 @@ pub struct Machine {
     pub public_ip: Fact<Spanned<IpAddr>>,
     /// `meta`, with null for what is unknown in it.
     pub meta: Fact<Spanned<Value>>,
+    /// What is unknown in `meta`: the name of the attribute of `meta` that it lies in, empty where there may be further
+    /// ones.
+    pub meta_gaps: Vec<(Arc<str>, Gap)>,
 }
 
 /// How to reach the boot environment of a machine.
@@ -124,6 +127,7 @@ impl Machine {
             remote_unlock: Fact::Absent,
             public_ip: Fact::Absent,
             meta: Fact::Absent,
+            meta_gaps: Vec::new(),
         }
     }
 
@@ -152,7 +156,14 @@ impl Machine {
         });
         self.public_ip = fields.read("publicIP", |located| reader.address(located));
         self.meta = fields.read("meta", |located| match &located.data.kind {
-            DataKind::Attrs(_) => {
+            DataKind::Attrs(set) => {
+                if let Some(unknown) = &set.open {
+                    self.meta_gaps.push((Arc::from(""), unknown_gap(unknown, &located.place)));
+                }
+                for (name, field) in &set.attrs {
+                    let gaps = gaps_within(&field.value, &located.place);
+                    self.meta_gaps.extend(gaps.into_iter().map(|gap| (name.clone(), gap)));
+                }
                 let value = to_json(located.data).value;
                 Ok(Spanned { value, place: located.place.clone(), key: located.key.clone() })
             }
@@ -175,6 +186,13 @@ impl Machine {
         self.gap = Some(gap);
     }
 
+    /// Why the attribute `name` of `meta`, or part of it, is not known.
+    pub fn meta_gap(&self, name: &str) -> Option<&Gap> {
+        let is_there = self.meta.known().is_some_and(|meta| meta.value.get(name).is_some());
+        let within = self.meta_gaps.iter().find(|(part, _)| &**part == name || (part.is_empty() && !is_there));
+        self.meta.gap().or(within.map(|(_, gap)| gap))
+    }
+
     /// Whether the machine has `role`; `None` if it may have it, but that is not known.
     pub fn has_role(&self, role: &str) -> Option<bool> {
         if self.system_roles.iter().any(|own| &*own.value == role) {
@@ -195,4 +213,24 @@ impl Machine {
             index => format!("{}-user-{}", self.name, index + 1),
         }
     }
+}
+
+/// Everything that is not known in a value.
+fn gaps_within(data: &Data, around: &Place) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut parts = vec![data];
+    while let Some(part) = parts.pop() {
+        let place = part.place.as_ref().unwrap_or(around);
+        match &part.kind {
+            DataKind::Unknown(unknown) => gaps.push(unknown_gap(unknown, place)),
+            DataKind::Failed(failure) => gaps.push(failure_gap(failure, place)),
+            DataKind::List(items) => parts.extend(items),
+            DataKind::Attrs(set) => {
+                gaps.extend(set.open.iter().map(|unknown| unknown_gap(unknown, place)));
+                parts.extend(set.attrs.values().map(|field| &field.value));
+            }
+            _ => {}
+        }
+    }
+    gaps
 }

@@ -1,13 +1,13 @@
 //! Names for keys: whose they are in the fleet, else what the Nix source calls them.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_source::{FileTree, Span, TreePath};
 use bulkhead_syntax::{Ast, AttrSet, AttrValue, BinaryOperator, Expr, ExprId};
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use crate::evaluate::Evaluate;

@@ -6,7 +6,7 @@
 //! Unlike everything else in Bulkhead this runs a program on the files of the fleet: evaluated code can read the
 //! environment and, through fetchers, the network, as Nix allows it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,7 @@ use bulkhead_eval::data::{AttrsData, Data, DataKind, Failure, FailureKind, Field
 use bulkhead_eval::{ParseFailure, World};
 use bulkhead_source::{FileTree, LineIndex, Position, Span, TreePath, WorkTree};
 use bulkhead_syntax::Ast;
+use foldhash::HashMap;
 use rayon::prelude::*;
 use serde_json::Value;
 

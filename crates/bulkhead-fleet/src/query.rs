@@ -500,7 +500,8 @@ fn machine_view(machine: &Machine) -> MachineView {
         note("remoteUnlock.onionHost", gap_of(&unlock.onion_host));
     }
     note("publicIP", gap_of(&machine.public_ip));
-    note("meta", gap_of(&machine.meta));
+    let within_meta: Vec<Gap> = machine.meta_gaps.iter().map(|(_, gap)| gap.clone()).collect();
+    note("meta", if within_meta.is_empty() { gap_of(&machine.meta) } else { &within_meta });
     let properties =
         ["hostNames", "arch", "systemRoles", "hostKey", "userKeys", "deployKeys", "remoteUnlock", "publicIP", "meta"];
     let is_incomplete = |property: &&'static str| unknown.keys().any(|name| name.split('.').next() == Some(*property));

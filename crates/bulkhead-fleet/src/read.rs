@@ -68,9 +68,15 @@ pub(crate) fn unknown_gap(unknown: &Unknown, around: &Place) -> Gap {
     Gap {
         kind: GapKind::Unknown,
         reason: unknown.reason.clone(),
-        help: unknown.help.clone(),
+        help: Some(unknown_help(unknown)),
         place: unknown.place.clone().unwrap_or_else(|| around.clone()),
     }
+}
+
+/// What to do to make an unknown value known.
+pub(crate) fn unknown_help(unknown: &Unknown) -> Arc<str> {
+    let otherwise = || Arc::from("write the value itself here, or let the installed Nix evaluate it: --evaluator nix");
+    unknown.help.clone().unwrap_or_else(otherwise)
 }
 
 pub(crate) fn failure_gap(failure: &Failure, around: &Place) -> Gap {

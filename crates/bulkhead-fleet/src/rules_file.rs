@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_source::{FileTree, TreePath};
-use bulkhead_syntax::{Ast, Expr};
+use bulkhead_syntax::{Ast, AttrValue, Expr, ExprId};
 
 use crate::evaluate::{Evaluate, diagnostics_of_failure};
 use crate::fact::{Fact, Gap, GapKind, Many, Spanned};
@@ -112,11 +112,19 @@ impl Candidates<'_> {
         named: bool,
         findings: &mut Vec<Diagnostic>,
     ) -> Option<RulesFile> {
-        let ast = self.evaluator.parse(path);
-        if !named && ast.as_ref().is_ok_and(|ast| is_function(ast)) {
-            return None;
-        }
         let around = Place::file(path.to_arc());
+        if !named
+            && let Ok(ast) = self.evaluator.parse(path)
+            && let Some(body) = function_body(&ast)
+        {
+            let gives_rules = hints.public_keys && hints.age_name && gives_rules(&ast, body);
+            return gives_rules.then(|| RulesFile {
+                path: path.clone(),
+                generated: hints.generated,
+                state: RulesState::Failed(self.not_rules(path, &around, "a function", findings)),
+                entries: Vec::new(),
+            });
+        }
         let data = self.evaluator.evaluate(path);
         let likely = named || (hints.public_keys && (hints.age_name || is_rules_name(path.name())));
         let place = data.place.clone().unwrap_or_else(|| around.clone());
@@ -141,17 +149,22 @@ impl Candidates<'_> {
                 Some(rules)
             }
             kind if named => {
-                let message = format!("`{path}` is no agenix rules file: it is {}", kind_name(kind));
-                findings.push(
-                    Diagnostic::new("schema", Severity::Error, place.clone(), message)
-                        .with_help("a rules file is a set: { \"name.age\".publicKeys = [ \"ssh-ed25519 …\" ]; }"),
-                );
-                let reason = Arc::from("it is no rules file");
-                rules.state = RulesState::Failed(Gap { kind: GapKind::Invalid, reason, help: None, place });
+                rules.state = RulesState::Failed(self.not_rules(path, &place, kind_name(kind), findings));
                 Some(rules)
             }
             _ => None,
         }
+    }
+
+    /// The gap, and a finding, for what should be a rules file and is something else.
+    fn not_rules(&self, path: &TreePath, place: &Place, what: &str, findings: &mut Vec<Diagnostic>) -> Gap {
+        let message = format!("`{path}` is no agenix rules file: it is {what}");
+        findings.push(
+            Diagnostic::new("schema", Severity::Error, place.clone(), message)
+                .with_note("agenix imports the file and takes the entries from it, without calling it")
+                .with_help("a rules file is a set: { \"name.age\".publicKeys = [ \"ssh-ed25519 …\" ]; }"),
+        );
+        Gap { kind: GapKind::Invalid, reason: Arc::from("it is no rules file"), help: None, place: place.clone() }
     }
 
     /// Whether a value looks like agenix rules: some entry is named like a secret and has `publicKeys` (or can't be
@@ -278,16 +291,39 @@ fn is_rules_name(name: &str) -> bool {
     matches!(stem, "agenix" | "rules" | "ragenix" | "age") || stem.contains("secrets") || stem.contains("agenix")
 }
 
-/// Whether a file's value is a function, as far as its text tells.
-fn is_function(ast: &Ast) -> bool {
-    let mut expr = ast.root;
-    loop {
-        match ast.expr(expr) {
-            Expr::Lambda(_) => return true,
-            Expr::Let { body, .. } | Expr::With { body, .. } | Expr::Assert { body, .. } => expr = *body,
-            _ => return false,
-        }
+/// What the function that a file is gives, as far as its text tells; nothing if it is none.
+fn function_body(ast: &Ast) -> Option<ExprId> {
+    match ast.expr(without_bindings(ast, ast.root)) {
+        Expr::Lambda(lambda) => Some(lambda.body),
+        _ => None,
     }
+}
+
+/// Whether what a function gives is written as rules: a set with `publicKeys` under the name of an `.age` file. What only
+/// speaks of both, as modules of NixOS do, is none.
+fn gives_rules(ast: &Ast, body: ExprId) -> bool {
+    let body = without_bindings(ast, body);
+    let set = match ast.expr(body) {
+        Expr::Lambda(lambda) => return gives_rules(ast, lambda.body),
+        Expr::Attrs(set) => set,
+        _ => return false,
+    };
+    let has_keys = |value: &AttrValue| match value {
+        AttrValue::Expr(value) => match ast.expr(without_bindings(ast, *value)) {
+            Expr::Attrs(entry) => entry.attrs.iter().any(|attr| attr.name.as_str() == "publicKeys"),
+            _ => false,
+        },
+        _ => false,
+    };
+    set.attrs.iter().any(|attr| is_age_name(attr.name.as_str()) && has_keys(&attr.value))
+}
+
+/// The expression behind `let … in`, `with …;` and `assert …;`.
+fn without_bindings(ast: &Ast, mut expr: ExprId) -> ExprId {
+    while let Expr::Let { body, .. } | Expr::With { body, .. } | Expr::Assert { body, .. } = ast.expr(expr) {
+        expr = *body;
+    }
+    expr
 }
 
 /// Findings for the parts of an entry whose evaluation failed.

@@ -231,14 +231,5 @@ fn is_public(bytes: &[u8]) -> bool {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    let Some((first, rest)) = needle.split_first() else { return true };
-    let mut from = 0;
-    while let Some(at) = haystack[from..].iter().position(|byte| byte == first) {
-        let after = from + at + 1;
-        if haystack[after..].starts_with(rest) {
-            return true;
-        }
-        from = after;
-    }
-    false
+    memchr::memmem::find(haystack, needle).is_some()
 }

@@ -3,11 +3,11 @@
 //! The schemas are generated from the types in [`crate::properties`] and [`crate::BulkheadToml`]; their descriptions
 //! are those types' doc comments. Validators are compiled once.
 
-use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
+use foldhash::{HashSet, HashSetExt};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use schemars::JsonSchema;
@@ -15,8 +15,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use crate::config::BulkheadToml;
-
 use crate::properties::{AgenixRules, MachineProperties, SecretProperties};
+use crate::read::unknown_help;
 
 /// A kind of file that has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -512,8 +512,5 @@ fn unknown_value(name: &str, unknown: &Unknown, place: &Place) -> Diagnostic {
     if origin != place {
         found = found.with_related(place.clone(), "it is used here");
     }
-    match &unknown.help {
-        Some(help) => found.with_help(&**help),
-        None => found,
-    }
+    found.with_help(&*unknown_help(unknown))
 }

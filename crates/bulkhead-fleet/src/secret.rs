@@ -1,11 +1,11 @@
 //! Secrets that are granted by convention: by `secrets/properties.nix`, by the role's folder, by the machine's folder.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::Data;
 use bulkhead_source::{FileTree, TreePath};
+use foldhash::{HashMap, HashSet, HashSetExt};
 
 use crate::config::Config;
 use crate::fact::{Fact, Gap, Many, Spanned};

@@ -101,6 +101,8 @@ fn what_is_not_known_is_no_empty_cell() {
         (format!("{{ {names} systemRoles = [ \"server\" ({env}) ]; }}"), "|  | `server`, ? | `bender` |  |"),
         (format!("{{ {roles} hostNames = {env}; }}"), "|  | `server` | ? |  |"),
         (format!("{{ {names} {roles} meta = {env}; }}"), "|  | `server` | `bender` | ? |"),
+        (format!("{{ {names} {roles} meta.description = {env}; }}"), "|  | `server` | `bender` | ? |"),
+        (format!("{{ {names} {roles} meta.rack = {env}; }}"), "|  | `server` | `bender` |  |"),
     ] {
         let text = machine(properties);
         assert!(text.contains(&format!("| `bender` | `machines/bender` {row}")), "{row}\n{text}");

@@ -164,6 +164,7 @@ warning secrets/pia-login.age: `secrets/pia-login.age` is granted to nobody, and
 "##);
     insta::assert_snapshot!(refused(&properties("{ x.roles = [ (builtins.getEnv \"ROLE\") ]; }")), @r##"
 undecided secrets/properties.nix: can't tell who may read `x`: the environment (here the variable `role`) is not read
+  help: write the value itself here, or let the installed Nix evaluate it: --evaluator nix
 warning secrets/pia-login.age: `secrets/pia-login.age` is granted to nobody, and so has no entry
   help: say in secrets/properties.nix who may read it: "pia-login".roles = [ "…" ];
 "##);
@@ -208,6 +209,7 @@ undecided secrets/mars: can't tell whether any machine has the role `mars`: the 
 undecided secrets/properties.nix: can't tell whether any machine has the role `pai`: the environment (here the variable `role`) is not read
   help: did you mean `pia`?
 undecided machines/open/properties.nix: can't tell who may read `mars/rover` and 2 more: the environment (here the variable `role`) is not read
+  help: write the value itself here, or let the installed Nix evaluate it: --evaluator nix
 "##);
     assert!(findings.iter().all(|finding| finding.severity == bulkhead_diagnostics::Severity::Undecided));
 }

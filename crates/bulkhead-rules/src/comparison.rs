@@ -5,7 +5,6 @@
 //! the rest goes through [`bulkhead_age::match_recipients`].
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bulkhead_age::matching::{StanzaExpectation, expected_stanzas};
@@ -14,6 +13,7 @@ use bulkhead_age::{Header, KeyErrorKind, Match, Recipient, Stanza, match_recipie
 use bulkhead_diagnostics::Place;
 use bulkhead_fleet::{AgeFile, Fleet, Gap, GapKind, Key, PublicKey, RuleEntry, RulesFile, Secret};
 use bulkhead_source::{FileTree, TreePath};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
 /// Where it is written for whom a secret is.

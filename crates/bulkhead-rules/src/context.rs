@@ -1,11 +1,11 @@
 //! What rules look at, and what they share.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use bulkhead_age::Weakness;
 use bulkhead_fleet::{Fleet, PublicKey};
 use bulkhead_source::FileTree;
+use foldhash::HashMap;
 use rayon::prelude::*;
 
 use crate::comparison::{Comparisons, compare};

@@ -3,12 +3,12 @@
 //! In this order: the fleet's own keys and those of the rules files, keys that Nix files still hold though no rule names
 //! them, and keys that commits have taken away. Only the first is looked at unless a tag stays without a name.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use bulkhead_age::Recipient;
 use bulkhead_fleet::{Fleet, Key, KeyOwner, RulesFile, names_of_keys};
 use bulkhead_source::{FileTree, TreePath, read_text};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use serde_json::{Value, json};
 
 use crate::context::{History, RemovedLine};

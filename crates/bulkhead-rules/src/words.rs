@@ -3,6 +3,7 @@
 use bulkhead_diagnostics::{Diagnostic, Place};
 use bulkhead_fleet::{Gap, GapKind};
 use bulkhead_source::TreePath;
+use foldhash::{HashSet, HashSetExt};
 
 use crate::comparison::{Comparison, Origin};
 use crate::rule::Rule;
@@ -23,7 +24,7 @@ impl Rule {
         what: &str,
         found: &mut Vec<Diagnostic>,
     ) {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for gap in gaps.into_iter().filter(|gap| gap.kind == GapKind::Unknown) {
             if seen.insert((&gap.place, &gap.reason)) {
                 found.push(gap.undecided(self.name, what));

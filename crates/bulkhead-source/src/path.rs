@@ -44,6 +44,11 @@ impl TreePath {
         if relative.contains('\0') {
             return Err(TreePathError::Nul);
         }
+        // One name, as in the listing of a folder, is nearly every case.
+        if !relative.contains('/') && !matches!(relative, "" | "." | "..") {
+            let text = if self.is_root() { Arc::from(relative) } else { Arc::from([&*self.0, "/", relative].concat()) };
+            return Ok(TreePath(text));
+        }
         let mut parts: Vec<&str> = self.parts().collect();
         for part in relative.split('/') {
             match part {
@@ -95,6 +100,11 @@ impl TreePath {
     /// Whether this path is `folder` or lies below it.
     pub fn starts_with(&self, folder: &TreePath) -> bool {
         folder.is_root() || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether one of the two is the other or lies below it.
+    pub fn meets(&self, other: &TreePath) -> bool {
+        self.starts_with(other) || other.starts_with(self)
     }
 
     /// What follows `folder` in this path (without the slash), if it lies there.

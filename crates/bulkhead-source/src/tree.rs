@@ -144,6 +144,12 @@ pub trait FileTree: Send + Sync {
         false
     }
 
+    /// Whether these are the files of a working tree, changed or not. Tools leave things behind there that nobody keeps;
+    /// an index, a revision and memory hold what somebody put there.
+    fn is_working_tree(&self) -> bool {
+        false
+    }
+
     /// Whether a file, folder or link lies at `path`; errors count as no.
     fn exists(&self, path: &TreePath) -> bool {
         matches!(self.kind(path), Ok(Some(_)))

@@ -6,12 +6,13 @@
 //! can replace folders with links *while* the program runs can lead it astray, but then they can write to the disk
 //! already.
 
-use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use foldhash::{HashMap, HashSet};
 
 use crate::git;
 use crate::links::{self, Found, Lookup, Resolved, failure};
@@ -212,6 +213,10 @@ impl FileTree for WorkTree {
 
     fn root(&self) -> Option<&Path> {
         Some(&self.root)
+    }
+
+    fn is_working_tree(&self) -> bool {
+        true
     }
 
     fn kind(&self, path: &TreePath) -> Result<Option<FileKind>, ReadError> {

@@ -102,6 +102,23 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     Report::new(findings, summary)
 }
 
+/// Those of a fleet's errors that the fleet has settled: a comment allows them, or `bulkhead.toml` makes them less.
+pub(crate) fn accepted(project: &Project, fleet: &Fleet) -> Vec<Diagnostic> {
+    let is_error = |finding: &&Diagnostic| finding.severity == Severity::Error;
+    let errors: Vec<Diagnostic> = fleet.findings.iter().filter(is_error).cloned().collect();
+    if errors.is_empty() {
+        return Vec::new();
+    }
+    let known: Vec<&str> = registry().iter().map(|rule| rule.name).collect();
+    let sources = project.sources();
+    let files: BTreeSet<Arc<str>> = errors.iter().map(|finding| finding.place.file.clone()).collect();
+    let rules = suppress::Rules { known: &known, ran: &|_| false };
+    let files = files.iter().map(|file| &**file);
+    let left = suppress::apply(errors.clone(), files, &sources, &sources, rules);
+    let left: Vec<Diagnostic> = judging(&project.config().toml.rules).apply(left);
+    errors.into_iter().filter(|error| !left.contains(error)).collect()
+}
+
 /// All rules as renderers want them.
 pub fn rule_descriptions() -> Vec<RuleDescription<'static>> {
     registry().iter().map(|rule| rule.description()).collect()

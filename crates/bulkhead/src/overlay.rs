@@ -84,6 +84,10 @@ impl FileTree for Overlay {
         Ok(entries.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
     }
 
+    fn is_working_tree(&self) -> bool {
+        self.base.is_working_tree()
+    }
+
     fn is_submodule(&self, path: &TreePath) -> bool {
         !self.changes.keys().any(|file| file.starts_with(path)) && self.base.is_submodule(path)
     }

@@ -8,6 +8,7 @@ use bulkhead_eval::{Mount, World};
 use bulkhead_fleet::{CONFIG_FILE, Config, Fleet, LoadError, LoadOptions, NixError, NixEvaluator, NixOptions};
 use bulkhead_source::{FileTree, GitError, GitTree, WorkTree, find_git_root};
 
+use crate::check::accepted;
 use crate::sources::TreeSources;
 
 /// Which files of a repository are read.
@@ -185,7 +186,8 @@ impl Project {
         TreeSources::new(self)
     }
 
-    /// Load the fleet. `options.config` need not be given.
+    /// Load the fleet. `options.config` need not be given. What comments in its files allow, or `bulkhead.toml` makes less
+    /// than an error, is in [`Fleet::accepted`].
     pub fn fleet(&self, options: &LoadOptions<'_>) -> Result<Fleet, FleetError> {
         let options = LoadOptions { config: Some(self.config.clone()), ..options.clone() };
         let mut fleet = match &self.nix {
@@ -196,6 +198,7 @@ impl Project {
             }
         };
         fleet.findings.splice(0..0, self.config_findings.iter().cloned());
+        fleet.accepted = accepted(self, &fleet);
         Ok(fleet)
     }
 }

@@ -150,6 +150,17 @@ fn several_fleets_of_one_repository_share_the_hook() {
 }
 
 #[test]
+fn installing_a_hook_where_nothing_is_committed_tells_what_it_will_refuse() {
+    let folder = Folder::empty();
+    folder.git(&["init", "--quiet"]);
+    let run = folder.bulkhead(&["install-hooks"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("the hook refuses commits until there is a fleet"), "{}", run.stderr);
+    let fleet = Folder::fleet().with_git();
+    assert_eq!(fleet.bulkhead(&["install-hooks"]).stderr, "");
+}
+
+#[test]
 fn only_hooks_that_begin_as_ours_are_replaced() {
     let hook = ".git/hooks/pre-commit";
     let fleet = Folder::fleet().with_git();

@@ -135,3 +135,38 @@ fn a_link_to_more_folders_than_are_looked_at_is_undecided() {
     assert_eq!(run.code, 1, "{}", run.stdout);
     assert!(run.stdout.contains("machines or secrets behind `machines/more`"), "{}", run.stdout);
 }
+
+#[test]
+fn rules_that_are_a_function_are_not_passed_over() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH";
+    let secret = std::fs::read(common::example().join("secrets/wifi.age")).unwrap();
+    let folder = Folder::empty();
+    folder.write("wifi.age", &secret);
+    for function in ["{ }: ", "{ lib, ... }: let a = 1; in ", "a: b: with a; "] {
+        folder.write("secrets.nix", format!("{function}{{ \"wifi.age\".publicKeys = [ \"{key}\" ]; }}"));
+        let run = folder.bulkhead(&["audit", "--format", "json"]);
+        assert_eq!(run.code, 1, "{function}: {}", run.stdout);
+        assert!(run.stdout.contains("`secrets.nix` is no agenix rules file: it is a function"), "{}", run.stdout);
+    }
+    // A module of NixOS that speaks of both is none.
+    let module = "{ lib, ... }: let rules = import ./rules.nix; in\n{ age.secrets = lib.mapAttrs (_: x: x.publicKeys) rules; x = \"wifi.age\"; }";
+    folder.write("secrets.nix", module);
+    folder.write("rules.nix", format!("{{ \"wifi.age\".publicKeys = [ \"{key}\" ]; }}"));
+    let run = folder.bulkhead(&["audit", "--format", "json"]);
+    assert!(!run.stdout.contains("a function"), "{}", run.stdout);
+}
+
+#[test]
+fn rules_that_come_by_read_file_are_found() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH";
+    let secret = std::fs::read(common::example().join("secrets/wifi.age")).unwrap();
+    let folder = Folder::empty();
+    folder
+        .write("wifi.age", &secret)
+        .write("rules.json", format!("{{ \"wifi.age\": {{ \"publicKeys\": [ \"{key}\" ] }} }}"))
+        .write("secrets.nix", "builtins.fromJSON (builtins.readFile ./rules.json)");
+    let run = folder.bulkhead(&["audit", "--format", "json"]);
+    // They name one key, and the file is for others.
+    assert!(run.rules().contains(&"stale-recipient".to_owned()), "{}", run.stdout);
+    assert!(!run.rules().contains(&"secret-without-rule".to_owned()), "{}", run.stdout);
+}

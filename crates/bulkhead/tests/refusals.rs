@@ -116,3 +116,71 @@ fn a_broken_rules_file_is_written_anew() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(fleet.read("secrets/secrets.nix"), good);
 }
+
+#[test]
+fn an_error_that_is_allowed_stands_in_no_way() {
+    let fleet = Folder::fleet();
+    fleet.change(
+        FRY,
+        "  hostKey =",
+        "  # bulkhead: allow(schema) read by another tool\n  colour = \"red\";\n  hostKey =",
+    );
+    for command in [&["check"][..], &["gen-secrets"], &["gen-secrets", "--check"], &["machines"], &["gen-docs"]] {
+        let run = fleet.bulkhead(command);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{command:?}: {}", run.stdout);
+    }
+
+    // The same for a fleet that counts such errors as warnings.
+    let fleet = Folder::fleet();
+    fleet.change(FRY, "  hostKey =", "  colour = \"red\";\n  hostKey =");
+    assert_eq!(fleet.bulkhead(&["gen-secrets", "--check"]).code, 1);
+    let config = fleet.read("bulkhead.toml");
+    fleet.write("bulkhead.toml", format!("{config}\n[rules]\nschema = \"warning\"\n"));
+    assert_eq!(fleet.bulkhead(&["gen-secrets", "--check"]).code, 0);
+    let run = fleet.bulkhead(&["check", "--format", "json"]);
+    assert_eq!((run.code, run.rules()), (0, vec!["schema".to_owned()]), "{}", run.stdout);
+}
+
+#[test]
+fn adopting_with_an_error_in_the_fleet_is_a_finding_and_writes_nothing() {
+    let fleet = Folder::fleet();
+    std::fs::remove_file(fleet.path().join("secrets/properties.nix")).unwrap();
+    let rules = fleet.read("secrets/secrets.nix");
+    let by_hand: String = rules.lines().skip(1).collect::<Vec<_>>().join("\n");
+    let by_hand =
+        format!("# By hand.\n{}", by_hand.split_once("let").map_or(String::new(), |(_, rest)| format!("let{rest}")));
+    fleet.write("secrets/secrets.nix", &by_hand);
+    fleet.change(FRY, "  hostKey =", "  colour = \"red\";\n  hostKey =");
+    let run = fleet.bulkhead(&["gen-secrets", "--adopt"]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("`colour` is not a property of this file"), "{}", run.stderr);
+    assert_eq!(fleet.read("secrets/secrets.nix"), by_hand);
+    assert!(!fleet.path().join("secrets/properties.nix").exists());
+}
+
+#[test]
+fn one_cause_counts_a_secret_once() {
+    // Nothing is known about its machines: neither their roles nor the keys of their admins.
+    let fleet = Folder::fleet();
+    std::os::unix::fs::symlink("/etc", fleet.path().join("machines/more")).unwrap();
+    let run = fleet.bulkhead(&["gen-secrets", "--check"]);
+    let json = fleet.bulkhead(&["secrets", "--json"]).json();
+    let secrets = json["secrets"].as_array().unwrap().len();
+    assert!(run.stderr.contains(&format!("and {} more: ", secrets - 1)), "{secrets}: {}", run.stderr);
+}
+
+#[test]
+fn what_is_unknown_comes_with_something_to_do() {
+    let fleet = Folder::fleet();
+    fleet.change(
+        "machines/servers/kif/properties.nix",
+        "systemRoles = [",
+        "systemRoles = [ (builtins.getEnv \"ROLE\")",
+    );
+    let json = fleet.bulkhead(&["check", "--format", "json"]).json();
+    let findings = json["findings"].as_array().unwrap();
+    assert!(!findings.is_empty());
+    for finding in findings {
+        assert!(finding["help"].as_str().unwrap_or_default().contains("--evaluator nix"), "{finding}");
+    }
+}

@@ -63,11 +63,14 @@ pub(super) fn machines(fleet: &Fleet) -> Table {
     let mut rows = Vec::new();
     let mut is_complete = true;
     for machine in order.into_iter().filter_map(|index| fleet.machines.get(index)) {
-        let description = shown(&machine.meta, |meta| {
-            meta.value.get("description").and_then(|text| text.as_str()).map(cell).unwrap_or_default()
-        });
+        let description = match machine.meta_gap("description") {
+            Some(_) => UNKNOWN.to_owned(),
+            None => shown(&machine.meta, |meta| {
+                meta.value.get("description").and_then(|text| text.as_str()).map(cell).unwrap_or_default()
+            }),
+        };
         let arch = shown(&machine.arch, |arch| arch.value.as_str().to_owned());
-        is_complete &= machine.meta.gap().is_none()
+        is_complete &= machine.meta_gap("description").is_none()
             && machine.arch.gap().is_none()
             && machine.system_roles.is_complete()
             && machine.host_names.is_complete();

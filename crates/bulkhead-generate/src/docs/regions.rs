@@ -1,9 +1,8 @@
 //! Markers in a document: finding them, and what is wrong with them.
 
-use std::collections::HashMap;
-
 use bulkhead_diagnostics::nearest;
 use bulkhead_source::Span;
+use foldhash::{HashMap, HashMapExt};
 
 use super::{DocsError, line_of};
 

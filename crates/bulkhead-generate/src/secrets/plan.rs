@@ -1,11 +1,12 @@
 //! What stands in `secrets.nix`: which names there are, and of which of them each entry's keys are put together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_fleet::{Fact, Fleet, Gap, GapKind, Key, Machine, PROPERTIES_FILE, Scope, Secret};
 use bulkhead_source::TreePath;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::keys::{KeyState, judge_key, usable_host_key, wrong_type};
 use super::{RULE, refusals};
@@ -99,6 +100,9 @@ impl<'f> Plan<'f> {
         if !fleet.by_convention {
             return Err(vec![refusals::handwritten(fleet)]);
         }
+        if let Some(cause) = refusals::unread_machines(fleet) {
+            return Err(vec![cause]);
+        }
         let mut planner = Planner::new(fleet);
         planner.check_machine_names();
         planner.read_admins();
@@ -107,6 +111,7 @@ impl<'f> Plan<'f> {
         entries.sort_by(|a, b| (&a.readers, &a.name).cmp(&(&b.readers, &b.name)));
         planner.judge_machines();
         planner.report_gaps();
+        planner.errors.extend(refusals::unread_secrets(fleet, &planner.errors));
         let Planner { machines, host_keys, admins, groups, without_admins, warnings, errors, .. } = planner;
         // The causes first: what else is refused may follow from them. One place is named once.
         let mut refusals = refusals::load_errors(fleet);
@@ -313,7 +318,11 @@ impl<'f> Planner<'f> {
 
     fn need(&mut self, gap: &'f Gap, secret: &'f Secret) {
         let key = (gap.place.clone(), gap.reason.clone());
-        self.gaps.entry(key).or_insert_with(|| Needed { gap, secrets: Vec::new() }).secrets.push(&secret.name);
+        let needed = self.gaps.entry(key).or_insert_with(|| Needed { gap, secrets: Vec::new() });
+        // One cause may stand behind several facts about the same secret.
+        if needed.secrets.last() != Some(&&*secret.name) {
+            needed.secrets.push(&secret.name);
+        }
     }
 
     fn entry(&mut self, index: usize, secret: &'f Secret) -> Option<Entry> {
@@ -527,7 +536,7 @@ impl<'f> Planner<'f> {
                              `bulkhead gen-secrets` again and rekey",
                         )
                 }
-                Fact::Gap(gap) if gap.kind == GapKind::Unknown => {
+                Fact::Gap(gap) if matches!(gap.kind, GapKind::Unknown | GapKind::Unread) => {
                     gap.undecided(RULE, &format!("the host key of `{name}`"))
                 }
                 Fact::Gap(gap) => {
@@ -564,13 +573,7 @@ impl<'f> Planner<'f> {
                 [first, rest @ ..] => format!("who may read `{first}` and {} more", rest.len()),
                 [] => continue,
             };
-            self.errors.push(match needed.gap.kind {
-                GapKind::Unknown => needed.gap.undecided(RULE, &what),
-                _ => {
-                    let message = format!("can't tell {what}: {}", needed.gap.reason);
-                    Diagnostic::new(RULE, Severity::Error, needed.gap.place.clone(), message)
-                }
-            });
+            self.errors.push(refusals::refusal(needed.gap, &what));
         }
     }
 }

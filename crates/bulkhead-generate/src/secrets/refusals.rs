@@ -1,7 +1,7 @@
 //! Findings that stand in the way of a `secrets.nix`.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
-use bulkhead_fleet::{Fact, Fleet, Gap, Machine, Many, Secret, Spanned};
+use bulkhead_fleet::{Fact, Fleet, Gap, GapKind, Machine, Many, Secret, Spanned};
 use bulkhead_source::TreePath;
 
 use super::RULE;
@@ -24,6 +24,31 @@ pub(super) fn handwritten(fleet: &Fleet) -> Diagnostic {
     Diagnostic::new(RULE, Severity::Error, place, message)
         .with_note("generating it anew would overwrite what a person wrote")
         .with_help("let Bulkhead infer the grants from it: bulkhead gen-secrets --adopt")
+}
+
+/// Without the folder that holds the machines, every grant would seem to be one to nobody.
+pub(super) fn unread_machines(fleet: &Fleet) -> Option<Diagnostic> {
+    Some(refusal(fleet.unread_machines()?, "which machines there are"))
+}
+
+/// Folders of secrets that are not read: whatever lies in them would get no entry. Places that `said` names are not named
+/// again.
+pub(super) fn unread_secrets(fleet: &Fleet, said: &[Diagnostic]) -> Vec<Diagnostic> {
+    let (machines, secrets) = (&fleet.config.machines, &fleet.config.secrets);
+    let unread = fleet.unread.iter().filter(|unread| unread.path.meets(machines) || unread.path.meets(secrets));
+    let is_new = |gap: &&Gap| !said.iter().any(|finding| finding.place == gap.place);
+    unread.map(|unread| &unread.gap).filter(is_new).map(|gap| refusal(gap, "which secrets there are")).collect()
+}
+
+/// What is not known stands in the way; `what` completes "can't tell …".
+pub(super) fn refusal(gap: &Gap, what: &str) -> Diagnostic {
+    match gap.kind {
+        GapKind::Unknown | GapKind::Unread => gap.undecided(RULE, what),
+        GapKind::Invalid | GapKind::Failed => {
+            let message = format!("can't tell {what}: {}", gap.reason);
+            Diagnostic::new(RULE, Severity::Error, gap.place.clone(), message)
+        }
+    }
 }
 
 pub(super) fn no_recipient(fleet: &Fleet, secret: &Secret) -> Diagnostic {
@@ -106,7 +131,8 @@ pub(super) fn load_errors(fleet: &Fleet) -> Vec<Diagnostic> {
             || is_outside_the_layout(fleet, finding)
             || is_about_other_properties(fleet, finding, &errors)
     };
-    errors.iter().filter(|finding| !is_harmless(finding)).map(|finding| (*finding).clone()).collect()
+    let errors = errors.iter().filter(|finding| !fleet.accepted.contains(finding));
+    errors.filter(|finding| !is_harmless(finding)).map(|finding| (*finding).clone()).collect()
 }
 
 /// Whether a finding is about a rules file: it is to be written anew, or has no say where grants are by convention.

@@ -1,6 +1,5 @@
 //! Which `.age` files don't fit the generated rules, and why.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use bulkhead_age::{Match, Recipient, match_recipients};
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{Fleet, Secret};
 use bulkhead_source::TreePath;
+use foldhash::{HashMap, HashMapExt};
 
 use super::RULE;
 use super::plan::{Entry, Plan};

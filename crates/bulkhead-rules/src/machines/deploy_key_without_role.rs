@@ -25,6 +25,10 @@ pub(crate) const RULE: Rule = Rule {
 { systemRoles = [ \"server\" \"deploy\" ]; deployKeys = [ \"ssh-ed25519 AAAA…\" ]; … }
 ```
 
+**Limits.** A key that is a deploy key and a user key is not reported. It opens no more than a deploy key does, but for
+secrets that admins alone read: whoever is root on every machine has every host key, and so every secret that some
+machine reads. Two keys still are better: a deploy key mostly lies on a disk without a passphrase.
+
 **Configuration.** `policy.deploy-role` in `bulkhead.toml` is the role's name.
 
 **Limits.** Roles that are not known make the rule *undecided*.

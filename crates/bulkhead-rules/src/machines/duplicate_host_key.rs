@@ -1,8 +1,7 @@
 //! `duplicate-host-key`: a host key of two machines.
 
-use std::collections::HashMap;
-
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use foldhash::{HashMap, HashMapExt};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};

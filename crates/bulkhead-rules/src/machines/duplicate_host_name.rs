@@ -1,8 +1,7 @@
 //! `duplicate-host-name`: a host name of two machines.
 
-use std::collections::HashMap;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use foldhash::{HashMap, HashMapExt};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};

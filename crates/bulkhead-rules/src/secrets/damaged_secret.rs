@@ -1,10 +1,11 @@
 //! `damaged-secret`: an age file that can't be decrypted though it begins like one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::AgeFile;
 use bulkhead_source::TreePath;
+use foldhash::HashSet;
 
 use crate::comparison::Comparison;
 use crate::context::Context;

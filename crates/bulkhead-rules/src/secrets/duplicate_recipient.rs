@@ -1,8 +1,7 @@
 //! `duplicate-recipient`: the same key twice, in a rule or in a file.
 
-use std::collections::{HashMap, HashSet};
-
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::comparison::{Comparison, Origin};
 use crate::context::Context;

@@ -1,8 +1,7 @@
 //! `missing-recipient`: a file that somebody can't read whom its rule names.
 
-use std::collections::HashSet;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use foldhash::{HashSet, HashSetExt};
 
 use crate::comparison::Comparison;
 use crate::context::Context;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{AgeFile, AgeFileError};
+use bulkhead_source::ReadError;
 
 use crate::context::Context;
 use crate::reported::UNREADABLE_FILE;
@@ -60,9 +61,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 fn describe(file: &AgeFile, error: &AgeFileError) -> Diagnostic {
     let place = Place::file(file.path.to_arc());
     match error {
+        AgeFileError::Read(error @ ReadError::IsDirectory { .. }) => UNREADABLE_FILE
+            .finding(place, format!("{error}; its name is that of a secret"))
+            .with_help("put the encrypted file here, or call the folder otherwise"),
         AgeFileError::Read(error) => UNREADABLE_FILE
             .finding(place, error.to_string())
-            .with_help("make it a file that can be read, or take it out of the repository"),
+            .with_help("make it a file that can be read, or take it out of the repository")
+            .with_help("if it does not matter, put it in `ignore` in bulkhead.toml"),
         AgeFileError::Header(error) => {
             let finding = RULE
                 .finding(place, format!("`{}`: {}", file.path, error.message))

@@ -36,6 +36,10 @@ $ bulkhead roles    # good: every folder there is a role
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
+    // Then there is one cause, which has a finding of its own.
+    if fleet.unread_machines().is_some() {
+        return;
+    }
     for (role, file) in role_folders(fleet) {
         if nearest_role(fleet, role).is_some() {
             continue;

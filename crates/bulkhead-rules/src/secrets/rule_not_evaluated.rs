@@ -1,9 +1,8 @@
 //! `rule-not-evaluated`: rules that can't be known here.
 
-use std::collections::HashMap;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{Gap, GapKind, RulesState};
+use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 
 use crate::comparison::unknown;

@@ -1,6 +1,7 @@
 //! `rule-without-secret`: a rule for a file that is not there.
 
 use bulkhead_diagnostics::{Diagnostic, Severity, nearest};
+use bulkhead_source::TreePath;
 
 use crate::comparison::Origin;
 use crate::context::Context;
@@ -29,7 +30,8 @@ named almost the same, has no rule.
 ```
 
 **Limits.** Names are looked up against the folder of the rules file and the folders above it. A name that leads out of
-the repository can't be judged: *undecided*.
+the repository can't be judged: *undecided*. What lies in a folder that is not read (a submodule, a link out of the
+repository) is left to the finding about the folder.
 
 **Data.** `secret`: its name in the rules file. `recipients`: an empty list.
 ",
@@ -38,7 +40,10 @@ the repository can't be judged: *undecided*.
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
-    for comparison in context.comparisons().all.iter().filter(|comparison| comparison.file.is_none()) {
+    // What lies in a folder that is not read is neither there nor missing; a finding about the folder says so.
+    let is_unread = |path: &Option<TreePath>| path.as_ref().is_some_and(|path| fleet.is_unread(path));
+    let missing = context.comparisons().all.iter().filter(|comparison| comparison.file.is_none());
+    for comparison in missing.filter(|comparison| !is_unread(&comparison.path)) {
         let Some(path) = &comparison.path else {
             let message = format!("can't judge `{}`: it lies outside of what is looked at", comparison.name);
             let mut finding = RULE.finding(comparison.place(), message);

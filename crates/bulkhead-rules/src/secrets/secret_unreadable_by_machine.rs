@@ -1,9 +1,10 @@
 //! `secret-unreadable-by-machine`: a machine that is granted secrets and has no key to read them with.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_fleet::{Fact, KeyOwner, Scope, Secret};
+use foldhash::HashSet;
 use serde_json::Value;
 
 use crate::context::Context;

@@ -1,10 +1,9 @@
 //! `secret-without-rule`: an `.age` file that nothing says whom it is for.
 
-use std::collections::HashSet;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
-use bulkhead_fleet::{AgeFile, Fleet, Gap, GapKind, RulesFile, RulesState, secret_stem};
+use bulkhead_fleet::{AgeFile, AgeFileError, Fleet, Gap, GapKind, RulesFile, RulesState, secret_stem};
 use bulkhead_source::TreePath;
+use foldhash::HashSet;
 
 use crate::comparison::Origin;
 use crate::context::Context;
@@ -58,6 +57,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let without: Vec<&AgeFile> = fleet
         .age_files
         .iter()
+        // What can't be read is reported as such: its name may be all that is like a secret.
+        .filter(|file| !matches!(file.header, Err(AgeFileError::Read(_))))
         .filter(|file| !named.contains(&file.path) && concerns(fleet, file) && !is_misnamed(fleet, file))
         .collect();
     if without.is_empty() {
@@ -101,7 +102,7 @@ fn undecided(place: Place, what: String, gap: &Gap) -> Diagnostic {
     finding.severity = Severity::Undecided;
     match (&gap.help, gap.kind) {
         (Some(help), _) => finding.with_help(&**help),
-        (None, GapKind::Unknown) => finding,
+        (None, GapKind::Unknown | GapKind::Unread) => finding,
         (None, _) => finding.with_help("correct what is wrong there; another finding says what"),
     }
 }

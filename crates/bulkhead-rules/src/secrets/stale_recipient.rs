@@ -1,9 +1,8 @@
 //! `stale-recipient`: a file that somebody can read whom its rule does not name.
 
-use std::collections::HashSet;
-
 use bulkhead_age::Recipient;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use foldhash::{HashSet, HashSetExt};
 
 use crate::comparison::{Comparison, Mismatch};
 use crate::context::Context;

@@ -1,9 +1,8 @@
 //! `unidentifiable-recipient`: anonymous recipients whose number does not fit.
 
-use std::collections::HashSet;
-
 use bulkhead_age::matching::{CountVerdict, Counted};
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use foldhash::{HashSet, HashSetExt};
 use serde_json::{Value, json};
 
 use crate::comparison::{Comparison, Mismatch};

@@ -1,8 +1,7 @@
 //! `unknown-machine`: a secret that is granted to a machine which does not exist.
 
-use std::collections::HashSet;
-
 use bulkhead_diagnostics::{Diagnostic, Severity, nearest};
+use foldhash::HashSet;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -35,6 +34,10 @@ the machine has left and its access should be taken away for good.
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
+    // Then there is one cause, which has a finding of its own.
+    if fleet.unread_machines().is_some() {
+        return;
+    }
     let names: HashSet<&str> = fleet.machines.iter().map(|machine| &*machine.name).collect();
     for secret in &fleet.secrets {
         for named in secret.machines.iter().filter(|named| !names.contains(&*named.value)) {

@@ -1,8 +1,7 @@
 //! `unlock-host-name-shared`: a boot environment that is reached under the name of a machine.
 
-use std::collections::HashMap;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use foldhash::{HashMap, HashMapExt};
 
 use crate::context::Context;
 use crate::machines::duplicate_host_name::plain;

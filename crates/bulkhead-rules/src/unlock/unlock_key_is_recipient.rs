@@ -1,10 +1,9 @@
 //! `unlock-key-is-recipient`: a secret that the key of a boot environment opens.
 
-use std::collections::HashMap;
-
 use bulkhead_age::Recipient;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{Key, KeyOwner, RulesState};
+use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 
 use crate::comparison::Origin;

@@ -1,9 +1,8 @@
 //! `unlock-key-reused`: the key of a boot environment that is used for anything else.
 
-use std::collections::{HashMap, HashSet};
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{Fleet, Gap, Key, KeyOwner, Machine};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};

@@ -1,7 +1,8 @@
 //! A tree of what git has: the index, or a revision.
 
-use std::collections::HashSet;
 use std::path::Path;
+
+use foldhash::{HashSet, HashSetExt};
 
 use super::GitError;
 use super::blobs::Blobs;

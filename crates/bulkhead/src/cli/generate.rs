@@ -27,9 +27,36 @@ const TEXT_LIMIT: u64 = 64 << 20;
 /// The rule under which `check` reports that the rules file can't be what `gen-secrets` would write.
 const OUTDATED: &str = "secrets-nix-outdated";
 
+/// What is done with a generated text.
+#[derive(Clone, Copy)]
+enum Intent {
+    Write,
+    Check,
+    Print,
+}
+
+impl Intent {
+    fn new(check: bool, stdout: bool) -> Intent {
+        match (check, stdout) {
+            (true, _) => Intent::Check,
+            (_, true) => Intent::Print,
+            _ => Intent::Write,
+        }
+    }
+
+    fn participle(self) -> &'static str {
+        match self {
+            Intent::Write => "written",
+            Intent::Check => "compared",
+            Intent::Print => "shown",
+        }
+    }
+}
+
 pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Result<u8> {
     let (project, fleet) = load(program, global)?;
     let path = fleet.config.rules.clone();
+    let intent = Intent::new(args.check, args.stdout);
     if args.adopt {
         return adopt_rules(&project, global, &fleet);
     }
@@ -41,7 +68,7 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
             let message = format!("there are no rules that agenix could use: {error}");
             let finding = Diagnostic::new(OUTDATED, Severity::Error, Place::file(path.to_arc()), message)
                 .with_help("put a file there that can be read, or take away what is there");
-            return refuse(&project, global, vec![finding], &path);
+            return refuse(&project, global, vec![finding], &path, intent);
         }
     };
     let generated = match secrets_nix(&fleet) {
@@ -56,7 +83,7 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
             }
             // The errors of the fleet itself have been shown when it was loaded.
             findings.retain(|finding| !fleet.findings.contains(finding));
-            return refuse(&project, global, findings, &path);
+            return refuse(&project, global, findings, &path, intent);
         }
     };
     show(&project, global, generated.warnings.iter().chain(&generated.undecided))?;
@@ -76,7 +103,7 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
                  to see what it would write:           {0} gen-secrets --stdout",
                 program.name
             ));
-        return refuse(&project, global, vec![finding], &path);
+        return refuse(&project, global, vec![finding], &path, intent);
     }
     if args.check {
         return compare(&path, current.as_deref(), &generated.text, &format!("{} gen-secrets", program.name));
@@ -94,8 +121,9 @@ pub fn secrets(program: Program, global: &Global, args: &GenSecretsArgs) -> Resu
 pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8> {
     let (project, fleet) = load(program, global)?;
     let path = fleet.config.claude_md.clone();
+    let intent = Intent::new(args.check, args.stdout);
     if code(&fleet) != OK {
-        eprintln!("{path} is not written: put the above right first");
+        eprintln!("{path} is not {}: put the above right first", intent.participle());
         return Ok(FINDINGS);
     }
     // The tables of the document have no room for reasons.
@@ -109,7 +137,7 @@ pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8>
     let input = DocsInput { fleet: &fleet, library: &library, layout: &layout, commands: &commands };
     let text = match docs::update(current.as_deref(), &input) {
         Ok(text) => text,
-        Err(error) => return refuse(&project, global, vec![error.diagnostic(path.as_str())], &path),
+        Err(error) => return refuse(&project, global, vec![error.diagnostic(path.as_str())], &path, intent),
     };
     if args.stdout {
         output::print(&text)?;
@@ -153,9 +181,15 @@ fn compare(path: &TreePath, current: Option<&str>, wanted: &str, command: &str) 
     }
 }
 
-fn refuse(project: &Project, global: &Global, findings: Vec<Diagnostic>, path: &TreePath) -> Result<u8> {
+fn refuse(
+    project: &Project,
+    global: &Global,
+    findings: Vec<Diagnostic>,
+    path: &TreePath,
+    intent: Intent,
+) -> Result<u8> {
     show(project, global, &findings)?;
-    eprintln!("{path} is not written: put the above right first");
+    eprintln!("{path} is not {}: put the above right first", intent.participle());
     Ok(FINDINGS)
 }
 
@@ -242,10 +276,17 @@ fn adopt_rules(project: &Project, global: &Global, fleet: &Fleet) -> Result<u8> 
     let tree = work_tree(project, global)?;
     let adoption = match adopt(fleet, rules) {
         Ok(adoption) => adoption,
-        Err(findings) => return refuse(project, global, findings, &properties),
+        Err(findings) => return refuse(project, global, findings, &properties, Intent::Write),
     };
     show(project, global, &adoption.warnings)?;
-    let generated = prove(project, rules, &properties, &adoption.properties_nix)?;
+    let generated = match prove(project, rules, &properties, &adoption.properties_nix)? {
+        Ok(generated) => generated,
+        Err(mut findings) => {
+            // The errors of the fleet itself have been shown when it was loaded.
+            findings.retain(|finding| !fleet.findings.contains(finding));
+            return refuse(project, global, findings, &properties, Intent::Write);
+        }
+    };
 
     // The new files first: if anything fails on the way, the rules that agenix uses are still the old ones.
     write(project, global, &properties, &adoption.properties_nix)?;
@@ -283,13 +324,20 @@ fn kept_path(project: &Project, rules: &TreePath) -> Result<TreePath> {
 }
 
 /// Load the fleet as it would be after the change and compare, file by file, who may read it: before, by the handwritten
-/// rules, and after, by the generated ones.
-fn prove(project: &Project, rules: &RulesFile, properties: &TreePath, text: &str) -> Result<SecretsNix> {
+/// rules, and after, by the generated ones. The findings say why no rules would be generated then.
+fn prove(
+    project: &Project,
+    rules: &RulesFile,
+    properties: &TreePath,
+    text: &str,
+) -> Result<Result<SecretsNix, Vec<Diagnostic>>> {
     let changes = [(properties.clone(), Some(Arc::from(text.as_bytes()))), (rules.path.clone(), None)];
     let after = project.with_tree(Arc::new(Overlay::new(project.shared_tree(), changes)))?;
     let fleet = after.fleet(&LoadOptions::default())?;
-    let generated = generated_secrets::secrets_nix(&fleet)
-        .map_err(|findings| anyhow::anyhow!("the adopted fleet can't be generated: {}", words(&findings)))?;
+    let generated = match generated_secrets::secrets_nix(&fleet) {
+        Ok(generated) => generated,
+        Err(findings) => return Ok(Err(findings)),
+    };
     let changes = [
         (properties.clone(), Some(Arc::from(text.as_bytes()))),
         (rules.path.clone(), None),
@@ -306,7 +354,7 @@ fn prove(project: &Project, rules: &RulesFile, properties: &TreePath, text: &str
             );
         }
     }
-    Ok(generated)
+    Ok(Ok(generated))
 }
 
 fn recipients(rules: &RulesFile) -> BTreeMap<TreePath, BTreeSet<String>> {
@@ -315,8 +363,4 @@ fn recipients(rules: &RulesFile) -> BTreeMap<TreePath, BTreeSet<String>> {
         Some((entry.file.as_ref()?.path.clone(), keys))
     });
     entries.collect()
-}
-
-fn words(findings: &[Diagnostic]) -> String {
-    findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")
 }

@@ -1,6 +1,7 @@
 //! `install-hooks`.
 
 use anyhow::Result;
+use bulkhead_source::{FileTree, GitTree, TreePath};
 
 use super::args::{Global, HooksArgs};
 use super::{OK, Program, output};
@@ -17,6 +18,10 @@ pub fn install(program: Program, global: &Global, args: &HooksArgs) -> Result<u8
         Installed::Replaced(path) => format!("replaced {}", path.display()),
         Installed::Unchanged(path) => format!("{} is there already", path.display()),
     };
+    let is_empty = |staged: GitTree| staged.list(&TreePath::root()).is_ok_and(|entries| entries.is_empty());
+    if GitTree::index(&root).is_ok_and(is_empty) {
+        eprintln!("nothing is committed or staged here yet: the hook refuses commits until there is a fleet in them");
+    }
     output::print(&format!("{said}\nit runs `{command} check --staged` before each commit\n"))?;
     Ok(OK)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::{Result, bail};
-use bulkhead_diagnostics::{Report, Severity, Summary, nearest};
+use bulkhead_diagnostics::{Diagnostic, Report, Severity, Summary, nearest};
 use bulkhead_fleet::{Fleet, KeyState, LoadOptions, MachinesAnswer, PlaceView, ReadersAnswer};
 
 use super::args::{Global, JsonArgs, MachinesArgs, SecretsArgs, WhoCanReadArgs};
@@ -19,12 +19,18 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
     let tell = |progress| meter.tell(progress);
     let fleet = project.fleet(&LoadOptions { progress: Some(&tell), ..LoadOptions::default() })?;
     drop(meter);
-    let errors: Vec<_> = fleet.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect();
+    let errors: Vec<_> = errors(&fleet).cloned().collect();
     if fleet.machines.is_empty() {
         eprintln!("no machines: there is no {}/**/properties.nix in {}", fleet.config.machines, fleet.origin);
     }
     if !errors.is_empty() {
-        let summary = Summary { machines: fleet.counts.machines, files: fleet.counts.files, ..Summary::default() };
+        let summary = Summary {
+            machines: fleet.counts.machines,
+            roles: Some(fleet.counts.roles),
+            secrets: fleet.counts.secrets,
+            files: fleet.counts.files,
+            ..Summary::default()
+        };
         output::show_problems(&project, global, &Report::new(errors, summary))?;
     }
     Ok((project, fleet))
@@ -32,7 +38,13 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
 
 /// An answer that lacks something because of errors is still printed, but does not look like a clean run.
 pub fn code(fleet: &Fleet) -> u8 {
-    if fleet.findings.iter().any(|finding| finding.severity == Severity::Error) { FINDINGS } else { OK }
+    if errors(fleet).next().is_some() { FINDINGS } else { OK }
+}
+
+/// The errors of the fleet's files, without those that the fleet has settled.
+fn errors(fleet: &Fleet) -> impl Iterator<Item = &Diagnostic> {
+    let errors = fleet.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.filter(|finding| !fleet.accepted.contains(finding))
 }
 
 /// The same for an answer of which something is not known.
