@@ -1,11 +1,11 @@
 //! Builtins that ask what a value is.
 
-use bulkhead_syntax::{Expr, Parameter};
+use bulkhead_syntax::{Formal, Parameter};
 
 use super::{Builtin, builtin};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::value::{Attr, Attrs, Pos, Value};
+use crate::value::{Attr, Closure, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     builtin("isAttrs", 1, |ev, args, pos| is(ev, args, pos, |v| matches!(v, Value::Attrs(..)))),
@@ -20,42 +20,36 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("isPath", 1, |ev, args, pos| is(ev, args, pos, |v| matches!(v, Value::Path(..)))),
     builtin("isString", 1, |ev, args, pos| is(ev, args, pos, |v| matches!(v, Value::String(..)))),
     builtin("typeOf", 1, |ev, args, pos| {
-        let value = known(ev, &args[0], pos)?;
-        Ok(Value::string(value.type_name().as_bytes(), pos))
+        let value = known(ev, args[0], pos)?;
+        Ok(ev.string(value.type_name().as_bytes(), pos))
     }),
     builtin("functionArgs", 1, function_args),
 ];
 
-fn known(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<Value> {
+fn known<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
     match ev.force(value)? {
-        Value::Unknown(unknown, _) => Err(Error::unknown(&unknown, pos)),
+        Value::Unknown(unknown, _) => Err(Error::unknown(unknown, pos)),
         value => Ok(value),
     }
 }
 
-fn is(ev: &Evaluator<'_>, args: &[Value], pos: Pos, test: fn(&Value) -> bool) -> Result<Value> {
-    Ok(Value::Bool(test(&known(ev, &args[0], pos)?), pos))
+fn is<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos, test: fn(&Value<'a>) -> bool) -> Result<'a, Value<'a>> {
+    Ok(Value::Bool(test(&known(ev, args[0], pos)?), pos))
 }
 
-fn function_args(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
-    let closure = match known(ev, &args[0], pos)? {
+fn function_args<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let Closure { code, lambda, .. } = match known(ev, args[0], pos)? {
         Value::Closure(closure, _) => closure,
-        Value::Builtin(..) | Value::Partial(..) => return Ok(Value::attrs(Attrs::new(Vec::new()), pos)),
-        other => return Err(ev.wrong_type("a function", &other, pos)),
+        Value::Builtin(..) | Value::Partial(..) => return Ok(ev.attrs(Vec::new(), pos)),
+        other => return Err(ev.wrong_type("a function", other, pos)),
     };
-    let code = &closure.code;
-    let entries = match code.ast.expr(closure.lambda) {
-        Expr::Lambda(lambda) => match &lambda.parameter {
-            Parameter::Pattern { formals, .. } => formals
-                .iter()
-                .map(|formal| {
-                    let key = code.name_pos(formal.key);
-                    Attr { name: formal.name, key, value: Value::Bool(formal.default.is_some(), key) }
-                })
-                .collect(),
-            Parameter::Name(..) => Vec::new(),
-        },
-        _ => Vec::new(),
+    let formals: &[Formal] = match &lambda.parameter {
+        Parameter::Pattern { formals, .. } => formals,
+        Parameter::Name(..) => &[],
     };
-    Ok(Value::attrs(Attrs::new(entries), pos))
+    let entries = formals.iter().map(|formal| {
+        let key = code.name_pos(formal.key);
+        Attr { name: formal.name, key, value: Value::Bool(formal.default.is_some(), key) }
+    });
+    Ok(ev.attrs(entries.collect(), pos))
 }

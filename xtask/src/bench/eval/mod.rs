@@ -96,7 +96,10 @@ pub fn run(args: &EvalArgs) -> Result<u8> {
     }
     println!("{}", if args.markdown { table.markdown() } else { table.aligned() });
     let nix = nix.map_or("without Nix".to_owned(), |version| format!("against {version}"));
-    println!("\n{} runs in turn of each, {nix}. Times are medians, from the start of the process to its end;", args.runs);
+    println!(
+        "\n{} runs in turn of each, {nix}. Times are medians, from the start of the process to its end;",
+        args.runs
+    );
     println!("time: ours as a part of Nix's; memory: the most at once.");
     Ok(OK)
 }
