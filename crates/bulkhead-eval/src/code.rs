@@ -13,8 +13,9 @@ use crate::value::{Attrs, Pos, Str};
 /// A file that has been parsed, for one evaluator.
 pub struct Code<'a> {
     pub ast: &'a Ast,
+    exprs: &'a [Expr],
     /// Its number among the evaluator's files.
-    pub index: u16,
+    pub index: u32,
     /// The [`Pos`] of its first expression; the others follow, then the names.
     base: u32,
     /// How messages name the file.
@@ -43,7 +44,7 @@ impl<'a> Code<'a> {
     /// An expression of the file.
     #[inline]
     pub fn expr(&self, id: ExprId) -> &'a Expr {
-        self.ast.expr(id)
+        &self.exprs[id.0 as usize]
     }
 
     /// The string of a literal without interpolation, made once.
@@ -76,10 +77,10 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Number a file; `None` when there are too many (65,535 files or 4 billion places).
+    /// Number a file; `None` when there are too many (4 billion places).
     pub fn add(&self, arena: &'a Arena, source: Source<'a>) -> Option<&'a Code<'a>> {
         let mut files = self.files.borrow_mut();
-        let index = u16::try_from(files.len()).ok()?;
+        let index = u32::try_from(files.len()).ok()?;
         let base = self.next.get().max(1);
         let places = u32::try_from(source.ast.exprs.len() + source.ast.name_spans.len()).ok()?;
         self.next.set(base.checked_add(places)?);
@@ -90,13 +91,13 @@ impl<'a> Files<'a> {
             _ => None,
         });
         let texts = arena.slice((0..ast.texts).map(|_| Str::flat(texts.next().unwrap_or_default(), None)));
-        let code = arena.alloc(Code { ast, index, base, file, folder, path, scope, texts });
+        let code = arena.alloc(Code { ast, exprs: &ast.exprs, index, base, file, folder, path, scope, texts });
         files.push(code);
         Some(code)
     }
 
     #[inline]
-    pub fn get(&self, index: u16) -> &'a Code<'a> {
+    pub fn get(&self, index: u32) -> &'a Code<'a> {
         self.files.borrow()[index as usize]
     }
 

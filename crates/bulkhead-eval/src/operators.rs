@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::pure::number;
-use crate::value::{Attr, Attrs, Env, List, Pos, Str, Unknown, Value};
+use crate::value::{Attr, Attrs, Env, List, Pos, Str, Truth, Unknown, Value};
 
 /// What may become a string.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,13 +41,13 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         use BinaryOperator as Op;
         match operator {
-            Op::And => Ok(Value::Bool(self.bool_of(code, env, left)? && self.bool_of(code, env, right)?, pos)),
-            Op::Or => Ok(Value::Bool(self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
-            Op::Implies => Ok(Value::Bool(!self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
+            Op::And => Ok(Value::bool(self.bool_of(code, env, left)? && self.bool_of(code, env, right)?, pos)),
+            Op::Or => Ok(Value::bool(self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
+            Op::Implies => Ok(Value::bool(!self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
             Op::Equal | Op::NotEqual => {
                 let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
                 let equal = self.expect_equality(left, right, pos)?;
-                Ok(Value::Bool(equal == (operator == Op::Equal), pos))
+                Ok(Value::bool(equal == (operator == Op::Equal), pos))
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
@@ -58,7 +58,7 @@ impl<'a> Evaluator<'a> {
                     Op::LessOrEqual => !self.less(right, left, pos)?,
                     _ => !self.less(left, right, pos)?,
                 };
-                Ok(Value::Bool(value, pos))
+                Ok(Value::bool(value, pos))
             }
             Op::Concat => {
                 let left_value = self.eval(code, env, left)?;
@@ -99,7 +99,7 @@ impl<'a> Evaluator<'a> {
 
     fn bool_of(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
         match self.eval(code, env, id)? {
-            Value::Bool(value, _) => Ok(value),
+            Value::Bool(Truth(value), _) => Ok(value),
             other => Err(self.wrong_type("a Boolean", other, code.pos(id))),
         }
     }
@@ -260,7 +260,7 @@ impl<'a> Evaluator<'a> {
                 simple(a.len() == b.len() && a.bytes() == b.bytes())
             }
             (Value::Path(a, _), Value::Path(b, _)) => simple(a.path == b.path),
-            (Value::Bool(a, _), Value::Bool(b, _)) => simple(a == b),
+            (Value::Bool(Truth(a), _), Value::Bool(Truth(b), _)) => simple(a == b),
             (Value::Null(_), Value::Null(_)) => Equality::Equal,
             (Value::List(a, _), Value::List(b, _)) => {
                 if a.len() != b.len() {
@@ -384,8 +384,8 @@ impl<'a> Evaluator<'a> {
                     .with_help("only sets with `outPath` or `__toString` become strings"))
             }
             Value::Unknown(unknown, _) => Err(Error::unknown(unknown, pos)),
-            Value::Bool(true, _) if everything => text("1"),
-            Value::Bool(false, _) | Value::Null(_) if everything => text(""),
+            Value::Bool(Truth(true), _) if everything => text("1"),
+            Value::Bool(Truth(false), _) | Value::Null(_) if everything => text(""),
             Value::Int(number, _) if everything => text(&number.to_string()),
             Value::Float(number, _) if everything => text(&number::float_to_string(number)),
             Value::List(list, _) if everything => self.coerce_list(list, mode, pos),
@@ -422,7 +422,7 @@ impl<'a> Evaluator<'a> {
 
     pub fn expect_bool(&self, value: Value<'a>, pos: Pos) -> Result<'a, bool> {
         match value {
-            Value::Bool(value, _) => Ok(value),
+            Value::Bool(Truth(value), _) => Ok(value),
             other => Err(self.wrong_type("a Boolean", other, pos)),
         }
     }

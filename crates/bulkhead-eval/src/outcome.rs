@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::data::{AttrsData, Data, DataKind, Failure, FailureKind, Field, Unknown};
 use crate::error::{Cause, Error};
 use crate::eval::Evaluator;
-use crate::value::{self, Pos, Value};
+use crate::value::{self, Pos, Truth, Value};
 use crate::world::ParseFailure;
 
 /// Bytes that one node of [`Data`] takes with its name, roughly; counted against the limit of memory.
@@ -59,7 +59,7 @@ impl<'a> Evaluator<'a> {
         let place = self.files.place(value.pos());
         let kind = match value {
             Value::Null(_) => DataKind::Null,
-            Value::Bool(value, _) => DataKind::Bool(value),
+            Value::Bool(Truth(value), _) => DataKind::Bool(value),
             Value::Int(value, _) => DataKind::Int(value),
             Value::Float(value, _) => DataKind::Float(value),
             Value::String(text, _) => DataKind::String(Arc::from(text.lossy())),

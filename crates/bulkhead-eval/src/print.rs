@@ -6,7 +6,7 @@ use bulkhead_syntax::Symbol;
 
 use crate::builtins::uninstantiated;
 use crate::pure::number;
-use crate::value::{Attrs, List, Pos, Value};
+use crate::value::{Attrs, List, Pos, Truth, Value};
 
 /// Show a value as far as it has been evaluated. What has not been is `<CODE>`; what was shown before is `«repeated»`.
 pub fn print(value: Value<'_>) -> String {
@@ -29,7 +29,7 @@ impl Printer {
         }
         match value {
             Value::Null(_) => out.push_str("null"),
-            Value::Bool(value, _) => out.push_str(if value { "true" } else { "false" }),
+            Value::Bool(Truth(value), _) => out.push_str(if value { "true" } else { "false" }),
             Value::Int(value, _) => out.push_str(&value.to_string()),
             Value::Float(value, _) => out.push_str(&number::float_to_display(value)),
             Value::String(text, _) => quote(&text.lossy(), out),

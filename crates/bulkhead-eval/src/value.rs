@@ -26,7 +26,7 @@ impl Pos {
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
     Null(Pos),
-    Bool(bool, Pos),
+    Bool(Truth, Pos),
     Int(i64, Pos),
     Float(f64, Pos),
     String(&'a Str<'a>, Pos),
@@ -42,7 +42,18 @@ pub enum Value<'a> {
     Thunk(&'a Thunk<'a>),
 }
 
+/// A Boolean of four bytes: with smaller parts the compiler would copy values byte by byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(align(4))]
+pub struct Truth(pub bool);
+
 impl<'a> Value<'a> {
+    /// `true` or `false`.
+    #[inline]
+    pub fn bool(value: bool, pos: Pos) -> Value<'a> {
+        Value::Bool(Truth(value), pos)
+    }
+
     /// Where it was made; of a thunk, nothing is said.
     pub fn pos(&self) -> Pos {
         match self {
@@ -342,7 +353,18 @@ impl<'a> Attrs<'a> {
 pub struct Closure<'a> {
     pub code: &'a Code<'a>,
     pub lambda: &'a Lambda,
-    pub env: Env<'a>,
+    env: Env<'a>,
+}
+
+impl<'a> Closure<'a> {
+    pub fn new(code: &'a Code<'a>, lambda: &'a Lambda, env: Env<'a>) -> Closure<'a> {
+        Closure { code, lambda, env: captured(env) }
+    }
+
+    /// The frames that the function sees.
+    pub fn env(&self) -> Env<'a> {
+        self.env
+    }
 }
 
 /// A builtin with fewer arguments than it takes.
@@ -366,51 +388,108 @@ pub struct Unknown<'a> {
 pub type Env<'a> = Option<&'a Frame<'a>>;
 
 /// One frame; see [`bulkhead_syntax::ast`] for which expressions open one.
+///
+/// Most frames of calls are seen by nobody after the call; those are used again, so that a loop of a million calls takes
+/// no more memory than one. Everything that keeps a frame is made by a function of this module which marks it
+/// ([`captured`]): functions, thunks, and frames inside of it.
 pub struct Frame<'a> {
-    pub parent: Env<'a>,
+    parent: Cell<Env<'a>>,
     slots: Slots<'a>,
 }
 
 enum Slots<'a> {
-    One(Value<'a>),
-    /// The set of a `with`, and how many frames further out that of the next `with` is.
-    With(Value<'a>, Option<u32>),
+    /// Whether something keeps the frame, and the value.
+    One(Cell<bool>, Cell<Value<'a>>),
+    /// How many frames further out that of the next `with` is (0 if there is none), and the set of this one.
+    With(u32, Value<'a>),
     /// Made before the values that see it.
     Many(&'a [Cell<Value<'a>>]),
+}
+
+/// Note that something keeps these frames.
+#[inline]
+fn captured(env: Env<'_>) -> Env<'_> {
+    if let Some(Frame { slots: Slots::One(captured, _), .. }) = env {
+        captured.set(true);
+    }
+    env
 }
 
 impl<'a> Frame<'a> {
     /// The frame of a `with`; `outer` as in [`bulkhead_syntax::Expr::With`].
     pub fn with(set: Value<'a>, outer: Option<u32>, parent: Env<'a>) -> Frame<'a> {
-        Frame { parent, slots: Slots::With(set, outer) }
+        Frame { parent: Cell::new(captured(parent)), slots: Slots::With(outer.unwrap_or(0), set) }
     }
 
     /// The frame of the next `with` outside this one.
     pub fn outer_with(&self) -> Option<&'a Frame<'a>> {
-        let Slots::With(_, Some(outer)) = self.slots else { return None };
-        let mut frame = self.parent?;
+        let Slots::With(outer @ 1.., _) = self.slots else { return None };
+        let mut frame = self.parent()?;
         for _ in 1..outer {
-            frame = frame.parent?;
+            frame = frame.parent()?;
         }
         Some(frame)
     }
 
-    /// A frame of one value (a plain parameter).
-    pub fn one(value: Value<'a>, parent: Env<'a>) -> Frame<'a> {
-        Frame { parent, slots: Slots::One(value) }
-    }
-
     /// A frame of slots that are filled later, since what is in them sees the frame.
     pub fn many(slots: &'a [Cell<Value<'a>>], parent: Env<'a>) -> Frame<'a> {
-        Frame { parent, slots: Slots::Many(slots) }
+        Frame { parent: Cell::new(captured(parent)), slots: Slots::Many(slots) }
+    }
+
+    /// The next frame outside.
+    #[inline]
+    pub fn parent(&self) -> Env<'a> {
+        self.parent.get()
     }
 
     /// The value in a slot.
     #[inline]
     pub fn slot(&self, slot: u32) -> Option<Value<'a>> {
         match &self.slots {
-            Slots::One(value) | Slots::With(value, _) => Some(*value),
+            Slots::One(_, value) => Some(value.get()),
+            Slots::With(_, value) => Some(*value),
             Slots::Many(slots) => slots.get(slot as usize).map(Cell::get),
+        }
+    }
+}
+
+/// Frames of one value that nobody sees any more, each naming the next as its parent.
+#[derive(Default)]
+pub struct FreeFrames<'a> {
+    first: Cell<Env<'a>>,
+}
+
+impl<'a> FreeFrames<'a> {
+    /// A frame of one value (a plain parameter). It does not by itself keep its parent: whoever makes it gives both back
+    /// together.
+    #[inline]
+    pub fn take(&self, arena: &'a Arena, value: Value<'a>, parent: Env<'a>) -> &'a Frame<'a> {
+        if let Some(frame) = self.first.get()
+            && let Slots::One(captured, slot) = &frame.slots
+        {
+            self.first.set(frame.parent.get());
+            frame.parent.set(parent);
+            captured.set(false);
+            slot.set(value);
+            return frame;
+        }
+        arena.alloc(Frame { parent: Cell::new(parent), slots: Slots::One(Cell::new(false), Cell::new(value)) })
+    }
+
+    /// Give back a frame and those outside of it up to `end`, as far as nothing keeps them.
+    #[inline]
+    pub fn give_back(&self, mut frame: &'a Frame<'a>, end: Env<'a>) {
+        while let Slots::One(captured, _) = &frame.slots
+            && !captured.get()
+        {
+            let parent = frame.parent.get();
+            frame.parent.set(self.first.get());
+            self.first.set(Some(frame));
+            match (parent, end) {
+                (Some(next), Some(end)) if !ptr::eq(next, end) => frame = next,
+                (Some(next), None) => frame = next,
+                _ => break,
+            }
         }
     }
 }
@@ -425,8 +504,8 @@ pub struct Thunk<'a> {
 pub enum State<'a> {
     /// Evaluated; never a [`Value::Thunk`].
     Done(Value<'a>),
-    /// An expression and the frames it sees.
-    Delayed { file: u16, expr: ExprId, env: Env<'a> },
+    /// An expression and the frames it sees; made by [`State::delayed`].
+    Delayed { file: u32, expr: ExprId, env: Env<'a> },
     /// A function, and an argument.
     Apply(&'a [Value<'a>; 2], Pos),
     /// A function, and two arguments.
@@ -437,6 +516,14 @@ pub enum State<'a> {
     Forward(&'a Value<'a>),
     /// Being evaluated: needing it now is infinite recursion.
     Running,
+}
+
+impl<'a> State<'a> {
+    /// An expression and the frames it sees.
+    #[inline]
+    pub fn delayed(file: u32, expr: ExprId, env: Env<'a>) -> State<'a> {
+        State::Delayed { file, expr, env: captured(env) }
+    }
 }
 
 /// A selection that has not been made yet.

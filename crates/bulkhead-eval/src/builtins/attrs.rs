@@ -3,24 +3,24 @@
 use bulkhead_syntax::Symbol;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::value::{Attr, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("attrNames", 1, |ev, args, pos| {
+    forcing(0b1, "attrNames", 1, |ev, args, pos| {
         let attrs = ev.closed_attrs_of(args[0], pos)?;
         ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
         // The place of a name is where it is written, so that what is made of names can still be traced.
         Ok(ev.list(attrs.by_name().into_iter().map(|attr| name_of(ev, attr)), pos))
     }),
-    builtin("attrValues", 1, |ev, args, pos| {
+    forcing(0b1, "attrValues", 1, |ev, args, pos| {
         let attrs = ev.closed_attrs_of(args[0], pos)?;
         ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
         Ok(ev.list(attrs.by_name().into_iter().map(|attr| attr.value), pos))
     }),
-    builtin("catAttrs", 2, |ev, args, pos| {
+    forcing(0b1, "catAttrs", 2, |ev, args, pos| {
         let name = ev.expect_symbol(args[0], pos)?;
         let mut found = Vec::new();
         for set in ev.list_of(args[1], pos)?.iter() {
@@ -33,20 +33,20 @@ pub const BUILTINS: &[Builtin] = &[
         }
         Ok(ev.list_of_vec(&found, pos))
     }),
-    builtin("getAttr", 2, |ev, args, pos| {
+    forcing(0b1, "getAttr", 2, |ev, args, pos| {
         let name = ev.expect_symbol(args[0], pos)?;
         let set = ev.force(args[1])?;
         ev.select_name(set, name, pos)
     }),
-    builtin("hasAttr", 2, |ev, args, pos| {
+    forcing(0b1, "hasAttr", 2, |ev, args, pos| {
         let name = ev.expect_symbol(args[0], pos)?;
         let set = ev.attrs_of(args[1], pos)?;
         match (set.get(name), set.open) {
             (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
-            (found, _) => Ok(Value::Bool(found.is_some(), pos)),
+            (found, _) => Ok(Value::bool(found.is_some(), pos)),
         }
     }),
-    builtin("intersectAttrs", 2, |ev, args, pos| {
+    forcing(0b1, "intersectAttrs", 2, |ev, args, pos| {
         let (left, right) = (ev.attrs_of(args[0], pos)?, ev.attrs_of(args[1], pos)?);
         ev.tick(pos, (left.entries().len().min(right.entries().len()) / 4) as u64)?;
         let common: Vec<Attr<'_>> = if left.entries().len() < right.entries().len() {
@@ -56,7 +56,7 @@ pub const BUILTINS: &[Builtin] = &[
         };
         Ok(ev.sorted_attrs(ev.arena.copied(&common), left.open.or(right.open), pos))
     }),
-    builtin("listToAttrs", 1, |ev, args, pos| {
+    forcing(0b1, "listToAttrs", 1, |ev, args, pos| {
         let list = ev.list_of(args[0], pos)?;
         let mut entries = Vec::with_capacity(list.len());
         let mut seen = FxHashSet::default();
@@ -77,7 +77,7 @@ pub const BUILTINS: &[Builtin] = &[
         }
         Ok(ev.attrs(entries, pos))
     }),
-    builtin("mapAttrs", 2, |ev, args, pos| {
+    forcing(0b10, "mapAttrs", 2, |ev, args, pos| {
         let attrs = ev.attrs_of(args[1], pos)?;
         ev.reserve(pos, attrs.entries().len() * 112)?;
         ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
@@ -87,7 +87,7 @@ pub const BUILTINS: &[Builtin] = &[
             .map(|attr| Attr { value: ev.lazy_apply2(args[0], name_of(ev, attr), attr.value, pos), ..*attr });
         Ok(ev.sorted_attrs(ev.arena.slice(entries), attrs.open, pos))
     }),
-    builtin("removeAttrs", 2, |ev, args, pos| {
+    forcing(0b1, "removeAttrs", 2, |ev, args, pos| {
         let attrs = ev.attrs_of(args[0], pos)?;
         let mut names = FxHashSet::default();
         for name in ev.list_of(args[1], pos)?.iter() {
@@ -108,7 +108,7 @@ pub const BUILTINS: &[Builtin] = &[
             (None, None) => Ok(Value::Null(pos)),
         }
     }),
-    builtin("zipAttrsWith", 2, zip_attrs_with),
+    forcing(0b10, "zipAttrsWith", 2, zip_attrs_with),
 ];
 
 /// The name of an attribute, where it is written.

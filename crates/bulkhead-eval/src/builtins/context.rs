@@ -11,7 +11,7 @@ use crate::operators::CoerceMode;
 use crate::value::{Attrs, ContextElement, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("hasContext", 1, |ev, args, pos| Ok(Value::Bool(ev.expect_string(args[0], pos)?.context.is_some(), pos))),
+    builtin("hasContext", 1, |ev, args, pos| Ok(Value::bool(ev.expect_string(args[0], pos)?.context.is_some(), pos))),
     builtin("unsafeDiscardStringContext", 1, |ev, args, pos| {
         let string = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos)?;
         Ok(ev.borrowed_string(string.bytes(), pos))
@@ -70,10 +70,10 @@ fn get_context<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'
     let entries = uses.into_iter().map(|(path, uses)| {
         let mut members = Vec::new();
         if uses.path {
-            members.push(ev.attr("path", Value::Bool(true, pos), pos));
+            members.push(ev.attr("path", Value::bool(true, pos), pos));
         }
         if uses.all_outputs {
-            members.push(ev.attr("allOutputs", Value::Bool(true, pos), pos));
+            members.push(ev.attr("allOutputs", Value::bool(true, pos), pos));
         }
         if !uses.outputs.is_empty() {
             let outputs = uses.outputs.iter().map(|output| ev.borrowed_string(output.as_bytes(), pos));

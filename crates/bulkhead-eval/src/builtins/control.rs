@@ -1,6 +1,6 @@
 //! Builtins that steer the evaluation: forcing, failing, catching, tracing.
 
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
 use crate::eval::Evaluator;
@@ -9,7 +9,7 @@ use crate::print::print;
 use crate::value::{Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("seq", 2, |ev, args, _| {
+    forcing(0b11, "seq", 2, |ev, args, _| {
         ev.force(args[0])?;
         ev.force(args[1])
     }),
@@ -33,7 +33,7 @@ pub const BUILTINS: &[Builtin] = &[
             error.through(pos, || context.map_or_else(|_| String::new(), |text| text.lossy().into_owned()))
         })
     }),
-    builtin("trace", 2, |ev, args, _| {
+    forcing(0b1, "trace", 2, |ev, args, _| {
         let message = match ev.force(args[0])? {
             Value::String(text, _) => text.lossy().into_owned(),
             other => print(other),
@@ -54,9 +54,9 @@ fn try_eval<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, 
     let (success, value) = match ev.force(args[0]) {
         // Whether something unknown would have thrown is unknown too.
         Ok(Value::Unknown(unknown, at)) => (Value::Unknown(unknown, pos), Value::Unknown(unknown, at)),
-        Ok(value) => (Value::Bool(true, pos), value),
+        Ok(value) => (Value::bool(true, pos), value),
         Err(error) if matches!(error.cause, Cause::Failure(FailureKind::Thrown)) => {
-            (Value::Bool(false, pos), Value::Bool(false, pos))
+            (Value::bool(false, pos), Value::bool(false, pos))
         }
         Err(error) => return Err(error),
     };

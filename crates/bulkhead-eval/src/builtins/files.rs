@@ -7,7 +7,7 @@ use bulkhead_source::{FileKind, ReadError, TreePath};
 use bulkhead_syntax::Symbol;
 
 use super::strings::algorithm_of;
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::code::Source;
 use crate::data::FailureKind;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use crate::value::{Attr, Attrs, ContextElement, Pos, State, Str, Value};
 use crate::world::{Located, ParseFailure};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("import", 1, |ev, args, pos| {
+    forcing(0b1, "import", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
         ev.import_path(&path, None, pos)
     }),
@@ -75,7 +75,7 @@ pub const BUILTINS: &[Builtin] = &[
             Some(_) => !must_be_folder,
             None => false,
         };
-        Ok(Value::Bool(exists, pos))
+        Ok(Value::bool(exists, pos))
     }),
     builtin("path", 1, |ev, args, pos| {
         let attrs = ev.attrs_of(args[0], pos)?;

@@ -6,7 +6,7 @@ use crate::eval::Evaluator;
 use crate::operators::CoerceMode;
 use crate::pure::data::Data;
 use crate::pure::{json, number, toml};
-use crate::value::{Attr, Attrs, Context, Pos, Str, Value};
+use crate::value::{Attr, Attrs, Context, Pos, Str, Truth, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     builtin("toJSON", 1, |ev, args, pos| {
@@ -33,7 +33,7 @@ pub const BUILTINS: &[Builtin] = &[
 fn value_of<'a>(ev: &Evaluator<'a>, data: Data, pos: Pos) -> Value<'a> {
     match data {
         Data::Null => Value::Null(pos),
-        Data::Bool(value) => Value::Bool(value, pos),
+        Data::Bool(value) => Value::bool(value, pos),
         Data::Int(value) => Value::Int(value, pos),
         Data::Float(value) => Value::Float(value, pos),
         Data::String(bytes) => ev.string(bytes.into_bytes(), pos),
@@ -67,7 +67,7 @@ impl<'a> Writer<'a> {
             let value = ev.force(value)?;
             match value {
                 Value::Null(_) => self.out.extend_from_slice(b"null"),
-                Value::Bool(value, _) => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
+                Value::Bool(Truth(value), _) => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
                 Value::Int(value, _) => self.out.extend_from_slice(value.to_string().as_bytes()),
                 Value::Float(value, _) => self.out.extend_from_slice(number::float_to_json(value).as_bytes()),
                 Value::String(text, _) => self.string(ev, text, pos)?,

@@ -1,10 +1,10 @@
 //! The names that are in scope everywhere.
 
 use std::cell::OnceCell;
+use std::num::NonZeroU16;
 use std::sync::LazyLock;
 
 use bulkhead_syntax::Symbol;
-use rustc_hash::FxHashMap;
 
 use super::{Builtin, TABLES};
 use crate::arena::Arena;
@@ -49,16 +49,26 @@ enum Meaning {
 }
 
 struct Names {
-    globals: FxHashMap<Symbol, Meaning>,
+    globals: Vec<(Symbol, Meaning)>,
+    /// By the number of a symbol, the index into `globals`; names of the language are among the first of a process.
+    index: Vec<Option<NonZeroU16>>,
     /// What is in `builtins`, by symbol.
     members: Vec<(Symbol, Meaning)>,
 }
 
+impl Names {
+    #[inline]
+    fn meaning(&self, name: Symbol) -> Option<Meaning> {
+        let at = self.index.get(name.number() as usize).copied()??;
+        Some(self.globals[usize::from(at.get()) - 1].1)
+    }
+}
+
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let mut names = Names { globals: FxHashMap::default(), members: Vec::new() };
+    let mut names = Names { globals: Vec::new(), index: Vec::new(), members: Vec::new() };
     let mut define = |name: &str, meaning: Meaning, plain: bool| {
         let global = if plain { Symbol::new(name) } else { Symbol::new(&format!("__{name}")) };
-        names.globals.insert(global, meaning);
+        names.globals.push((global, meaning));
         names.members.push((Symbol::new(name), meaning));
     };
     for builtin in TABLES.iter().flat_map(|table| table.iter()) {
@@ -75,6 +85,11 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     define("currentTime", Meaning::CurrentTime, false);
     define("builtins", Meaning::Builtins, true);
     names.members.sort_unstable_by_key(|(name, _)| *name);
+    for (at, (name, _)) in names.globals.iter().enumerate() {
+        let number = name.number() as usize;
+        names.index.resize(names.index.len().max(number + 1), None);
+        names.index[number] = u16::try_from(at + 1).ok().and_then(NonZeroU16::new);
+    }
     names
 });
 
@@ -98,17 +113,20 @@ impl<'a> Globals<'a> {
     /// The value of a name.
     #[inline]
     pub fn get(&self, name: Symbol) -> Option<Value<'a>> {
-        self.names.globals.get(&name).map(|meaning| self.value(*meaning))
+        match self.names.meaning(name)? {
+            Meaning::Builtin(builtin) => Some(Value::Builtin(builtin, Pos::NONE)),
+            meaning => Some(self.value(meaning)),
+        }
     }
 
     /// Whether there is such a name.
     pub fn contains(&self, name: Symbol) -> bool {
-        self.names.globals.contains_key(&name)
+        self.names.meaning(name).is_some()
     }
 
     /// The names that people write.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.names.globals.keys().map(|name| name.as_str()).filter(|name| !name.starts_with("__"))
+        self.names.globals.iter().map(|(name, _)| name.as_str()).filter(|name| !name.starts_with("__"))
     }
 
     /// `__nixPath`, one list however often it is asked for.
@@ -120,7 +138,7 @@ impl<'a> Globals<'a> {
         let pos = Pos::NONE;
         match meaning {
             Meaning::Builtin(builtin) => Value::Builtin(builtin, pos),
-            Meaning::Bool(value) => Value::Bool(value, pos),
+            Meaning::Bool(value) => Value::bool(value, pos),
             Meaning::Null => Value::Null(pos),
             Meaning::LangVersion => Value::Int(6, pos),
             Meaning::Text(text) => self.text(text),

@@ -3,34 +3,34 @@
 use bulkhead_syntax::Symbol;
 use rustc_hash::FxHashMap;
 
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::operators::Equality;
 use crate::value::{Attr, List, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("all", 2, |ev, args, pos| {
+    forcing(0b10, "all", 2, |ev, args, pos| {
         for item in ev.list_of(args[1], pos)?.iter() {
             if !test(ev, args[0], item, pos)? {
-                return Ok(Value::Bool(false, pos));
+                return Ok(Value::bool(false, pos));
             }
         }
-        Ok(Value::Bool(true, pos))
+        Ok(Value::bool(true, pos))
     }),
-    builtin("any", 2, |ev, args, pos| {
+    forcing(0b10, "any", 2, |ev, args, pos| {
         for item in ev.list_of(args[1], pos)?.iter() {
             if test(ev, args[0], item, pos)? {
-                return Ok(Value::Bool(true, pos));
+                return Ok(Value::bool(true, pos));
             }
         }
-        Ok(Value::Bool(false, pos))
+        Ok(Value::bool(false, pos))
     }),
-    builtin("concatLists", 1, |ev, args, pos| {
+    forcing(0b1, "concatLists", 1, |ev, args, pos| {
         let lists = ev.list_of(args[0], pos)?;
         concat(ev, lists.iter().map(|list| ev.list_of(list, pos)), pos)
     }),
-    builtin("concatMap", 2, |ev, args, pos| {
+    forcing(0b10, "concatMap", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         let parts = list.iter().map(|item| {
             let part = ev.apply(args[0], &[item], pos)?;
@@ -38,22 +38,22 @@ pub const BUILTINS: &[Builtin] = &[
         });
         concat(ev, parts, pos)
     }),
-    builtin("elem", 2, |ev, args, pos| {
+    forcing(0b10, "elem", 2, |ev, args, pos| {
         let mut unknown = None;
         for item in ev.list_of(args[1], pos)?.iter() {
             ev.tick(pos, 1)?;
             match ev.equality(args[0], item, pos)? {
-                Equality::Equal => return Ok(Value::Bool(true, pos)),
+                Equality::Equal => return Ok(Value::bool(true, pos)),
                 Equality::Different => {}
                 Equality::Unknown(reason) => unknown = Some(reason),
             }
         }
         match unknown {
             Some(unknown) => Err(Error::unknown(unknown, pos)),
-            None => Ok(Value::Bool(false, pos)),
+            None => Ok(Value::bool(false, pos)),
         }
     }),
-    builtin("elemAt", 2, |ev, args, pos| {
+    forcing(0b1, "elemAt", 2, |ev, args, pos| {
         let list = ev.list_of(args[0], pos)?;
         let index = ev.expect_int(args[1], pos)?;
         let item = usize::try_from(index).ok().and_then(|index| list.get(index));
@@ -65,7 +65,7 @@ pub const BUILTINS: &[Builtin] = &[
             )),
         }
     }),
-    builtin("filter", 2, |ev, args, pos| {
+    forcing(0b10, "filter", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         let mut kept = Vec::new();
         for item in list.iter() {
@@ -76,7 +76,7 @@ pub const BUILTINS: &[Builtin] = &[
         // What is kept whole needs no copy.
         Ok(if kept.len() == list.len() { Value::List(list, pos) } else { ev.list_of_vec(&kept, pos) })
     }),
-    builtin("foldl'", 3, |ev, args, pos| {
+    forcing(0b100, "foldl'", 3, |ev, args, pos| {
         let list = ev.list_of(args[2], pos)?;
         if list.is_empty() {
             return ev.force(args[1]);
@@ -89,7 +89,7 @@ pub const BUILTINS: &[Builtin] = &[
         }
         Ok(accumulator)
     }),
-    builtin("genList", 2, |ev, args, pos| {
+    forcing(0b10, "genList", 2, |ev, args, pos| {
         let length = ev.expect_int(args[1], pos)?;
         let Ok(length) = usize::try_from(length) else {
             return Err(Error::evaluation(format!("cannot create a list of size {length}"), pos));
@@ -98,7 +98,7 @@ pub const BUILTINS: &[Builtin] = &[
         ev.tick(pos, (length / 8) as u64)?;
         Ok(ev.list((0..length).map(|index| ev.lazy_apply(args[0], Value::Int(index as i64, pos), pos)), pos))
     }),
-    builtin("groupBy", 2, |ev, args, pos| {
+    forcing(0b10, "groupBy", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         let mut groups: FxHashMap<Symbol, Vec<Value<'_>>> = FxHashMap::default();
         for item in list.iter() {
@@ -109,18 +109,18 @@ pub const BUILTINS: &[Builtin] = &[
             groups.into_iter().map(|(name, items)| Attr { name, key: pos, value: ev.list_of_vec(&items, pos) });
         Ok(ev.attrs(entries.collect(), pos))
     }),
-    builtin("head", 1, |ev, args, pos| match ev.list_of(args[0], pos)?.get(0) {
+    forcing(0b1, "head", 1, |ev, args, pos| match ev.list_of(args[0], pos)?.get(0) {
         Some(item) => ev.force(item),
         None => Err(Error::evaluation("'builtins.head' called on an empty list", pos)),
     }),
-    builtin("length", 1, |ev, args, pos| Ok(Value::Int(ev.list_of(args[0], pos)?.len() as i64, pos))),
-    builtin("map", 2, |ev, args, pos| {
+    forcing(0b1, "length", 1, |ev, args, pos| Ok(Value::Int(ev.list_of(args[0], pos)?.len() as i64, pos))),
+    forcing(0b10, "map", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         ev.reserve(pos, list.len() * 64)?;
         ev.tick(pos, (list.len() / 8) as u64)?;
         Ok(ev.list(list.iter().map(|item| ev.lazy_apply(args[0], item, pos)), pos))
     }),
-    builtin("partition", 2, |ev, args, pos| {
+    forcing(0b10, "partition", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
         for item in list.iter() {
@@ -131,7 +131,7 @@ pub const BUILTINS: &[Builtin] = &[
         let (right, wrong) = (ev.list_of_vec(&right, pos), ev.list_of_vec(&wrong, pos));
         Ok(ev.attrs(vec![ev.attr("right", right, pos), ev.attr("wrong", wrong, pos)], pos))
     }),
-    builtin("sort", 2, |ev, args, pos| {
+    forcing(0b10, "sort", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         if list.is_empty() {
             return Ok(Value::List(list, pos));
@@ -152,7 +152,7 @@ pub const BUILTINS: &[Builtin] = &[
         })?;
         Ok(ev.list_of_vec(&sorted, pos))
     }),
-    builtin("tail", 1, |ev, args, pos| match ev.list_of(args[0], pos)?.tail() {
+    forcing(0b1, "tail", 1, |ev, args, pos| match ev.list_of(args[0], pos)?.tail() {
         Some(rest) => Ok(Value::List(ev.arena.alloc(rest), pos)),
         None => Err(Error::evaluation("'builtins.tail' called on an empty list", pos)),
     }),

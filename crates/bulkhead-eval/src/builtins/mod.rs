@@ -31,6 +31,8 @@ pub struct Builtin {
     pub name: &'static str,
     /// How many arguments it takes before it runs.
     pub arity: u8,
+    /// Which arguments it evaluates before anything else, one after the other: bit 0 is the first.
+    forced: u8,
     /// What it does with them.
     pub run: Run,
 }
@@ -38,8 +40,22 @@ pub struct Builtin {
 /// Gets the arguments, unforced, and the place of the call.
 type Run = for<'a> fn(&Evaluator<'a>, &[Value<'a>], Pos) -> Result<'a, Value<'a>>;
 
+impl Builtin {
+    /// Whether it evaluates an argument before anything else, so that the caller may do so.
+    #[inline]
+    pub fn forces(&self, argument: usize) -> bool {
+        self.forced >> argument & 1 == 1
+    }
+}
+
+/// A builtin that may leave its arguments alone.
 const fn builtin(name: &'static str, arity: u8, run: Run) -> Builtin {
-    Builtin { name, arity, run }
+    Builtin { name, arity, forced: 0, run }
+}
+
+/// A builtin that begins by evaluating some of its arguments, in order; bit 0 of `forced` is the first.
+const fn forcing(forced: u8, name: &'static str, arity: u8, run: Run) -> Builtin {
+    Builtin { name, arity, forced, run }
 }
 
 const TABLES: &[&[Builtin]] = &[

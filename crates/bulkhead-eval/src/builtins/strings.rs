@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bulkhead_syntax::Symbol;
 
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::data::FailureKind;
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
@@ -16,14 +16,14 @@ use crate::pure::version;
 use crate::value::{Pos, Str, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("toString", 1, |ev, args, pos| {
+    forcing(0b1, "toString", 1, |ev, args, pos| {
         Ok(Value::String(ev.coerce_to_string(args[0], CoerceMode::Everything, pos)?, pos))
     }),
-    builtin("stringLength", 1, |ev, args, pos| {
+    forcing(0b1, "stringLength", 1, |ev, args, pos| {
         let text = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos)?;
         Ok(Value::Int(text.len() as i64, pos))
     }),
-    builtin("substring", 3, |ev, args, pos| {
+    forcing(0b1, "substring", 3, |ev, args, pos| {
         let start = ev.expect_int(args[0], pos)?;
         let length = ev.expect_int(args[1], pos)?;
         let text = ev.coerce_to_string(args[2], CoerceMode::Interpolate, pos)?;
@@ -34,7 +34,7 @@ pub const BUILTINS: &[Builtin] = &[
         // A part of the text where it lies.
         Ok(Value::String(ev.str(part, text.context), pos))
     }),
-    builtin("concatStringsSep", 2, concat_strings_sep),
+    forcing(0b1, "concatStringsSep", 2, concat_strings_sep),
     builtin("replaceStrings", 3, replace_strings),
     builtin("match", 2, |ev, args, pos| {
         let regex = regex_of(ev, args[0], pos)?;

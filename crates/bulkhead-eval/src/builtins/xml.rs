@@ -6,7 +6,7 @@ use super::{Builtin, builtin};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::pure::number;
-use crate::value::{Attrs, Closure, Context, Pos, Value};
+use crate::value::{Attrs, Closure, Context, Pos, Truth, Value};
 
 pub const BUILTINS: &[Builtin] = &[builtin("toXML", 1, |ev, args, pos| {
     let mut writer = Writer { out: String::new(), context: None, indent: 0 };
@@ -58,7 +58,7 @@ impl<'a> Writer<'a> {
             ev.reserve(pos, self.out.len())?;
             match ev.force(value)? {
                 Value::Null(_) => self.empty("null", &[]),
-                Value::Bool(value, _) => self.empty("bool", &[("value", if value { "true" } else { "false" })]),
+                Value::Bool(Truth(value), _) => self.empty("bool", &[("value", if value { "true" } else { "false" })]),
                 Value::Int(value, _) => self.empty("int", &[("value", &value.to_string())]),
                 Value::Float(value, _) => self.empty("float", &[("value", &number::float_to_display(value))]),
                 Value::String(text, _) => {

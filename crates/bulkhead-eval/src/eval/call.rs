@@ -3,10 +3,11 @@
 use std::cell::Cell;
 
 use bulkhead_diagnostics::nearest;
-use bulkhead_syntax::{Expr, Formal, Lambda, Parameter};
+use bulkhead_syntax::{Expr, ExprId, Formal, Lambda, Parameter};
 use smallvec::SmallVec;
 
 use super::Evaluator;
+use super::sets::is_settled;
 use crate::builtins::Builtin;
 use crate::code::Code;
 use crate::error::{Error, Result};
@@ -90,14 +91,61 @@ impl<'a> Evaluator<'a> {
         rest: &[Value<'a>],
         pos: Pos,
     ) -> Result<'a, Value<'a>> {
-        let Closure { code, mut lambda, env } = *closure;
+        let (code, mut lambda, env) = (closure.code, closure.lambda, closure.env());
         let mut frame = self.bind(code, lambda, env, first, pos)?;
         for argument in rest {
             let Expr::Lambda(inner) = code.expr(lambda.body) else { break };
             lambda = inner;
             frame = self.bind(code, lambda, Some(frame), *argument, pos)?;
         }
-        self.eval(code, Some(frame), lambda.body).map_err(|error| in_call(error, lambda, pos))
+        match self.eval(code, Some(frame), lambda.body) {
+            Ok(value) => {
+                self.free_frames.give_back(frame, env);
+                Ok(value)
+            }
+            Err(error) => Err(in_call(error, lambda, pos)),
+        }
+    }
+
+    /// Apply a function to arguments that are not evaluated yet. Those that are needed at once never become thunks.
+    pub(super) fn apply_expressions(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        function: Value<'a>,
+        arguments: &'a [ExprId],
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        match (function, arguments) {
+            (Value::Closure(closure, _), [argument]) => {
+                let argument = match &closure.lambda.parameter {
+                    Parameter::Pattern { .. } => self.eval(code, env, *argument)?,
+                    Parameter::Name(..) => self.delay(code, env, *argument),
+                };
+                self.call_closure(closure, argument, &[], pos)
+            }
+            (Value::Builtin(builtin, _), _) if arguments.len() == builtin.arity as usize => {
+                let mut values: SmallVec<[Value<'a>; 4]> = SmallVec::new();
+                for (index, argument) in arguments.iter().enumerate() {
+                    values.push(if builtin.forces(index) {
+                        self.eval(code, env, *argument)?
+                    } else {
+                        self.delay(code, env, *argument)
+                    });
+                }
+                let value = self.call_builtin(builtin, &values, pos)?;
+                self.force(value)
+            }
+            (_, [first, second]) => {
+                let arguments = [self.delay(code, env, *first), self.delay(code, env, *second)];
+                self.apply_forced(function, &arguments, pos)
+            }
+            _ => {
+                let arguments: SmallVec<[Value<'a>; 6]> =
+                    arguments.iter().map(|argument| self.delay(code, env, *argument)).collect();
+                self.apply_forced(function, &arguments, pos)
+            }
+        }
     }
 
     /// The frame of a parameter.
@@ -111,7 +159,7 @@ impl<'a> Evaluator<'a> {
         pos: Pos,
     ) -> Result<'a, &'a Frame<'a>> {
         match &lambda.parameter {
-            Parameter::Name(..) => Ok(self.arena.alloc(Frame::one(argument, env))),
+            Parameter::Name(..) => Ok(self.free_frames.take(self.arena, argument, env)),
             Parameter::Pattern { formals, ellipsis, whole } => {
                 let whole = whole.is_some();
                 self.bind_pattern(code, lambda, env, argument, Pattern { formals, ellipsis: *ellipsis, whole }, pos)
@@ -148,7 +196,10 @@ impl<'a> Evaluator<'a> {
                     attr.value
                 }
                 (None, Some(unknown), _) => Value::Unknown(unknown, code.name_pos(formal.key)),
-                // What it sees is not there yet, so it is not looked at.
+                // What it sees may not be there yet.
+                (None, None, Some(default)) if is_settled(code, default) => {
+                    self.delay_parts(code, Some(frame), default)
+                }
                 (None, None, Some(default)) => self.thunk(code, Some(frame), default),
                 (None, None, None) => return Err(missing_argument(code, lambda, formal, pos)),
             });

@@ -21,9 +21,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bulkhead_syntax::{AttrName, Binding, Expr, ExprId, Symbol};
+use bulkhead_syntax::{AttrName, Binding, Expr, ExprId, Lambda, Symbol};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use crate::arena::Arena;
 use crate::builtins::{Globals, Stored};
@@ -31,9 +30,10 @@ use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
 use crate::pure::regex::Regex;
-use crate::value::{Closure, Env, Frame, Pos, State, Thunk, Value};
+use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
 use crate::world::{self, Limits, World};
 
+use self::sets::is_plain;
 pub use self::strings::normal_path;
 use self::variables::frame_at;
 
@@ -62,6 +62,8 @@ pub struct Evaluator<'a> {
     /// The newest name so far: a newer one is new to the process.
     newest: Cell<Symbol>,
     stack_end: usize,
+    free_frames: FreeFrames<'a>,
+    empty_list: &'a List<'a>,
 }
 
 /// Names that the language itself knows.
@@ -78,6 +80,9 @@ pub struct Symbols {
 
 /// How many messages of `trace` and `warn` are kept.
 const MAX_MESSAGES: usize = 1_000;
+
+/// Sets of so few attributes take no more than a thunk for them would.
+const FEW: usize = 4;
 
 impl<'a> Evaluator<'a> {
     pub fn new(world: &'a World, arena: &'a Arena) -> Evaluator<'a> {
@@ -107,6 +112,8 @@ impl<'a> Evaluator<'a> {
             names: Cell::new(0),
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
+            free_frames: FreeFrames::default(),
+            empty_list: arena.alloc(List::new(&[])),
         }
     }
 
@@ -119,6 +126,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value of an expression, forced.
+    #[inline]
     pub fn eval(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
         // Most of what is evaluated is a variable whose value is known.
         if let Expr::Variable { binding: Binding::Local { up, slot }, .. } = code.expr(id)
@@ -133,6 +141,11 @@ impl<'a> Evaluator<'a> {
                 value => return Ok(value),
             }
         }
+        self.eval_nested(code, env, id)
+    }
+
+    #[inline(never)]
+    fn eval_nested(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
         let depth = self.enter(|| code.pos(id))?;
         let mut at = id;
         let result = self.eval_expr(code, env, &mut at);
@@ -154,30 +167,24 @@ impl<'a> Evaluator<'a> {
                 Expr::Variable { name, binding } => self.variable(code, env, *name, *binding, pos),
                 Expr::Apply { function, arguments } => {
                     let function = self.eval(code, env, *function)?;
-                    if let ([argument], Value::Closure(closure, _)) = (&**arguments, function) {
-                        let argument = self.delay(code, env, *argument);
-                        return self.call_closure(closure, argument, &[], pos);
-                    }
-                    let arguments: SmallVec<[Value<'a>; 4]> =
-                        arguments.iter().map(|argument| self.delay(code, env, *argument)).collect();
-                    self.apply_forced(function, &arguments, pos)
+                    self.apply_expressions(code, env, function, arguments, pos)
                 }
-                Expr::Select { base, path, default } => self.select(code, env, *base, path, *default, pos),
+                Expr::Select { base, path, default } => {
+                    let base = self.eval(code, env, *base)?;
+                    self.select(code, env, base, path, *default, pos)
+                }
                 Expr::If { condition, consequence, alternative } => {
                     *id = if self.condition(code, env, *condition)? { *consequence } else { *alternative };
                     continue;
                 }
-                Expr::Lambda(lambda) => Ok(Value::Closure(self.arena.alloc(Closure { code, lambda, env }), pos)),
+                Expr::Lambda(lambda) => Ok(self.closure(code, lambda, env, pos)),
                 Expr::Let { bindings, body } => {
                     env = Some(self.frame_of(code, env, bindings));
                     *id = *body;
                     continue;
                 }
                 Expr::Attrs(set) => self.attr_set(code, env, set, pos),
-                Expr::List(items) => {
-                    self.reserve(pos, items.len() * size_of::<Value<'_>>())?;
-                    Ok(self.list(items.iter().map(|item| self.delay(code, env, *item)), pos))
-                }
+                Expr::List(items) => self.list_expr(code, env, items, pos),
                 Expr::With { scope, body, outer } => {
                     let scope = self.delay(code, env, *scope);
                     env = Some(self.arena.alloc(Frame::with(scope, *outer, env)));
@@ -192,27 +199,50 @@ impl<'a> Evaluator<'a> {
                     continue;
                 }
                 Expr::Binary { operator, left, right } => self.binary(code, env, *operator, *left, *right, pos),
-                Expr::Not(operand) => Ok(Value::Bool(!self.condition(code, env, *operand)?, pos)),
-                Expr::Negate(operand) => {
-                    let operand = self.eval(code, env, *operand)?;
-                    self.negate(operand, pos)
-                }
+                Expr::Not(operand) => Ok(Value::bool(!self.condition(code, env, *operand)?, pos)),
+                Expr::Negate(operand) => self.negate(self.eval(code, env, *operand)?, pos),
                 Expr::HasAttr { base, path } => self.has_attr(code, env, *base, path, pos),
                 Expr::Interpolated(parts) => self.interpolated(code, env, parts, pos),
                 Expr::Path(path) => self.path_literal(code, env, path, pos),
                 Expr::SearchPath { path, find_file, nix_path } => {
-                    let find_file = self.eval(code, env, *find_file)?;
-                    let nix_path = self.delay(code, env, *nix_path);
-                    let name = self.borrowed_string(path.as_bytes(), pos);
-                    self.apply_forced(find_file, &[nix_path, name], pos)
+                    self.search_path(code, env, path, *find_file, *nix_path, pos)
                 }
                 Expr::CurrentPosition => Ok(self.position_value(pos)),
             };
         }
     }
 
+    fn list_expr(&self, code: &'a Code<'a>, env: Env<'a>, items: &'a [ExprId], pos: Pos) -> Result<'a, Value<'a>> {
+        self.reserve(pos, items.len() * size_of::<Value<'_>>())?;
+        Ok(self.list(items.iter().map(|item| self.delay(code, env, *item)), pos))
+    }
+
+    fn search_path(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        path: &'a str,
+        find_file: ExprId,
+        nix_path: ExprId,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        let find_file = self.eval(code, env, find_file)?;
+        let nix_path = self.delay(code, env, nix_path);
+        let name = self.borrowed_string(path.as_bytes(), pos);
+        self.apply_forced(find_file, &[nix_path, name], pos)
+    }
+
     /// A value for an expression that may never be needed: itself if that takes no work, else a thunk.
     pub fn delay(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
+        match code.expr(id) {
+            // Small literals are made at once: a thunk would take as much.
+            Expr::Attrs(set) if set.attrs.len() <= FEW && is_plain(set) => self.plain_set(code, env, set, code.pos(id)),
+            _ => self.delay_parts(code, env, id),
+        }
+    }
+
+    /// The same, without looking into literals.
+    fn delay_parts(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
         self.at_hand(code, env, id).unwrap_or_else(|| self.thunk(code, env, id))
     }
 
@@ -232,8 +262,8 @@ impl<'a> Evaluator<'a> {
                 }
             }
             Expr::Variable { name, binding: Binding::Global } => self.global(code, *name),
-            Expr::Lambda(lambda) => Some(Value::Closure(self.arena.alloc(Closure { code, lambda, env }), code.pos(id))),
-            Expr::List(items) if items.is_empty() => Some(self.list(std::iter::empty(), code.pos(id))),
+            Expr::Lambda(lambda) => Some(self.closure(code, lambda, env, code.pos(id))),
+            Expr::List(items) if items.is_empty() => Some(Value::List(self.empty_list, code.pos(id))),
             Expr::Select { base, path, default: None } => {
                 let mut value = match code.expr(*base) {
                     Expr::Variable { binding: Binding::Local { up, slot }, .. } => frame_at(env, *up)?.slot(*slot)?,
@@ -257,7 +287,7 @@ impl<'a> Evaluator<'a> {
 
     #[inline]
     fn thunk(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
-        self.thunk_of(State::Delayed { file: code.index, expr: id, env })
+        self.thunk_of(State::delayed(code.index, id, env))
     }
 
     #[inline]
@@ -265,9 +295,14 @@ impl<'a> Evaluator<'a> {
         Value::Thunk(self.arena.alloc(Thunk { state: Cell::new(state) }))
     }
 
+    #[inline]
+    fn closure(&self, code: &'a Code<'a>, lambda: &'a Lambda, env: Env<'a>, pos: Pos) -> Value<'a> {
+        Value::Closure(self.arena.alloc(Closure::new(code, lambda, env)), pos)
+    }
+
     fn condition(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
         match self.eval(code, env, id)? {
-            Value::Bool(value, _) => Ok(value),
+            Value::Bool(Truth(value), _) => Ok(value),
             other => Err(self.wrong_type("a Boolean", other, code.pos(id))),
         }
     }

@@ -13,12 +13,11 @@ impl<'a> Evaluator<'a> {
         &self,
         code: &'a Code<'a>,
         env: Env<'a>,
-        base: ExprId,
+        mut value: Value<'a>,
         path: &'a [AttrName],
         default: Option<ExprId>,
         pos: Pos,
     ) -> Result<'a, Value<'a>> {
-        let mut value = self.eval(code, env, base)?;
         for (index, part) in path.iter().enumerate() {
             let (name, name_pos) = self.attr_name(code, env, part)?;
             let found = match value {
@@ -101,16 +100,16 @@ impl<'a> Evaluator<'a> {
                 Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                     (Some(attr), _) => attr.value,
                     (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
-                    (None, None) => return Ok(Value::Bool(false, pos)),
+                    (None, None) => return Ok(Value::bool(false, pos)),
                 },
                 Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
-                _ => return Ok(Value::Bool(false, pos)),
+                _ => return Ok(Value::bool(false, pos)),
             };
             if index + 1 < path.len() {
                 value = self.force(next)?;
             }
         }
-        Ok(Value::Bool(true, pos))
+        Ok(Value::bool(true, pos))
     }
 
     #[inline]

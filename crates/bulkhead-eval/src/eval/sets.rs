@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use bulkhead_syntax::{AttrSet, AttrValue, Symbol};
+use bulkhead_syntax::{AttrSet, AttrValue, Binding, Expr, ExprId, Symbol};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -23,18 +23,28 @@ impl<'a> Evaluator<'a> {
         let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, outer));
         let inner = Some(frame);
         let (attrs, others) = slots.split_at(set.attrs.len());
-        let sources: Sources<'a> = set.inherit_from.iter().map(|id| self.thunk(code, inner, *id)).collect();
+        let sources = self.sources(set, |id| self.thunk(code, inner, id));
         for (slot, source) in others.iter().zip(&sources) {
             slot.set(*source);
         }
         // First all thunks, so that what takes no work may be seen through them.
         for (slot, attr) in attrs.iter().zip(&set.attrs) {
             slot.set(match attr.value {
-                AttrValue::Expr(id) if overridden || !is_literal(code, id) => self.thunk(code, inner, id),
+                AttrValue::Expr(id) if overridden || !is_settled(code, id) => self.thunk(code, inner, id),
+                AttrValue::Expr(id) => self.delay_parts(code, inner, id),
                 _ => self.attr_value(code, outer, inner, &sources, attr),
             });
         }
         frame
+    }
+
+    /// The sets that are inherited from: most often none.
+    #[inline]
+    fn sources(&self, set: &'a AttrSet, delay: impl Fn(ExprId) -> Value<'a>) -> Sources<'a> {
+        if set.inherit_from.is_empty() {
+            return Sources::new();
+        }
+        set.inherit_from.iter().map(|id| delay(*id)).collect()
     }
 
     fn attr_value(
@@ -69,11 +79,11 @@ impl<'a> Evaluator<'a> {
         set: &'a AttrSet,
         pos: Pos,
     ) -> Result<'a, Value<'a>> {
-        if !set.dynamic.is_empty() || set.recursive {
+        if !is_plain(set) {
             return self.unusual_set(code, env, set, pos);
         }
         self.reserve(pos, set.attrs.len() * size_of::<Attr<'_>>())?;
-        let sources: Sources<'a> = set.inherit_from.iter().map(|id| self.delay(code, env, *id)).collect();
+        let sources = self.sources(set, |id| self.delay(code, env, id));
         let entry = |attr: &bulkhead_syntax::Attr| Attr {
             name: attr.name,
             key: code.name_pos(attr.key),
@@ -85,6 +95,25 @@ impl<'a> Evaluator<'a> {
             self.arena.slice(set.by_symbol.iter().map(|index| entry(&set.attrs[*index as usize])))
         };
         Ok(self.sorted_attrs(entries, None, pos))
+    }
+
+    /// A small plain set; see [`is_plain`].
+    pub(super) fn plain_set(&self, code: &'a Code<'a>, env: Env<'a>, set: &'a AttrSet, pos: Pos) -> Value<'a> {
+        let sources = self.sources(set, |id| self.delay_parts(code, env, id));
+        let entry = |attr: &bulkhead_syntax::Attr| Attr {
+            name: attr.name,
+            key: code.name_pos(attr.key),
+            value: match attr.value {
+                AttrValue::Expr(id) => self.delay_parts(code, env, id),
+                _ => self.attr_value(code, env, env, &sources, attr),
+            },
+        };
+        let entries = if set.by_symbol.is_empty() {
+            self.arena.slice(set.attrs.iter().map(entry))
+        } else {
+            self.arena.slice(set.by_symbol.iter().map(|index| entry(&set.attrs[*index as usize])))
+        };
+        self.sorted_attrs(entries, None, pos)
     }
 
     /// A set that is recursive or has computed names.
@@ -102,7 +131,7 @@ impl<'a> Evaluator<'a> {
             }
             Some(frame)
         } else {
-            let sources: Sources<'a> = set.inherit_from.iter().map(|id| self.delay(code, env, *id)).collect();
+            let sources = self.sources(set, |id| self.delay(code, env, id));
             entries.extend(set.attrs.iter().map(|attr| Attr {
                 name: attr.name,
                 key: code.name_pos(attr.key),
@@ -163,12 +192,18 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Whether an expression of a frame that is being filled may be looked at: what it sees may not be there yet.
-fn is_literal(code: &Code<'_>, id: bulkhead_syntax::ExprId) -> bool {
-    use bulkhead_syntax::Expr;
+/// Whether a set is neither recursive nor has computed names.
+pub(super) fn is_plain(set: &AttrSet) -> bool {
+    !set.recursive && set.dynamic.is_empty()
+}
+
+/// Whether an expression of a frame that is being filled may be looked at: what else is in the frame is not there yet.
+pub(super) fn is_settled(code: &Code<'_>, id: ExprId) -> bool {
     match code.expr(id) {
         Expr::Int(_) | Expr::Float(_) | Expr::Text(..) | Expr::Lambda(_) => true,
         Expr::List(items) => items.is_empty(),
+        Expr::Variable { binding, .. } => !matches!(binding, Binding::Local { up: 0, .. }),
+        Expr::Select { base, .. } => is_settled(code, *base),
         _ => false,
     }
 }

@@ -6,9 +6,10 @@ use bulkhead_syntax::{Binding, Symbol};
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Env, Pos, Thunk, Value};
+use crate::value::{Env, Pos, Thunk, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
+    #[inline]
     pub(super) fn global(&self, code: &'a Code<'a>, name: Symbol) -> Option<Value<'a>> {
         if let Some(attr) = code.scope.and_then(|scope| scope.get(name)) {
             return Some(attr.value);
@@ -95,13 +96,20 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A value that is reached from here. One that is unknown from the start (the clock) comes in here.
+    #[inline]
     pub(super) fn reached(&self, value: Value<'a>, pos: Pos) -> Value<'a> {
-        match &value {
-            Value::Unknown(unknown, _) if unknown.origin == Pos::NONE => {
-                Value::Unknown(self.unknown(unknown.reason, unknown.help, pos), pos)
-            }
-            _ => value,
+        match value {
+            Value::Unknown(unknown, _) => self.unknown_reached(unknown, value, pos),
+            value => value,
         }
+    }
+
+    #[cold]
+    fn unknown_reached(&self, unknown: &'a Unknown<'a>, value: Value<'a>, pos: Pos) -> Value<'a> {
+        if unknown.origin == Pos::NONE {
+            return Value::Unknown(self.unknown(unknown.reason, unknown.help, pos), pos);
+        }
+        value
     }
 }
 
@@ -109,7 +117,7 @@ impl<'a> Evaluator<'a> {
 pub(super) fn frame_at(env: Env<'_>, up: u32) -> Env<'_> {
     let mut frame = env?;
     for _ in 0..up {
-        frame = frame.parent?;
+        frame = frame.parent()?;
     }
     Some(frame)
 }
