@@ -20,6 +20,8 @@ pub enum CoerceMode {
     Path,
     /// `toString`: also numbers, Booleans, null and lists; paths stay what they are.
     Everything,
+    /// For the environment of a builder: everything, and paths are copied to the store.
+    Environment,
 }
 
 /// What is known of a comparison whose sides may be partly unknown.
@@ -360,14 +362,14 @@ impl<'a> Evaluator<'a> {
 
     /// A value as a string, with its context.
     pub fn coerce_to_string(&self, value: Value<'a>, mode: CoerceMode, pos: Pos) -> Result<'a, &'a Str<'a>> {
-        let everything = mode == CoerceMode::Everything;
+        let everything = matches!(mode, CoerceMode::Everything | CoerceMode::Environment);
         let text = |text: &str| Ok(self.new_str(text.as_bytes(), None));
         let value = self.force(value)?;
         match value {
             Value::String(string, _) => Ok(string),
             Value::Path(path, _) => match mode {
                 CoerceMode::Path | CoerceMode::Everything => Ok(self.str(path.path.as_bytes(), None)),
-                CoerceMode::Interpolate => self.copy_to_store(path.path, pos),
+                CoerceMode::Interpolate | CoerceMode::Environment => self.copy_to_store(path.path, pos),
             },
             Value::Attrs(attrs, _) => {
                 if let Some(attr) = attrs.get(self.symbols.to_string) {

@@ -74,10 +74,13 @@ impl<'a> Evaluator<'a> {
                     DataKind::List(items)
                 }
             },
-            Value::Attrs(attrs, at) => match self.uninstantiated(attrs) {
-                Some(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
-                None if !path.enter(ptr::from_ref(attrs).cast()) => self.endless(at),
-                None => {
+            Value::Attrs(attrs, at) => match self.output_path(attrs) {
+                // A derivation is what it becomes in JSON and in strings: where its output lies.
+                Ok(Some(Value::Unknown(unknown, _))) => DataKind::Unknown(self.unknown_of(unknown)),
+                Ok(Some(Value::String(text, _))) => DataKind::String(Arc::from(text.lossy())),
+                Err(error) => self.failed(error),
+                Ok(_) if !path.enter(ptr::from_ref(attrs).cast()) => self.endless(at),
+                Ok(_) => {
                     let entries = attrs.entries().iter().map(|attr| {
                         let field =
                             Field { key: self.files.place(attr.key), value: self.convert(attr.value, attr.key, path) };
@@ -91,6 +94,13 @@ impl<'a> Evaluator<'a> {
             },
         };
         Data { kind, place }
+    }
+
+    fn failed(&self, error: Box<Error<'a>>) -> DataKind {
+        match &error.cause {
+            Cause::Unknown(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
+            Cause::Failure(_) => DataKind::Failed(Arc::new(self.failure_of(*error))),
+        }
     }
 
     fn endless(&self, pos: Pos) -> DataKind {

@@ -34,7 +34,7 @@ impl Printer {
             Value::Float(value, _) => out.push_str(&number::float_to_display(value)),
             Value::String(text, _) => quote(&text.lossy(), out),
             Value::Path(path, _) => out.push_str(path.path),
-            Value::List(list, _) => self.list(list, out, depth),
+            Value::List(list, _) => self.list(list, std::ptr::from_ref(list).cast(), out, depth),
             Value::Attrs(attrs, _) => self.attrs(attrs, out, depth),
             Value::Closure(..) => out.push_str("<LAMBDA>"),
             Value::Builtin(..) => out.push_str("<PRIMOP>"),
@@ -44,15 +44,19 @@ impl Printer {
                 out.push_str(unknown.reason);
                 out.push('»');
             }
-            Value::Thunk(_) => match value.resolved() {
+            Value::Thunk(thunk) => match value.resolved() {
                 Value::Thunk(_) => out.push_str("<CODE>"),
+                // Nix keeps one or two items in the value itself, so such a list is another one in another value.
+                Value::List(list, _) if list.len() <= 2 => {
+                    self.list(list, std::ptr::from_ref(thunk).cast(), out, depth)
+                }
                 value => self.value(value, out, depth),
             },
         }
     }
 
-    fn list(&mut self, list: &List<'_>, out: &mut String, depth: usize) {
-        if !list.is_empty() && !self.seen.insert(std::ptr::from_ref(list).cast()) {
+    fn list(&mut self, list: &List<'_>, identity: *const (), out: &mut String, depth: usize) {
+        if !list.is_empty() && !self.seen.insert(identity) {
             return out.push_str("«repeated»");
         }
         out.push_str("[ ");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{Parameter, Symbol};
 
 use crate::arena::Arena;
@@ -139,15 +140,38 @@ impl<'a> Evaluator<'a> {
     fn follow(&self, mut value: Value<'a>, path: &str, arguments: Value<'a>) -> Result<'a, Value<'a>> {
         for name in attr_path(path)? {
             value = self.auto_call(value, arguments)?;
+            let pos = value.pos();
+            let should_be = |what: &str| {
+                let message = format!(
+                    "the expression selected by the selection path '{path}' should be {what} but is {}",
+                    value.described_type()
+                );
+                Error::evaluation(message, pos)
+            };
             value = match (value, name.parse::<usize>()) {
+                (Value::Unknown(unknown, _), _) => return Err(Error::unknown(unknown, pos)),
                 (Value::List(list, _), Ok(index)) => match list.get(index) {
                     Some(item) => self.force(item)?,
                     None => {
-                        let message = format!("list index {index} in the attribute path '{path}' is out of bounds");
-                        return Err(Error::evaluation(message, value.pos()));
+                        let message = format!("list index {index} in selection path '{path}' is out of range");
+                        return Err(Error::evaluation(message, pos));
                     }
                 },
-                _ => self.select_name(value, Symbol::new(&name), value.pos())?,
+                (_, Ok(_)) => return Err(should_be("a list")),
+                (Value::Attrs(attrs, _), _) => {
+                    let symbol = Symbol::new(&name);
+                    if attrs.get(symbol).is_none() && attrs.open.is_none() {
+                        let message = format!("attribute '{name}' in selection path '{path}' not found");
+                        let error = Error::evaluation(message, pos);
+                        let names = attrs.entries().iter().map(|attr| attr.name.as_str());
+                        return Err(match nearest(&name, names) {
+                            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                            None => error,
+                        });
+                    }
+                    self.select_name(value, symbol, pos)?
+                }
+                _ => return Err(should_be("a set")),
             };
         }
         let wanted = matches!(arguments, Value::Attrs(attrs, _) if !attrs.entries().is_empty());
@@ -190,12 +214,12 @@ fn attr_path<'a>(path: &str) -> Result<'a, Vec<String>> {
     while !rest.is_empty() {
         let (name, after) = match rest.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"').ok_or_else(|| {
-                Error::evaluation(format!("missing closing quote in the attribute path '{path}'"), Pos::NONE)
+                Error::evaluation(format!("missing closing quote in selection path '{path}'"), Pos::NONE)
             })?,
             None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
         };
         if name.is_empty() && !rest.starts_with('"') {
-            return Err(Error::evaluation(format!("empty name in the attribute path '{path}'"), Pos::NONE));
+            return Err(Error::evaluation(format!("empty attribute name in selection path '{path}'"), Pos::NONE));
         }
         names.push(name.to_owned());
         rest = after.strip_prefix('.').unwrap_or(after);

@@ -540,7 +540,7 @@ mod tests {
     fn values_and_thunks_stay_small() {
         assert_eq!(size_of::<Value<'_>>(), 16);
         assert_eq!(size_of::<Attr<'_>>(), 24);
-        assert_eq!(size_of::<Thunk<'_>>(), 16);
+        assert_eq!(size_of::<Thunk<'_>>(), 24);
         assert_eq!(size_of::<Str<'_>>(), 24);
         assert_eq!(size_of::<Frame<'_>>(), 32);
     }

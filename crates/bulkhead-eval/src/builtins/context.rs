@@ -30,10 +30,21 @@ pub const BUILTINS: &[Builtin] = &[
                 format!("context of string '{}' must have exactly one element, but has {elements}", string.lossy());
             return Err(Error::evaluation(message, pos));
         }
-        map_context(ev, args[0], pos, |element| match element {
-            ContextElement::Opaque(path) => ContextElement::DrvDeep(path),
-            other => other,
-        })
+        match string.context.and_then(|context| context.elements.first()) {
+            Some(ContextElement::Output { output, .. }) => Err(Error::evaluation(
+                format!(
+                    "`addDrvOutputDependencies` can only act on derivations, not on a derivation output such as '{output}'"
+                ),
+                pos,
+            )),
+            Some(ContextElement::Opaque(path)) if !path.ends_with(".drv") => {
+                Err(Error::evaluation(format!("path '{path}' is not a derivation"), pos))
+            }
+            _ => map_context(ev, args[0], pos, |element| match element {
+                ContextElement::Opaque(path) => ContextElement::DrvDeep(path),
+                other => other,
+            }),
+        }
     }),
     builtin("getContext", 1, get_context),
     builtin("appendContext", 2, append_context),

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use bulkhead_source::{FileKind, ReadError, TreePath};
 use bulkhead_syntax::Symbol;
+use sha2::{Digest, Sha256};
 
 use super::strings::algorithm_of;
 use super::{Builtin, builtin, forcing};
 use crate::code::Source;
 use crate::data::FailureKind;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::eval::{Evaluator, normal_path};
 use crate::operators::CoerceMode;
 use crate::outcome::{check_globals, parse_failure};
+use crate::pure::derivation::{Fixed, fixed_path};
 use crate::pure::store::{self, NarNode};
 use crate::pure::{hash, path};
 use crate::value::{Attr, Attrs, ContextElement, Pos, State, Str, Value};
@@ -77,28 +79,12 @@ pub const BUILTINS: &[Builtin] = &[
         };
         Ok(Value::bool(exists, pos))
     }),
-    builtin("path", 1, |ev, args, pos| {
-        let attrs = ev.attrs_of(args[0], pos)?;
-        let Some(attr) = attrs.get(Symbol::new("path")) else {
-            return Err(Error::evaluation("missing required 'path' attribute in 'builtins.path'", pos));
-        };
-        for attr in attrs.by_name() {
-            match attr.name.as_str() {
-                "path" | "recursive" | "name" | "sha256" => {}
-                "filter" => {
-                    ev.expect_function(attr.value, attr.key)?;
-                }
-                name => {
-                    let message = format!("unsupported argument '{name}' to 'builtins.path'");
-                    return Err(Error::evaluation(message, attr.key));
-                }
-            }
-        }
-        Ok(ev.path(&path_of(ev, attr.value, pos)?, pos))
-    }),
+    builtin("path", 1, add_path),
     builtin("filterSource", 2, |ev, args, pos| {
-        ev.expect_function(args[0], pos)?;
-        Ok(ev.path(&path_of(ev, args[1], pos)?, pos))
+        let path = path_of(ev, args[1], pos)?;
+        let filter = Some(ev.expect_function(args[0], pos)?);
+        let copy = Copy { name: base_name(&path), filter, recursive: true, expected: None };
+        Ok(Value::String(ev.copy(&path, copy, pos)?, pos))
     }),
     builtin("toPath", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
@@ -159,6 +145,59 @@ pub enum Stored<'a> {
     Copy(Arc<str>),
     /// The text given to `toFile`.
     Text(&'a Str<'a>),
+}
+
+/// How a file or folder is copied to the store.
+struct Copy<'n, 'a> {
+    name: &'n str,
+    /// Which entries of folders are copied.
+    filter: Option<Value<'a>>,
+    /// As an archive, or as a plain file.
+    recursive: bool,
+    /// The SHA-256 that it must have.
+    expected: Option<[u8; 32]>,
+}
+
+fn base_name(absolute: &str) -> &str {
+    absolute.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source")
+}
+
+/// `builtins.path { path, name ? …, filter ? …, recursive ? true, sha256 ? … }`
+fn add_path<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let attrs = ev.attrs_of(args[0], pos)?;
+    let (mut path, mut name, mut filter, mut recursive, mut expected) = (None, None, None, true, None);
+    for attr in attrs.by_name() {
+        let at = attr.key;
+        match attr.name.as_str() {
+            "path" => path = Some(path_of(ev, attr.value, at)?),
+            "name" => name = Some(ev.text_of(attr.value, at)?),
+            "filter" => filter = Some(ev.expect_function(attr.value, at)?),
+            "recursive" => recursive = ev.bool_of_value(attr.value, at)?,
+            "sha256" => {
+                let text = ev.text_of(attr.value, at)?;
+                let (_, bytes) = hash::parse(text, Some(hash::Algorithm::Sha256))
+                    .map_err(|message| Error::evaluation(message, at))?;
+                expected = <[u8; 32]>::try_from(bytes.as_slice()).ok();
+            }
+            name => {
+                let message = format!("unsupported argument '{name}' to 'builtins.path'");
+                return Err(Error::evaluation(message, at));
+            }
+        }
+    }
+    let Some(path) = path else {
+        return Err(match attrs.open {
+            Some(unknown) => Error::unknown(unknown, pos),
+            None => {
+                Error::evaluation("missing required 'path' attribute in the first argument to 'builtins.path'", pos)
+            }
+        });
+    };
+    if let Some(unknown) = attrs.open {
+        return Err(Error::unknown(unknown, pos));
+    }
+    let copy = Copy { name: name.unwrap_or_else(|| base_name(&path)), filter, recursive, expected };
+    Ok(Value::String(ev.copy(&path, copy, pos)?, pos))
 }
 
 fn kind_name(kind: FileKind) -> &'static str {
@@ -372,15 +411,41 @@ impl<'a> Evaluator<'a> {
 
     /// What `"${./path}"` gives: the store path that Nix would copy the file to.
     pub fn copy_to_store(&self, absolute: &str, pos: Pos) -> Result<'a, &'a Str<'a>> {
-        let located = self.locate(absolute, pos)?;
-        let mut budget = COPY_LIMIT;
-        let node = self.nar_node(&located, &mut budget, pos)?;
-        let name = absolute.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source");
-        let path = store::source_store_path(name.as_bytes(), &store::nar_sha256(&node))
-            .map_err(|message| Error::evaluation(message, pos))?;
-        match self.stored(path, Stored::Copy(Arc::from(absolute)), pos) {
+        self.copy(absolute, Copy { name: base_name(absolute), filter: None, recursive: true, expected: None }, pos)
+    }
+
+    /// The store path that a copy of a file or folder would have.
+    fn copy(&self, absolute: &str, how: Copy<'_, 'a>, pos: Pos) -> Result<'a, &'a Str<'a>> {
+        let hash = match (self.content_hash(absolute, &how, pos), how.expected) {
+            (Ok(found), Some(expected)) if found != expected => {
+                let message = format!("store path mismatch in (possibly filtered) path added from '{absolute}'");
+                return Err(Error::evaluation(message, pos));
+            }
+            (Ok(found), _) => found,
+            // What can't be read is where its hash says.
+            (Err(error), Some(expected)) if matches!(error.cause, Cause::Unknown(_)) => expected,
+            (Err(error), _) => return Err(error),
+        };
+        let fixed = Fixed { recursive: how.recursive, algorithm: hash::Algorithm::Sha256, hash: hash.to_vec() };
+        let path = fixed_path(how.name, &fixed).map_err(|message| Error::evaluation(message, pos))?;
+        match self.stored(path.into_bytes(), Stored::Copy(Arc::from(absolute)), pos) {
             Value::String(string, _) => Ok(string),
             _ => Err(Error::evaluation("not a store path", pos)),
+        }
+    }
+
+    fn content_hash(&self, absolute: &str, how: &Copy<'_, 'a>, pos: Pos) -> Result<'a, [u8; 32]> {
+        let located = self.locate(absolute, pos)?;
+        let mut budget = COPY_LIMIT;
+        let node = self.nar_node(&located, how.filter, &mut budget, pos)?;
+        match node {
+            node if how.recursive => Ok(store::nar_sha256(&node)),
+            NarNode::File { contents, .. } => Ok(Sha256::digest(contents).into()),
+            _ => {
+                let message =
+                    format!("'{absolute}' is not a regular file, and only such can be copied without 'recursive'");
+                Err(Error::evaluation(message, pos))
+            }
         }
     }
 
@@ -391,7 +456,13 @@ impl<'a> Evaluator<'a> {
         Value::String(self.str(text.as_bytes(), self.context(vec![ContextElement::Opaque(text)])), pos)
     }
 
-    fn nar_node(&self, file: &Located<'a>, budget: &mut u64, pos: Pos) -> Result<'a, NarNode<'static>> {
+    fn nar_node(
+        &self,
+        file: &Located<'a>,
+        filter: Option<Value<'a>>,
+        budget: &mut u64,
+        pos: Pos,
+    ) -> Result<'a, NarNode<'static>> {
         let tree = &file.mount.tree;
         let too_large = || {
             let reason = format!("the store path of `{}` is not computed, because it is large", file.display());
@@ -414,7 +485,14 @@ impl<'a> Evaluator<'a> {
                 for entry in tree.list(&file.path).map_err(|error| read_error(error, pos))? {
                     let path = file.path.join(&entry.name).map_err(|e| Error::evaluation(e.to_string(), pos))?;
                     let child = Located { mount: file.mount, path };
-                    let node = self.nested(pos, || self.nar_node(&child, budget, pos))?;
+                    if let Some(filter) = filter {
+                        let arguments = [self.string(child.absolute(), pos), self.string(kind_name(entry.kind), pos)];
+                        let wanted = self.apply(filter, &arguments, pos)?;
+                        if !self.expect_bool(wanted, pos)? {
+                            continue;
+                        }
+                    }
+                    let node = self.nested(pos, || self.nar_node(&child, filter, budget, pos))?;
                     entries.push((entry.name.as_bytes().to_vec(), node));
                 }
                 Ok(NarNode::Directory(entries))

@@ -48,6 +48,13 @@ fn value_of<'a>(ev: &Evaluator<'a>, data: Data, pos: Pos) -> Value<'a> {
     }
 }
 
+/// A value as JSON, with the context of all strings in it.
+pub fn json_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, (Vec<u8>, Option<&'a Context<'a>>)> {
+    let mut writer = Writer { out: Vec::new(), context: None };
+    writer.value(ev, value, pos)?;
+    Ok((writer.out, writer.context))
+}
+
 /// A value as JSON text.
 pub fn value_to_json_text<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Vec<u8>> {
     let mut writer = Writer { out: Vec::new(), context: None };

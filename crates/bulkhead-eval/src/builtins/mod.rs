@@ -6,6 +6,7 @@
 mod attrs;
 mod context;
 mod control;
+mod derivation;
 mod files;
 mod formats;
 mod globals;
@@ -20,10 +21,10 @@ use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::value::{Attrs, List, Pos, Str, Value};
 
+pub use derivation::uninstantiated;
 pub use files::Stored;
 pub use formats::value_to_json_text;
 pub use globals::Globals;
-pub use impure::uninstantiated;
 
 /// A function that is part of the language.
 pub struct Builtin {
@@ -62,6 +63,7 @@ const TABLES: &[&[Builtin]] = &[
     attrs::BUILTINS,
     context::BUILTINS,
     control::BUILTINS,
+    derivation::BUILTINS,
     files::BUILTINS,
     formats::BUILTINS,
     impure::BUILTINS,

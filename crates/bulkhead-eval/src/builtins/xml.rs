@@ -1,6 +1,7 @@
 //! `toXML`: values as Nix's XML, in the shape of `nix-instantiate --xml`.
 
 use bulkhead_syntax::Parameter;
+use rustc_hash::FxHashSet;
 
 use super::{Builtin, builtin};
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::pure::number;
 use crate::value::{Attrs, Closure, Context, Pos, Truth, Value};
 
 pub const BUILTINS: &[Builtin] = &[builtin("toXML", 1, |ev, args, pos| {
-    let mut writer = Writer { out: String::new(), context: None, indent: 0 };
+    let mut writer = Writer { seen: FxHashSet::default(), out: String::new(), context: None, indent: 0 };
     writer.out.push_str("<?xml version='1.0' encoding='utf-8'?>\n");
     writer.open("expr", &[]);
     writer.value(ev, args[0], pos)?;
@@ -18,6 +19,8 @@ pub const BUILTINS: &[Builtin] = &[builtin("toXML", 1, |ev, args, pos| {
 })];
 
 struct Writer<'a> {
+    /// Derivations that have been written, by their paths.
+    seen: FxHashSet<String>,
     out: String,
     context: Option<&'a Context<'a>>,
     indent: usize,
@@ -105,6 +108,11 @@ impl<'a> Writer<'a> {
                 .filter_map(|(name, value)| Some((name, value.as_deref()?)))
                 .collect();
             self.open("derivation", &attributes);
+            if !drv.is_some_and(|drv| self.seen.insert(drv)) {
+                self.empty("repeated", &[]);
+                self.close("derivation");
+                return Ok(());
+            }
         } else {
             self.open("attrs", &[]);
         }

@@ -80,8 +80,8 @@ impl<'a> Evaluator<'a> {
                     }
                 }
                 Value::Attrs(attrs, _) if seen.insert(std::ptr::from_ref(attrs).cast()) => {
-                    // The outputs of a derivation lead to each other.
-                    if self.uninstantiated(attrs).is_some() {
+                    // Of a derivation whose place is unknown only what it was made of is looked at.
+                    if self.uninstantiated(attrs)?.is_some() {
                         return match attrs.get(self.symbols.drv_attrs) {
                             Some(attr) => self.force_parts(attr.value, attr.key, seen).map(|_| forced),
                             None => Ok(forced),

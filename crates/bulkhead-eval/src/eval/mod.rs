@@ -29,6 +29,7 @@ use crate::builtins::{Globals, Stored};
 use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
+use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
 use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
 use crate::world::{self, Limits, World};
@@ -47,6 +48,8 @@ pub struct Evaluator<'a> {
     pub imports: RefCell<FxHashMap<Arc<str>, Value<'a>>>,
     /// What lies behind the store paths that were made.
     pub store: RefCell<FxHashMap<Arc<str>, Stored<'a>>>,
+    /// Derivations made so far, by their paths.
+    pub derivations: RefCell<FxHashMap<String, Rc<Instantiated>>>,
     /// Regular expressions compiled so far.
     pub regexes: RefCell<FxHashMap<&'a [u8], Rc<Regex>>>,
     /// What `trace` and `warn` said.
@@ -93,6 +96,7 @@ impl<'a> Evaluator<'a> {
             globals: Globals::of(world, arena),
             imports: RefCell::default(),
             store: RefCell::default(),
+            derivations: RefCell::default(),
             regexes: RefCell::default(),
             messages: RefCell::default(),
             symbols: Symbols {
