@@ -1,35 +1,36 @@
 //! Parsed files as an evaluator holds them, and the numbering of their places.
 
-use std::cell::{OnceCell, RefCell};
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_source::{Position, Span};
-use bulkhead_syntax::{Ast, ExprId, NameId, Symbol};
-use rustc_hash::FxHashMap;
+use bulkhead_syntax::{Ast, Expr, ExprId, NameId, TextId};
 
-use crate::value::{Pos, Str, Value};
+use crate::arena::{Arena, Held};
+use crate::value::{Attrs, Pos, Str};
 
 /// A file that has been parsed, for one evaluator.
-pub struct Code {
-    pub ast: Arc<Ast>,
+pub struct Code<'a> {
+    pub ast: &'a Ast,
+    exprs: &'a [Expr],
     /// Its number among the evaluator's files.
-    pub index: u16,
+    pub index: u32,
     /// The [`Pos`] of its first expression; the others follow, then the names.
     base: u32,
     /// How messages name the file.
-    pub file: Arc<str>,
+    file: &'a Arc<str>,
     /// The folder that its relative paths start from: absolute, without a slash at the end.
-    pub folder: Arc<str>,
+    pub folder: &'a str,
     /// The absolute path of the file, if it is one.
-    pub path: Option<Arc<str>>,
+    path: Option<&'a str>,
     /// What `scopedImport` put over the globals.
-    pub scope: Option<FxHashMap<Symbol, Value>>,
-    texts: Box<[OnceCell<Rc<Str>>]>,
+    pub scope: Option<&'a Attrs<'a>>,
+    /// The strings without interpolation, by [`TextId`].
+    texts: &'a [Str<'a>],
 }
 
-impl Code {
+impl<'a> Code<'a> {
     /// The place of an expression.
     pub fn pos(&self, expr: ExprId) -> Pos {
         Pos(self.base + expr.0)
@@ -40,9 +41,16 @@ impl Code {
         Pos(self.base + self.ast.exprs.len() as u32 + name.0)
     }
 
+    /// An expression of the file.
+    #[inline]
+    pub fn expr(&self, id: ExprId) -> &'a Expr {
+        &self.exprs[id.0 as usize]
+    }
+
     /// The string of a literal without interpolation, made once.
-    pub fn text(&self, expr: ExprId, text: &str) -> Rc<Str> {
-        self.texts[expr.0 as usize].get_or_init(|| Str::new(text.as_bytes().into(), None)).clone()
+    #[inline]
+    pub fn text(&self, id: TextId) -> &'a Str<'a> {
+        &self.texts[id.0 as usize]
     }
 
     fn span(&self, pos: Pos) -> Span {
@@ -53,47 +61,53 @@ impl Code {
 }
 
 /// What a new [`Code`] is made of.
-pub struct Source {
+pub struct Source<'a> {
     pub ast: Arc<Ast>,
     pub file: Arc<str>,
-    pub folder: Arc<str>,
-    pub path: Option<Arc<str>>,
-    pub scope: Option<FxHashMap<Symbol, Value>>,
+    pub folder: &'a str,
+    pub path: Option<&'a str>,
+    pub scope: Option<&'a Attrs<'a>>,
 }
 
 /// The files of one evaluator.
 #[derive(Default)]
-pub struct Files {
-    files: RefCell<Vec<Rc<Code>>>,
-    next: std::cell::Cell<u32>,
+pub struct Files<'a> {
+    files: RefCell<Vec<&'a Code<'a>>>,
+    next: Cell<u32>,
 }
 
-impl Files {
-    /// Number a file; `None` when there are too many (65,535 files or 4 billion places).
-    pub fn add(&self, source: Source) -> Option<Rc<Code>> {
+impl<'a> Files<'a> {
+    /// Number a file; `None` when there are too many (4 billion places).
+    pub fn add(&self, arena: &'a Arena, source: Source<'a>) -> Option<&'a Code<'a>> {
         let mut files = self.files.borrow_mut();
-        let index = u16::try_from(files.len()).ok()?;
+        let index = u32::try_from(files.len()).ok()?;
         let base = self.next.get().max(1);
         let places = u32::try_from(source.ast.exprs.len() + source.ast.name_spans.len()).ok()?;
         self.next.set(base.checked_add(places)?);
-        let texts = (0..source.ast.exprs.len()).map(|_| OnceCell::new()).collect();
         let Source { ast, file, folder, path, scope } = source;
-        let code = Rc::new(Code { ast, index, base, file, folder, path, scope, texts });
-        files.push(code.clone());
+        let Held { ast, file } = arena.hold(Held { ast, file });
+        let mut texts = ast.exprs.iter().filter_map(|expr| match expr {
+            Expr::Text(text, _) => Some(text.as_bytes()),
+            _ => None,
+        });
+        let texts = arena.slice((0..ast.texts).map(|_| Str::flat(texts.next().unwrap_or_default(), None)));
+        let code = arena.alloc(Code { ast, exprs: &ast.exprs, index, base, file, folder, path, scope, texts });
+        files.push(code);
         Some(code)
     }
 
-    pub fn get(&self, index: u16) -> Rc<Code> {
-        self.files.borrow()[index as usize].clone()
+    #[inline]
+    pub fn get(&self, index: u32) -> &'a Code<'a> {
+        self.files.borrow()[index as usize]
     }
 
-    fn find(&self, pos: Pos) -> Option<Rc<Code>> {
+    fn find(&self, pos: Pos) -> Option<&'a Code<'a>> {
         if pos == Pos::NONE {
             return None;
         }
         let files = self.files.borrow();
         let after = files.partition_point(|code| code.base <= pos.0);
-        files.get(after.checked_sub(1)?).cloned()
+        files.get(after.checked_sub(1)?).copied()
     }
 
     /// A place for messages.
@@ -103,9 +117,9 @@ impl Files {
     }
 
     /// A place for `unsafeGetAttrPos`: the file's absolute path and where its text begins.
-    pub fn position(&self, pos: Pos) -> Option<(Arc<str>, Position)> {
+    pub fn position(&self, pos: Pos) -> Option<(&'a str, Position)> {
         let code = self.find(pos)?;
         let position = code.ast.lines.position(&code.ast.text, code.span(pos).start);
-        Some((code.path.clone().unwrap_or_else(|| code.file.clone()), position))
+        Some((code.path.unwrap_or(code.file), position))
     }
 }

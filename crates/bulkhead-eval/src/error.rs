@@ -1,22 +1,20 @@
 //! Why an evaluation does not give a value.
 
-use std::rc::Rc;
-
 use bulkhead_diagnostics::Place;
 
 use crate::data::FailureKind;
 use crate::value::{Pos, Unknown};
 
 /// The result of evaluating something.
-pub type Result<T, E = Box<Error>> = std::result::Result<T, E>;
+pub type Result<'a, T> = std::result::Result<T, Box<Error<'a>>>;
 
 /// How many steps of a trace are kept; the middle of a longer one tells nothing new.
 const TRACE_LENGTH: usize = 40;
 
 /// A failure, with the way to it.
 #[derive(Debug)]
-pub struct Error {
-    pub cause: Cause,
+pub struct Error<'a> {
+    pub cause: Cause<'a>,
     pub message: String,
     pub pos: Pos,
     pub help: Option<String>,
@@ -32,15 +30,15 @@ pub struct Error {
 
 /// What kind of failure it is.
 #[derive(Debug)]
-pub enum Cause {
+pub enum Cause<'a> {
     /// A failure that the user sees.
     Failure(FailureKind),
     /// Not a failure: something needed is unknown. The innermost expression that needs it turns into unknown.
-    Unknown(Rc<Unknown>),
+    Unknown(&'a Unknown<'a>),
 }
 
-impl Error {
-    pub fn new(kind: FailureKind, message: impl Into<String>, pos: Pos) -> Box<Error> {
+impl<'a> Error<'a> {
+    pub fn new(kind: FailureKind, message: impl Into<String>, pos: Pos) -> Box<Error<'a>> {
         Box::new(Error {
             cause: Cause::Failure(kind),
             message: message.into(),
@@ -54,13 +52,13 @@ impl Error {
     }
 
     /// A type error, a missing attribute, a wrong argument.
-    pub fn evaluation(message: impl Into<String>, pos: Pos) -> Box<Error> {
+    pub fn evaluation(message: impl Into<String>, pos: Pos) -> Box<Error<'a>> {
         Error::new(FailureKind::Evaluation, message, pos)
     }
 
-    pub fn unknown(unknown: &Rc<Unknown>, pos: Pos) -> Box<Error> {
+    pub fn unknown(unknown: &'a Unknown<'a>, pos: Pos) -> Box<Error<'a>> {
         Box::new(Error {
-            cause: Cause::Unknown(unknown.clone()),
+            cause: Cause::Unknown(unknown),
             message: String::new(),
             pos,
             help: None,
@@ -71,18 +69,18 @@ impl Error {
         })
     }
 
-    pub fn with_help(mut self: Box<Error>, help: impl Into<String>) -> Box<Error> {
+    pub fn with_help(mut self: Box<Error<'a>>, help: impl Into<String>) -> Box<Error<'a>> {
         self.help = Some(help.into());
         self
     }
 
-    pub fn placed(mut self: Box<Error>, place: Option<Place>) -> Box<Error> {
+    pub fn placed(mut self: Box<Error<'a>>, place: Option<Place>) -> Box<Error<'a>> {
         self.place = place;
         self
     }
 
     /// Give a failure that has no place this one.
-    pub fn or_at(mut self: Box<Error>, pos: Pos) -> Box<Error> {
+    pub fn or_at(mut self: Box<Error<'a>>, pos: Pos) -> Box<Error<'a>> {
         if self.pos == Pos::NONE {
             self.pos = pos;
         }
@@ -91,7 +89,7 @@ impl Error {
 
     /// Add a step to the trace: what was being done at `pos`. A step at the place of the last one, or of the failure
     /// itself, adds nothing.
-    pub fn through(mut self: Box<Error>, pos: Pos, what: impl FnOnce() -> String) -> Box<Error> {
+    pub fn through(mut self: Box<Error<'a>>, pos: Pos, what: impl FnOnce() -> String) -> Box<Error<'a>> {
         let last = self.trace.last().map_or(self.pos, |(last, _)| *last);
         if matches!(self.cause, Cause::Unknown(_)) || last == pos {
             return self;

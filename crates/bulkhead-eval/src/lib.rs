@@ -9,12 +9,12 @@
 //! What can't be known here (the network, the environment, a nixpkgs that is not at hand) is *unknown* with a reason;
 //! it is a value, not an error, and spreads only to what needs it.
 
+mod arena;
 mod builtins;
 mod code;
 pub mod data;
 mod error;
 mod eval;
-mod memory;
 mod operators;
 mod outcome;
 mod print;

@@ -1,6 +1,6 @@
 //! From an evaluator's values and errors to owned data.
 
-use std::rc::Rc;
+use std::ptr;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::data::{AttrsData, Data, DataKind, Failure, FailureKind, Field, Unknown};
 use crate::error::{Cause, Error};
 use crate::eval::Evaluator;
-use crate::value::{self, Pos, Value};
+use crate::value::{self, Pos, Truth, Value};
 use crate::world::ParseFailure;
 
 /// Bytes that one node of [`Data`] takes with its name, roughly; counted against the limit of memory.
@@ -19,13 +19,13 @@ const NODE: usize = 256;
 /// nested anywhere near this deep.
 const MAX_NESTING: usize = 500;
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// Evaluate a value all the way down. Failures and unknowns stay where they are.
-    pub fn data_of(&self, value: &Value) -> Data {
+    pub fn data_of(&self, value: Value<'a>) -> Data {
         self.convert(value, Pos::NONE, &mut Path { containers: Vec::new(), nodes: 0, exhausted: None })
     }
 
-    fn convert(&self, value: &Value, pos: Pos, path: &mut Path) -> Data {
+    fn convert(&self, value: Value<'a>, pos: Pos, path: &mut Path) -> Data {
         if let Some(failure) = &path.exhausted {
             return Data { kind: DataKind::Failed(failure.clone()), place: self.files.place(pos) };
         }
@@ -57,40 +57,50 @@ impl Evaluator<'_> {
             }
         };
         let place = self.files.place(value.pos());
-        let kind = match &value {
+        let kind = match value {
             Value::Null(_) => DataKind::Null,
-            Value::Bool(value, _) => DataKind::Bool(*value),
-            Value::Int(value, _) => DataKind::Int(*value),
-            Value::Float(value, _) => DataKind::Float(*value),
+            Value::Bool(Truth(value), _) => DataKind::Bool(value),
+            Value::Int(value, _) => DataKind::Int(value),
+            Value::Float(value, _) => DataKind::Float(value),
             Value::String(text, _) => DataKind::String(Arc::from(text.lossy())),
-            Value::Path(path, _) => DataKind::Path(Arc::from(&*path.path)),
+            Value::Path(path, _) => DataKind::Path(Arc::from(path.path)),
             Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) | Value::Thunk(_) => DataKind::Function,
             Value::Unknown(unknown, _) => DataKind::Unknown(self.unknown_of(unknown)),
-            Value::List(list, at) => match path.enter(Rc::as_ptr(list).cast()) {
-                false => self.endless(*at),
+            Value::List(list, at) => match path.enter(ptr::from_ref(list).cast()) {
+                false => self.endless(at),
                 true => {
-                    let items = list.items.iter().map(|item| self.convert(item, *at, path)).collect();
+                    let items = list.iter().map(|item| self.convert(item, at, path)).collect();
                     path.containers.pop();
                     DataKind::List(items)
                 }
             },
-            Value::Attrs(attrs, at) => match self.uninstantiated(attrs) {
-                Some(unknown) => DataKind::Unknown(self.unknown_of(&unknown)),
-                None if !path.enter(Rc::as_ptr(attrs).cast()) => self.endless(*at),
-                None => {
+            Value::Attrs(attrs, at) => match self.output_path(attrs) {
+                // A derivation is what it becomes in JSON and in strings: where its output lies.
+                Ok(Some(Value::Unknown(unknown, _))) => DataKind::Unknown(self.unknown_of(unknown)),
+                Ok(Some(Value::String(text, _))) => DataKind::String(Arc::from(text.lossy())),
+                Err(error) => self.failed(error),
+                Ok(_) if !path.enter(ptr::from_ref(attrs).cast()) => self.endless(at),
+                Ok(_) => {
                     let entries = attrs.entries().iter().map(|attr| {
                         let field =
-                            Field { key: self.files.place(attr.key), value: self.convert(&attr.value, attr.key, path) };
+                            Field { key: self.files.place(attr.key), value: self.convert(attr.value, attr.key, path) };
                         (Arc::from(attr.name.as_str()), field)
                     });
                     let entries = entries.collect();
                     path.containers.pop();
-                    let open = attrs.open.as_ref().map(|unknown| self.unknown_of(unknown));
+                    let open = attrs.open.map(|unknown| self.unknown_of(unknown));
                     DataKind::Attrs(AttrsData { attrs: entries, open })
                 }
             },
         };
         Data { kind, place }
+    }
+
+    fn failed(&self, error: Box<Error<'a>>) -> DataKind {
+        match &error.cause {
+            Cause::Unknown(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
+            Cause::Failure(_) => DataKind::Failed(Arc::new(self.failure_of(*error))),
+        }
     }
 
     fn endless(&self, pos: Pos) -> DataKind {
@@ -104,18 +114,22 @@ impl Evaluator<'_> {
     }
 
     /// Why something is unknown, with its place.
-    pub fn unknown_of(&self, unknown: &value::Unknown) -> Unknown {
-        Unknown { reason: unknown.reason.clone(), help: unknown.help.clone(), place: self.files.place(unknown.origin) }
+    pub fn unknown_of(&self, unknown: &value::Unknown<'a>) -> Unknown {
+        Unknown {
+            reason: Arc::from(unknown.reason),
+            help: unknown.help.map(Arc::from),
+            place: self.files.place(unknown.origin),
+        }
     }
 
     /// An error for people: places instead of positions.
-    pub fn failure_of(&self, error: Error) -> Failure {
+    pub fn failure_of(&self, error: Error<'a>) -> Failure {
         let (kind, message, help, at) = match &error.cause {
             Cause::Failure(kind) => (*kind, error.message, error.help, error.pos),
             Cause::Unknown(unknown) => (
                 FailureKind::Unknown,
                 format!("this is unknown: {}", unknown.reason),
-                unknown.help.as_ref().map(|help| help.to_string()),
+                unknown.help.map(str::to_owned),
                 unknown.origin,
             ),
         };
@@ -188,10 +202,10 @@ pub fn parse_failure(file: &Arc<str>, failure: ParseFailure) -> Failure {
 }
 
 /// Names that a file uses but nothing defines, as Nix finds them before it evaluates.
-pub fn check_globals(evaluator: &Evaluator<'_>, code: &Code) -> Result<(), Box<Error>> {
+pub fn check_globals<'a>(evaluator: &Evaluator<'a>, code: &Code<'a>) -> Result<(), Box<Error<'a>>> {
     for (name, expr) in &code.ast.globals {
-        let scoped = code.scope.as_ref().is_some_and(|scope| scope.contains_key(name));
-        if !scoped && evaluator.globals.get(*name).is_none() {
+        let scoped = code.scope.is_some_and(|scope| scope.get(*name).is_some());
+        if !scoped && !evaluator.globals.contains(*name) {
             return Err(evaluator.undefined(*name, code.pos(*expr)));
         }
     }

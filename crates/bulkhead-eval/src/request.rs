@@ -1,10 +1,11 @@
 //! One evaluation as the command line asks for it.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use bulkhead_syntax::{Expr, Parameter, Symbol};
+use bulkhead_diagnostics::nearest;
+use bulkhead_syntax::{Parameter, Symbol};
 
+use crate::arena::Arena;
 use crate::builtins::value_to_json_text;
 use crate::code::Source;
 use crate::data::{Failure, FailureKind};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::outcome::{check_globals, parse_failure};
 use crate::print::print;
-use crate::value::{Attr, Attrs, Pos, Value};
+use crate::value::{Attr, Pos, Value};
 use crate::world::{ParseFailure, World};
 
 /// What to evaluate, and how to show it.
@@ -77,7 +78,8 @@ pub struct Answer {
 }
 
 pub fn answer(world: &World, request: &Request) -> std::result::Result<Answer, Failure> {
-    let evaluator = Evaluator::new(world);
+    let arena = Arena::new();
+    let evaluator = Evaluator::new(world, &arena);
     let shown = show(&evaluator, request);
     let messages = evaluator.messages.take();
     match shown {
@@ -86,38 +88,38 @@ pub fn answer(world: &World, request: &Request) -> std::result::Result<Answer, F
     }
 }
 
-fn show(ev: &Evaluator<'_>, request: &Request) -> Result<Vec<u8>> {
+fn show<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, Vec<u8>> {
     let mut arguments = Vec::new();
     for (name, argument) in &request.arguments {
         let value = match argument {
-            Argument::String(text) => Value::string(text.as_bytes(), Pos::NONE),
+            Argument::String(text) => ev.string(text, Pos::NONE),
             Argument::Expression(text) => ev.text_value(text, &format!("«argument {name}»"), "/")?,
         };
         arguments.push(Attr { name: Symbol::new(name), key: Pos::NONE, value });
     }
-    let arguments = Value::attrs(Attrs::new(arguments), Pos::NONE);
+    let arguments = ev.attrs(arguments, Pos::NONE);
     let value = match &request.input {
         Input::File(path) => ev.import_path(path, None, Pos::NONE)?,
         Input::Text { text, name, folder } => ev.text_value(text, name, folder)?,
     };
-    let value = ev.follow(value, &request.attr_path, &arguments)?;
+    let value = ev.follow(value, &request.attr_path, arguments)?;
     match request.output {
         Output::Nix { strict } => {
-            let value = if strict { ev.force_deep(&value, Pos::NONE)? } else { ev.force(&value)? };
-            Ok(print(&value).into_bytes())
+            let value = if strict { ev.force_deep(value, Pos::NONE)? } else { ev.force(value)? };
+            Ok(print(value).into_bytes())
         }
-        Output::Json => value_to_json_text(ev, &value, Pos::NONE),
+        Output::Json => value_to_json_text(ev, value, Pos::NONE),
         Output::Raw => {
-            let value = ev.force(&value)?;
-            let text = ev.coerce_to_string(&value, crate::operators::CoerceMode::Interpolate, value.pos())?;
-            Ok(text.bytes.to_vec())
+            let value = ev.force(value)?;
+            let text = ev.coerce_to_string(value, crate::operators::CoerceMode::Interpolate, value.pos())?;
+            Ok(text.bytes().to_vec())
         }
     }
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// The value of a text.
-    pub fn text_value(&self, text: &str, name: &str, folder: &str) -> Result<Value> {
+    pub fn text_value(&self, text: &str, name: &str, folder: &str) -> Result<'a, Value<'a>> {
         let file: Arc<str> = Arc::from(name);
         let ast = match bulkhead_syntax::parse(text) {
             Ok(ast) => Arc::new(ast),
@@ -126,50 +128,72 @@ impl Evaluator<'_> {
                 return Err(Error::new(FailureKind::Syntax, failure.message, Pos::NONE).placed(failure.place));
             }
         };
-        let source = Source { ast, file, folder: Arc::from(folder), path: None, scope: None };
-        let Some(code) = self.files.add(source) else {
+        let source = Source { ast, file, folder: self.arena.text(folder), path: None, scope: None };
+        let Some(code) = self.files.add(self.arena, source) else {
             return Err(Error::new(FailureKind::Limit, "too many files", Pos::NONE));
         };
-        check_globals(self, &code)?;
-        self.eval(&code, &None, code.ast.root)
+        check_globals(self, code)?;
+        self.eval(code, None, code.ast.root)
     }
 
     /// Go down an attribute path as `nix-instantiate -A` does, calling functions on the way.
-    fn follow(&self, mut value: Value, path: &str, arguments: &Value) -> Result<Value> {
+    fn follow(&self, mut value: Value<'a>, path: &str, arguments: Value<'a>) -> Result<'a, Value<'a>> {
         for name in attr_path(path)? {
             value = self.auto_call(value, arguments)?;
-            value = match (&value, name.parse::<usize>()) {
-                (Value::List(list, _), Ok(index)) => match list.items.get(index) {
+            let pos = value.pos();
+            let should_be = |what: &str| {
+                let message = format!(
+                    "the expression selected by the selection path '{path}' should be {what} but is {}",
+                    value.described_type()
+                );
+                Error::evaluation(message, pos)
+            };
+            value = match (value, name.parse::<usize>()) {
+                (Value::Unknown(unknown, _), _) => return Err(Error::unknown(unknown, pos)),
+                (Value::List(list, _), Ok(index)) => match list.get(index) {
                     Some(item) => self.force(item)?,
                     None => {
-                        let message = format!("list index {index} in the attribute path '{path}' is out of bounds");
-                        return Err(Error::evaluation(message, value.pos()));
+                        let message = format!("list index {index} in selection path '{path}' is out of range");
+                        return Err(Error::evaluation(message, pos));
                     }
                 },
-                _ => self.select_name(&value, Symbol::new(&name), value.pos())?,
+                (_, Ok(_)) => return Err(should_be("a list")),
+                (Value::Attrs(attrs, _), _) => {
+                    let symbol = Symbol::new(&name);
+                    if attrs.get(symbol).is_none() && attrs.open.is_none() {
+                        let message = format!("attribute '{name}' in selection path '{path}' not found");
+                        let error = Error::evaluation(message, pos);
+                        let names = attrs.entries().iter().map(|attr| attr.name.as_str());
+                        return Err(match nearest(&name, names) {
+                            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                            None => error,
+                        });
+                    }
+                    self.select_name(value, symbol, pos)?
+                }
+                _ => return Err(should_be("a set")),
             };
         }
         let wanted = matches!(arguments, Value::Attrs(attrs, _) if !attrs.entries().is_empty());
         if wanted || !path.is_empty() { self.auto_call(value, arguments) } else { Ok(value) }
     }
 
-    fn auto_call(&self, value: Value, arguments: &Value) -> Result<Value> {
-        let value = self.force(&value)?;
+    fn auto_call(&self, value: Value<'a>, arguments: Value<'a>) -> Result<'a, Value<'a>> {
+        let value = self.force(value)?;
         let pos = value.pos();
-        if let Value::Attrs(attrs, _) = &value
+        if let Value::Attrs(attrs, _) = value
             && let Some(functor) = attrs.get(self.symbols.functor)
         {
-            let called = self.apply(&functor.value, std::slice::from_ref(&value), pos)?;
+            let called = self.apply(functor.value, &[value], pos)?;
             return self.nested(pos, || self.auto_call(called, arguments));
         }
-        let Value::Closure(closure, _) = &value else { return Ok(value) };
-        let Expr::Lambda(lambda) = closure.code.ast.expr(closure.lambda) else { return Ok(value) };
-        let Parameter::Pattern { formals, ellipsis, .. } = &lambda.parameter else { return Ok(value) };
+        let Value::Closure(closure, _) = value else { return Ok(value) };
+        let Parameter::Pattern { formals, ellipsis, .. } = &closure.lambda.parameter else { return Ok(value) };
         let Value::Attrs(given, _) = arguments else { return Ok(value) };
         let mut chosen = if *ellipsis { given.entries().to_vec() } else { Vec::new() };
         for formal in formals {
             match (given.get(formal.name), formal.default) {
-                (Some(attr), _) if !ellipsis => chosen.push(attr.clone()),
+                (Some(attr), _) if !ellipsis => chosen.push(*attr),
                 (None, None) => {
                     let message =
                         format!("cannot evaluate a function that has an argument without a value ('{}')", formal.name);
@@ -179,24 +203,23 @@ impl Evaluator<'_> {
                 _ => {}
             }
         }
-        let chosen = Value::Attrs(Rc::new(Attrs::new(chosen)), pos);
-        self.apply(&value, &[chosen], pos)
+        self.apply(value, &[self.attrs(chosen, pos)], pos)
     }
 }
 
 /// The names of a path: separated by dots, perhaps in double quotes.
-fn attr_path(path: &str) -> Result<Vec<String>> {
+fn attr_path<'a>(path: &str) -> Result<'a, Vec<String>> {
     let mut names = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
         let (name, after) = match rest.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"').ok_or_else(|| {
-                Error::evaluation(format!("missing closing quote in the attribute path '{path}'"), Pos::NONE)
+                Error::evaluation(format!("missing closing quote in selection path '{path}'"), Pos::NONE)
             })?,
             None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
         };
         if name.is_empty() && !rest.starts_with('"') {
-            return Err(Error::evaluation(format!("empty name in the attribute path '{path}'"), Pos::NONE));
+            return Err(Error::evaluation(format!("empty attribute name in selection path '{path}'"), Pos::NONE));
         }
         names.push(name.to_owned());
         rest = after.strip_prefix('.').unwrap_or(after);

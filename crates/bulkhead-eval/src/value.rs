@@ -1,21 +1,20 @@
 //! Values while they are evaluated: lazy, shared, and each with the place of the expression that made it.
 //!
-//! A [`Value`] is 16 bytes: a tag, a [`Pos`] and one word. What is larger lies behind an [`Rc`]; an evaluator stays on
-//! one thread. Deep structures are dropped without recursing without end (see [`memory`](crate::memory)).
+//! A [`Value`] is 16 bytes: a tag, a [`Pos`] and one word. What is larger lies in the [`Arena`], and a value points
+//! there; so values are copied freely and never dropped.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ptr;
 
-use bulkhead_syntax::{ExprId, Symbol};
+use bulkhead_syntax::{ExprId, Lambda, Symbol};
 
+use crate::arena::Arena;
 use crate::builtins::Builtin;
 use crate::code::Code;
-use crate::memory;
 
 /// A place in the files of one evaluator: 0 is none; see [`crate::code::Files`] for the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pos(pub u32);
 
 impl Pos {
@@ -24,26 +23,37 @@ impl Pos {
 }
 
 /// A Nix value, perhaps not evaluated yet. The [`Pos`] is the expression that made it.
-#[derive(Clone)]
-pub enum Value {
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
     Null(Pos),
-    Bool(bool, Pos),
+    Bool(Truth, Pos),
     Int(i64, Pos),
     Float(f64, Pos),
-    String(Rc<Str>, Pos),
-    Path(Rc<PathValue>, Pos),
-    List(Rc<List>, Pos),
-    Attrs(Rc<Attrs>, Pos),
-    Closure(Rc<Closure>, Pos),
+    String(&'a Str<'a>, Pos),
+    Path(&'a PathValue<'a>, Pos),
+    List(&'a List<'a>, Pos),
+    Attrs(&'a Attrs<'a>, Pos),
+    Closure(&'a Closure<'a>, Pos),
     Builtin(&'static Builtin, Pos),
     /// A builtin that waits for more arguments.
-    Partial(Rc<Partial>, Pos),
-    Unknown(Rc<Unknown>, Pos),
+    Partial(&'a Partial<'a>, Pos),
+    Unknown(&'a Unknown<'a>, Pos),
     /// Not evaluated yet, or evaluated and shared. Never inside a forced value's own tag.
-    Thunk(Rc<Thunk>),
+    Thunk(&'a Thunk<'a>),
 }
 
-impl Value {
+/// A Boolean of four bytes: with smaller parts the compiler would copy values byte by byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(align(4))]
+pub struct Truth(pub bool);
+
+impl<'a> Value<'a> {
+    /// `true` or `false`.
+    #[inline]
+    pub fn bool(value: bool, pos: Pos) -> Value<'a> {
+        Value::Bool(Truth(value), pos)
+    }
+
     /// Where it was made; of a thunk, nothing is said.
     pub fn pos(&self) -> Pos {
         match self {
@@ -61,27 +71,6 @@ impl Value {
             | Value::Unknown(_, pos) => *pos,
             Value::Thunk(_) => Pos::NONE,
         }
-    }
-
-    /// A string without context.
-    pub fn string(bytes: impl Into<Box<[u8]>>, pos: Pos) -> Value {
-        Value::String(Str::new(bytes.into(), None), pos)
-    }
-
-    /// A list.
-    pub fn list(items: Vec<Value>, pos: Pos) -> Value {
-        Value::List(List::new(items), pos)
-    }
-
-    /// `{ name = value; … }`.
-    pub fn attrs(attrs: Attrs, pos: Pos) -> Value {
-        Value::Attrs(Rc::new(attrs), pos)
-    }
-
-    /// A value that is evaluated when it is needed.
-    pub fn thunk(state: State) -> Value {
-        memory::allocated(size_of::<Thunk>());
-        Value::Thunk(Rc::new(Thunk { state: Cell::new(state) }))
     }
 
     /// What Nix calls the type, for `typeOf`.
@@ -120,299 +109,427 @@ impl Value {
             Value::Thunk(_) => "a thunk",
         }
     }
+
+    /// The value itself or, of a thunk that has been evaluated, its value.
+    #[inline]
+    pub fn resolved(self) -> Value<'a> {
+        match self {
+            Value::Thunk(thunk) => match thunk.state.get() {
+                State::Done(value) => value,
+                _ => self,
+            },
+            value => value,
+        }
+    }
 }
 
 /// A string: bytes, as in Nix, and what it depends on in the store.
-pub struct Str {
-    pub bytes: Box<[u8]>,
-    pub context: Option<Rc<Context>>,
+///
+/// A long string that was put together is not copied until its bytes are asked for, so that building one piece by piece
+/// takes linear time and memory.
+pub struct Str<'a> {
+    content: Cell<Content<'a>>,
+    pub context: Option<&'a Context<'a>>,
 }
 
-impl Str {
-    pub fn new(bytes: Box<[u8]>, context: Option<Rc<Context>>) -> Rc<Str> {
-        memory::allocated(size_of::<Str>() + bytes.len());
-        Rc::new(Str { bytes, context: context.filter(|c| !c.is_empty()) })
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Flat(&'a [u8]),
+    Joined(&'a Joined<'a>),
+}
+
+struct Joined<'a> {
+    left: &'a Str<'a>,
+    right: &'a Str<'a>,
+    length: usize,
+    arena: &'a Arena,
+}
+
+impl<'a> Str<'a> {
+    /// Shorter strings are copied at once.
+    const WORTH_JOINING: usize = 256;
+
+    pub fn flat(bytes: &'a [u8], context: Option<&'a Context<'a>>) -> Str<'a> {
+        Str { content: Cell::new(Content::Flat(bytes)), context }
+    }
+
+    /// One string behind the other.
+    pub fn joined(
+        arena: &'a Arena,
+        left: &'a Str<'a>,
+        right: &'a Str<'a>,
+        context: Option<&'a Context<'a>>,
+    ) -> Str<'a> {
+        let length = left.len() + right.len();
+        if length < Self::WORTH_JOINING {
+            return Str::flat(arena.bytes(length, [left.bytes(), right.bytes()].into_iter()), context);
+        }
+        let joined = arena.alloc(Joined { left, right, length, arena });
+        Str { content: Cell::new(Content::Joined(joined)), context }
+    }
+
+    pub fn len(&self) -> usize {
+        match self.content.get() {
+            Content::Flat(bytes) => bytes.len(),
+            Content::Joined(joined) => joined.length,
+        }
+    }
+
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        match self.content.get() {
+            Content::Flat(bytes) => bytes,
+            Content::Joined(joined) => self.flatten(joined),
+        }
+    }
+
+    #[cold]
+    fn flatten(&self, joined: &'a Joined<'a>) -> &'a [u8] {
+        // From right to left, without recursion: it may be a million strings deep.
+        let mut parts = Vec::new();
+        let mut rest = vec![joined.left, joined.right];
+        while let Some(next) = rest.pop() {
+            match next.content.get() {
+                Content::Flat(bytes) => parts.push(bytes),
+                Content::Joined(joined) => rest.extend([joined.left, joined.right]),
+            }
+        }
+        let bytes = joined.arena.bytes(joined.length, parts.into_iter().rev());
+        self.content.set(Content::Flat(bytes));
+        bytes
     }
 
     /// The text; bytes that are not UTF-8 are replaced.
-    pub fn lossy(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.bytes)
+    pub fn lossy(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.bytes())
     }
 }
 
-impl Drop for Str {
-    fn drop(&mut self) {
-        memory::freed(size_of::<Str>() + self.bytes.len());
-    }
+/// What a string refers to in the store: sorted, each element once, at least one.
+pub struct Context<'a> {
+    pub elements: &'a [ContextElement<'a>],
 }
-
-/// What a string refers to in the store.
-pub type Context = BTreeSet<ContextElement>;
 
 /// One reference of a string to the store, as in Nix's `NixStringContextElem`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum ContextElement {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ContextElement<'a> {
     /// A store path itself.
-    Opaque(Arc<str>),
+    Opaque(&'a str),
     /// A derivation with all its outputs.
-    DrvDeep(Arc<str>),
+    DrvDeep(&'a str),
     /// An output of a derivation.
-    Output { drv: Arc<str>, output: Arc<str> },
+    Output { drv: &'a str, output: &'a str },
 }
 
 /// A path: absolute, normalised.
-pub struct PathValue {
-    pub path: Box<str>,
+pub struct PathValue<'a> {
+    pub path: &'a str,
 }
 
-/// The items of a list.
-pub struct List {
-    pub items: Vec<Value>,
+/// The items of a list: a part of a row that other lists may share.
+///
+/// The row behind a list that was made by `++` may have room left. Appending to it takes that room, which no other list
+/// sees; so a list that is built piece by piece is not copied each time.
+pub struct List<'a> {
+    items: &'a [Cell<Value<'a>>],
+    room: Option<&'a Room<'a>>,
 }
 
-impl List {
-    pub fn new(items: Vec<Value>) -> Rc<List> {
-        memory::allocated(size_of::<List>() + items.len() * size_of::<Value>());
-        Rc::new(List { items })
+struct Room<'a> {
+    all: &'a [Cell<Value<'a>>],
+    used: Cell<usize>,
+}
+
+impl<'a> List<'a> {
+    pub fn new(items: &'a [Cell<Value<'a>>]) -> List<'a> {
+        List { items, room: None }
     }
-}
 
-impl Drop for List {
-    fn drop(&mut self) {
-        memory::freed(size_of::<List>() + self.items.len() * size_of::<Value>());
-        memory::drop_many(self.items.drain(..));
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn get(&self, index: usize) -> Option<Value<'a>> {
+        self.items.get(index).map(Cell::get)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Value<'a>> + DoubleEndedIterator + use<'a> {
+        self.items.iter().map(Cell::get)
+    }
+
+    /// The list without its first item; shares the row.
+    pub fn tail(&self) -> Option<List<'a>> {
+        Some(List { items: self.items.get(1..)?, room: self.room })
+    }
+
+    /// How many bytes [`List::concat`] will take.
+    pub fn concat_cost(&self, other: &List<'a>) -> usize {
+        if self.fits(other.len()).is_some() { 0 } else { (self.len() + other.len()) * size_of::<Value<'_>>() }
+    }
+
+    /// This list and another behind it.
+    pub fn concat(&self, arena: &'a Arena, other: &List<'a>) -> List<'a> {
+        let length = self.len() + other.len();
+        if let Some((room, start)) = self.fits(other.len()) {
+            let used = room.used.get();
+            for (slot, item) in room.all[used..].iter().zip(other.iter()) {
+                slot.set(item);
+            }
+            room.used.set(used + other.len());
+            return List { items: &room.all[start..start + length], room: Some(room) };
+        }
+        // A list that was appended to before will be so again.
+        let capacity = if self.room.is_some() { length * 2 } else { length };
+        let filler = std::iter::repeat_n(Value::Null(Pos::NONE), capacity - length);
+        let mut items = self.iter().chain(other.iter()).chain(filler);
+        let next = (0..capacity).map(|_| Cell::new(items.next().unwrap_or(Value::Null(Pos::NONE))));
+        let all = arena.slice(next);
+        let room = arena.alloc(Room { all, used: Cell::new(length) });
+        List { items: &all[..length], room: Some(room) }
+    }
+
+    /// The room behind the list if there is enough, and where the list starts in it.
+    fn fits(&self, more: usize) -> Option<(&'a Room<'a>, usize)> {
+        let room = self.room?;
+        let used = room.used.get();
+        let start = used.checked_sub(self.len())?;
+        let at_end = ptr::eq(self.items.as_ptr(), room.all.get(start)?);
+        (at_end && room.all.len() - used >= more).then_some((room, start))
     }
 }
 
 /// One attribute.
-#[derive(Clone)]
-pub struct Attr {
+#[derive(Clone, Copy)]
+pub struct Attr<'a> {
     pub name: Symbol,
     /// Where the name is written.
     pub key: Pos,
-    pub value: Value,
+    pub value: Value<'a>,
 }
 
 /// A set: attributes sorted by [`Symbol`], each name once.
-pub struct Attrs {
-    entries: Vec<Attr>,
+pub struct Attrs<'a> {
+    entries: &'a [Attr<'a>],
     /// Why there may be more attributes than `entries`, if there may. An attribute in `entries` surely exists.
-    pub open: Option<Rc<Unknown>>,
+    pub open: Option<&'a Unknown<'a>>,
 }
 
-impl Attrs {
-    /// A set of attributes in any order; of a name that comes twice the first counts.
-    pub fn new(mut entries: Vec<Attr>) -> Attrs {
-        if !entries.is_sorted_by(|a, b| a.name < b.name) {
-            entries.sort_by_key(|attr| attr.name);
-            entries.dedup_by_key(|attr| attr.name);
-        }
-        Attrs::from_sorted(entries, None)
-    }
+/// Up to so many attributes, looking at each is faster than bisection.
+const FEW: usize = 8;
 
+impl<'a> Attrs<'a> {
     /// A set of attributes that are sorted by symbol and unique.
-    pub fn from_sorted(entries: Vec<Attr>, open: Option<Rc<Unknown>>) -> Attrs {
-        memory::allocated(size_of::<Attrs>() + entries.len() * size_of::<Attr>());
+    pub fn from_sorted(entries: &'a [Attr<'a>], open: Option<&'a Unknown<'a>>) -> Attrs<'a> {
+        debug_assert!(entries.is_sorted_by(|a, b| a.name < b.name));
         Attrs { entries, open }
     }
 
-    pub fn get(&self, name: Symbol) -> Option<&Attr> {
+    #[inline]
+    pub fn get(&self, name: Symbol) -> Option<&'a Attr<'a>> {
+        if self.entries.len() <= FEW {
+            return self.entries.iter().find(|attr| attr.name == name);
+        }
         self.entries.binary_search_by_key(&name, |attr| attr.name).ok().map(|i| &self.entries[i])
     }
 
     /// All attributes, by symbol: an order without meaning.
-    pub fn entries(&self) -> &[Attr] {
-        &self.entries
+    pub fn entries(&self) -> &'a [Attr<'a>] {
+        self.entries
     }
 
     /// All attributes in the order of their names' bytes, the order that Nix shows.
-    pub fn by_name(&self) -> Vec<&Attr> {
-        let mut sorted: Vec<(&'static str, &Attr)> = self.entries.iter().map(|a| (a.name.as_str(), a)).collect();
+    pub fn by_name(&self) -> Vec<&'a Attr<'a>> {
+        let mut sorted: Vec<(&'static str, &Attr<'_>)> = self.entries.iter().map(|a| (a.name.as_str(), a)).collect();
         sorted.sort_unstable_by_key(|(name, _)| *name);
         sorted.into_iter().map(|(_, attr)| attr).collect()
     }
 }
 
-impl Drop for Attrs {
-    fn drop(&mut self) {
-        memory::freed(size_of::<Attrs>() + self.entries.len() * size_of::<Attr>());
-        memory::drop_many(self.entries.drain(..).map(|attr| attr.value));
-    }
+/// A function of the language, with the frames it sees.
+pub struct Closure<'a> {
+    pub code: &'a Code<'a>,
+    pub lambda: &'a Lambda,
+    env: Env<'a>,
 }
 
-/// A function of the language, with the frames it sees.
-pub struct Closure {
-    pub code: Rc<Code>,
-    /// The [`bulkhead_syntax::Expr::Lambda`].
-    pub lambda: ExprId,
-    pub env: Env,
+impl<'a> Closure<'a> {
+    pub fn new(code: &'a Code<'a>, lambda: &'a Lambda, env: Env<'a>) -> Closure<'a> {
+        Closure { code, lambda, env: captured(env) }
+    }
+
+    /// The frames that the function sees.
+    pub fn env(&self) -> Env<'a> {
+        self.env
+    }
 }
 
 /// A builtin with fewer arguments than it takes.
-pub struct Partial {
+pub struct Partial<'a> {
     pub builtin: &'static Builtin,
-    pub arguments: Vec<Value>,
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        memory::drop_many(self.arguments.drain(..));
-    }
+    pub arguments: &'a [Value<'a>],
 }
 
 /// Why a value is not known.
-#[derive(Debug)]
-pub struct Unknown {
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown<'a> {
     /// A clause: "the environment is not read".
-    pub reason: Arc<str>,
+    pub reason: &'a str,
     /// What to do about it.
-    pub help: Option<Arc<str>>,
+    pub help: Option<&'a str>,
     /// The expression that brought it in.
     pub origin: Pos,
 }
 
 /// The frames that an expression sees, innermost first.
-pub type Env = Option<Rc<Frame>>;
+pub type Env<'a> = Option<&'a Frame<'a>>;
 
 /// One frame; see [`bulkhead_syntax::ast`] for which expressions open one.
-pub struct Frame {
-    pub parent: Env,
-    slots: Slots,
+///
+/// Most frames of calls are seen by nobody after the call; those are used again, so that a loop of a million calls takes
+/// no more memory than one. Everything that keeps a frame is made by a function of this module which marks it
+/// ([`captured`]): functions, thunks, and frames inside of it.
+pub struct Frame<'a> {
+    parent: Cell<Env<'a>>,
+    slots: Slots<'a>,
 }
 
-enum Slots {
-    One(Value),
-    /// The set of a `with`, and how many frames further out that of the next `with` is.
-    With(Value, Option<u32>),
-    /// Empty while the values that see this frame are being made, and once the evaluation is over.
-    Many(RefCell<Box<[Value]>>),
+enum Slots<'a> {
+    /// Whether something keeps the frame, and the value.
+    One(Cell<bool>, Cell<Value<'a>>),
+    /// How many frames further out that of the next `with` is (0 if there is none), and the set of this one.
+    With(u32, Value<'a>),
+    /// Made before the values that see it.
+    Many(&'a [Cell<Value<'a>>]),
 }
 
-impl Frame {
+/// Note that something keeps these frames.
+#[inline]
+fn captured(env: Env<'_>) -> Env<'_> {
+    if let Some(Frame { slots: Slots::One(captured, _), .. }) = env {
+        captured.set(true);
+    }
+    env
+}
+
+impl<'a> Frame<'a> {
     /// The frame of a `with`; `outer` as in [`bulkhead_syntax::Expr::With`].
-    pub fn with(set: Value, outer: Option<u32>, parent: Env) -> Env {
-        memory::allocated(size_of::<Frame>());
-        Some(Rc::new(Frame { parent, slots: Slots::With(set, outer) }))
+    pub fn with(set: Value<'a>, outer: Option<u32>, parent: Env<'a>) -> Frame<'a> {
+        Frame { parent: Cell::new(captured(parent)), slots: Slots::With(outer.unwrap_or(0), set) }
     }
 
     /// The frame of the next `with` outside this one.
-    pub fn outer_with(&self) -> Option<&Rc<Frame>> {
-        let Slots::With(_, Some(outer)) = self.slots else { return None };
-        let mut frame = self.parent.as_ref()?;
+    pub fn outer_with(&self) -> Option<&'a Frame<'a>> {
+        let Slots::With(outer @ 1.., _) = self.slots else { return None };
+        let mut frame = self.parent()?;
         for _ in 1..outer {
-            frame = frame.parent.as_ref()?;
+            frame = frame.parent()?;
         }
         Some(frame)
     }
 
-    /// A frame of one value (a plain parameter).
-    pub fn one(value: Value, parent: Env) -> Env {
-        memory::allocated(size_of::<Frame>());
-        Some(Rc::new(Frame { parent, slots: Slots::One(value) }))
+    /// A frame of slots that are filled later, since what is in them sees the frame.
+    pub fn many(slots: &'a [Cell<Value<'a>>], parent: Env<'a>) -> Frame<'a> {
+        Frame { parent: Cell::new(captured(parent)), slots: Slots::Many(slots) }
     }
 
-    /// A frame of values that see the frame itself: `make` gets it before it has any.
-    pub fn recursive(parent: Env, make: impl FnOnce(&Env) -> Vec<Value>) -> Rc<Frame> {
-        let frame = Rc::new(Frame { parent, slots: Slots::Many(RefCell::default()) });
-        let values = make(&Some(frame.clone())).into_boxed_slice();
-        memory::allocated(size_of::<Frame>() + values.len() * size_of::<Value>());
-        if let Slots::Many(slots) = &frame.slots {
-            slots.replace(values);
-        }
-        frame
+    /// The next frame outside.
+    #[inline]
+    pub fn parent(&self) -> Env<'a> {
+        self.parent.get()
     }
 
-    /// Take the values out of a recursive frame: what they see is the frame itself, so it would never be dropped.
-    pub fn take_values(&self) -> Vec<Value> {
-        let Slots::Many(slots) = &self.slots else { return Vec::new() };
-        let values = slots.take().into_vec();
-        memory::freed(values.len() * size_of::<Value>());
-        values
-    }
-
-    /// The value in a slot; `None` only while the frame is being made.
-    pub fn slot(&self, slot: u32) -> Option<Value> {
+    /// The value in a slot.
+    #[inline]
+    pub fn slot(&self, slot: u32) -> Option<Value<'a>> {
         match &self.slots {
-            Slots::One(value) | Slots::With(value, _) => Some(value.clone()),
-            Slots::Many(slots) => slots.borrow().get(slot as usize).cloned(),
-        }
-    }
-
-    /// All values of the frame.
-    pub fn values(&self) -> Vec<Value> {
-        match &self.slots {
-            Slots::One(value) | Slots::With(value, _) => vec![value.clone()],
-            Slots::Many(slots) => slots.borrow().to_vec(),
+            Slots::One(_, value) => Some(value.get()),
+            Slots::With(_, value) => Some(*value),
+            Slots::Many(slots) => slots.get(slot as usize).map(Cell::get),
         }
     }
 }
 
-impl Drop for Frame {
-    fn drop(&mut self) {
-        let bytes = match &mut self.slots {
-            Slots::One(value) | Slots::With(value, _) => {
-                memory::drop_many([std::mem::replace(value, Value::Null(Pos::NONE))].into_iter());
-                0
+/// Frames of one value that nobody sees any more, each naming the next as its parent.
+#[derive(Default)]
+pub struct FreeFrames<'a> {
+    first: Cell<Env<'a>>,
+}
+
+impl<'a> FreeFrames<'a> {
+    /// A frame of one value (a plain parameter). It does not by itself keep its parent: whoever makes it gives both back
+    /// together.
+    #[inline]
+    pub fn take(&self, arena: &'a Arena, value: Value<'a>, parent: Env<'a>) -> &'a Frame<'a> {
+        if let Some(frame) = self.first.get()
+            && let Slots::One(captured, slot) = &frame.slots
+        {
+            self.first.set(frame.parent.get());
+            frame.parent.set(parent);
+            captured.set(false);
+            slot.set(value);
+            return frame;
+        }
+        arena.alloc(Frame { parent: Cell::new(parent), slots: Slots::One(Cell::new(false), Cell::new(value)) })
+    }
+
+    /// Give back a frame and those outside of it up to `end`, as far as nothing keeps them.
+    #[inline]
+    pub fn give_back(&self, mut frame: &'a Frame<'a>, end: Env<'a>) {
+        while let Slots::One(captured, _) = &frame.slots
+            && !captured.get()
+        {
+            let parent = frame.parent.get();
+            frame.parent.set(self.first.get());
+            self.first.set(Some(frame));
+            match (parent, end) {
+                (Some(next), Some(end)) if !ptr::eq(next, end) => frame = next,
+                (Some(next), None) => frame = next,
+                _ => break,
             }
-            Slots::Many(slots) => {
-                let values = slots.take().into_vec();
-                let bytes = values.len() * size_of::<Value>();
-                memory::drop_many(values.into_iter());
-                bytes
-            }
-        };
-        memory::freed(size_of::<Frame>() + bytes);
-        if let Some(parent) = self.parent.take() {
-            memory::drop_frame(parent);
         }
     }
 }
 
 /// A value that is evaluated when it is first needed, and once.
-pub struct Thunk {
-    pub state: Cell<State>,
+pub struct Thunk<'a> {
+    pub state: Cell<State<'a>>,
 }
 
 /// What is known of a thunk.
-pub enum State {
+#[derive(Clone, Copy)]
+pub enum State<'a> {
     /// Evaluated; never a [`Value::Thunk`].
-    Done(Value),
-    /// An expression and the frames it sees.
-    Delayed { file: u16, expr: ExprId, env: Env },
-    /// A function to be applied to one argument.
-    Apply(Box<(Value, Value, Pos)>),
+    Done(Value<'a>),
+    /// An expression and the frames it sees; made by [`State::delayed`].
+    Delayed { file: u32, expr: ExprId, env: Env<'a> },
+    /// A function, and an argument.
+    Apply(&'a [Value<'a>; 2], Pos),
+    /// A function, and two arguments.
+    Apply2(&'a [Value<'a>; 3], Pos),
     /// Attribute `name` of a set, for `inherit (set) name`.
-    Select(Box<(Value, Symbol, Pos)>),
+    Select(&'a Selection<'a>, Pos),
     /// Another value, perhaps not evaluated.
-    Forward(Value),
+    Forward(&'a Value<'a>),
     /// Being evaluated: needing it now is infinite recursion.
     Running,
 }
 
-impl Thunk {
-    /// The value, if it has been evaluated.
-    pub fn done(&self) -> Option<Value> {
-        let state = self.state.replace(State::Running);
-        let value = match &state {
-            State::Done(value) => Some(value.clone()),
-            _ => None,
-        };
-        self.state.set(state);
-        value
+impl<'a> State<'a> {
+    /// An expression and the frames it sees.
+    #[inline]
+    pub fn delayed(file: u32, expr: ExprId, env: Env<'a>) -> State<'a> {
+        State::Delayed { file, expr, env: captured(env) }
     }
 }
 
-impl Drop for Thunk {
-    fn drop(&mut self) {
-        memory::freed(size_of::<Thunk>());
-        match self.state.replace(State::Running) {
-            State::Done(value) | State::Forward(value) => memory::drop_many([value].into_iter()),
-            State::Delayed { env: Some(frame), .. } => memory::drop_frame(frame),
-            State::Apply(parts) => memory::drop_many([parts.0, parts.1].into_iter()),
-            State::Select(parts) => memory::drop_many([parts.0].into_iter()),
-            State::Delayed { env: None, .. } | State::Running => {}
-        }
-    }
+/// A selection that has not been made yet.
+pub struct Selection<'a> {
+    pub set: Value<'a>,
+    pub name: Symbol,
 }
 
 #[cfg(test)]
@@ -421,8 +538,10 @@ mod tests {
 
     #[test]
     fn values_and_thunks_stay_small() {
-        assert_eq!(size_of::<Value>(), 16);
-        assert_eq!(size_of::<Attr>(), 24);
-        assert_eq!(size_of::<Thunk>(), 24);
+        assert_eq!(size_of::<Value<'_>>(), 16);
+        assert_eq!(size_of::<Attr<'_>>(), 24);
+        assert_eq!(size_of::<Thunk<'_>>(), 24);
+        assert_eq!(size_of::<Str<'_>>(), 24);
+        assert_eq!(size_of::<Frame<'_>>(), 32);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_source::{FileTree, ReadError, TreePath};
 use bulkhead_syntax::{Ast, SyntaxError};
 
+use crate::arena::Arena;
 use crate::data::{Data, DataKind, Failure, FailureKind};
 use crate::eval::Evaluator;
 use crate::request::{Answer, Request};
@@ -132,7 +132,6 @@ type Parsed = HashMap<(Arc<str>, TreePath), Result<Arc<Ast>, ParseFailure>>;
 
 /// What evaluated code may see, and the files parsed so far. Shared by threads.
 pub struct World {
-    id: u64,
     limits: Limits,
     mounts: Vec<Mount>,
     search_path: Vec<(String, String)>,
@@ -142,16 +141,9 @@ pub struct World {
 impl World {
     /// A world of one tree. It is mounted at the tree's own root on disk, or at `/` where it has none.
     pub fn new(tree: Arc<dyn FileTree>, limits: Limits) -> World {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let at = tree.root().and_then(|root| root.to_str()).unwrap_or("").trim_end_matches('/');
         let mount = Mount { at: Arc::from(at), name: Arc::from(""), tree };
-        World {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            limits,
-            mounts: vec![mount],
-            search_path: Vec::new(),
-            parsed: Mutex::default(),
-        }
+        World { limits, mounts: vec![mount], search_path: Vec::new(), parsed: Mutex::default() }
     }
 
     /// Add another tree. Of trees below one another the inner one counts for its paths.
@@ -190,10 +182,11 @@ impl World {
     /// deeper than 500 levels, that data may be walked recursively.
     pub fn evaluate(&self, path: &TreePath) -> Data {
         let evaluated = on_large_stack(|| {
-            let evaluator = Evaluator::new(self);
+            let arena = Arena::new();
+            let evaluator = Evaluator::new(self, &arena);
             let located = Located { mount: &self.mounts[0], path: path.clone() };
             match evaluator.import_located(&located, None, crate::value::Pos::NONE) {
-                Ok(value) => evaluator.data_of(&value),
+                Ok(value) => evaluator.data_of(value),
                 Err(error) => Data { kind: DataKind::Failed(Arc::new(evaluator.failure_of(*error))), place: None },
             }
         });
@@ -229,11 +222,6 @@ impl World {
         let mount = self.mounts.iter().filter(named).max_by_key(|mount| mount.name.len()).unwrap_or(&self.mounts[0]);
         let path = TreePath::new(display[mount.name.len()..].trim_start_matches('/')).ok()?;
         bulkhead_source::read_text(&*mount.tree, &path, self.limits.file_size).ok()
-    }
-
-    /// Tells worlds apart, for caches.
-    pub(crate) fn id(&self) -> u64 {
-        self.id
     }
 
     /// Which tree an absolute path lies in.

@@ -301,7 +301,7 @@ pub fn names_of_keys(ast: &Ast) -> HashMap<Span, BindingName> {
     let mut pending: Vec<(ExprId, Option<BindingName>)> = vec![(ast.root, None)];
     while let Some((id, name)) = pending.pop() {
         match ast.expr(id) {
-            Expr::Text(_) | Expr::Path(_) | Expr::Interpolated(_) => {
+            Expr::Text(..) | Expr::Path(_) | Expr::Interpolated(_) => {
                 if let Some(name) = name {
                     names.insert(ast.span(id), name);
                 }

@@ -26,6 +26,10 @@ use crate::Symbol;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExprId(pub u32);
 
+/// An [`Expr::Text`] of an [`Ast`], counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TextId(pub u32);
+
 /// A name that is written in a file and is no expression: the key of an attribute, a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameId(pub u32);
@@ -60,7 +64,7 @@ pub enum Expr {
     /// A floating point literal.
     Float(f64),
     /// A string without interpolation (also a URI literal), after escapes and indentation are dealt with.
-    Text(Arc<str>),
+    Text(Arc<str>, TextId),
     /// A string with at least one interpolation.
     Interpolated(Box<[StringPart]>),
     /// A path literal.
@@ -232,6 +236,8 @@ pub struct AttrSet {
     pub recursive: bool,
     /// Attributes whose names are known, each name once, in the order in which they are first written.
     pub attrs: Box<[Attr]>,
+    /// Indices into `attrs` in the order of their symbols; empty if they are in that order.
+    pub by_symbol: Box<[u32]>,
     /// The sets named by `inherit (set) …`, in order. Evaluated in the frame of this set if it is recursive, each at
     /// most once.
     pub inherit_from: Box<[ExprId]>,
@@ -338,6 +344,8 @@ pub struct Ast {
     pub expr_spans: Vec<Span>,
     /// Where each name is written, by [`NameId`].
     pub name_spans: Vec<Span>,
+    /// How many [`Expr::Text`] there are.
+    pub texts: u32,
     /// The whole file.
     pub root: ExprId,
     /// Variables that no scope of the file binds and that are in no `with` (each of them an [`Expr::Variable`] with

@@ -109,11 +109,11 @@ pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
             None
         }
     };
-    let Some(Lowered { exprs, expr_spans, name_spans, globals, root }) = lowered else {
+    let Some(Lowered { exprs, expr_spans, name_spans, globals, texts, root }) = lowered else {
         return Err(errors.into_sorted());
     };
     let (lines, text) = (LineIndex::new(text), text.into());
-    Ok(Ast { exprs, expr_spans, name_spans, root, globals, comments, lines, text })
+    Ok(Ast { exprs, expr_spans, name_spans, texts, root, globals, comments, lines, text })
 }
 
 /// Build and lower the tree of a text whose grammar is in order; none if it has errors nevertheless.

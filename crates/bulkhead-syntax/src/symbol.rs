@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{LazyLock, Mutex};
 
+use foldhash::fast::RandomState;
+
 /// A name, interned: equal names are equal numbers. Names live as long as the process, as they do in Nix.
 ///
 /// The order of symbols is that of their first use, not that of their texts.
@@ -13,7 +15,7 @@ pub struct Symbol(u32);
 
 #[derive(Default)]
 struct Table {
-    ids: HashMap<&'static str, Symbol>,
+    ids: HashMap<&'static str, Symbol, RandomState>,
     names: Vec<&'static str>,
 }
 
@@ -45,6 +47,12 @@ impl Symbol {
             local.ids.insert(name, symbol);
             symbol
         })
+    }
+
+    /// The number: how many other names the process had seen before.
+    #[inline]
+    pub fn number(self) -> u32 {
+        self.0
     }
 
     /// The name.

@@ -168,7 +168,7 @@ fn table(rows: &[Row]) -> Table {
 }
 
 /// Three digits, with a unit.
-fn duration(time: Duration) -> String {
+pub fn duration(time: Duration) -> String {
     let (value, unit) = match time.as_secs_f64() {
         seconds if seconds >= 1.0 => (seconds, "s"),
         seconds if seconds >= 1e-3 => (seconds * 1e3, "ms"),

@@ -93,6 +93,16 @@ impl Program {
         Ok(elapsed)
     }
 
+    /// How many instructions it executes, as valgrind counts them.
+    pub fn instructions(&self) -> Result<u64> {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&self.program).args(&self.arguments);
+        let output = command.stdin(Stdio::null()).output().context("can't run valgrind")?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        let count = told.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+        count.with_context(|| format!("valgrind counted nothing:\n{}", told.trim_end()))
+    }
+
     /// The most memory that it has used at one time, in KiB: from GNU time, which asks the system at the end; else from
     /// asking again and again, which may miss the last moments.
     fn peak_memory(&self) -> Result<Option<u64>> {

@@ -1,6 +1,7 @@
 //! `bench`: measurements of whole processes, as a person waits for them.
 
 mod check;
+mod eval;
 mod fleet;
 mod key;
 mod measure;
@@ -23,11 +24,14 @@ pub struct Args {
 enum What {
     /// `bulkhead check` on fleets of several sizes, side by side with Nix [default]
     Check(check::CheckArgs),
+    /// The embedded evaluator on demanding files, side by side with Nix
+    Eval(eval::EvalArgs),
 }
 
 pub fn run(args: &Args) -> Result<u8> {
     match &args.what {
         Some(What::Check(args)) => check::run(args),
+        Some(What::Eval(args)) => eval::run(args),
         None => check::run(&args.check),
     }
 }

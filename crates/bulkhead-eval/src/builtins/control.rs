@@ -1,67 +1,64 @@
 //! Builtins that steer the evaluation: forcing, failing, catching, tracing.
 
-use bulkhead_syntax::Symbol;
-
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
 use crate::eval::Evaluator;
 use crate::operators::CoerceMode;
 use crate::print::print;
-use crate::value::{Attr, Attrs, Pos, Value};
+use crate::value::{Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("seq", 2, |ev, args, _| {
-        ev.force(&args[0])?;
-        ev.force(&args[1])
+    forcing(0b11, "seq", 2, |ev, args, _| {
+        ev.force(args[0])?;
+        ev.force(args[1])
     }),
     builtin("deepSeq", 2, |ev, args, pos| {
-        ev.force_deep(&args[0], pos)?;
-        ev.force(&args[1])
+        ev.force_deep(args[0], pos)?;
+        ev.force(args[1])
     }),
     builtin("throw", 1, |ev, args, pos| {
-        let message = ev.coerce_to_string(&args[0], CoerceMode::Interpolate, pos)?;
+        let message = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos)?;
         Err(Error::new(FailureKind::Thrown, message.lossy(), pos))
     }),
     builtin("abort", 1, |ev, args, pos| {
-        let message = ev.coerce_to_string(&args[0], CoerceMode::Interpolate, pos)?;
+        let message = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos)?;
         let message = format!("evaluation aborted with the following error message: '{}'", message.lossy());
         Err(Error::new(FailureKind::Aborted, message, pos))
     }),
     builtin("tryEval", 1, try_eval),
     builtin("addErrorContext", 2, |ev, args, pos| {
-        ev.force(&args[1]).map_err(|error| {
-            let context = ev.coerce_to_string(&args[0], CoerceMode::Interpolate, pos);
+        ev.force(args[1]).map_err(|error| {
+            let context = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos);
             error.through(pos, || context.map_or_else(|_| String::new(), |text| text.lossy().into_owned()))
         })
     }),
-    builtin("trace", 2, |ev, args, _| {
-        let message = match ev.force(&args[0])? {
+    forcing(0b1, "trace", 2, |ev, args, _| {
+        let message = match ev.force(args[0])? {
             Value::String(text, _) => text.lossy().into_owned(),
-            other => print(&other),
+            other => print(other),
         };
         ev.say(format!("trace: {message}"));
-        ev.force(&args[1])
+        ev.force(args[1])
     }),
-    builtin("traceVerbose", 2, |ev, args, _| ev.force(&args[1])),
+    builtin("traceVerbose", 2, |ev, args, _| ev.force(args[1])),
     builtin("warn", 2, |ev, args, pos| {
-        let message = ev.expect_string(&args[0], pos)?;
+        let message = ev.expect_string(args[0], pos)?;
         ev.say(format!("evaluation warning: {}", message.lossy()));
-        ev.force(&args[1])
+        ev.force(args[1])
     }),
-    builtin("break", 1, |ev, args, _| ev.force(&args[0])),
+    builtin("break", 1, |ev, args, _| ev.force(args[0])),
 ];
 
-fn try_eval(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
-    let (success, value) = match ev.force(&args[0]) {
+fn try_eval<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let (success, value) = match ev.force(args[0]) {
         // Whether something unknown would have thrown is unknown too.
-        Ok(Value::Unknown(unknown, at)) => (Value::Unknown(unknown.clone(), pos), Value::Unknown(unknown, at)),
-        Ok(value) => (Value::Bool(true, pos), value),
+        Ok(Value::Unknown(unknown, at)) => (Value::Unknown(unknown, pos), Value::Unknown(unknown, at)),
+        Ok(value) => (Value::bool(true, pos), value),
         Err(error) if matches!(error.cause, Cause::Failure(FailureKind::Thrown)) => {
-            (Value::Bool(false, pos), Value::Bool(false, pos))
+            (Value::bool(false, pos), Value::bool(false, pos))
         }
         Err(error) => return Err(error),
     };
-    let entry = |name: &str, value| Attr { name: Symbol::new(name), key: pos, value };
-    Ok(Value::attrs(Attrs::new(vec![entry("success", success), entry("value", value)]), pos))
+    Ok(ev.attrs(vec![ev.attr("success", success, pos), ev.attr("value", value, pos)], pos))
 }

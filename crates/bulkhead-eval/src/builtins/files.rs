@@ -1,69 +1,70 @@
 //! Builtins that read files or make store paths of them. They see the trees of the [`World`](crate::World) alone.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bulkhead_source::{FileKind, ReadError, TreePath};
 use bulkhead_syntax::Symbol;
+use sha2::{Digest, Sha256};
 
 use super::strings::algorithm_of;
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::code::Source;
 use crate::data::FailureKind;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::eval::{Evaluator, normal_path};
 use crate::operators::CoerceMode;
 use crate::outcome::{check_globals, parse_failure};
+use crate::pure::derivation::{Fixed, fixed_path};
 use crate::pure::store::{self, NarNode};
 use crate::pure::{hash, path};
-use crate::value::{Attr, Attrs, Context, ContextElement, Pos, State, Str, Value};
+use crate::value::{Attr, Attrs, ContextElement, Pos, State, Str, Value};
 use crate::world::{Located, ParseFailure};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("import", 1, |ev, args, pos| {
-        let path = path_of(ev, &args[0], pos)?;
+    forcing(0b1, "import", 1, |ev, args, pos| {
+        let path = path_of(ev, args[0], pos)?;
         ev.import_path(&path, None, pos)
     }),
     builtin("scopedImport", 2, |ev, args, pos| {
-        let scope = ev.closed_attrs_of(&args[0], pos)?;
-        let path = path_of(ev, &args[1], pos)?;
-        ev.import_path(&path, Some(&scope), pos)
+        let scope = ev.closed_attrs_of(args[0], pos)?;
+        let path = path_of(ev, args[1], pos)?;
+        ev.import_path(&path, Some(scope), pos)
     }),
     builtin("readFile", 1, |ev, args, pos| {
-        let path = path_of(ev, &args[0], pos)?;
+        let path = path_of(ev, args[0], pos)?;
         let bytes = ev.read(&path, pos)?;
         if bytes.contains(&0) {
             let message = format!("the contents of the file '{path}' cannot be represented as a Nix string");
             return Err(Error::evaluation(message, pos).with_help("the file has a NUL byte: is it binary?"));
         }
-        Ok(Value::string(bytes, pos))
+        Ok(ev.string(bytes, pos))
     }),
     builtin("readDir", 1, |ev, args, pos| {
-        let path = path_of(ev, &args[0], pos)?;
+        let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
         let entries = located.mount.tree.list(&located.path).map_err(|error| read_error(error, pos))?;
         ev.tick(pos, (entries.len() / 4) as u64)?;
         let entries = entries.iter().map(|entry| Attr {
             name: ev.intern(&entry.name),
             key: pos,
-            value: Value::string(kind_name(entry.kind).as_bytes(), pos),
+            value: ev.borrowed_string(kind_name(entry.kind).as_bytes(), pos),
         });
-        Ok(Value::attrs(Attrs::new(entries.collect()), pos))
+        Ok(ev.attrs(entries.collect(), pos))
     }),
     builtin("readFileType", 1, |ev, args, pos| {
-        let path = path_of(ev, &args[0], pos)?;
+        let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
         match located.mount.tree.kind(&located.path).map_err(|error| read_error(error, pos))? {
-            Some(kind) => Ok(Value::string(kind_name(kind).as_bytes(), pos)),
+            Some(kind) => Ok(ev.string(kind_name(kind).as_bytes(), pos)),
             None => Err(read_error(ReadError::NotFound { path: located.path }, pos)),
         }
     }),
     builtin("pathExists", 1, |ev, args, pos| {
-        let value = ev.force(&args[0])?;
-        let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
-        let must_be_folder = text.bytes.ends_with(b"/") || text.bytes.ends_with(b"/.");
-        let path = path_of(ev, &value, pos)?;
+        let value = ev.force(args[0])?;
+        let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?.bytes();
+        let must_be_folder = text.ends_with(b"/") || text.ends_with(b"/.");
+        let path = path_of(ev, value, pos)?;
         let located = ev.locate(&path, pos)?;
         let kind = match located.mount.tree.kind(&located.path) {
             Ok(kind) => kind,
@@ -76,48 +77,32 @@ pub const BUILTINS: &[Builtin] = &[
             Some(_) => !must_be_folder,
             None => false,
         };
-        Ok(Value::Bool(exists, pos))
+        Ok(Value::bool(exists, pos))
     }),
-    builtin("path", 1, |ev, args, pos| {
-        let attrs = ev.attrs_of(&args[0], pos)?;
-        let Some(attr) = attrs.get(Symbol::new("path")) else {
-            return Err(Error::evaluation("missing required 'path' attribute in 'builtins.path'", pos));
-        };
-        for attr in attrs.by_name() {
-            match attr.name.as_str() {
-                "path" | "recursive" | "name" | "sha256" => {}
-                "filter" => {
-                    ev.expect_function(&attr.value, attr.key)?;
-                }
-                name => {
-                    let message = format!("unsupported argument '{name}' to 'builtins.path'");
-                    return Err(Error::evaluation(message, attr.key));
-                }
-            }
-        }
-        Ok(ev.path(&path_of(ev, &attr.value, pos)?, pos))
-    }),
+    builtin("path", 1, add_path),
     builtin("filterSource", 2, |ev, args, pos| {
-        ev.expect_function(&args[0], pos)?;
-        Ok(ev.path(&path_of(ev, &args[1], pos)?, pos))
+        let path = path_of(ev, args[1], pos)?;
+        let filter = Some(ev.expect_function(args[0], pos)?);
+        let copy = Copy { name: base_name(&path), filter, recursive: true, expected: None };
+        Ok(Value::String(ev.copy(&path, copy, pos)?, pos))
     }),
     builtin("toPath", 1, |ev, args, pos| {
-        let path = path_of(ev, &args[0], pos)?;
-        Ok(Value::string(path.as_bytes(), pos))
+        let path = path_of(ev, args[0], pos)?;
+        Ok(ev.string(path.as_bytes(), pos))
     }),
     builtin("storePath", 1, |ev, args, pos| {
-        let path = path_of(ev, &args[0], pos)?;
+        let path = path_of(ev, args[0], pos)?;
         if !path.starts_with("/nix/store/") {
             return Err(Error::evaluation(format!("path '{path}' is not in the Nix store"), pos));
         }
-        let context = Context::from([ContextElement::Opaque(Arc::from(&*path))]);
-        Ok(Value::String(Str::new(path.as_bytes().into(), Some(Rc::new(context))), pos))
+        let path = ev.arena.text(&path);
+        Ok(Value::String(ev.str(path.as_bytes(), ev.context(vec![ContextElement::Opaque(path)])), pos))
     }),
     builtin("toFile", 2, |ev, args, pos| {
-        let name = ev.text_of(&args[0], pos)?;
-        let content = ev.expect_string(&args[1], pos)?;
+        let name = ev.text_of(args[0], pos)?;
+        let content = ev.expect_string(args[1], pos)?;
         let mut references = Vec::new();
-        for element in content.context.iter().flat_map(|context| context.iter()) {
+        for element in content.context.iter().flat_map(|context| context.elements) {
             match element {
                 ContextElement::Opaque(path) => references.push(path.to_string()),
                 _ => {
@@ -128,38 +113,91 @@ pub const BUILTINS: &[Builtin] = &[
             }
         }
         let references: Vec<&[u8]> = references.iter().map(String::as_bytes).collect();
-        let path = store::text_store_path(name.as_bytes(), &content.bytes, &references)
+        let path = store::text_store_path(name.as_bytes(), content.bytes(), &references)
             .map_err(|message| Error::evaluation(message, pos))?;
         Ok(ev.stored(path, Stored::Text(content), pos))
     }),
     builtin("findFile", 2, find_file),
     builtin("hashFile", 2, |ev, args, pos| {
-        let algorithm = algorithm_of(&ev.text_of(&args[0], pos)?, pos)?;
-        let path = path_of(ev, &args[1], pos)?;
+        let algorithm = algorithm_of(ev.text_of(args[0], pos)?, pos)?;
+        let path = path_of(ev, args[1], pos)?;
         let bytes = ev.read(&path, pos)?;
-        Ok(Value::string(hash::hash_string(algorithm, &bytes).into_bytes(), pos))
+        Ok(ev.string(hash::hash_string(algorithm, &bytes).into_bytes(), pos))
     }),
     builtin("baseNameOf", 1, |ev, args, pos| {
-        let value = ev.force(&args[0])?;
-        let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
-        Ok(Value::String(Str::new(path::base_name(&text.bytes).into(), text.context.clone()), pos))
+        let value = ev.force(args[0])?;
+        let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?;
+        Ok(Value::String(ev.str(path::base_name(text.bytes()), text.context), pos))
     }),
     builtin("dirOf", 1, |ev, args, pos| {
-        let value = ev.force(&args[0])?;
-        if let Value::Path(path, _) = &value {
+        let value = ev.force(args[0])?;
+        if let Value::Path(path, _) = value {
             return Ok(ev.path(&String::from_utf8_lossy(path::directory_of_path(path.path.as_bytes())), pos));
         }
-        let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
-        Ok(Value::String(Str::new(path::directory_of_string(&text.bytes).into(), text.context.clone()), pos))
+        let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?;
+        Ok(Value::String(ev.str(path::directory_of_string(text.bytes()), text.context), pos))
     }),
 ];
 
 /// What lies behind a store path that was made during the evaluation.
-pub enum Stored {
+pub enum Stored<'a> {
     /// A copy of this absolute path.
     Copy(Arc<str>),
     /// The text given to `toFile`.
-    Text(Rc<Str>),
+    Text(&'a Str<'a>),
+}
+
+/// How a file or folder is copied to the store.
+struct Copy<'n, 'a> {
+    name: &'n str,
+    /// Which entries of folders are copied.
+    filter: Option<Value<'a>>,
+    /// As an archive, or as a plain file.
+    recursive: bool,
+    /// The SHA-256 that it must have.
+    expected: Option<[u8; 32]>,
+}
+
+fn base_name(absolute: &str) -> &str {
+    absolute.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source")
+}
+
+/// `builtins.path { path, name ? …, filter ? …, recursive ? true, sha256 ? … }`
+fn add_path<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let attrs = ev.attrs_of(args[0], pos)?;
+    let (mut path, mut name, mut filter, mut recursive, mut expected) = (None, None, None, true, None);
+    for attr in attrs.by_name() {
+        let at = attr.key;
+        match attr.name.as_str() {
+            "path" => path = Some(path_of(ev, attr.value, at)?),
+            "name" => name = Some(ev.text_of(attr.value, at)?),
+            "filter" => filter = Some(ev.expect_function(attr.value, at)?),
+            "recursive" => recursive = ev.bool_of_value(attr.value, at)?,
+            "sha256" => {
+                let text = ev.text_of(attr.value, at)?;
+                let (_, bytes) = hash::parse(text, Some(hash::Algorithm::Sha256))
+                    .map_err(|message| Error::evaluation(message, at))?;
+                expected = <[u8; 32]>::try_from(bytes.as_slice()).ok();
+            }
+            name => {
+                let message = format!("unsupported argument '{name}' to 'builtins.path'");
+                return Err(Error::evaluation(message, at));
+            }
+        }
+    }
+    let Some(path) = path else {
+        return Err(match attrs.open {
+            Some(unknown) => Error::unknown(unknown, pos),
+            None => {
+                Error::evaluation("missing required 'path' attribute in the first argument to 'builtins.path'", pos)
+            }
+        });
+    };
+    if let Some(unknown) = attrs.open {
+        return Err(Error::unknown(unknown, pos));
+    }
+    let copy = Copy { name: name.unwrap_or_else(|| base_name(&path)), filter, recursive, expected };
+    Ok(Value::String(ev.copy(&path, copy, pos)?, pos))
 }
 
 fn kind_name(kind: FileKind) -> &'static str {
@@ -171,26 +209,26 @@ fn kind_name(kind: FileKind) -> &'static str {
     }
 }
 
-fn read_error(error: ReadError, pos: Pos) -> Box<Error> {
+fn read_error<'a>(error: ReadError, pos: Pos) -> Box<Error<'a>> {
     Error::new(FailureKind::Read, error.to_string(), pos)
 }
 
-fn outside(ev: &Evaluator<'_>, path: &str, pos: Pos) -> Box<Error> {
+fn outside<'a>(ev: &Evaluator<'a>, path: &str, pos: Pos) -> Box<Error<'a>> {
     let reason = format!("`{path}` lies outside the tree that is read");
     Error::unknown(
-        &ev.unknown(&reason, Some("`-I name=PATH` or `--nixpkgs PATH` makes further trees readable"), pos),
+        ev.unknown(&reason, Some("`-I name=PATH` or `--nixpkgs PATH` makes further trees readable"), pos),
         pos,
     )
 }
 
 /// The argument as an absolute, normalised path.
-fn path_of(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<String> {
+fn path_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, String> {
     let value = ev.force(value)?;
     if let Value::Path(path, _) = &value {
         return Ok(path.path.to_string());
     }
-    let text = ev.coerce_to_string(&value, CoerceMode::Path, pos)?;
-    let text = std::str::from_utf8(&text.bytes).map_err(|_| Error::evaluation("a path that is not UTF-8", pos))?;
+    let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?;
+    let text = std::str::from_utf8(text.bytes()).map_err(|_| Error::evaluation("a path that is not UTF-8", pos))?;
     if !text.starts_with('/') {
         return Err(Error::evaluation(format!("string '{text}' doesn't represent an absolute path"), pos)
             .with_help("write a path (`./x`) rather than a string (`\"x\"`)"));
@@ -199,33 +237,32 @@ fn path_of(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<String> {
 }
 
 /// Look `name` up in a search path: a list of `{ prefix, path }`.
-fn find_file(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
-    let entries = ev.list_of(&args[0], pos)?;
-    let name = ev.text_of(&args[1], pos)?;
-    for entry in &entries.items {
+fn find_file<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let entries = ev.list_of(args[0], pos)?;
+    let name = ev.text_of(args[1], pos)?;
+    for entry in entries.iter() {
         let entry = ev.force(entry)?;
-        let prefix = match &entry {
+        let prefix = match entry {
             Value::Attrs(attrs, _) => match attrs.get(Symbol::new("prefix")) {
-                Some(attr) => ev.text_of(&attr.value, pos)?,
-                None => String::new(),
+                Some(attr) => ev.text_of(attr.value, pos)?,
+                None => "",
             },
             other => return Err(ev.wrong_type("a set", other, pos)),
         };
-        let rest = match name.strip_prefix(&prefix) {
+        let rest = match name.strip_prefix(prefix) {
             Some(rest) if prefix.is_empty() || rest.is_empty() => rest,
             Some(rest) if rest.starts_with('/') => &rest[1..],
             _ => continue,
         };
-        let folder = ev.select_name(&entry, Symbol::new("path"), pos)?;
-        let folder = path_of(ev, &folder, pos)?;
+        let folder = ev.select_name(entry, Symbol::new("path"), pos)?;
+        let folder = path_of(ev, folder, pos)?;
         let candidate = normal_path(&format!("{folder}/{rest}"));
         let located = ev.locate(&candidate, pos)?;
         if located.mount.tree.exists(&located.path) {
             return Ok(ev.path(&candidate, pos));
         }
     }
-    let ours =
-        matches!(ev.globals.get(Symbol::new("__nixPath")), Some(Value::List(list, _)) if Rc::ptr_eq(&list, &entries));
+    let ours = matches!(ev.globals.nix_path(), Value::List(list, _) if std::ptr::eq(list, entries));
     if ours {
         let first = name.split('/').next().unwrap_or_default();
         let reason = format!("no `{first}` is known here");
@@ -233,15 +270,15 @@ fn find_file(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
             "nixpkgs" => "name one with --nixpkgs PATH or NIX_PATH, or run with --evaluator nix".to_owned(),
             other => format!("name it with -I {other}=PATH, or run with --evaluator nix"),
         };
-        return Err(Error::unknown(&ev.unknown(&reason, Some(&help), pos), pos));
+        return Err(Error::unknown(ev.unknown(&reason, Some(&help), pos), pos));
     }
     let message = format!("file '{name}' was not found in the Nix search path (add it using $NIX_PATH or -I)");
     Err(Error::new(FailureKind::Thrown, message, pos))
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// Which tree an absolute path lies in; outside of all of them it is unknown.
-    pub fn locate(&self, absolute: &str, pos: Pos) -> Result<Located<'_>> {
+    pub fn locate(&self, absolute: &str, pos: Pos) -> Result<'a, Located<'a>> {
         let origin = self.store_origin(absolute);
         let absolute = origin.as_deref().unwrap_or(absolute);
         self.world.locate(absolute).ok_or_else(|| outside(self, absolute, pos))
@@ -256,9 +293,9 @@ impl Evaluator<'_> {
         }
     }
 
-    fn read(&self, absolute: &str, pos: Pos) -> Result<Vec<u8>> {
+    pub fn read(&self, absolute: &str, pos: Pos) -> Result<'a, Vec<u8>> {
         if let Some(Stored::Text(text)) = self.store.borrow().get(absolute) {
-            return Ok(text.bytes.to_vec());
+            return Ok(text.bytes().to_vec());
         }
         let located = self.locate(absolute, pos)?;
         let bytes =
@@ -271,7 +308,7 @@ impl Evaluator<'_> {
     }
 
     /// The value of the file at an absolute path, or of its `default.nix`.
-    pub fn import_path(&self, absolute: &str, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+    pub fn import_path(&self, absolute: &str, scope: Option<&'a Attrs<'a>>, pos: Pos) -> Result<'a, Value<'a>> {
         if let Some(Stored::Text(text)) = self.store.borrow().get(absolute) {
             let text = text.lossy().into_owned();
             return self.nested(pos, || self.text_value(&text, absolute, "/nix/store"));
@@ -282,7 +319,7 @@ impl Evaluator<'_> {
 
     /// Where a path leads, and what lies there. As in Nix only links at its end are followed: what the file imports is
     /// found relative to the folder that it was reached through.
-    fn follow_link<'f>(&'f self, mut located: Located<'f>, pos: Pos) -> Result<(Located<'f>, FileKind)> {
+    fn follow_link(&self, mut located: Located<'a>, pos: Pos) -> Result<'a, (Located<'a>, FileKind)> {
         for _ in 0..LINK_LIMIT {
             let tree = &located.mount.tree;
             match tree.kind(&located.path) {
@@ -312,7 +349,12 @@ impl Evaluator<'_> {
         Err(read_error(ReadError::LinkLoop { path: located.path }, pos))
     }
 
-    pub fn import_located(&self, located: &Located<'_>, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+    pub fn import_located(
+        &self,
+        located: &Located<'a>,
+        scope: Option<&'a Attrs<'a>>,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
         let (mut file, kind) = self.follow_link(located.clone(), pos)?;
         if kind == FileKind::Directory {
             let path = file.path.join("default.nix").map_err(|error| Error::evaluation(error.to_string(), pos))?;
@@ -321,22 +363,28 @@ impl Evaluator<'_> {
         let absolute: Arc<str> = Arc::from(file.absolute());
         let known = if scope.is_none() { self.imports.borrow().get(&absolute).cloned() } else { None };
         if let Some(value) = known {
-            return self.force(&value).map_err(|error| error.or_at(pos));
+            return self.force(value).map_err(|error| error.or_at(pos));
         }
         if scope.is_some() {
             return self.nested(pos, || self.load(&file, absolute, scope, pos));
         }
         // A file that needs its own value to have a value never gets one.
-        self.imports.borrow_mut().insert(absolute.clone(), Value::thunk(State::Running));
+        self.imports.borrow_mut().insert(absolute.clone(), self.thunk_of(State::Running));
         let value = self.nested(pos, || self.load(&file, absolute.clone(), None, pos));
         match &value {
-            Ok(value) => self.imports.borrow_mut().insert(absolute, value.clone()),
+            Ok(value) => self.imports.borrow_mut().insert(absolute, *value),
             Err(_) => self.imports.borrow_mut().remove(&absolute),
         };
         value
     }
 
-    fn load(&self, file: &Located<'_>, absolute: Arc<str>, scope: Option<&Attrs>, pos: Pos) -> Result<Value> {
+    fn load(
+        &self,
+        file: &Located<'a>,
+        absolute: Arc<str>,
+        scope: Option<&'a Attrs<'a>>,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
         let display = file.display();
         let ast = self.world.parse_located(file).map_err(|failure| {
             let failure = if let ParseFailure::Read(ReadError::LeavesRoot { target, .. }) = &failure {
@@ -351,42 +399,74 @@ impl Evaluator<'_> {
         })?;
         let folder = file.path.parent().unwrap_or_else(TreePath::root);
         let folder = Located { mount: file.mount, path: folder }.absolute();
-        let folder: Arc<str> = Arc::from(folder.trim_end_matches('/'));
-        let scope = scope.map(|attrs| attrs.entries().iter().map(|attr| (attr.name, attr.value.clone())).collect());
-        let source = Source { ast, file: display, folder, path: Some(absolute), scope };
-        let Some(code) = self.files.add(source) else {
+        let folder = self.arena.text(folder.trim_end_matches('/'));
+        let path = Some(self.arena.text(&absolute));
+        let source = Source { ast, file: display, folder, path, scope };
+        let Some(code) = self.files.add(self.arena, source) else {
             return Err(Error::new(FailureKind::Limit, "too many files in one evaluation", pos));
         };
-        check_globals(self, &code)?;
-        self.eval(&code, &None, code.ast.root)
+        check_globals(self, code)?;
+        self.eval(code, None, code.ast.root)
     }
 
     /// What `"${./path}"` gives: the store path that Nix would copy the file to.
-    pub fn copy_to_store(&self, absolute: &str, pos: Pos) -> Result<Rc<Str>> {
-        let located = self.locate(absolute, pos)?;
-        let mut budget = COPY_LIMIT;
-        let node = self.nar_node(&located, &mut budget, pos)?;
-        let name = absolute.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("source");
-        let path = store::source_store_path(name.as_bytes(), &store::nar_sha256(&node))
-            .map_err(|message| Error::evaluation(message, pos))?;
-        match self.stored(path, Stored::Copy(Arc::from(absolute)), pos) {
+    pub fn copy_to_store(&self, absolute: &str, pos: Pos) -> Result<'a, &'a Str<'a>> {
+        self.copy(absolute, Copy { name: base_name(absolute), filter: None, recursive: true, expected: None }, pos)
+    }
+
+    /// The store path that a copy of a file or folder would have.
+    fn copy(&self, absolute: &str, how: Copy<'_, 'a>, pos: Pos) -> Result<'a, &'a Str<'a>> {
+        let hash = match (self.content_hash(absolute, &how, pos), how.expected) {
+            (Ok(found), Some(expected)) if found != expected => {
+                let message = format!("store path mismatch in (possibly filtered) path added from '{absolute}'");
+                return Err(Error::evaluation(message, pos));
+            }
+            (Ok(found), _) => found,
+            // What can't be read is where its hash says.
+            (Err(error), Some(expected)) if matches!(error.cause, Cause::Unknown(_)) => expected,
+            (Err(error), _) => return Err(error),
+        };
+        let fixed = Fixed { recursive: how.recursive, algorithm: hash::Algorithm::Sha256, hash: hash.to_vec() };
+        let path = fixed_path(how.name, &fixed).map_err(|message| Error::evaluation(message, pos))?;
+        match self.stored(path.into_bytes(), Stored::Copy(Arc::from(absolute)), pos) {
             Value::String(string, _) => Ok(string),
             _ => Err(Error::evaluation("not a store path", pos)),
         }
     }
 
-    fn stored(&self, path: Vec<u8>, what: Stored, pos: Pos) -> Value {
-        let path: Arc<str> = Arc::from(String::from_utf8_lossy(&path));
-        self.store.borrow_mut().insert(path.clone(), what);
-        let context = Context::from([ContextElement::Opaque(path.clone())]);
-        Value::String(Str::new(path.as_bytes().into(), Some(Rc::new(context))), pos)
+    fn content_hash(&self, absolute: &str, how: &Copy<'_, 'a>, pos: Pos) -> Result<'a, [u8; 32]> {
+        let located = self.locate(absolute, pos)?;
+        let mut budget = COPY_LIMIT;
+        let node = self.nar_node(&located, how.filter, &mut budget, pos)?;
+        match node {
+            node if how.recursive => Ok(store::nar_sha256(&node)),
+            NarNode::File { contents, .. } => Ok(Sha256::digest(contents).into()),
+            _ => {
+                let message =
+                    format!("'{absolute}' is not a regular file, and only such can be copied without 'recursive'");
+                Err(Error::evaluation(message, pos))
+            }
+        }
     }
 
-    fn nar_node(&self, file: &Located<'_>, budget: &mut u64, pos: Pos) -> Result<NarNode<'static>> {
+    fn stored(&self, path: Vec<u8>, what: Stored<'a>, pos: Pos) -> Value<'a> {
+        let path: Arc<str> = Arc::from(String::from_utf8_lossy(&path));
+        let text = self.arena.text(&path);
+        self.store.borrow_mut().insert(path, what);
+        Value::String(self.str(text.as_bytes(), self.context(vec![ContextElement::Opaque(text)])), pos)
+    }
+
+    fn nar_node(
+        &self,
+        file: &Located<'a>,
+        filter: Option<Value<'a>>,
+        budget: &mut u64,
+        pos: Pos,
+    ) -> Result<'a, NarNode<'static>> {
         let tree = &file.mount.tree;
         let too_large = || {
             let reason = format!("the store path of `{}` is not computed, because it is large", file.display());
-            Error::unknown(&self.unknown(&reason, None, pos), pos)
+            Error::unknown(self.unknown(&reason, None, pos), pos)
         };
         *budget = budget.checked_sub(64).ok_or_else(too_large)?;
         let kind = tree.kind(&file.path).map_err(|error| read_error(error, pos))?;
@@ -396,7 +476,7 @@ impl Evaluator<'_> {
                 *budget = budget.checked_sub(prefix.length).ok_or_else(too_large)?;
                 let Some(executable) = tree.is_executable(&file.path) else {
                     let reason = format!("whether `{}` is executable is not known here", file.display());
-                    return Err(Error::unknown(&self.unknown(&reason, None, pos), pos));
+                    return Err(Error::unknown(self.unknown(&reason, None, pos), pos));
                 };
                 Ok(NarNode::File { executable, contents: Cow::Owned(prefix.bytes) })
             }
@@ -405,7 +485,14 @@ impl Evaluator<'_> {
                 for entry in tree.list(&file.path).map_err(|error| read_error(error, pos))? {
                     let path = file.path.join(&entry.name).map_err(|e| Error::evaluation(e.to_string(), pos))?;
                     let child = Located { mount: file.mount, path };
-                    let node = self.nested(pos, || self.nar_node(&child, budget, pos))?;
+                    if let Some(filter) = filter {
+                        let arguments = [self.string(child.absolute(), pos), self.string(kind_name(entry.kind), pos)];
+                        let wanted = self.apply(filter, &arguments, pos)?;
+                        if !self.expect_bool(wanted, pos)? {
+                            continue;
+                        }
+                    }
+                    let node = self.nested(pos, || self.nar_node(&child, filter, budget, pos))?;
                     entries.push((entry.name.as_bytes().to_vec(), node));
                 }
                 Ok(NarNode::Directory(entries))
@@ -416,7 +503,7 @@ impl Evaluator<'_> {
             }
             Some(FileKind::Symlink | FileKind::Other) => {
                 let reason = format!("the store path of `{}`, a link or special file, is not computed", file.display());
-                Err(Error::unknown(&self.unknown(&reason, None, pos), pos))
+                Err(Error::unknown(self.unknown(&reason, None, pos), pos))
             }
             None => Err(read_error(ReadError::NotFound { path: file.path.clone() }, pos)),
         }

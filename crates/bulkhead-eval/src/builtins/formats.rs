@@ -1,85 +1,90 @@
 //! JSON and TOML.
 
-use std::rc::Rc;
-
 use super::{Builtin, builtin};
 use crate::error::{Error, Result};
-use crate::eval::{Evaluator, join_context};
+use crate::eval::Evaluator;
 use crate::operators::CoerceMode;
 use crate::pure::data::Data;
 use crate::pure::{json, number, toml};
-use crate::value::{Attr, Attrs, Context, Pos, Str, Value};
+use crate::value::{Attr, Attrs, Context, Pos, Str, Truth, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     builtin("toJSON", 1, |ev, args, pos| {
         let mut writer = Writer { out: Vec::new(), context: None };
-        writer.value(ev, &args[0], pos)?;
-        Ok(Value::String(Str::new(writer.out.into(), writer.context), pos))
+        writer.value(ev, args[0], pos)?;
+        Ok(Value::String(ev.new_str(&writer.out, writer.context), pos))
     }),
     builtin("fromJSON", 1, |ev, args, pos| {
-        let text = ev.expect_string(&args[0], pos)?;
-        ev.reserve(pos, text.bytes.len().saturating_mul(2))?;
-        ev.tick_bulk(pos, text.bytes.len())?;
-        let parsed = json::parse(&text.bytes).map_err(|message| Error::evaluation(message, pos))?;
+        let text = ev.expect_string(args[0], pos)?;
+        ev.reserve(pos, text.len().saturating_mul(2))?;
+        ev.tick_bulk(pos, text.len())?;
+        let parsed = json::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
     builtin("fromTOML", 1, |ev, args, pos| {
-        let text = ev.expect_string(&args[0], pos)?;
-        ev.reserve(pos, text.bytes.len().saturating_mul(2))?;
-        ev.tick_bulk(pos, text.bytes.len())?;
-        let parsed = toml::parse(&text.bytes).map_err(|message| Error::evaluation(message, pos))?;
+        let text = ev.expect_string(args[0], pos)?;
+        ev.reserve(pos, text.len().saturating_mul(2))?;
+        ev.tick_bulk(pos, text.len())?;
+        let parsed = toml::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
 ];
 
-fn value_of(ev: &Evaluator<'_>, data: Data, pos: Pos) -> Value {
+fn value_of<'a>(ev: &Evaluator<'a>, data: Data, pos: Pos) -> Value<'a> {
     match data {
         Data::Null => Value::Null(pos),
-        Data::Bool(value) => Value::Bool(value, pos),
+        Data::Bool(value) => Value::bool(value, pos),
         Data::Int(value) => Value::Int(value, pos),
         Data::Float(value) => Value::Float(value, pos),
-        Data::String(bytes) => Value::string(bytes.into_bytes(), pos),
-        Data::Array(items) => Value::list(items.into_iter().map(|item| value_of(ev, item, pos)).collect(), pos),
+        Data::String(bytes) => ev.string(bytes.into_bytes(), pos),
+        Data::Array(items) => ev.list(items.into_iter().map(|item| value_of(ev, item, pos)), pos),
         Data::Object(members) => {
             let entries = members
                 .into_iter()
                 .map(|(name, value)| Attr { name: ev.intern(&name), key: pos, value: value_of(ev, value, pos) })
                 .collect();
-            Value::attrs(Attrs::new(entries), pos)
+            ev.attrs(entries, pos)
         }
     }
 }
 
+/// A value as JSON, with the context of all strings in it.
+pub fn json_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, (Vec<u8>, Option<&'a Context<'a>>)> {
+    let mut writer = Writer { out: Vec::new(), context: None };
+    writer.value(ev, value, pos)?;
+    Ok((writer.out, writer.context))
+}
+
 /// A value as JSON text.
-pub fn value_to_json_text(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<Vec<u8>> {
+pub fn value_to_json_text<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Vec<u8>> {
     let mut writer = Writer { out: Vec::new(), context: None };
     writer.value(ev, value, pos)?;
     Ok(writer.out)
 }
 
-struct Writer {
+struct Writer<'a> {
     out: Vec<u8>,
-    context: Option<Rc<Context>>,
+    context: Option<&'a Context<'a>>,
 }
 
-impl Writer {
-    fn value(&mut self, ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<()> {
+impl<'a> Writer<'a> {
+    fn value(&mut self, ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, ()> {
         ev.nested(pos, || {
             ev.reserve(pos, self.out.len())?;
             let value = ev.force(value)?;
-            match &value {
+            match value {
                 Value::Null(_) => self.out.extend_from_slice(b"null"),
-                Value::Bool(value, _) => self.out.extend_from_slice(if *value { b"true" } else { b"false" }),
+                Value::Bool(Truth(value), _) => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
                 Value::Int(value, _) => self.out.extend_from_slice(value.to_string().as_bytes()),
-                Value::Float(value, _) => self.out.extend_from_slice(number::float_to_json(*value).as_bytes()),
-                Value::String(text, _) => self.string(text, pos)?,
+                Value::Float(value, _) => self.out.extend_from_slice(number::float_to_json(value).as_bytes()),
+                Value::String(text, _) => self.string(ev, text, pos)?,
                 Value::Path(path, at) => {
-                    let copied = ev.copy_to_store(&path.path, *at)?;
-                    self.string(&copied, pos)?;
+                    let copied = ev.copy_to_store(path.path, at)?;
+                    self.string(ev, copied, pos)?;
                 }
                 Value::List(list, _) => {
                     self.out.push(b'[');
-                    for (index, item) in list.items.iter().enumerate() {
+                    for (index, item) in list.iter().enumerate() {
                         if index > 0 {
                             self.out.push(b',');
                         }
@@ -87,7 +92,7 @@ impl Writer {
                     }
                     self.out.push(b']');
                 }
-                Value::Attrs(attrs, at) => self.attrs(ev, &value, attrs, *at)?,
+                Value::Attrs(attrs, at) => self.attrs(ev, value, attrs, at)?,
                 other => {
                     return Err(match other {
                         Value::Unknown(unknown, _) => Error::unknown(unknown, pos),
@@ -101,16 +106,16 @@ impl Writer {
         })
     }
 
-    fn attrs(&mut self, ev: &Evaluator<'_>, value: &Value, attrs: &Attrs, pos: Pos) -> Result<()> {
+    fn attrs(&mut self, ev: &Evaluator<'a>, value: Value<'a>, attrs: &Attrs<'a>, pos: Pos) -> Result<'a, ()> {
         if attrs.get(ev.symbols.to_string).is_some() {
             let text = ev.coerce_to_string(value, CoerceMode::Interpolate, pos)?;
-            return self.string(&text, pos);
+            return self.string(ev, text, pos);
         }
-        if let Some(unknown) = &attrs.open {
+        if let Some(unknown) = attrs.open {
             return Err(Error::unknown(unknown, pos));
         }
         if let Some(attr) = attrs.get(ev.symbols.out_path) {
-            return self.value(ev, &attr.value, pos);
+            return self.value(ev, attr.value, pos);
         }
         self.out.push(b'{');
         for (index, attr) in attrs.by_name().into_iter().enumerate() {
@@ -120,7 +125,7 @@ impl Writer {
             json::write_string(attr.name.as_str().as_bytes(), &mut self.out)
                 .map_err(|error| Error::evaluation(error, attr.key))?;
             self.out.push(b':');
-            self.value(ev, &attr.value, attr.key).map_err(|error| {
+            self.value(ev, attr.value, attr.key).map_err(|error| {
                 error.through(attr.key, || format!("while evaluating the attribute `{}`", attr.name))
             })?;
         }
@@ -128,8 +133,8 @@ impl Writer {
         Ok(())
     }
 
-    fn string(&mut self, text: &Str, pos: Pos) -> Result<()> {
-        join_context(&mut self.context, &text.context);
-        json::write_string(&text.bytes, &mut self.out).map_err(|error| Error::evaluation(error, pos))
+    fn string(&mut self, ev: &Evaluator<'a>, text: &Str<'a>, pos: Pos) -> Result<'a, ()> {
+        self.context = ev.join_context(self.context, text.context);
+        json::write_string(text.bytes(), &mut self.out).map_err(|error| Error::evaluation(error, pos))
     }
 }

@@ -6,8 +6,10 @@
 mod attrs;
 mod context;
 mod control;
+mod derivation;
 mod files;
 mod formats;
+mod globals;
 mod impure;
 mod lists;
 mod math;
@@ -15,20 +17,14 @@ mod strings;
 mod types;
 mod xml;
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use bulkhead_syntax::Symbol;
-use rustc_hash::FxHashMap;
-
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::value::{Attr, Attrs, List, Pos, Str, Value};
-use crate::world::World;
+use crate::value::{Attrs, List, Pos, Str, Value};
 
+pub use derivation::uninstantiated;
 pub use files::Stored;
 pub use formats::value_to_json_text;
-pub use impure::uninstantiated;
+pub use globals::Globals;
 
 /// A function that is part of the language.
 pub struct Builtin {
@@ -36,41 +32,38 @@ pub struct Builtin {
     pub name: &'static str,
     /// How many arguments it takes before it runs.
     pub arity: u8,
+    /// Which arguments it evaluates before anything else, one after the other: bit 0 is the first.
+    forced: u8,
     /// What it does with them.
-    pub run: fn(&Evaluator<'_>, &[Value], Pos) -> Result<Value>,
+    pub run: Run,
 }
 
-const fn builtin(name: &'static str, arity: u8, run: fn(&Evaluator<'_>, &[Value], Pos) -> Result<Value>) -> Builtin {
-    Builtin { name, arity, run }
+/// Gets the arguments, unforced, and the place of the call.
+type Run = for<'a> fn(&Evaluator<'a>, &[Value<'a>], Pos) -> Result<'a, Value<'a>>;
+
+impl Builtin {
+    /// Whether it evaluates an argument before anything else, so that the caller may do so.
+    #[inline]
+    pub fn forces(&self, argument: usize) -> bool {
+        self.forced >> argument & 1 == 1
+    }
 }
 
-/// The builtins that are in scope under their own names; the others are so as `__name`.
-const PLAIN_GLOBALS: &[&str] = &[
-    "abort",
-    "baseNameOf",
-    "break",
-    "derivation",
-    "derivationStrict",
-    "dirOf",
-    "fetchGit",
-    "fetchMercurial",
-    "fetchTarball",
-    "fetchTree",
-    "fromTOML",
-    "import",
-    "isNull",
-    "map",
-    "placeholder",
-    "removeAttrs",
-    "scopedImport",
-    "throw",
-    "toString",
-];
+/// A builtin that may leave its arguments alone.
+const fn builtin(name: &'static str, arity: u8, run: Run) -> Builtin {
+    Builtin { name, arity, forced: 0, run }
+}
+
+/// A builtin that begins by evaluating some of its arguments, in order; bit 0 of `forced` is the first.
+const fn forcing(forced: u8, name: &'static str, arity: u8, run: Run) -> Builtin {
+    Builtin { name, arity, forced, run }
+}
 
 const TABLES: &[&[Builtin]] = &[
     attrs::BUILTINS,
     context::BUILTINS,
     control::BUILTINS,
+    derivation::BUILTINS,
     files::BUILTINS,
     formats::BUILTINS,
     impure::BUILTINS,
@@ -81,108 +74,34 @@ const TABLES: &[&[Builtin]] = &[
     xml::BUILTINS,
 ];
 
-/// The names in scope everywhere.
-pub struct Globals {
-    values: FxHashMap<Symbol, Value>,
-}
-
-thread_local! {
-    /// The globals of the world that this thread used last; making them takes longer than evaluating a small file.
-    static LAST: RefCell<Option<(u64, Rc<Globals>)>> = const { RefCell::new(None) };
-}
-
-impl Globals {
-    pub fn of(world: &World) -> Rc<Globals> {
-        LAST.with_borrow_mut(|last| match last {
-            Some((id, globals)) if *id == world.id() => globals.clone(),
-            _ => {
-                let globals = Rc::new(Globals::new(world));
-                *last = Some((world.id(), globals.clone()));
-                globals
-            }
-        })
-    }
-
-    fn new(world: &World) -> Globals {
-        let pos = Pos::NONE;
-        let mut globals = FxHashMap::default();
-        let mut members = Vec::new();
-        let mut define = |name: &str, value: Value, plain: bool| {
-            let global = if plain { Symbol::new(name) } else { Symbol::new(&format!("__{name}")) };
-            globals.insert(global, value.clone());
-            members.push(Attr { name: Symbol::new(name), key: pos, value });
-        };
-        for builtin in TABLES.iter().flat_map(|table| table.iter()) {
-            define(builtin.name, Value::Builtin(builtin, pos), PLAIN_GLOBALS.contains(&builtin.name));
-        }
-        define("true", Value::Bool(true, pos), true);
-        define("false", Value::Bool(false, pos), true);
-        define("null", Value::Null(pos), true);
-        define("langVersion", Value::Int(6, pos), false);
-        define("nixVersion", Value::string(*b"2.18.0", pos), false);
-        define("storeDir", Value::string(*b"/nix/store", pos), false);
-        define("nixPath", nix_path(world), false);
-        for (name, value) in impure::constants() {
-            define(name, value, false);
-        }
-        let builtins_name = Symbol::new("builtins");
-        // Nix has `builtins.builtins`; ours has no way to refer to itself without leaking, and one level is what is used.
-        let inner = Value::attrs(Attrs::new(members.clone()), pos);
-        members.push(Attr { name: builtins_name, key: pos, value: inner });
-        globals.insert(builtins_name, Value::attrs(Attrs::new(members), pos));
-        Globals { values: globals }
-    }
-
-    pub fn get(&self, name: Symbol) -> Option<Value> {
-        self.values.get(&name).cloned()
-    }
-
-    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.values.keys().map(|name| name.as_str()).filter(|name| !name.starts_with("__"))
-    }
-}
-
-fn nix_path(world: &World) -> Value {
-    let pos = Pos::NONE;
-    let entries = world.search_path().iter().map(|(prefix, path)| {
-        let attr = |name: &str, value: &str| Attr {
-            name: Symbol::new(name),
-            key: pos,
-            value: Value::string(value.as_bytes(), pos),
-        };
-        Value::attrs(Attrs::new(vec![attr("path", path), attr("prefix", prefix)]), pos)
-    });
-    Value::list(entries.collect(), pos)
-}
-
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// The argument as a list.
-    fn list_of(&self, value: &Value, pos: Pos) -> Result<Rc<List>> {
+    fn list_of(&self, value: Value<'a>, pos: Pos) -> Result<'a, &'a List<'a>> {
         match self.force(value)? {
             Value::List(list, _) => Ok(list),
-            other => Err(self.wrong_type("a list", &other, pos)),
+            other => Err(self.wrong_type("a list", other, pos)),
         }
     }
 
     /// The argument as a set, which may be open.
-    fn attrs_of(&self, value: &Value, pos: Pos) -> Result<Rc<Attrs>> {
+    fn attrs_of(&self, value: Value<'a>, pos: Pos) -> Result<'a, &'a Attrs<'a>> {
         match self.force(value)? {
             Value::Attrs(attrs, _) => Ok(attrs),
-            other => Err(self.wrong_type("a set", &other, pos)),
+            other => Err(self.wrong_type("a set", other, pos)),
         }
     }
 
     /// The argument as a set whose names are all known.
-    fn closed_attrs_of(&self, value: &Value, pos: Pos) -> Result<Rc<Attrs>> {
+    fn closed_attrs_of(&self, value: Value<'a>, pos: Pos) -> Result<'a, &'a Attrs<'a>> {
         let attrs = self.attrs_of(value, pos)?;
-        match &attrs.open {
+        match attrs.open {
             Some(unknown) => Err(Error::unknown(unknown, pos)),
             None => Ok(attrs),
         }
     }
 
     /// The argument as a string without context.
-    fn plain_string_of(&self, value: &Value, pos: Pos) -> Result<Rc<Str>> {
+    fn plain_string_of(&self, value: Value<'a>, pos: Pos) -> Result<'a, &'a Str<'a>> {
         let string = self.expect_string(value, pos)?;
         if string.context.is_some() {
             return Err(Error::evaluation(
@@ -194,29 +113,23 @@ impl Evaluator<'_> {
     }
 
     /// The argument as UTF-8 text, for builtins that work on nothing else.
-    fn text_of(&self, value: &Value, pos: Pos) -> Result<String> {
+    fn text_of(&self, value: Value<'a>, pos: Pos) -> Result<'a, &'a str> {
         let string = self.expect_string(value, pos)?;
-        String::from_utf8(string.bytes.to_vec()).map_err(|_| Error::evaluation("a string that is not UTF-8", pos))
+        std::str::from_utf8(string.bytes()).map_err(|_| Error::evaluation("a string that is not UTF-8", pos))
     }
 
     /// The argument as something that can be called.
-    fn expect_function(&self, value: &Value, pos: Pos) -> Result<Value> {
+    fn expect_function(&self, value: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
         let value = self.force(value)?;
-        match &value {
+        match value {
             Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) => Ok(value),
             Value::Attrs(attrs, _) if attrs.open.is_some() || attrs.get(self.symbols.functor).is_some() => Ok(value),
             other => Err(self.wrong_type("a function", other, pos)),
         }
     }
 
-    fn bool_of_value(&self, value: &Value, pos: Pos) -> Result<bool> {
+    fn bool_of_value(&self, value: Value<'a>, pos: Pos) -> Result<'a, bool> {
         let value = self.force(value)?;
-        self.expect_bool(&value, pos)
-    }
-
-    /// A thunk that applies a function to one argument.
-    fn lazy_apply(&self, function: &Value, argument: Value, pos: Pos) -> Value {
-        use crate::value::State;
-        Value::thunk(State::Apply(Box::new((function.clone(), argument, pos))))
+        self.expect_bool(value, pos)
     }
 }

@@ -4,206 +4,208 @@ use std::rc::Rc;
 
 use bulkhead_syntax::Symbol;
 
-use super::{Builtin, builtin};
+use super::{Builtin, builtin, forcing};
 use crate::data::FailureKind;
 use crate::error::{Error, Result};
-use crate::eval::{Evaluator, join_context};
+use crate::eval::Evaluator;
 use crate::operators::CoerceMode;
 use crate::pure::hash::{self, Algorithm, Format};
 use crate::pure::regex::{Captures, Regex};
 use crate::pure::strings::{self, Piece, Replace};
 use crate::pure::version;
-use crate::value::{Attr, Attrs, Context, Pos, Str, Value};
+use crate::value::{Pos, Str, Value};
 
 pub const BUILTINS: &[Builtin] = &[
-    builtin("toString", 1, |ev, args, pos| {
-        let value = ev.force(&args[0])?;
-        Ok(Value::String(ev.coerce_to_string(&value, CoerceMode::Everything, pos)?, pos))
+    forcing(0b1, "toString", 1, |ev, args, pos| {
+        Ok(Value::String(ev.coerce_to_string(args[0], CoerceMode::Everything, pos)?, pos))
     }),
-    builtin("stringLength", 1, |ev, args, pos| {
-        let text = ev.coerce_to_string(&args[0], CoerceMode::Interpolate, pos)?;
-        Ok(Value::Int(text.bytes.len() as i64, pos))
+    forcing(0b1, "stringLength", 1, |ev, args, pos| {
+        let text = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos)?;
+        Ok(Value::Int(text.len() as i64, pos))
     }),
-    builtin("substring", 3, |ev, args, pos| {
-        let start = ev.expect_int(&args[0], pos)?;
-        let length = ev.expect_int(&args[1], pos)?;
-        let text = ev.coerce_to_string(&args[2], CoerceMode::Interpolate, pos)?;
-        let part = strings::substring(start, length, &text.bytes).map_err(|error| Error::evaluation(error, pos))?;
-        if part.len() == text.bytes.len() {
+    forcing(0b1, "substring", 3, |ev, args, pos| {
+        let start = ev.expect_int(args[0], pos)?;
+        let length = ev.expect_int(args[1], pos)?;
+        let text = ev.coerce_to_string(args[2], CoerceMode::Interpolate, pos)?;
+        let part = strings::substring(start, length, text.bytes()).map_err(|error| Error::evaluation(error, pos))?;
+        if part.len() == text.len() {
             return Ok(Value::String(text, pos));
         }
-        ev.tick_bulk(pos, part.len())?;
-        Ok(Value::String(Str::new(part.into(), text.context.clone()), pos))
+        // A part of the text where it lies.
+        Ok(Value::String(ev.str(part, text.context), pos))
     }),
-    builtin("concatStringsSep", 2, |ev, args, pos| {
-        let separator = ev.expect_string(&args[0], pos)?;
-        let mut context: Option<Rc<Context>> = separator.context.clone();
-        let list = ev.list_of(&args[1], pos)?;
-        let mut bytes = Vec::new();
-        for (index, item) in list.items.iter().enumerate() {
-            if index > 0 {
-                bytes.extend_from_slice(&separator.bytes);
-            }
-            let part = ev.coerce_to_string(item, CoerceMode::Interpolate, pos)?;
-            ev.tick(pos, 1 + (part.bytes.len() / 64) as u64)?;
-            bytes.extend_from_slice(&part.bytes);
-            join_context(&mut context, &part.context);
-            ev.reserve(pos, bytes.len())?;
-        }
-        Ok(Value::String(Str::new(bytes.into(), context), pos))
-    }),
+    forcing(0b1, "concatStringsSep", 2, concat_strings_sep),
     builtin("replaceStrings", 3, replace_strings),
     builtin("match", 2, |ev, args, pos| {
-        let regex = regex_of(ev, &args[0], pos)?;
-        let text = ev.expect_string(&args[1], pos)?;
+        let regex = regex_of(ev, args[0], pos)?;
+        let text = ev.expect_string(args[1], pos)?;
         let mut budget = ev.steps_left();
-        let found = regex.match_whole(&text.bytes, &mut budget);
+        let found = regex.match_whole(text.bytes(), &mut budget);
         ev.tick(pos, ev.steps_left() - budget)?;
         match found.map_err(|_| regex_too_long(ev, pos))? {
             None => Ok(Value::Null(pos)),
-            Some(found) => Ok(Value::list(groups(&found, &text.bytes, pos), pos)),
+            Some(found) => Ok(groups(ev, &found, text.bytes(), pos)),
         }
     }),
     builtin("split", 2, split),
     builtin("compareVersions", 2, |ev, args, pos| {
-        let (a, b) = (ev.plain_string_of(&args[0], pos)?, ev.plain_string_of(&args[1], pos)?);
-        Ok(Value::Int(version::compare(&a.bytes, &b.bytes) as i64, pos))
+        let (a, b) = (ev.plain_string_of(args[0], pos)?, ev.plain_string_of(args[1], pos)?);
+        Ok(Value::Int(version::compare(a.bytes(), b.bytes()) as i64, pos))
     }),
     builtin("splitVersion", 1, |ev, args, pos| {
-        let text = ev.plain_string_of(&args[0], pos)?;
-        let parts = version::components(&text.bytes);
-        Ok(Value::list(parts.map(|part| Value::string(part, pos)).collect(), pos))
+        let text = ev.plain_string_of(args[0], pos)?;
+        let parts = version::components(text.bytes());
+        let parts: Vec<Value<'_>> = parts.map(|part| ev.borrowed_string(part, pos)).collect();
+        Ok(ev.list_of_vec(&parts, pos))
     }),
     builtin("parseDrvName", 1, |ev, args, pos| {
-        let text = ev.plain_string_of(&args[0], pos)?;
-        let (name, version) = version::parse_drv_name(&text.bytes);
-        let attr =
-            |key: &str, value: &[u8]| Attr { name: Symbol::new(key), key: pos, value: Value::string(value, pos) };
-        Ok(Value::attrs(Attrs::new(vec![attr("name", name), attr("version", version)]), pos))
+        let text = ev.plain_string_of(args[0], pos)?;
+        let (name, version) = version::parse_drv_name(text.bytes());
+        let attr = |key, value| ev.attr(key, ev.borrowed_string(value, pos), pos);
+        Ok(ev.attrs(vec![attr("name", name), attr("version", version)], pos))
     }),
     builtin("hashString", 2, |ev, args, pos| {
-        let algorithm = algorithm_of(&ev.text_of(&args[0], pos)?, pos)?;
-        let text = ev.expect_string(&args[1], pos)?;
-        ev.tick_bulk(pos, text.bytes.len())?;
-        Ok(Value::string(hash::hash_string(algorithm, &text.bytes).into_bytes(), pos))
+        let algorithm = algorithm_of(ev.text_of(args[0], pos)?, pos)?;
+        let text = ev.expect_string(args[1], pos)?;
+        ev.tick_bulk(pos, text.len())?;
+        Ok(ev.string(hash::hash_string(algorithm, text.bytes()).into_bytes(), pos))
     }),
     builtin("convertHash", 1, |ev, args, pos| {
-        let attrs = Value::Attrs(ev.attrs_of(&args[0], pos)?, pos);
-        let text = |name: &str| -> Result<Option<String>> {
-            let Value::Attrs(attrs, _) = &attrs else { return Ok(None) };
-            attrs.get(Symbol::new(name)).map(|attr| ev.text_of(&attr.value, pos)).transpose()
-        };
+        let attrs = ev.attrs_of(args[0], pos)?;
+        let text = |name: &str| attrs.get(Symbol::new(name)).map(|attr| ev.text_of(attr.value, pos)).transpose();
         let missing = |name: &str| Error::evaluation(format!("attribute '{name}' missing"), pos);
         let hash = text("hash")?.ok_or_else(|| missing("hash"))?;
         let format = text("toHashFormat")?.ok_or_else(|| missing("toHashFormat"))?;
-        let algorithm = text("hashAlgo")?.map(|name| algorithm_of(&name, pos)).transpose()?;
-        let converted = Format::parse(&format)
-            .and_then(|format| hash::convert(&hash, algorithm, format))
+        let algorithm = text("hashAlgo")?.map(|name| algorithm_of(name, pos)).transpose()?;
+        let converted = Format::parse(format)
+            .and_then(|format| hash::convert(hash, algorithm, format))
             .map_err(|message| Error::evaluation(message, pos))?;
-        Ok(Value::string(converted.into_bytes(), pos))
+        Ok(ev.string(converted.into_bytes(), pos))
     }),
     builtin("placeholder", 1, |ev, args, pos| {
-        let output = ev.plain_string_of(&args[0], pos)?;
-        Ok(Value::string(hash::placeholder(&output.bytes).into_bytes(), pos))
+        let output = ev.plain_string_of(args[0], pos)?;
+        Ok(ev.string(hash::placeholder(output.bytes()).into_bytes(), pos))
     }),
 ];
 
-pub fn algorithm_of(name: &str, pos: Pos) -> Result<Algorithm> {
+pub fn algorithm_of<'a>(name: &str, pos: Pos) -> Result<'a, Algorithm> {
     Algorithm::parse(name).map_err(|message| Error::evaluation(message, pos))
 }
 
-fn regex_of(ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<Rc<Regex>> {
+fn regex_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Rc<Regex>> {
     let pattern = ev.plain_string_of(value, pos)?;
-    if let Some(regex) = ev.regexes.borrow().get(&pattern.bytes) {
+    if let Some(regex) = ev.regexes.borrow().get(pattern.bytes()) {
         return Ok(regex.clone());
     }
-    let regex = Rc::new(Regex::new(&pattern.bytes).map_err(|message| Error::evaluation(message, pos))?);
-    ev.regexes.borrow_mut().insert(pattern.bytes.clone(), regex.clone());
+    let regex = Rc::new(Regex::new(pattern.bytes()).map_err(|message| Error::evaluation(message, pos))?);
+    ev.regexes.borrow_mut().insert(pattern.bytes(), regex.clone());
     Ok(regex)
 }
 
-fn regex_too_long(ev: &Evaluator<'_>, pos: Pos) -> Box<Error> {
+fn regex_too_long<'a>(ev: &Evaluator<'a>, pos: Pos) -> Box<Error<'a>> {
     let limit = ev.world.limits().steps;
     let message = format!("a regular expression on a long text takes the evaluation over its limit of {limit} steps");
     Error::new(FailureKind::Limit, message, pos)
 }
 
-/// What the groups of a match caught, without the match as a whole.
-fn groups(found: &Captures, text: &[u8], pos: Pos) -> Vec<Value> {
-    found
-        .iter()
-        .skip(1)
-        .map(|group| match group {
-            Some(range) => Value::string(&text[range.clone()], pos),
-            None => Value::Null(pos),
-        })
-        .collect()
+/// What the groups of a match caught, without the match as a whole: a list.
+fn groups<'a>(ev: &Evaluator<'a>, found: &Captures, text: &'a [u8], pos: Pos) -> Value<'a> {
+    let groups = found.get(1..).unwrap_or_default().iter();
+    let group = |group: &Option<std::ops::Range<usize>>| match group {
+        Some(range) => ev.borrowed_string(&text[range.clone()], pos),
+        None => Value::Null(pos),
+    };
+    ev.list(groups.map(group), pos)
 }
 
 /// Alternating: the text between matches, and the list of the groups of each match.
-fn split(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
-    let regex = regex_of(ev, &args[0], pos)?;
-    let text = ev.expect_string(&args[1], pos)?;
-    let part = |bytes: &[u8]| Value::String(Str::new(bytes.into(), text.context.clone()), pos);
+fn split<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let regex = regex_of(ev, args[0], pos)?;
+    let text = ev.expect_string(args[1], pos)?;
+    let bytes = text.bytes();
+    let part = |bytes| Value::String(ev.str(bytes, text.context), pos);
     let mut items = Vec::new();
     let mut after = 0;
-    let mut matches = regex.matches(&text.bytes);
+    let mut matches = regex.matches(bytes);
     loop {
         let mut budget = ev.steps_left();
         let found = matches.next(&mut budget);
         ev.tick(pos, ev.steps_left() - budget + 1)?;
         let Some(found) = found.map_err(|_| regex_too_long(ev, pos))? else { break };
         let Some(Some(whole)) = found.first() else { break };
-        ev.reserve(pos, 0)?;
-        items.push(part(&text.bytes[after..whole.start]));
-        items.push(Value::list(groups(&found, &text.bytes, pos), pos));
+        ev.reserve(pos, items.len() * size_of::<Value<'_>>())?;
+        items.push(part(&bytes[after..whole.start]));
+        items.push(groups(ev, &found, bytes, pos));
         after = whole.end;
     }
     if items.is_empty() {
-        return Ok(Value::list(vec![Value::String(text.clone(), pos)], pos));
+        return Ok(ev.list([Value::String(text, pos)].into_iter(), pos));
     }
-    items.push(part(&text.bytes[after..]));
-    Ok(Value::list(items, pos))
+    items.push(part(&bytes[after..]));
+    Ok(ev.list_of_vec(&items, pos))
 }
 
-fn replace_strings(ev: &Evaluator<'_>, args: &[Value], pos: Pos) -> Result<Value> {
-    let from_values = ev.list_of(&args[0], pos)?;
-    let to_values = ev.list_of(&args[1], pos)?;
-    if from_values.items.len() != to_values.items.len() {
+fn concat_strings_sep<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let separator = ev.expect_string(args[0], pos)?;
+    let mut context = separator.context;
+    let list = ev.list_of(args[1], pos)?;
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(list.len() * if separator.len() > 0 { 2 } else { 1 });
+    let mut length = 0;
+    for (index, item) in list.iter().enumerate() {
+        if index > 0 && separator.len() > 0 {
+            parts.push(separator.bytes());
+            length += separator.len();
+        }
+        let part = ev.coerce_to_string(item, CoerceMode::Interpolate, pos)?;
+        ev.tick(pos, 1 + (part.len() / 64) as u64)?;
+        parts.push(part.bytes());
+        length += part.len();
+        context = ev.join_context(context, part.context);
+        ev.reserve(pos, length)?;
+    }
+    Ok(Value::String(ev.str(ev.arena.bytes(length, parts.into_iter()), context), pos))
+}
+
+fn replace_strings<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let from_values = ev.list_of(args[0], pos)?;
+    let to_values = ev.list_of(args[1], pos)?;
+    if from_values.len() != to_values.len() {
         return Err(Error::evaluation(
             "'from' and 'to' arguments passed to builtins.replaceStrings have different lengths",
             pos,
         ));
     }
-    let mut from = Vec::with_capacity(from_values.items.len());
-    for value in &from_values.items {
-        from.push(ev.expect_string(value, pos)?);
+    let mut patterns: Vec<&[u8]> = Vec::with_capacity(from_values.len());
+    for value in from_values.iter() {
+        patterns.push(ev.expect_string(value, pos)?.bytes());
     }
-    let text = ev.expect_string(&args[2], pos)?;
-    let mut context = text.context.clone();
-    let mut to: Vec<Option<Rc<Str>>> = vec![None; from.len()];
-    let patterns: Vec<&[u8]> = from.iter().map(|from| &*from.bytes).collect();
+    let text = ev.expect_string(args[2], pos)?;
+    let mut context = text.context;
+    let mut to: Vec<Option<&'a Str<'a>>> = vec![None; patterns.len()];
     // Every place of the text may have to be compared with every pattern, in full.
     let compared: usize = patterns.iter().map(|pattern| pattern.len() + 1).sum();
-    ev.tick_bulk(pos, compared.saturating_mul(text.bytes.len()) / 16)?;
-    let mut out = Vec::with_capacity(text.bytes.len());
-    for piece in Replace::new(&patterns, &text.bytes) {
+    ev.tick_bulk(pos, compared.saturating_mul(text.len()) / 16)?;
+    let mut out = Vec::with_capacity(text.len());
+    let mut replaced = false;
+    for piece in Replace::new(&patterns, text.bytes()) {
         match piece {
             Piece::Text(bytes) => out.extend_from_slice(bytes),
             Piece::Replacement(index) => {
-                let replacement = match &to[index] {
-                    Some(known) => known.clone(),
-                    None => {
-                        let value = ev.expect_string(&to_values.items[index], pos)?;
-                        join_context(&mut context, &value.context);
-                        to[index].insert(value).clone()
+                replaced = true;
+                let replacement = match (to[index], to_values.get(index)) {
+                    (Some(known), _) => known,
+                    (None, Some(value)) => {
+                        let value = ev.expect_string(value, pos)?;
+                        context = ev.join_context(context, value.context);
+                        *to[index].insert(value)
                     }
+                    (None, None) => continue,
                 };
-                out.extend_from_slice(&replacement.bytes);
-                ev.tick(pos, 1 + (replacement.bytes.len() / 64) as u64)?;
+                out.extend_from_slice(replacement.bytes());
+                ev.tick(pos, 1 + (replacement.len() / 64) as u64)?;
                 ev.reserve(pos, out.len())?;
             }
         }
     }
-    Ok(Value::String(Str::new(out.into(), context), pos))
+    Ok(Value::String(if replaced { ev.new_str(&out, context) } else { text }, pos))
 }

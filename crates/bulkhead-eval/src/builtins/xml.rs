@@ -1,30 +1,32 @@
 //! `toXML`: values as Nix's XML, in the shape of `nix-instantiate --xml`.
 
-use bulkhead_syntax::{Expr, Parameter};
-use std::rc::Rc;
+use bulkhead_syntax::Parameter;
+use rustc_hash::FxHashSet;
 
 use super::{Builtin, builtin};
 use crate::error::{Error, Result};
-use crate::eval::{Evaluator, join_context};
+use crate::eval::Evaluator;
 use crate::pure::number;
-use crate::value::{Attrs, Closure, Context, Pos, Str, Value};
+use crate::value::{Attrs, Closure, Context, Pos, Truth, Value};
 
 pub const BUILTINS: &[Builtin] = &[builtin("toXML", 1, |ev, args, pos| {
-    let mut writer = Writer { out: String::new(), context: None, indent: 0 };
+    let mut writer = Writer { seen: FxHashSet::default(), out: String::new(), context: None, indent: 0 };
     writer.out.push_str("<?xml version='1.0' encoding='utf-8'?>\n");
     writer.open("expr", &[]);
-    writer.value(ev, &args[0], pos)?;
+    writer.value(ev, args[0], pos)?;
     writer.close("expr");
-    Ok(Value::String(Str::new(writer.out.into_bytes().into(), writer.context), pos))
+    Ok(Value::String(ev.new_str(writer.out.as_bytes(), writer.context), pos))
 })];
 
-struct Writer {
+struct Writer<'a> {
+    /// Derivations that have been written, by their paths.
+    seen: FxHashSet<String>,
     out: String,
-    context: Option<Rc<Context>>,
+    context: Option<&'a Context<'a>>,
     indent: usize,
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
     fn line(&mut self, tag: &str, attributes: &[(&str, &str)], end: &str) {
         for _ in 0..self.indent {
             self.out.push_str("  ");
@@ -54,46 +56,46 @@ impl Writer {
         self.out.push_str(&format!("</{tag}>\n"));
     }
 
-    fn value(&mut self, ev: &Evaluator<'_>, value: &Value, pos: Pos) -> Result<()> {
+    fn value(&mut self, ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, ()> {
         ev.nested(pos, || {
             ev.reserve(pos, self.out.len())?;
             match ev.force(value)? {
                 Value::Null(_) => self.empty("null", &[]),
-                Value::Bool(value, _) => self.empty("bool", &[("value", if value { "true" } else { "false" })]),
+                Value::Bool(Truth(value), _) => self.empty("bool", &[("value", if value { "true" } else { "false" })]),
                 Value::Int(value, _) => self.empty("int", &[("value", &value.to_string())]),
                 Value::Float(value, _) => self.empty("float", &[("value", &number::float_to_display(value))]),
                 Value::String(text, _) => {
-                    join_context(&mut self.context, &text.context);
+                    self.context = ev.join_context(self.context, text.context);
                     self.empty("string", &[("value", &text.lossy())]);
                 }
-                Value::Path(path, _) => self.empty("path", &[("value", &path.path)]),
+                Value::Path(path, _) => self.empty("path", &[("value", path.path)]),
                 Value::List(list, _) => {
                     self.open("list", &[]);
-                    for item in &list.items {
+                    for item in list.iter() {
                         self.value(ev, item, pos)?;
                     }
                     self.close("list");
                 }
                 Value::Attrs(attrs, at) => {
-                    if let Some(unknown) = &attrs.open {
+                    if let Some(unknown) = attrs.open {
                         return Err(Error::unknown(unknown, at));
                     }
-                    self.attrs(ev, &attrs)?;
+                    self.attrs(ev, attrs)?;
                 }
-                Value::Closure(closure, _) => self.function(&closure),
+                Value::Closure(closure, _) => self.function(closure),
                 Value::Builtin(..) | Value::Partial(..) | Value::Thunk(_) => self.empty("unevaluated", &[]),
-                Value::Unknown(unknown, _) => return Err(Error::unknown(&unknown, pos)),
+                Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
             }
             Ok(())
         })
     }
 
-    fn attrs(&mut self, ev: &Evaluator<'_>, attrs: &Attrs) -> Result<()> {
+    fn attrs(&mut self, ev: &Evaluator<'a>, attrs: &Attrs<'a>) -> Result<'a, ()> {
         let derivation = ev.is_derivation(attrs)?;
         if derivation {
-            let text = |name: &str| -> Result<Option<String>> {
+            let text = |name: &str| -> Result<'a, Option<String>> {
                 match attrs.get(bulkhead_syntax::Symbol::new(name)) {
-                    Some(attr) => Ok(match ev.force(&attr.value)? {
+                    Some(attr) => Ok(match ev.force(attr.value)? {
                         Value::String(text, _) => Some(text.lossy().into_owned()),
                         _ => None,
                     }),
@@ -106,12 +108,17 @@ impl Writer {
                 .filter_map(|(name, value)| Some((name, value.as_deref()?)))
                 .collect();
             self.open("derivation", &attributes);
+            if !drv.is_some_and(|drv| self.seen.insert(drv)) {
+                self.empty("repeated", &[]);
+                self.close("derivation");
+                return Ok(());
+            }
         } else {
             self.open("attrs", &[]);
         }
         for attr in attrs.by_name() {
             self.open("attr", &[("name", attr.name.as_str())]);
-            self.value(ev, &attr.value, attr.key)?;
+            self.value(ev, attr.value, attr.key)?;
             self.close("attr");
         }
         self.close(if derivation { "derivation" } else { "attrs" });
@@ -120,25 +127,23 @@ impl Writer {
 
     fn function(&mut self, closure: &Closure) {
         self.open("function", &[]);
-        if let Expr::Lambda(lambda) = closure.code.ast.expr(closure.lambda) {
-            match &lambda.parameter {
-                Parameter::Name(name, _) => self.empty("varpat", &[("name", name.as_str())]),
-                Parameter::Pattern { formals, ellipsis, whole } => {
-                    let mut attributes = Vec::new();
-                    if *ellipsis {
-                        attributes.push(("ellipsis", "1"));
-                    }
-                    if let Some((name, _)) = whole {
-                        attributes.push(("name", name.as_str()));
-                    }
-                    self.open("attrspat", &attributes);
-                    let mut names: Vec<&str> = formals.iter().map(|formal| formal.name.as_str()).collect();
-                    names.sort_unstable();
-                    for name in names {
-                        self.empty("attr", &[("name", name)]);
-                    }
-                    self.close("attrspat");
+        match &closure.lambda.parameter {
+            Parameter::Name(name, _) => self.empty("varpat", &[("name", name.as_str())]),
+            Parameter::Pattern { formals, ellipsis, whole } => {
+                let mut attributes = Vec::new();
+                if *ellipsis {
+                    attributes.push(("ellipsis", "1"));
                 }
+                if let Some((name, _)) = whole {
+                    attributes.push(("name", name.as_str()));
+                }
+                self.open("attrspat", &attributes);
+                let mut names: Vec<&str> = formals.iter().map(|formal| formal.name.as_str()).collect();
+                names.sort_unstable();
+                for name in names {
+                    self.empty("attr", &[("name", name)]);
+                }
+                self.close("attrspat");
             }
         }
         self.close("function");

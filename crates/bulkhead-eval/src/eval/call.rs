@@ -1,163 +1,274 @@
 //! Calls: functions, builtins and sets with `__functor`.
 
-use std::rc::Rc;
+use std::cell::Cell;
 
 use bulkhead_diagnostics::nearest;
-use bulkhead_syntax::{Expr, Parameter, Symbol};
+use bulkhead_syntax::{Expr, ExprId, Formal, Lambda, Parameter};
+use smallvec::SmallVec;
 
 use super::Evaluator;
+use super::sets::is_settled;
 use crate::builtins::Builtin;
+use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Closure, Frame, Partial, Pos, Value};
+use crate::value::{Attr, Closure, Env, Frame, Partial, Pos, Value};
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// Apply a function to arguments, one after the other.
-    pub fn apply(&self, function: &Value, arguments: &[Value], pos: Pos) -> Result<Value> {
+    pub fn apply(&self, function: Value<'a>, arguments: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
         let function = self.force(function)?;
         self.apply_forced(function, arguments, pos)
     }
 
-    pub(super) fn apply_forced(&self, mut function: Value, mut arguments: &[Value], pos: Pos) -> Result<Value> {
+    pub(super) fn apply_forced(
+        &self,
+        mut function: Value<'a>,
+        mut arguments: &[Value<'a>],
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
         while let Some((first, rest)) = arguments.split_first() {
-            match &function {
+            match function {
                 Value::Closure(closure, _) => {
-                    function = self.call_closure(closure, first.clone(), pos)?;
-                    arguments = rest;
+                    let taken = arity(closure, rest.len());
+                    function = self.call_closure(closure, *first, &rest[..taken], pos)?;
+                    arguments = &rest[taken..];
                 }
                 Value::Builtin(builtin, _) => {
                     let arity = builtin.arity as usize;
                     if arguments.len() < arity {
-                        return Ok(Value::Partial(Rc::new(Partial { builtin, arguments: arguments.to_vec() }), pos));
+                        return Ok(self.partial(builtin, arguments, pos));
                     }
                     function = self.call_builtin(builtin, &arguments[..arity], pos)?;
                     arguments = &arguments[arity..];
                 }
                 Value::Partial(partial, _) => {
-                    let builtin = partial.builtin;
-                    let missing = builtin.arity as usize - partial.arguments.len();
-                    let take = missing.min(arguments.len());
-                    let all: Vec<Value> = partial.arguments.iter().chain(&arguments[..take]).cloned().collect();
-                    if take < missing {
-                        return Ok(Value::Partial(Rc::new(Partial { builtin, arguments: all }), pos));
+                    let missing = partial.builtin.arity as usize - partial.arguments.len();
+                    let taken = missing.min(arguments.len());
+                    let all: SmallVec<[Value<'a>; 4]> =
+                        partial.arguments.iter().chain(&arguments[..taken]).copied().collect();
+                    if taken < missing {
+                        return Ok(self.partial(partial.builtin, &all, pos));
                     }
-                    function = self.call_builtin(builtin, &all, pos)?;
-                    arguments = &arguments[take..];
+                    function = self.call_builtin(partial.builtin, &all, pos)?;
+                    arguments = &arguments[taken..];
                 }
                 Value::Attrs(attrs, _) => {
                     let Some(functor) = attrs.get(self.symbols.functor) else {
-                        if let Some(unknown) = &attrs.open {
-                            return Err(Error::unknown(unknown, pos));
-                        }
-                        return Err(self.not_a_function(&function, pos));
+                        return Err(match attrs.open {
+                            Some(unknown) => Error::unknown(unknown, pos),
+                            None => not_a_function(function, pos),
+                        });
                     };
-                    let functor = functor.value.clone();
-                    function = self.nested(pos, || self.apply(&functor, std::slice::from_ref(&function), pos))?;
+                    function = self.nested(pos, || self.apply(functor.value, &[function], pos))?;
                 }
                 Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
-                other => return Err(self.not_a_function(other, pos)),
+                other => return Err(not_a_function(other, pos)),
             }
         }
-        self.force(&function)
+        self.force(function)
     }
 
-    fn not_a_function(&self, value: &Value, pos: Pos) -> Box<Error> {
-        Error::evaluation(
-            format!("attempt to call something which is not a function but {}", value.described_type()),
-            pos,
-        )
+    fn partial(&self, builtin: &'static Builtin, arguments: &[Value<'a>], pos: Pos) -> Value<'a> {
+        let arguments = self.arena.copied(arguments);
+        Value::Partial(self.arena.alloc(Partial { builtin, arguments }), pos)
     }
 
-    fn call_builtin(&self, builtin: &'static Builtin, arguments: &[Value], pos: Pos) -> Result<Value> {
-        let result = self.nested(pos, || (builtin.run)(self, arguments, pos));
-        self.unless_unknown(result, pos)
-            .map_err(|error| error.or_at(pos).through(pos, || format!("while calling the builtin `{}`", builtin.name)))
+    fn call_builtin(&self, builtin: &'static Builtin, arguments: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+        match self.nested(pos, || (builtin.run)(self, arguments, pos)) {
+            Ok(value) => Ok(value),
+            Err(error) => self.unless_unknown(Err(error), pos).map_err(|error| {
+                error.or_at(pos).through(pos, || format!("while calling the builtin `{}`", builtin.name))
+            }),
+        }
     }
 
-    pub(super) fn call_closure(&self, closure: &Closure, argument: Value, pos: Pos) -> Result<Value> {
-        let Expr::Lambda(lambda) = closure.code.ast.expr(closure.lambda) else {
-            return Err(Error::evaluation("not a function", pos));
-        };
-        let frame = match &lambda.parameter {
-            Parameter::Name(..) => Frame::one(argument, closure.env.clone()),
-            Parameter::Pattern { .. } => {
-                Some(self.match_pattern(closure, &lambda.parameter, lambda.name, argument, pos)?)
-            }
-        };
-        self.eval(&closure.code, &frame, lambda.body).map_err(|error| {
-            error.through(pos, || match lambda.name {
-                Some(name) => format!("while calling `{name}`"),
-                None => "while calling an anonymous function".to_owned(),
-            })
-        })
-    }
-
-    fn match_pattern(
+    /// Call a function with an argument, and what that gives with those of `rest`, which it must be known to take (see
+    /// [`arity`]): for `a: b: …` no function of `b` is made.
+    pub(super) fn call_closure(
         &self,
-        closure: &Closure,
-        parameter: &Parameter,
-        name: Option<Symbol>,
-        argument: Value,
+        closure: &'a Closure<'a>,
+        first: Value<'a>,
+        rest: &[Value<'a>],
         pos: Pos,
-    ) -> Result<Rc<Frame>> {
-        let Parameter::Pattern { formals, ellipsis, whole } = parameter else {
-            return Err(Error::evaluation("not a pattern", pos));
-        };
-        let code = &closure.code;
-        let called = || name.map_or_else(|| "anonymous function".to_owned(), |name| format!("function '{name}'"));
-        let argument = self.force(&argument)?;
-        let (attrs, unknown) = match &argument {
-            Value::Attrs(attrs, _) => (Some(attrs), attrs.open.as_ref()),
+    ) -> Result<'a, Value<'a>> {
+        let (code, mut lambda, env) = (closure.code, closure.lambda, closure.env());
+        let mut frame = self.bind(code, lambda, env, first, pos)?;
+        for argument in rest {
+            let Expr::Lambda(inner) = code.expr(lambda.body) else { break };
+            lambda = inner;
+            frame = self.bind(code, lambda, Some(frame), *argument, pos)?;
+        }
+        match self.eval(code, Some(frame), lambda.body) {
+            Ok(value) => {
+                self.free_frames.give_back(frame, env);
+                Ok(value)
+            }
+            Err(error) => Err(in_call(error, lambda, pos)),
+        }
+    }
+
+    /// Apply a function to arguments that are not evaluated yet. Those that are needed at once never become thunks.
+    pub(super) fn apply_expressions(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        function: Value<'a>,
+        arguments: &'a [ExprId],
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        match (function, arguments) {
+            (Value::Closure(closure, _), [argument]) => {
+                let argument = match &closure.lambda.parameter {
+                    Parameter::Pattern { .. } => self.eval(code, env, *argument)?,
+                    Parameter::Name(..) => self.delay(code, env, *argument),
+                };
+                self.call_closure(closure, argument, &[], pos)
+            }
+            (Value::Builtin(builtin, _), _) if arguments.len() == builtin.arity as usize => {
+                let mut values: SmallVec<[Value<'a>; 4]> = SmallVec::new();
+                for (index, argument) in arguments.iter().enumerate() {
+                    values.push(if builtin.forces(index) {
+                        self.eval(code, env, *argument)?
+                    } else {
+                        self.delay(code, env, *argument)
+                    });
+                }
+                let value = self.call_builtin(builtin, &values, pos)?;
+                self.force(value)
+            }
+            (_, [first, second]) => {
+                let arguments = [self.delay(code, env, *first), self.delay(code, env, *second)];
+                self.apply_forced(function, &arguments, pos)
+            }
+            _ => {
+                let arguments: SmallVec<[Value<'a>; 6]> =
+                    arguments.iter().map(|argument| self.delay(code, env, *argument)).collect();
+                self.apply_forced(function, &arguments, pos)
+            }
+        }
+    }
+
+    /// The frame of a parameter.
+    #[inline]
+    fn bind(
+        &self,
+        code: &'a Code<'a>,
+        lambda: &'a Lambda,
+        env: Env<'a>,
+        argument: Value<'a>,
+        pos: Pos,
+    ) -> Result<'a, &'a Frame<'a>> {
+        match &lambda.parameter {
+            Parameter::Name(..) => Ok(self.free_frames.take(self.arena, argument, env)),
+            Parameter::Pattern { formals, ellipsis, whole } => {
+                let whole = whole.is_some();
+                self.bind_pattern(code, lambda, env, argument, Pattern { formals, ellipsis: *ellipsis, whole }, pos)
+            }
+        }
+    }
+
+    fn bind_pattern(
+        &self,
+        code: &'a Code<'a>,
+        lambda: &'a Lambda,
+        env: Env<'a>,
+        argument: Value<'a>,
+        Pattern { formals, ellipsis, whole }: Pattern<'a>,
+        pos: Pos,
+    ) -> Result<'a, &'a Frame<'a>> {
+        let argument = self.force(argument)?;
+        let (attrs, unknown) = match argument {
+            Value::Attrs(attrs, _) => (Some(attrs), attrs.open),
             Value::Unknown(unknown, _) => (None, Some(unknown)),
             other => {
-                return Err(Error::evaluation(
-                    format!("{} called with {} where it takes a set", called(), other.described_type()),
-                    pos,
-                ));
+                let message = format!("{} called with {} where it takes a set", called(lambda), other.described_type());
+                return Err(Error::evaluation(message, pos));
             }
         };
+        let slots =
+            self.arena.slice((0..formals.len() + usize::from(whole)).map(|_| Cell::new(Value::Null(Pos::NONE))));
+        let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, env));
         let mut used = 0;
-        for formal in formals {
-            let given = attrs.is_some_and(|attrs| attrs.get(formal.name).is_some());
-            used += usize::from(given);
-            if !given && formal.default.is_none() && unknown.is_none() {
-                return Err(Error::evaluation(
-                    format!("{} called without required argument '{}'", called(), formal.name),
-                    pos,
-                )
-                .through(code.name_pos(formal.key), || format!("`{}` is declared here", formal.name)));
-            }
+        for (formal, slot) in formals.iter().zip(slots) {
+            slot.set(match (attrs.and_then(|attrs| attrs.get(formal.name)), unknown, formal.default) {
+                (Some(attr), ..) => {
+                    used += 1;
+                    attr.value
+                }
+                (None, Some(unknown), _) => Value::Unknown(unknown, code.name_pos(formal.key)),
+                // What it sees may not be there yet.
+                (None, None, Some(default)) if is_settled(code, default) => {
+                    self.delay_parts(code, Some(frame), default)
+                }
+                (None, None, Some(default)) => self.thunk(code, Some(frame), default),
+                (None, None, None) => return Err(missing_argument(code, lambda, formal, pos)),
+            });
         }
-        if let Some(attrs) = attrs.filter(|attrs| !ellipsis && used < attrs.entries().len()) {
-            let extra = attrs.by_name().into_iter().find(|attr| !formals.iter().any(|f| f.name == attr.name));
-            if let Some(extra) = extra {
-                let error =
-                    Error::evaluation(format!("{} called with unexpected argument '{}'", called(), extra.name), pos);
-                let near = nearest(extra.name.as_str(), formals.iter().map(|f| f.name.as_str()));
-                return Err(match near {
-                    Some(near) => error.with_help(format!("did you mean `{near}`?")),
-                    None => error,
-                });
-            }
+        if whole && let Some(slot) = slots.last() {
+            slot.set(argument);
         }
-        let frame = Frame::recursive(closure.env.clone(), |env| {
-            let mut values: Vec<Value> = formals
-                .iter()
-                .map(|formal| match (attrs.and_then(|attrs| attrs.get(formal.name)), unknown, formal.default) {
-                    (Some(attr), ..) => attr.value.clone(),
-                    (None, Some(unknown), _) => Value::Unknown(unknown.clone(), code.name_pos(formal.key)),
-                    (None, None, Some(default)) => self.delay(code, env, default),
-                    (None, None, None) => Value::Null(Pos::NONE),
-                })
-                .collect();
-            if whole.is_some() {
-                values.push(argument.clone());
+        match attrs {
+            Some(attrs) if !ellipsis && used < attrs.entries().len() => {
+                let unexpected =
+                    attrs.by_name().into_iter().find(|attr| !formals.iter().any(|formal| formal.name == attr.name));
+                match unexpected {
+                    Some(attr) => Err(unexpected_argument(lambda, formals, attr, pos)),
+                    None => Ok(frame),
+                }
             }
-            values
-        });
-        // Only a default that is used sees the frame.
-        if formals.iter().any(|formal| formal.default.is_some()) {
-            self.cycles.add(&frame);
+            _ => Ok(frame),
         }
-        Ok(frame)
+    }
+}
+
+/// `{ a, b ? 1, ... }@whole`
+struct Pattern<'a> {
+    formals: &'a [Formal],
+    ellipsis: bool,
+    whole: bool,
+}
+
+/// How many arguments after the first a function takes before anything of it is evaluated, at most `most`.
+fn arity(closure: &Closure<'_>, most: usize) -> usize {
+    let mut lambda = closure.lambda;
+    let mut count = 0;
+    while let Expr::Lambda(inner) = closure.code.expr(lambda.body)
+        && count < most
+    {
+        lambda = inner;
+        count += 1;
+    }
+    count
+}
+
+#[cold]
+fn in_call<'a>(error: Box<Error<'a>>, lambda: &Lambda, pos: Pos) -> Box<Error<'a>> {
+    error.through(pos, || match lambda.name {
+        Some(name) => format!("while calling `{name}`"),
+        None => "while calling an anonymous function".to_owned(),
+    })
+}
+
+#[cold]
+fn not_a_function<'a>(value: Value<'a>, pos: Pos) -> Box<Error<'a>> {
+    Error::evaluation(format!("attempt to call something which is not a function but {}", value.described_type()), pos)
+}
+
+fn called(lambda: &Lambda) -> String {
+    lambda.name.map_or_else(|| "anonymous function".to_owned(), |name| format!("function '{name}'"))
+}
+
+#[cold]
+fn missing_argument<'a>(code: &Code<'a>, lambda: &Lambda, formal: &Formal, pos: Pos) -> Box<Error<'a>> {
+    let message = format!("{} called without required argument '{}'", called(lambda), formal.name);
+    Error::evaluation(message, pos).through(code.name_pos(formal.key), || format!("`{}` is declared here", formal.name))
+}
+
+#[cold]
+fn unexpected_argument<'a>(lambda: &Lambda, formals: &[Formal], extra: &Attr<'a>, pos: Pos) -> Box<Error<'a>> {
+    let error = Error::evaluation(format!("{} called with unexpected argument '{}'", called(lambda), extra.name), pos);
+    match nearest(extra.name.as_str(), formals.iter().map(|f| f.name.as_str())) {
+        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+        None => error,
     }
 }

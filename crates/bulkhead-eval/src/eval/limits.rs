@@ -6,45 +6,69 @@ use super::Evaluator;
 use crate::data::FailureKind;
 use crate::error::{Error, Result};
 use crate::value::Pos;
-use crate::{memory, world};
+use crate::world;
 
 /// Bytes that a name takes besides its text, roughly.
 const NAME: u64 = 96;
 
-impl Evaluator<'_> {
-    /// Do something that recurses, within the limits.
-    pub fn nested<T>(&self, pos: Pos, work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// So many steps, and the memory they take, may pass unnoticed.
+const CHECK_EVERY: u64 = 1024;
+
+impl<'a> Evaluator<'a> {
+    /// One level deeper; gives the depth to go back to.
+    #[inline]
+    pub(super) fn enter(&self, pos: impl FnOnce() -> Pos) -> Result<'a, u32> {
         let depth = self.depth.get();
-        self.tick(pos, 1)?;
-        if depth >= self.world.limits().depth || world::stack_position() < self.stack_end {
-            return Err(self.limit(pos, format!("evaluation is nested more than {depth} levels deep")));
+        let steps = self.steps.get() + 1;
+        self.steps.set(steps);
+        if depth >= self.limits.depth || steps >= self.next_check.get() || world::stack_position() < self.stack_end {
+            self.look_closer(pos())?;
         }
         self.depth.set(depth + 1);
+        Ok(depth)
+    }
+
+    #[cold]
+    fn look_closer(&self, pos: Pos) -> Result<'a, ()> {
+        let depth = self.depth.get();
+        if depth >= self.limits.depth || world::stack_position() < self.stack_end {
+            return Err(self.limit(pos, format!("evaluation is nested more than {depth} levels deep")));
+        }
+        self.check(pos)
+    }
+
+    /// Do something that recurses, within the limits.
+    #[inline]
+    pub fn nested<T>(&self, pos: Pos, work: impl FnOnce() -> Result<'a, T>) -> Result<'a, T> {
+        let depth = self.enter(|| pos)?;
         let result = work();
         self.depth.set(depth);
         result
     }
 
     /// Count steps, and now and then look at the memory.
-    pub fn tick(&self, pos: Pos, steps: u64) -> Result<()> {
-        let before = self.steps.get();
-        let now = before.saturating_add(steps);
+    #[inline]
+    pub fn tick(&self, pos: Pos, steps: u64) -> Result<'a, ()> {
+        let now = self.steps.get().saturating_add(steps);
         self.steps.set(now);
-        if now > self.world.limits().steps {
-            let limit = self.world.limits().steps;
+        if now >= self.next_check.get() { self.check(pos) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn check(&self, pos: Pos) -> Result<'a, ()> {
+        let (now, limit) = (self.steps.get(), self.limits.steps);
+        if now > limit {
             return Err(self.limit(pos, format!("evaluation takes more than {limit} steps")));
         }
-        if (before ^ now) >> 10 != 0 {
-            self.reserve(pos, 0)?;
-        }
-        Ok(())
+        self.next_check.set((now + CHECK_EVERY).min(limit + 1));
+        self.reserve(pos, 0)
     }
 
     /// Fail if `bytes` more would be too much memory.
-    pub fn reserve(&self, pos: Pos, bytes: usize) -> Result<()> {
-        let limit = self.world.limits().memory;
-        let values = memory::live().saturating_sub(self.memory_before);
-        let used = values.saturating_add(self.names.get()).saturating_add(bytes as u64);
+    #[inline]
+    pub fn reserve(&self, pos: Pos, bytes: usize) -> Result<'a, ()> {
+        let limit = self.limits.memory;
+        let used = (self.arena.used() + self.names.get()).saturating_add(bytes as u64);
         if used > limit {
             return Err(self.limit(pos, format!("evaluation needs more than {} MiB of memory", limit >> 20)));
         }
@@ -52,13 +76,13 @@ impl Evaluator<'_> {
     }
 
     /// Count work on so many bytes or items, done by a loop that is not interpreted.
-    pub fn tick_bulk(&self, pos: Pos, amount: usize) -> Result<()> {
+    pub fn tick_bulk(&self, pos: Pos, amount: usize) -> Result<'a, ()> {
         self.tick(pos, (amount / 64) as u64)
     }
 
     /// How many steps are left.
     pub fn steps_left(&self) -> u64 {
-        self.world.limits().steps.saturating_sub(self.steps.get())
+        self.limits.steps.saturating_sub(self.steps.get())
     }
 
     /// A name that is made during the evaluation. Names live as long as the process, so they count as memory for good.
@@ -76,7 +100,8 @@ impl Evaluator<'_> {
         self.steps_left() > 0 && self.reserve(Pos::NONE, bytes).is_ok()
     }
 
-    pub fn limit(&self, pos: Pos, message: String) -> Box<Error> {
+    #[cold]
+    pub fn limit(&self, pos: Pos, message: String) -> Box<Error<'a>> {
         Error::new(FailureKind::Limit, message, pos)
             .with_help("if this is meant, raise the limit (see `bulkhead eval --help`, or [limits] in bulkhead.toml)")
     }

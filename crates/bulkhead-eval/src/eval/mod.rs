@@ -1,7 +1,8 @@
 //! The interpreter: expressions to values.
 //!
 //! [`Evaluator::eval`] gives a forced value; [`Evaluator::delay`] gives one that may be a thunk. Everything that can
-//! recurse goes through [`Evaluator::nested`] (in [`limits`]), which is where depth, steps and memory are limited.
+//! recurse goes through one of [`Evaluator::eval`] and [`Evaluator::nested`] (in [`limits`]), which is where depth,
+//! steps and memory are limited.
 //!
 //! # What is unknown
 //! An operation that needs something unknown fails with [`Cause::Unknown`]; the innermost expression around it then
@@ -10,6 +11,7 @@
 mod call;
 mod force;
 mod limits;
+mod make;
 mod select;
 mod sets;
 mod strings;
@@ -19,46 +21,52 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bulkhead_syntax::{Binding, Expr, ExprId, Symbol};
+use bulkhead_syntax::{AttrName, Binding, Expr, ExprId, Lambda, Symbol};
 use rustc_hash::FxHashMap;
 
+use crate::arena::Arena;
 use crate::builtins::{Globals, Stored};
 use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
-use crate::memory::Cycles;
-use crate::operators::CoerceMode;
+use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
-use crate::value::{Attr, Attrs, Closure, Env, Frame, Pos, State, Str, Unknown, Value};
-use crate::world::World;
-use crate::{memory, world};
+use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
+use crate::world::{self, Limits, World};
 
-pub use self::strings::{join_context, normal_path};
+use self::sets::is_plain;
+pub use self::strings::normal_path;
 use self::variables::frame_at;
 
 /// One evaluation: its files, its caches and what it has used. Stays on one thread.
-pub struct Evaluator<'w> {
-    pub world: &'w World,
-    pub files: Files,
-    pub globals: Rc<Globals>,
+pub struct Evaluator<'a> {
+    pub world: &'a World,
+    pub arena: &'a Arena,
+    pub files: Files<'a>,
+    pub globals: Globals<'a>,
     /// Values of imported files, by absolute path, with links at their end followed.
-    pub imports: RefCell<FxHashMap<Arc<str>, Value>>,
+    pub imports: RefCell<FxHashMap<Arc<str>, Value<'a>>>,
     /// What lies behind the store paths that were made.
-    pub store: RefCell<FxHashMap<Arc<str>, Stored>>,
+    pub store: RefCell<FxHashMap<Arc<str>, Stored<'a>>>,
+    /// Derivations made so far, by their paths.
+    pub derivations: RefCell<FxHashMap<String, Rc<Instantiated>>>,
     /// Regular expressions compiled so far.
-    pub regexes: RefCell<FxHashMap<Box<[u8]>, Rc<Regex>>>,
+    pub regexes: RefCell<FxHashMap<&'a [u8], Rc<Regex>>>,
     /// What `trace` and `warn` said.
     pub messages: RefCell<Vec<String>>,
     pub symbols: Symbols,
+    limits: Limits,
     steps: Cell<u64>,
+    /// At this step steps and memory are looked at.
+    next_check: Cell<u64>,
     depth: Cell<u32>,
-    memory_before: u64,
     /// Bytes of names that this evaluation was the first to use; they are never given back.
     names: Cell<u64>,
     /// The newest name so far: a newer one is new to the process.
     newest: Cell<Symbol>,
     stack_end: usize,
-    cycles: Cycles,
+    free_frames: FreeFrames<'a>,
+    empty_list: &'a List<'a>,
 }
 
 /// Names that the language itself knows.
@@ -76,14 +84,19 @@ pub struct Symbols {
 /// How many messages of `trace` and `warn` are kept.
 const MAX_MESSAGES: usize = 1_000;
 
-impl<'w> Evaluator<'w> {
-    pub fn new(world: &'w World) -> Evaluator<'w> {
+/// Sets of so few attributes take no more than a thunk for them would.
+const FEW: usize = 4;
+
+impl<'a> Evaluator<'a> {
+    pub fn new(world: &'a World, arena: &'a Arena) -> Evaluator<'a> {
         Evaluator {
             world,
+            arena,
             files: Files::default(),
-            globals: Globals::of(world),
+            globals: Globals::of(world, arena),
             imports: RefCell::default(),
             store: RefCell::default(),
+            derivations: RefCell::default(),
             regexes: RefCell::default(),
             messages: RefCell::default(),
             symbols: Symbols {
@@ -96,13 +109,15 @@ impl<'w> Evaluator<'w> {
                 value: Symbol::new("value"),
                 drv_attrs: Symbol::new("drvAttrs"),
             },
+            limits: *world.limits(),
             steps: Cell::new(0),
+            next_check: Cell::new(0),
             depth: Cell::new(0),
-            memory_before: memory::live(),
             names: Cell::new(0),
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
-            cycles: Cycles::default(),
+            free_frames: FreeFrames::default(),
+            empty_list: arena.alloc(List::new(&[])),
         }
     }
 
@@ -115,156 +130,203 @@ impl<'w> Evaluator<'w> {
     }
 
     /// The value of an expression, forced.
-    pub fn eval(&self, code: &Rc<Code>, env: &Env, id: ExprId) -> Result<Value> {
-        let depth = self.depth.get();
-        let steps = self.steps.get() + 1;
-        let limits = self.world.limits();
-        self.steps.set(steps);
-        if depth >= limits.depth
-            || steps > limits.steps
-            || steps & 0x3ff == 0
-            || world::stack_position() < self.stack_end
+    #[inline]
+    pub fn eval(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
+        // Most of what is evaluated is a variable whose value is known.
+        if let Expr::Variable { binding: Binding::Local { up, slot }, .. } = code.expr(id)
+            && let Some(value) = frame_at(env, *up).and_then(|frame| frame.slot(*slot))
         {
-            self.nested(code.pos(id), || Ok(()))?;
+            match value {
+                Value::Thunk(thunk) => {
+                    if let State::Done(value) = thunk.state.get() {
+                        return Ok(value);
+                    }
+                }
+                value => return Ok(value),
+            }
         }
-        self.depth.set(depth + 1);
-        let result = self.eval_expr(code, env, id);
+        self.eval_nested(code, env, id)
+    }
+
+    #[inline(never)]
+    fn eval_nested(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
+        let depth = self.enter(|| code.pos(id))?;
+        let mut at = id;
+        let result = self.eval_expr(code, env, &mut at);
         self.depth.set(depth);
         match result {
-            Err(error) => match error.cause {
-                Cause::Unknown(unknown) => Ok(Value::Unknown(unknown, code.pos(id))),
-                Cause::Failure(_) => Err(error.or_at(code.pos(id))),
-            },
+            Err(error) => caught(error, code.pos(at)),
             value => value,
         }
     }
 
-    fn eval_expr(&self, code: &Rc<Code>, env: &Env, mut id: ExprId) -> Result<Value> {
+    /// Leaves in `id` the expression whose value it is: of an `if`, for instance, what was chosen.
+    fn eval_expr(&self, code: &'a Code<'a>, mut env: Env<'a>, id: &mut ExprId) -> Result<'a, Value<'a>> {
         loop {
-            let pos = code.pos(id);
-            return match code.ast.expr(id) {
+            let pos = code.pos(*id);
+            return match code.expr(*id) {
                 Expr::Int(value) => Ok(Value::Int(*value, pos)),
                 Expr::Float(value) => Ok(Value::Float(*value, pos)),
-                Expr::Text(text) => Ok(Value::String(code.text(id, text), pos)),
+                Expr::Text(_, text) => Ok(Value::String(code.text(*text), pos)),
                 Expr::Variable { name, binding } => self.variable(code, env, *name, *binding, pos),
                 Expr::Apply { function, arguments } => {
                     let function = self.eval(code, env, *function)?;
-                    if let ([argument], Value::Closure(closure, _)) = (&**arguments, &function) {
-                        let argument = self.delay(code, env, *argument);
-                        return self.call_closure(closure, argument, pos);
-                    }
-                    let arguments: smallvec::SmallVec<[Value; 4]> =
-                        arguments.iter().map(|argument| self.delay(code, env, *argument)).collect();
-                    self.apply_forced(function, &arguments, pos)
+                    self.apply_expressions(code, env, function, arguments, pos)
                 }
-                Expr::Select { base, path, default } => self.select(code, env, *base, path, *default, pos),
+                Expr::Select { base, path, default } => {
+                    let base = self.eval(code, env, *base)?;
+                    self.select(code, env, base, path, *default, pos)
+                }
                 Expr::If { condition, consequence, alternative } => {
-                    id = if self.condition(code, env, *condition)? { *consequence } else { *alternative };
+                    *id = if self.condition(code, env, *condition)? { *consequence } else { *alternative };
                     continue;
                 }
-                Expr::Lambda(_) => {
-                    Ok(Value::Closure(Rc::new(Closure { code: code.clone(), lambda: id, env: env.clone() }), pos))
-                }
+                Expr::Lambda(lambda) => Ok(self.closure(code, lambda, env, pos)),
                 Expr::Let { bindings, body } => {
-                    let frame = self.frame_of(code, env, bindings);
-                    self.eval(code, &Some(frame), *body)
+                    env = Some(self.frame_of(code, env, bindings));
+                    *id = *body;
+                    continue;
                 }
                 Expr::Attrs(set) => self.attr_set(code, env, set, pos),
-                Expr::List(items) => {
-                    self.reserve(pos, items.len() * size_of::<Value>())?;
-                    Ok(Value::list(items.iter().map(|item| self.delay(code, env, *item)).collect(), pos))
-                }
+                Expr::List(items) => self.list_expr(code, env, items, pos),
                 Expr::With { scope, body, outer } => {
                     let scope = self.delay(code, env, *scope);
-                    self.eval(code, &Frame::with(scope, *outer, env.clone()), *body)
+                    env = Some(self.arena.alloc(Frame::with(scope, *outer, env)));
+                    *id = *body;
+                    continue;
                 }
                 Expr::Assert { condition, body } => {
                     if !self.condition(code, env, *condition)? {
-                        let span = code.ast.span(*condition);
-                        let text = code.ast.text.get(span.start as usize..span.end as usize).unwrap_or_default();
-                        return Err(Error::new(
-                            FailureKind::Thrown,
-                            format!("assertion '{}' failed", shortened(text)),
-                            code.pos(*condition),
-                        ));
+                        return Err(assertion_failed(code, *condition));
                     }
-                    id = *body;
+                    *id = *body;
                     continue;
                 }
                 Expr::Binary { operator, left, right } => self.binary(code, env, *operator, *left, *right, pos),
-                Expr::Not(operand) => Ok(Value::Bool(!self.condition(code, env, *operand)?, pos)),
-                Expr::Negate(operand) => {
-                    let operand = self.eval(code, env, *operand)?;
-                    self.negate(operand, pos)
-                }
+                Expr::Not(operand) => Ok(Value::bool(!self.condition(code, env, *operand)?, pos)),
+                Expr::Negate(operand) => self.negate(self.eval(code, env, *operand)?, pos),
                 Expr::HasAttr { base, path } => self.has_attr(code, env, *base, path, pos),
-                Expr::Interpolated(parts) => {
-                    let (bytes, context) = self.concat_parts(code, env, parts, CoerceMode::Interpolate, pos)?;
-                    Ok(Value::String(Str::new(bytes.into(), context), pos))
-                }
+                Expr::Interpolated(parts) => self.interpolated(code, env, parts, pos),
                 Expr::Path(path) => self.path_literal(code, env, path, pos),
                 Expr::SearchPath { path, find_file, nix_path } => {
-                    let find_file = self.eval(code, env, *find_file)?;
-                    let nix_path = self.delay(code, env, *nix_path);
-                    let name = Value::string(path.as_bytes(), pos);
-                    self.apply_forced(find_file, &[nix_path, name], pos)
+                    self.search_path(code, env, path, *find_file, *nix_path, pos)
                 }
                 Expr::CurrentPosition => Ok(self.position_value(pos)),
             };
         }
     }
 
+    fn list_expr(&self, code: &'a Code<'a>, env: Env<'a>, items: &'a [ExprId], pos: Pos) -> Result<'a, Value<'a>> {
+        self.reserve(pos, items.len() * size_of::<Value<'_>>())?;
+        Ok(self.list(items.iter().map(|item| self.delay(code, env, *item)), pos))
+    }
+
+    fn search_path(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        path: &'a str,
+        find_file: ExprId,
+        nix_path: ExprId,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        let find_file = self.eval(code, env, find_file)?;
+        let nix_path = self.delay(code, env, nix_path);
+        let name = self.borrowed_string(path.as_bytes(), pos);
+        self.apply_forced(find_file, &[nix_path, name], pos)
+    }
+
     /// A value for an expression that may never be needed: itself if that takes no work, else a thunk.
-    pub fn delay(&self, code: &Rc<Code>, env: &Env, id: ExprId) -> Value {
-        match code.ast.expr(id) {
-            Expr::Int(value) => Value::Int(*value, code.pos(id)),
-            Expr::Float(value) => Value::Float(*value, code.pos(id)),
-            Expr::Text(text) => Value::String(code.text(id, text), code.pos(id)),
-            Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
-                match frame_at(env, *up).and_then(|frame| frame.slot(*slot)) {
-                    Some(value) => value,
-                    None => self.thunk(code, env, id),
-                }
-            }
-            Expr::Variable { name, binding: Binding::Global } => match self.global(code, *name) {
-                Some(value) => value,
-                None => self.thunk(code, env, id),
-            },
-            Expr::Lambda(_) => {
-                Value::Closure(Rc::new(Closure { code: code.clone(), lambda: id, env: env.clone() }), code.pos(id))
-            }
-            Expr::List(items) if items.is_empty() => Value::list(Vec::new(), code.pos(id)),
-            _ => self.thunk(code, env, id),
+    pub fn delay(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
+        match code.expr(id) {
+            // Small literals are made at once: a thunk would take as much.
+            Expr::Attrs(set) if set.attrs.len() <= FEW && is_plain(set) => self.plain_set(code, env, set, code.pos(id)),
+            _ => self.delay_parts(code, env, id),
         }
     }
 
-    fn thunk(&self, code: &Rc<Code>, env: &Env, id: ExprId) -> Value {
-        Value::thunk(State::Delayed { file: code.index, expr: id, env: env.clone() })
+    /// The same, without looking into literals.
+    fn delay_parts(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
+        self.at_hand(code, env, id).unwrap_or_else(|| self.thunk(code, env, id))
     }
 
-    fn condition(&self, code: &Rc<Code>, env: &Env, id: ExprId) -> Result<bool> {
-        let value = self.eval(code, env, id)?;
-        self.expect_bool(&value, code.pos(id))
+    /// The value of an expression that takes no work and can't fail.
+    #[inline]
+    fn at_hand(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Option<Value<'a>> {
+        match code.expr(id) {
+            Expr::Int(value) => Some(Value::Int(*value, code.pos(id))),
+            Expr::Float(value) => Some(Value::Float(*value, code.pos(id))),
+            Expr::Text(_, text) => Some(Value::String(code.text(*text), code.pos(id))),
+            Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
+                let value = frame_at(env, *up)?.slot(*slot)?;
+                // A float is equal to itself only as the same thunk: it may be no number.
+                match value.resolved() {
+                    Value::Float(..) => Some(value),
+                    resolved => Some(resolved),
+                }
+            }
+            Expr::Variable { name, binding: Binding::Global } => self.global(code, *name),
+            Expr::Lambda(lambda) => Some(self.closure(code, lambda, env, code.pos(id))),
+            Expr::List(items) if items.is_empty() => Some(Value::List(self.empty_list, code.pos(id))),
+            Expr::Select { base, path, default: None } => {
+                let mut value = match code.expr(*base) {
+                    Expr::Variable { binding: Binding::Local { up, slot }, .. } => frame_at(env, *up)?.slot(*slot)?,
+                    _ => return None,
+                };
+                for name in path {
+                    let (Value::Attrs(attrs, _), AttrName::Static(name, _)) = (value.resolved(), name) else {
+                        return None;
+                    };
+                    value = attrs.get(*name)?.value;
+                }
+                // One that is unknown comes in here, and must say so.
+                match value {
+                    Value::Unknown(..) => None,
+                    value => Some(value),
+                }
+            }
+            _ => None,
+        }
     }
 
-    /// Something unknown that comes in here.
-    pub fn unknown(&self, reason: &str, help: Option<&str>, pos: Pos) -> Rc<Unknown> {
-        Rc::new(Unknown { reason: Arc::from(reason), help: help.map(Arc::from), origin: pos })
+    #[inline]
+    fn thunk(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
+        self.thunk_of(State::delayed(code.index, id, env))
     }
 
-    /// `{ file, line, column }` of a place, or null.
-    pub fn position_value(&self, pos: Pos) -> Value {
-        let Some((file, position)) = self.files.position(pos) else { return Value::Null(pos) };
-        let entry = |name: &str, value: Value| Attr { name: Symbol::new(name), key: pos, value };
-        Value::attrs(
-            Attrs::new(vec![
-                entry("file", Value::string(file.as_bytes(), pos)),
-                entry("line", Value::Int(position.line.into(), pos)),
-                entry("column", Value::Int(position.column.into(), pos)),
-            ]),
-            pos,
-        )
+    #[inline]
+    pub fn thunk_of(&self, state: State<'a>) -> Value<'a> {
+        Value::Thunk(self.arena.alloc(Thunk { state: Cell::new(state) }))
     }
+
+    #[inline]
+    fn closure(&self, code: &'a Code<'a>, lambda: &'a Lambda, env: Env<'a>, pos: Pos) -> Value<'a> {
+        Value::Closure(self.arena.alloc(Closure::new(code, lambda, env)), pos)
+    }
+
+    fn condition(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
+        match self.eval(code, env, id)? {
+            Value::Bool(Truth(value), _) => Ok(value),
+            other => Err(self.wrong_type("a Boolean", other, code.pos(id))),
+        }
+    }
+}
+
+/// Turn the failure "this is unknown" into an unknown value, made at `pos`.
+#[cold]
+fn caught<'a>(error: Box<Error<'a>>, pos: Pos) -> Result<'a, Value<'a>> {
+    match error.cause {
+        Cause::Unknown(unknown) => Ok(Value::Unknown(unknown, pos)),
+        Cause::Failure(_) => Err(error.or_at(pos)),
+    }
+}
+
+#[cold]
+fn assertion_failed<'a>(code: &Code<'a>, condition: ExprId) -> Box<Error<'a>> {
+    let span = code.ast.span(condition);
+    let text = code.ast.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+    let message = format!("assertion '{}' failed", shortened(text));
+    Error::new(FailureKind::Thrown, message, code.pos(condition))
 }
 
 fn shortened(text: &str) -> String {

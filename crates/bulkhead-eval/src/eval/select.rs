@@ -1,7 +1,5 @@
 //! Selection: `a.b`, `a.b or c`, `a ? b`.
 
-use std::rc::Rc;
-
 use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{AttrName, ExprId, Symbol};
 
@@ -10,26 +8,23 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::value::{Env, Pos, Value};
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     pub(super) fn select(
         &self,
-        code: &Rc<Code>,
-        env: &Env,
-        base: ExprId,
-        path: &[AttrName],
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        mut value: Value<'a>,
+        path: &'a [AttrName],
         default: Option<ExprId>,
         pos: Pos,
-    ) -> Result<Value> {
-        let mut value = self.eval(code, env, base)?;
+    ) -> Result<'a, Value<'a>> {
         for (index, part) in path.iter().enumerate() {
             let (name, name_pos) = self.attr_name(code, env, part)?;
-            let found = match &value {
-                Value::Attrs(attrs, _) => match attrs.get(name) {
-                    Some(attr) => Some(attr.value.clone()),
-                    None => match &attrs.open {
-                        Some(unknown) => return Err(Error::unknown(unknown, pos)),
-                        None => None,
-                    },
+            let found = match value {
+                Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
+                    (Some(attr), _) => Some(attr.value),
+                    (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
+                    (None, None) => None,
                 },
                 Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
                 _ => None,
@@ -37,29 +32,38 @@ impl Evaluator<'_> {
             let Some(found) = found else {
                 return match default {
                     Some(default) => self.eval(code, env, default),
-                    None => Err(self.missing(&value, name, name_pos)),
+                    None => Err(self.missing(value, name, name_pos)),
                 };
             };
-            value = match found {
-                Value::Thunk(thunk) => self.force_thunk(&thunk).map_err(|error| {
-                    let names: Vec<String> = path[..=index]
-                        .iter()
-                        .filter_map(|part| self.attr_name(code, env, part).ok())
-                        .map(|(n, _)| n.to_string())
-                        .collect();
-                    error.or_at(pos).through(pos, || format!("while evaluating the attribute `{}`", names.join(".")))
-                })?,
-                value => value,
+            value = match self.force(found) {
+                Ok(value) => value,
+                Err(error) => return Err(self.in_selection(error, code, env, &path[..=index], pos)),
             };
         }
         Ok(self.reached(value, pos))
     }
 
+    #[cold]
+    fn in_selection(
+        &self,
+        error: Box<Error<'a>>,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        path: &'a [AttrName],
+        pos: Pos,
+    ) -> Box<Error<'a>> {
+        error.or_at(pos).through(pos, || {
+            let names = path.iter().filter_map(|part| self.attr_name(code, env, part).ok());
+            let names: Vec<String> = names.map(|(name, _)| name.to_string()).collect();
+            format!("while evaluating the attribute `{}`", names.join("."))
+        })
+    }
+
     /// `set.name`, forced.
-    pub fn select_name(&self, set: &Value, name: Symbol, pos: Pos) -> Result<Value> {
+    pub fn select_name(&self, set: Value<'a>, name: Symbol, pos: Pos) -> Result<'a, Value<'a>> {
         match set {
-            Value::Attrs(attrs, _) => match (attrs.get(name), &attrs.open) {
-                (Some(attr), _) => self.force(&attr.value).map(|value| self.reached(value, pos)),
+            Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
+                (Some(attr), _) => self.force(attr.value).map(|value| self.reached(value, pos)),
                 (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
                 (None, None) => Err(self.missing(set, name, pos)),
             },
@@ -68,7 +72,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn missing(&self, value: &Value, name: Symbol, pos: Pos) -> Box<Error> {
+    #[cold]
+    fn missing(&self, value: Value<'a>, name: Symbol, pos: Pos) -> Box<Error<'a>> {
         let Value::Attrs(attrs, _) = value else {
             return Error::evaluation(format!("expected a set but found {}", value.described_type()), pos)
                 .with_help(format!("`.{name}` selects from a set"));
@@ -82,38 +87,39 @@ impl Evaluator<'_> {
 
     pub(super) fn has_attr(
         &self,
-        code: &Rc<Code>,
-        env: &Env,
+        code: &'a Code<'a>,
+        env: Env<'a>,
         base: ExprId,
-        path: &[AttrName],
+        path: &'a [AttrName],
         pos: Pos,
-    ) -> Result<Value> {
+    ) -> Result<'a, Value<'a>> {
         let mut value = self.eval(code, env, base)?;
         for (index, part) in path.iter().enumerate() {
             let (name, _) = self.attr_name(code, env, part)?;
-            let next = match &value {
-                Value::Attrs(attrs, _) => match (attrs.get(name), &attrs.open) {
-                    (Some(attr), _) => attr.value.clone(),
+            let next = match value {
+                Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
+                    (Some(attr), _) => attr.value,
                     (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
-                    (None, None) => return Ok(Value::Bool(false, pos)),
+                    (None, None) => return Ok(Value::bool(false, pos)),
                 },
                 Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
-                _ => return Ok(Value::Bool(false, pos)),
+                _ => return Ok(Value::bool(false, pos)),
             };
             if index + 1 < path.len() {
-                value = self.force(&next)?;
+                value = self.force(next)?;
             }
         }
-        Ok(Value::Bool(true, pos))
+        Ok(Value::bool(true, pos))
     }
 
-    fn attr_name(&self, code: &Rc<Code>, env: &Env, name: &AttrName) -> Result<(Symbol, Pos)> {
+    #[inline]
+    fn attr_name(&self, code: &'a Code<'a>, env: Env<'a>, name: &AttrName) -> Result<'a, (Symbol, Pos)> {
         match name {
             AttrName::Static(symbol, key) => Ok((*symbol, code.name_pos(*key))),
             AttrName::Dynamic(id) => {
                 let pos = code.pos(*id);
                 let value = self.eval(code, env, *id)?;
-                Ok((self.expect_symbol(&value, pos)?, pos))
+                Ok((self.expect_symbol(value, pos)?, pos))
             }
         }
     }

@@ -1,55 +1,124 @@
 //! Attribute sets, and the frames of `rec` and `let`.
 
-use std::rc::Rc;
+use std::cell::Cell;
 
-use bulkhead_syntax::{AttrSet, AttrValue, Symbol};
+use bulkhead_syntax::{AttrSet, AttrValue, Binding, Expr, ExprId, Symbol};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Attr, Attrs, Env, Frame, Pos, State, Value};
+use crate::value::{Attr, Env, Frame, Pos, Selection, State, Value};
 
-impl Evaluator<'_> {
+type Sources<'a> = SmallVec<[Value<'a>; 4]>;
+
+impl<'a> Evaluator<'a> {
     /// The frame of a recursive set or `let`, with thunks that see it.
-    pub(super) fn frame_of(&self, code: &Rc<Code>, outer: &Env, set: &AttrSet) -> Rc<Frame> {
+    pub(super) fn frame_of(&self, code: &'a Code<'a>, outer: Env<'a>, set: &'a AttrSet) -> &'a Frame<'a> {
         // What may be overridden must be a thunk, so that it can be replaced for those who see it.
         let overridden = set.attrs.iter().any(|attr| attr.name == self.symbols.overrides);
-        let frame = Frame::recursive(outer.clone(), |inner| {
-            let sources: Vec<Value> = set.inherit_from.iter().map(|id| self.thunk(code, inner, *id)).collect();
-            let mut values = Vec::with_capacity(set.attrs.len() + sources.len());
-            values.extend(set.attrs.iter().map(|attr| match attr.value {
-                AttrValue::Expr(id) if overridden => self.thunk(code, inner, id),
+        let length = set.attrs.len() + set.inherit_from.len();
+        let slots = self.arena.slice((0..length).map(|_| Cell::new(Value::Null(Pos::NONE))));
+        let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, outer));
+        let inner = Some(frame);
+        let (attrs, others) = slots.split_at(set.attrs.len());
+        let sources = self.sources(set, |id| self.thunk(code, inner, id));
+        for (slot, source) in others.iter().zip(&sources) {
+            slot.set(*source);
+        }
+        // First all thunks, so that what takes no work may be seen through them.
+        for (slot, attr) in attrs.iter().zip(&set.attrs) {
+            slot.set(match attr.value {
+                AttrValue::Expr(id) if overridden || !is_settled(code, id) => self.thunk(code, inner, id),
+                AttrValue::Expr(id) => self.delay_parts(code, inner, id),
                 _ => self.attr_value(code, outer, inner, &sources, attr),
-            }));
-            values.extend(sources);
-            values
-        });
-        self.cycles.add(&frame);
+            });
+        }
         frame
+    }
+
+    /// The sets that are inherited from: most often none.
+    #[inline]
+    fn sources(&self, set: &'a AttrSet, delay: impl Fn(ExprId) -> Value<'a>) -> Sources<'a> {
+        if set.inherit_from.is_empty() {
+            return Sources::new();
+        }
+        set.inherit_from.iter().map(|id| delay(*id)).collect()
     }
 
     fn attr_value(
         &self,
-        code: &Rc<Code>,
-        outer: &Env,
-        inner: &Env,
-        sources: &[Value],
+        code: &'a Code<'a>,
+        outer: Env<'a>,
+        inner: Env<'a>,
+        sources: &[Value<'a>],
         attr: &bulkhead_syntax::Attr,
-    ) -> Value {
+    ) -> Value<'a> {
         match attr.value {
             AttrValue::Expr(id) => self.delay(code, inner, id),
             AttrValue::Inherit(id) => self.delay(code, outer, id),
-            AttrValue::InheritFrom { source } => Value::thunk(State::Select(Box::new((
-                sources[source as usize].clone(),
-                attr.name,
-                code.name_pos(attr.key),
-            )))),
+            AttrValue::InheritFrom { source } => {
+                let set = sources[source as usize];
+                if let Value::Attrs(attrs, _) = set.resolved()
+                    && let Some(found) = attrs.get(attr.name)
+                    && !matches!(found.value, Value::Unknown(..))
+                {
+                    return found.value;
+                }
+                let selection = self.arena.alloc(Selection { set, name: attr.name });
+                self.thunk_of(State::Select(selection, code.name_pos(attr.key)))
+            }
         }
     }
 
-    pub(super) fn attr_set(&self, code: &Rc<Code>, env: &Env, set: &AttrSet, pos: Pos) -> Result<Value> {
-        self.reserve(pos, set.attrs.len() * size_of::<Attr>())?;
+    pub(super) fn attr_set(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        set: &'a AttrSet,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        if !is_plain(set) {
+            return self.unusual_set(code, env, set, pos);
+        }
+        self.reserve(pos, set.attrs.len() * size_of::<Attr<'_>>())?;
+        let sources = self.sources(set, |id| self.delay(code, env, id));
+        let entry = |attr: &bulkhead_syntax::Attr| Attr {
+            name: attr.name,
+            key: code.name_pos(attr.key),
+            value: self.attr_value(code, env, env, &sources, attr),
+        };
+        let entries = if set.by_symbol.is_empty() {
+            self.arena.slice(set.attrs.iter().map(entry))
+        } else {
+            self.arena.slice(set.by_symbol.iter().map(|index| entry(&set.attrs[*index as usize])))
+        };
+        Ok(self.sorted_attrs(entries, None, pos))
+    }
+
+    /// A small plain set; see [`is_plain`].
+    pub(super) fn plain_set(&self, code: &'a Code<'a>, env: Env<'a>, set: &'a AttrSet, pos: Pos) -> Value<'a> {
+        let sources = self.sources(set, |id| self.delay_parts(code, env, id));
+        let entry = |attr: &bulkhead_syntax::Attr| Attr {
+            name: attr.name,
+            key: code.name_pos(attr.key),
+            value: match attr.value {
+                AttrValue::Expr(id) => self.delay_parts(code, env, id),
+                _ => self.attr_value(code, env, env, &sources, attr),
+            },
+        };
+        let entries = if set.by_symbol.is_empty() {
+            self.arena.slice(set.attrs.iter().map(entry))
+        } else {
+            self.arena.slice(set.by_symbol.iter().map(|index| entry(&set.attrs[*index as usize])))
+        };
+        self.sorted_attrs(entries, None, pos)
+    }
+
+    /// A set that is recursive or has computed names.
+    fn unusual_set(&self, code: &'a Code<'a>, env: Env<'a>, set: &'a AttrSet, pos: Pos) -> Result<'a, Value<'a>> {
+        self.reserve(pos, set.attrs.len() * size_of::<Attr<'_>>())?;
         let mut entries = Vec::with_capacity(set.attrs.len() + set.dynamic.len());
         let inner = if set.recursive {
             let frame = self.frame_of(code, env, set);
@@ -57,32 +126,30 @@ impl Evaluator<'_> {
                 let Some(value) = frame.slot(slot as u32) else { continue };
                 entries.push(Attr { name: attr.name, key: code.name_pos(attr.key), value });
             }
-            let inner = Some(frame);
             if set.attrs.iter().any(|attr| attr.name == self.symbols.overrides) {
-                self.override_slots(&inner, set, &mut entries, pos)?;
+                self.override_slots(frame, set, &mut entries, pos)?;
             }
-            inner
+            Some(frame)
         } else {
-            let sources: Vec<Value> = set.inherit_from.iter().map(|id| self.delay(code, env, *id)).collect();
+            let sources = self.sources(set, |id| self.delay(code, env, id));
             entries.extend(set.attrs.iter().map(|attr| Attr {
                 name: attr.name,
                 key: code.name_pos(attr.key),
                 value: self.attr_value(code, env, env, &sources, attr),
             }));
-            env.clone()
+            env
         };
         if set.dynamic.is_empty() {
-            return Ok(Value::attrs(Attrs::new(entries), pos));
+            return Ok(self.attrs(entries, pos));
         }
         let mut open = None;
         let mut seen: FxHashMap<Symbol, Pos> = entries.iter().map(|attr| (attr.name, attr.key)).collect();
         for dynamic in &set.dynamic {
             let key = code.pos(dynamic.name);
-            let name = self.eval(code, &inner, dynamic.name)?;
-            let name = match &name {
+            let name = match self.eval(code, inner, dynamic.name)? {
                 Value::Null(_) => continue,
                 Value::Unknown(unknown, _) => {
-                    open.get_or_insert_with(|| unknown.clone());
+                    open.get_or_insert(unknown);
                     continue;
                 }
                 name => self.expect_symbol(name, key)?,
@@ -90,32 +157,53 @@ impl Evaluator<'_> {
             if seen.insert(name, key).is_some() {
                 return Err(Error::evaluation(format!("dynamic attribute '{name}' is already defined"), key));
             }
-            entries.push(Attr { name, key, value: self.delay(code, &inner, dynamic.value) });
+            entries.push(Attr { name, key, value: self.delay(code, inner, dynamic.value) });
         }
         entries.sort_unstable_by_key(|attr| attr.name);
-        Ok(Value::attrs(Attrs::from_sorted(entries, open), pos))
+        Ok(self.sorted_attrs(self.arena.copied(&entries), open, pos))
     }
 
     /// `rec { __overrides = { … }; … }`: what it holds replaces the attributes of the set, also as they see each other.
-    fn override_slots(&self, inner: &Env, set: &AttrSet, entries: &mut Vec<Attr>, pos: Pos) -> Result<()> {
+    fn override_slots(
+        &self,
+        inner: &'a Frame<'a>,
+        set: &AttrSet,
+        entries: &mut Vec<Attr<'a>>,
+        pos: Pos,
+    ) -> Result<'a, ()> {
         let Some(attr) = entries.iter().find(|attr| attr.name == self.symbols.overrides) else { return Ok(()) };
-        let overrides = self.force(&attr.value)?;
-        let overrides = self.expect_attrs(&overrides, pos)?;
-        for over in overrides.entries() {
+        let overrides = self.force(attr.value)?;
+        for over in self.expect_attrs(overrides, pos)?.entries() {
             match set.attrs.iter().position(|attr| attr.name == over.name) {
                 Some(slot) => {
-                    entries[slot].value = over.value.clone();
+                    entries[slot].value = over.value;
                     entries[slot].key = over.key;
                     // An override that is the attribute itself is already what it is.
-                    if let Some(Value::Thunk(thunk)) = inner.as_ref().and_then(|frame| frame.slot(slot as u32))
-                        && !matches!(&over.value, Value::Thunk(other) if Rc::ptr_eq(other, &thunk))
+                    if let Some(Value::Thunk(thunk)) = inner.slot(slot as u32)
+                        && !matches!(over.value, Value::Thunk(other) if std::ptr::eq(other, thunk))
                     {
-                        thunk.state.set(State::Forward(over.value.clone()));
+                        thunk.state.set(State::Forward(&over.value));
                     }
                 }
-                None => entries.push(over.clone()),
+                None => entries.push(*over),
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a set is neither recursive nor has computed names.
+pub(super) fn is_plain(set: &AttrSet) -> bool {
+    !set.recursive && set.dynamic.is_empty()
+}
+
+/// Whether an expression of a frame that is being filled may be looked at: what else is in the frame is not there yet.
+pub(super) fn is_settled(code: &Code<'_>, id: ExprId) -> bool {
+    match code.expr(id) {
+        Expr::Int(_) | Expr::Float(_) | Expr::Text(..) | Expr::Lambda(_) => true,
+        Expr::List(items) => items.is_empty(),
+        Expr::Variable { binding, .. } => !matches!(binding, Binding::Local { up: 0, .. }),
+        Expr::Select { base, .. } => is_settled(code, *base),
+        _ => false,
     }
 }

@@ -1,52 +1,111 @@
 //! String and path literals.
 
-use std::rc::Rc;
-
 use bulkhead_syntax::{PathAnchor, PathLiteral, StringPart};
+use smallvec::SmallVec;
 
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::operators::CoerceMode;
 use crate::pure::path;
-use crate::value::{Context, Env, PathValue, Pos, Value};
+use crate::value::{Context, Env, PathValue, Pos, Str, Value};
 
-impl Evaluator<'_> {
-    pub(super) fn concat_parts(
+/// A string of at least so many bytes at an end of an interpolation is not copied at once.
+const LONG: usize = 4096;
+
+/// A piece of a string that is put together.
+enum Piece<'a> {
+    Text(&'a [u8]),
+    Str(&'a Str<'a>),
+}
+
+impl Piece<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Text(text) => text.len(),
+            Piece::Str(str) => str.len(),
+        }
+    }
+}
+
+type Pieces<'a> = SmallVec<[Piece<'a>; 6]>;
+
+impl<'a> Evaluator<'a> {
+    fn pieces(
         &self,
-        code: &Rc<Code>,
-        env: &Env,
-        parts: &[StringPart],
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        parts: &'a [StringPart],
         mode: CoerceMode,
         pos: Pos,
-    ) -> Result<(Vec<u8>, Option<Rc<Context>>)> {
-        let mut bytes = Vec::new();
-        let mut context: Option<Rc<Context>> = None;
+    ) -> Result<'a, (Pieces<'a>, Option<&'a Context<'a>>)> {
+        let mut pieces = Pieces::new();
+        let mut context = None;
+        let mut length = 0;
         for part in parts {
-            match part {
-                StringPart::Text(text, _) => bytes.extend_from_slice(text.as_bytes()),
+            let piece = match part {
+                StringPart::Text(text, _) => Piece::Text(text.as_bytes()),
                 StringPart::Interpolation(id) => {
-                    let pos = code.pos(*id);
                     let value = self.eval(code, env, *id)?;
-                    let string = self.coerce_to_string(&value, mode, pos)?;
-                    bytes.extend_from_slice(&string.bytes);
-                    join_context(&mut context, &string.context);
+                    let string = self.coerce_to_string(value, mode, code.pos(*id))?;
+                    context = self.join_context(context, string.context);
+                    Piece::Str(string)
                 }
-            }
-            self.reserve(pos, bytes.len())?;
+            };
+            length += piece.len();
+            self.reserve(pos, length)?;
+            pieces.push(piece);
         }
-        Ok((bytes, context))
+        self.tick_bulk(pos, length)?;
+        Ok((pieces, context))
     }
 
-    pub(super) fn path_literal(&self, code: &Rc<Code>, env: &Env, literal: &PathLiteral, pos: Pos) -> Result<Value> {
-        let (bytes, _) = self.concat_parts(code, env, &literal.parts, CoerceMode::Path, pos)?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::evaluation("a path that is not UTF-8", pos))?;
+    /// `"…${…}…"`
+    pub(super) fn interpolated(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        parts: &'a [StringPart],
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        let (pieces, context) = self.pieces(code, env, parts, CoerceMode::Interpolate, pos)?;
+        let string = match &pieces[..] {
+            [Piece::Str(first), rest @ ..] if first.len() >= LONG => {
+                Str::joined(self.arena, first, self.flat(rest, None), context)
+            }
+            [before @ .., Piece::Str(last)] if last.len() >= LONG => {
+                Str::joined(self.arena, self.flat(before, None), last, context)
+            }
+            pieces => return Ok(Value::String(self.flat(pieces, context), pos)),
+        };
+        Ok(Value::String(self.arena.alloc(string), pos))
+    }
+
+    fn flat(&self, pieces: &[Piece<'a>], context: Option<&'a Context<'a>>) -> &'a Str<'a> {
+        let length = pieces.iter().map(Piece::len).sum();
+        let bytes = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => *text,
+            Piece::Str(str) => str.bytes(),
+        });
+        self.str(self.arena.bytes(length, bytes), context)
+    }
+
+    pub(super) fn path_literal(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        literal: &'a PathLiteral,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        let (pieces, _) = self.pieces(code, env, &literal.parts, CoerceMode::Path, pos)?;
+        let text = self.flat(&pieces, None).bytes();
+        let text = std::str::from_utf8(text).map_err(|_| Error::evaluation("a path that is not UTF-8", pos))?;
         let absolute = match literal.anchor {
-            PathAnchor::Absolute => text,
+            PathAnchor::Absolute => text.to_owned(),
             PathAnchor::Relative => format!("{}/{text}", code.folder),
             PathAnchor::Home => {
                 return Err(Error::unknown(
-                    &self.unknown("the home folder is not known to an analysis", None, pos),
+                    self.unknown("the home folder is not known to an analysis", None, pos),
                     pos,
                 ));
             }
@@ -55,8 +114,9 @@ impl Evaluator<'_> {
     }
 
     /// A path value of an absolute path, normalised.
-    pub fn path(&self, absolute: &str, pos: Pos) -> Value {
-        Value::Path(Rc::new(PathValue { path: normal_path(absolute).into() }), pos)
+    pub fn path(&self, absolute: &str, pos: Pos) -> Value<'a> {
+        let path = self.arena.text(&normal_path(absolute));
+        Value::Path(self.arena.alloc(PathValue { path }), pos)
     }
 }
 
@@ -64,14 +124,4 @@ impl Evaluator<'_> {
 pub fn normal_path(absolute: &str) -> String {
     // Taking away whole parts between slashes leaves UTF-8 what it was.
     String::from_utf8_lossy(&path::canonicalise(absolute.as_bytes())).into_owned()
-}
-
-/// Add the context of a part to that of the whole.
-pub fn join_context(all: &mut Option<Rc<Context>>, part: &Option<Rc<Context>>) {
-    let Some(part) = part else { return };
-    match all {
-        None => *all = Some(part.clone()),
-        Some(all) if Rc::ptr_eq(all, part) => {}
-        Some(all) => Rc::make_mut(all).extend(part.iter().cloned()),
-    }
 }

@@ -1,72 +1,78 @@
 //! Variables: frames, `with` and globals.
 
-use std::rc::Rc;
-
 use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{Binding, Symbol};
 
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Env, Frame, Pos, Thunk, Value};
+use crate::value::{Env, Pos, Thunk, Unknown, Value};
 
-impl Evaluator<'_> {
-    pub(super) fn global(&self, code: &Code, name: Symbol) -> Option<Value> {
-        if let Some(value) = code.scope.as_ref().and_then(|scope| scope.get(&name)) {
-            return Some(value.clone());
+impl<'a> Evaluator<'a> {
+    #[inline]
+    pub(super) fn global(&self, code: &'a Code<'a>, name: Symbol) -> Option<Value<'a>> {
+        if let Some(attr) = code.scope.and_then(|scope| scope.get(name)) {
+            return Some(attr.value);
         }
         self.globals.get(name)
     }
 
     pub(super) fn variable(
         &self,
-        code: &Rc<Code>,
-        env: &Env,
+        code: &'a Code<'a>,
+        env: Env<'a>,
         name: Symbol,
         binding: Binding,
         pos: Pos,
-    ) -> Result<Value> {
+    ) -> Result<'a, Value<'a>> {
         match binding {
             Binding::Local { up, slot } => {
                 let Some(value) = frame_at(env, up).and_then(|frame| frame.slot(slot)) else {
                     return Err(Error::evaluation(format!("`{name}` is not bound yet"), pos));
                 };
                 match value {
-                    Value::Thunk(thunk) => self.force_variable(&thunk, name, pos),
+                    Value::Thunk(thunk) => self.force_variable(thunk, name, pos),
                     value => Ok(value),
                 }
             }
             Binding::Global => match self.global(code, name) {
-                Some(value) => self.force(&value).map(|value| self.reached(value, pos)),
+                Some(value) => self.force(value).map(|value| self.reached(value, pos)),
                 None => Err(self.undefined(name, pos)),
             },
             Binding::With { up } => self.variable_of_with(code, env, name, up, pos),
         }
     }
 
-    fn force_variable(&self, thunk: &Rc<Thunk>, name: Symbol, pos: Pos) -> Result<Value> {
-        self.force_thunk(thunk)
+    fn force_variable(&self, thunk: &'a Thunk<'a>, name: Symbol, pos: Pos) -> Result<'a, Value<'a>> {
+        self.force(Value::Thunk(thunk))
             .map_err(|error| error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`")))
     }
 
     /// Globals come before every `with`: they are the outermost static scope.
-    fn variable_of_with(&self, code: &Rc<Code>, env: &Env, name: Symbol, up: u32, pos: Pos) -> Result<Value> {
+    fn variable_of_with(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        name: Symbol,
+        up: u32,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
         if let Some(value) = self.global(code, name) {
-            return self.force(&value);
+            return self.force(value);
         }
         let mut frame = frame_at(env, up);
         while let Some(current) = frame {
             let Some(scope) = current.slot(0) else { break };
-            let scope = self.force(&scope)?;
+            let scope = self.force(scope)?;
             match &scope {
                 Value::Attrs(attrs, _) => {
                     if let Some(attr) = attrs.get(name) {
-                        let value = self.force(&attr.value).map_err(|error| {
+                        let value = self.force(attr.value).map_err(|error| {
                             error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`"))
                         })?;
                         return Ok(self.reached(value, pos));
                     }
-                    if let Some(unknown) = &attrs.open {
+                    if let Some(unknown) = attrs.open {
                         return Err(Error::unknown(unknown, pos));
                     }
                 }
@@ -81,7 +87,7 @@ impl Evaluator<'_> {
         Err(self.undefined(name, pos))
     }
 
-    pub fn undefined(&self, name: Symbol, pos: Pos) -> Box<Error> {
+    pub fn undefined(&self, name: Symbol, pos: Pos) -> Box<Error<'a>> {
         let error = Error::evaluation(format!("undefined variable '{name}'"), pos);
         match nearest(name.as_str(), self.globals.names()) {
             Some(near) => error.with_help(format!("did you mean `{near}`?")),
@@ -90,20 +96,28 @@ impl Evaluator<'_> {
     }
 
     /// A value that is reached from here. One that is unknown from the start (the clock) comes in here.
-    pub(super) fn reached(&self, value: Value, pos: Pos) -> Value {
-        match &value {
-            Value::Unknown(unknown, _) if unknown.origin == Pos::NONE => {
-                Value::Unknown(self.unknown(&unknown.reason, unknown.help.as_deref(), pos), pos)
-            }
-            _ => value,
+    #[inline]
+    pub(super) fn reached(&self, value: Value<'a>, pos: Pos) -> Value<'a> {
+        match value {
+            Value::Unknown(unknown, _) => self.unknown_reached(unknown, value, pos),
+            value => value,
         }
+    }
+
+    #[cold]
+    fn unknown_reached(&self, unknown: &'a Unknown<'a>, value: Value<'a>, pos: Pos) -> Value<'a> {
+        if unknown.origin == Pos::NONE {
+            return Value::Unknown(self.unknown(unknown.reason, unknown.help, pos), pos);
+        }
+        value
     }
 }
 
-pub(super) fn frame_at(env: &Env, up: u32) -> Option<&Rc<Frame>> {
-    let mut frame = env.as_ref()?;
+#[inline]
+pub(super) fn frame_at(env: Env<'_>, up: u32) -> Env<'_> {
+    let mut frame = env?;
     for _ in 0..up {
-        frame = frame.parent.as_ref()?;
+        frame = frame.parent()?;
     }
     Some(frame)
 }

@@ -31,7 +31,7 @@ impl Algorithm {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Algorithm::Md5 => "md5",
             Algorithm::Sha1 => "sha1",
@@ -41,7 +41,7 @@ impl Algorithm {
     }
 
     /// The length of its hashes in bytes.
-    fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Algorithm::Md5 => 16,
             Algorithm::Sha1 => 20,
@@ -90,6 +90,17 @@ pub(crate) fn hash_string(algorithm: Algorithm, bytes: &[u8]) -> String {
 /// `builtins.convertHash`. `hash` is written in base 16, Nix's base 32 or base 64, optionally with `algorithm:` before
 /// it, or as SRI (`algorithm-base64`); the algorithm must be there or given, and the two must agree.
 pub(crate) fn convert(hash: &str, algorithm: Option<Algorithm>, format: Format) -> Result<String, String> {
+    let (algorithm, bytes) = parse(hash, algorithm)?;
+    Ok(match format {
+        Format::Base16 => base16(&bytes),
+        Format::Nix32 => nix32(&bytes),
+        Format::Base64 => BASE64.encode(&bytes),
+        Format::Sri => format!("{}-{}", algorithm.name(), BASE64.encode(&bytes)),
+    })
+}
+
+/// A hash in any of the forms that [`convert`] reads: its algorithm and its bytes.
+pub(crate) fn parse(hash: &str, algorithm: Option<Algorithm>) -> Result<(Algorithm, Vec<u8>), String> {
     let (prefix, digits, is_sri) = match (hash.split_once(':'), hash.split_once('-')) {
         (Some((prefix, digits)), _) => (Some(prefix), digits, false),
         (None, Some((prefix, digits))) => (Some(prefix), digits, true),
@@ -107,13 +118,7 @@ pub(crate) fn convert(hash: &str, algorithm: Option<Algorithm>, format: Format) 
             ));
         }
     };
-    let bytes = decode(digits, algorithm, is_sri)?;
-    Ok(match format {
-        Format::Base16 => base16(&bytes),
-        Format::Nix32 => nix32(&bytes),
-        Format::Base64 => BASE64.encode(&bytes),
-        Format::Sri => format!("{}-{}", algorithm.name(), BASE64.encode(&bytes)),
-    })
+    Ok((algorithm, decode(digits, algorithm, is_sri)?))
 }
 
 fn decode(digits: &str, algorithm: Algorithm, is_sri: bool) -> Result<Vec<u8>, String> {

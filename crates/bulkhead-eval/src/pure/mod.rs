@@ -4,6 +4,8 @@
 //! say which one is followed.
 
 pub(crate) mod data;
+pub(crate) mod derivation;
+pub(crate) mod flake_ref;
 pub(crate) mod hash;
 pub(crate) mod json;
 pub(crate) mod number;

@@ -64,11 +64,13 @@ pub(crate) fn text_store_path(name: &[u8], contents: &[u8], references: &[&[u8]]
 }
 
 /// The path of a file or folder copied to the store as it is, from the hash of its archive ([`nar_sha256`]).
-pub(crate) fn source_store_path(name: &[u8], nar_sha256: &[u8; 32]) -> Result<Vec<u8>, String> {
+#[cfg(test)]
+fn source_store_path(name: &[u8], nar_sha256: &[u8; 32]) -> Result<Vec<u8>, String> {
     store_path(b"source", nar_sha256, name)
 }
 
-fn store_path(kind: &[u8], sha256: &[u8; 32], name: &[u8]) -> Result<Vec<u8>, String> {
+/// The path of something whose content has this hash; `kind` says what it is, with the paths that it refers to.
+pub(crate) fn store_path(kind: &[u8], sha256: &[u8; 32], name: &[u8]) -> Result<Vec<u8>, String> {
     check_name(name)?;
     let fingerprint = Sha256::new()
         .chain_update(kind)

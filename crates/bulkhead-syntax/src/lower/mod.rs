@@ -20,7 +20,7 @@ use self::sets::Name;
 use crate::errors::Errors;
 use crate::repair::Offsets;
 use crate::tree::{Kind, Node, Tree};
-use crate::{AttrName, BinaryOperator, Binding, Expr, ExprId, Formal, Lambda, NameId, Parameter, Symbol};
+use crate::{AttrName, BinaryOperator, Binding, Expr, ExprId, Formal, Lambda, NameId, Parameter, Symbol, TextId};
 
 /// What a tree is lowered to: the parts of an [`Ast`](crate::Ast) that come from expressions.
 pub(crate) struct Lowered {
@@ -28,6 +28,7 @@ pub(crate) struct Lowered {
     pub(crate) expr_spans: Vec<Span>,
     pub(crate) name_spans: Vec<Span>,
     pub(crate) globals: Vec<(Symbol, ExprId)>,
+    pub(crate) texts: u32,
     pub(crate) root: ExprId,
 }
 
@@ -41,11 +42,12 @@ pub(crate) fn lower(text: &str, tree: &Tree, offsets: &Offsets, errors: &mut Err
         expr_spans: Vec::with_capacity(tree.len() * 3 / 4),
         name_spans: Vec::with_capacity(tree.len() / 2),
         globals: Vec::new(),
+        texts: 0,
         scope: Scope::default(),
     };
     let root = lowerer.expr(tree.root());
-    let Lowerer { exprs, expr_spans, name_spans, globals, .. } = lowerer;
-    Lowered { exprs, expr_spans, name_spans, globals, root }
+    let Lowerer { exprs, expr_spans, name_spans, globals, texts, .. } = lowerer;
+    Lowered { exprs, expr_spans, name_spans, globals, texts, root }
 }
 
 struct Lowerer<'t> {
@@ -56,6 +58,7 @@ struct Lowerer<'t> {
     expr_spans: Vec<Span>,
     name_spans: Vec<Span>,
     globals: Vec<(Symbol, ExprId)>,
+    texts: u32,
     scope: Scope,
 }
 
@@ -77,6 +80,12 @@ impl<'t> Lowerer<'t> {
         self.exprs.push(expr);
         self.expr_spans.push(span);
         id
+    }
+
+    fn text(&mut self, span: Span, text: Arc<str>) -> ExprId {
+        let id = TextId(self.texts);
+        self.texts += 1;
+        self.alloc(span, Expr::Text(text, id))
     }
 
     fn name_id(&mut self, span: Span) -> NameId {
@@ -222,7 +231,7 @@ impl<'t> Lowerer<'t> {
                 }
                 Expr::Float(number)
             }
-            _ => Expr::Text(Arc::from(text)),
+            _ => return self.text(span, Arc::from(text)),
         };
         self.alloc(span, expr)
     }

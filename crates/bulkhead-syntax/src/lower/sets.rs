@@ -320,7 +320,7 @@ impl<'t> Lowerer<'t> {
         for (name, value) in raw.dynamic {
             let name = match name {
                 Name::Dynamic(node, _) => self.expr(node),
-                Name::Static(name, span) => self.alloc(span, Expr::Text(name.as_str().into())),
+                Name::Static(name, span) => self.text(span, name.as_str().into()),
             };
             let value = match value {
                 Value::Set(set) => self.lower_set_expr(*set),
@@ -329,6 +329,21 @@ impl<'t> Lowerer<'t> {
             };
             dynamic.push(DynamicAttr { name, value });
         }
-        AttrSet { recursive: raw.recursive, attrs: attrs.into(), inherit_from, dynamic: dynamic.into() }
+        AttrSet {
+            recursive: raw.recursive,
+            by_symbol: by_symbol(&attrs),
+            attrs: attrs.into(),
+            inherit_from,
+            dynamic: dynamic.into(),
+        }
     }
+}
+
+fn by_symbol(attrs: &[Attr]) -> Box<[u32]> {
+    if attrs.is_sorted_by_key(|attr| attr.name) {
+        return Box::default();
+    }
+    let mut order: Vec<u32> = (0..attrs.len() as u32).collect();
+    order.sort_unstable_by_key(|index| attrs[*index as usize].name);
+    order.into()
 }

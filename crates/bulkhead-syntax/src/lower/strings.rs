@@ -30,20 +30,20 @@ impl<'t> Lowerer<'t> {
             && let text = self.text_of(content)
             && !text.contains(['\\', '\r', '\0'])
         {
-            return self.alloc(span, Expr::Text(Arc::from(text)));
+            return self.text(span, Arc::from(text));
         }
         let mut pieces = self.pieces(node, indented);
         join(&mut pieces);
         let expr = match &pieces[..] {
-            [] => Expr::Text(Arc::from("")),
-            [Piece::Text(text, ..)] => Expr::Text(Arc::from(text.as_str())),
+            [] => return self.text(span, Arc::from("")),
+            [Piece::Text(text, ..)] => return self.text(span, Arc::from(text.as_str())),
             _ => Expr::Interpolated(self.parts(pieces)),
         };
         // Nix drops an indented string around a lone string literal.
         if let Expr::Interpolated(parts) = &expr
             && let [StringPart::Interpolation(inner)] = parts[..]
             && indented
-            && matches!(self.exprs.get(inner.0 as usize), Some(Expr::Text(_)))
+            && matches!(self.exprs.get(inner.0 as usize), Some(Expr::Text(..)))
         {
             return inner;
         }

@@ -102,7 +102,7 @@ impl Dump<'_> {
             }
             Expr::Assert { condition, body } => format!("(assert {} {})", self.expr(*condition), self.expr(*body)),
             Expr::Not(operand) => format!("(! {})", self.expr(*operand)),
-            Expr::Text(_)
+            Expr::Text(..)
             | Expr::Interpolated(_)
             | Expr::Path(_)
             | Expr::Binary { operator: BinaryOperator::Add, .. } => {
@@ -183,7 +183,7 @@ impl Dump<'_> {
     fn items(&self, id: ExprId) -> Vec<Item> {
         let mut items = Vec::new();
         match self.ast.expr(id) {
-            Expr::Text(text) => items.push(Item::Text(text.to_string())),
+            Expr::Text(text, _) => items.push(Item::Text(text.to_string())),
             Expr::Binary { operator: BinaryOperator::Add, left, right } => {
                 items = self.items(*left);
                 items.push(self.item(*right));
@@ -232,7 +232,7 @@ impl Dump<'_> {
     fn is_concatenation(&self, id: ExprId) -> bool {
         matches!(
             self.ast.expr(id),
-            Expr::Text(_) | Expr::Interpolated(_) | Expr::Path(_) | Expr::Binary { operator: BinaryOperator::Add, .. }
+            Expr::Text(..) | Expr::Interpolated(_) | Expr::Path(_) | Expr::Binary { operator: BinaryOperator::Add, .. }
         )
     }
 

@@ -29,7 +29,7 @@ impl Printer<'_> {
         match self.ast.expr(id) {
             Expr::Int(number) => number.to_string(),
             Expr::Float(number) => format!("{number:?}"),
-            Expr::Text(text) => format!("{text:?}"),
+            Expr::Text(text, _) => format!("{text:?}"),
             Expr::Interpolated(parts) => format!("(string {})", self.parts(parts)),
             Expr::Path(path) => format!("({:?}-path {})", path.anchor, self.parts(&path.parts)),
             Expr::SearchPath { path, find_file, nix_path } => {
