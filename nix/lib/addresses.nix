@@ -157,6 +157,40 @@ rec {
       { inherit first prefix; };
 
   /**
+    The network in which an address lies, written as an interface has it: the address and the length of the prefix.
+
+    # Inputs
+
+    `text`
+
+    : The address, a slash and the number of leading bits that all addresses of the network share.
+
+    # Type
+
+    ```
+    networkOf :: String -> String | Null
+    ```
+
+    # Example
+
+    ```nix
+    networkOf "192.0.2.7/24"
+    => "192.0.2.0/24"
+    ```
+  */
+  networkOf =
+    text:
+    let
+      found = match "([^/]+)/(0|[1-9][0-9]{0,2})" text;
+      address = parseAddress (elemAt found 0);
+      prefix = number (elemAt found 1);
+    in
+    if found == null || address == null || prefix > length address * widthOf address then
+      null
+    else
+      "${formatAddress (masked prefix address)}/${toString prefix}";
+
+  /**
     Whether an address lies in a network. False if one of the two can't be read.
 
     # Inputs

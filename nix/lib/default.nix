@@ -15,6 +15,7 @@
     isHostAddress
     isInNetwork
     linkLocalAddress
+    networkOf
     networksOverlap
     parseAddress
     parseNetwork
