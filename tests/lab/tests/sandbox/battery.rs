@@ -1,0 +1,211 @@
+//! All attacks and all checks, at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bulkhead_lab::frame::{Mac, answered_syn, canaries, canary};
+use serde_json::Value;
+
+use crate::attacks::{Attack, Attacks, Evidence, neighbours};
+use crate::checks::{checks, failing};
+use crate::services::Services;
+use crate::topology::*;
+
+pub struct Battery<'a> {
+    pub topology: &'a Topology,
+    services: &'a Services,
+    run: std::cell::Cell<u32>,
+}
+
+/// A frame, and where it was captured.
+type Captured = (&'static str, Vec<u8>);
+
+/// So long nothing must come before all has come.
+const QUIET: Duration = Duration::from_millis(20);
+const MOST: Duration = Duration::from_secs(2);
+
+impl<'a> Battery<'a> {
+    pub fn new(topology: &'a Topology, services: &'a Services) -> Self {
+        Self { topology, services, run: std::cell::Cell::new(1) }
+    }
+
+    /// The attacks that succeed and those that do not, by name.
+    pub fn attack(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+        let run = self.run.get();
+        self.run.set(run + 1);
+        let attacks = Attacks::new(self.topology, run);
+        self.prepare()?;
+        self.capture()?; // what others sent before
+        // Those that take away what others go by come last, one after the other.
+        let (last, first): (Vec<&Attack>, Vec<&Attack>) =
+            attacks.iter().partition(|attack| attack.evidence == Evidence::Intercepted);
+        let mut captured = self.send(&first)?;
+        let moved = self.moved()?;
+        let routes = self.topology.host.run("ip", &["-6", "route", "show", "proto", "ra"])?;
+        for attack in last {
+            captured.extend(self.intercept(attack)?);
+        }
+        if !routes.is_empty() {
+            self.topology.host.run("ip", &["-6", "route", "flush", "proto", "ra"])?;
+        }
+        let succeeded = |attack: &Attack| match &attack.evidence {
+            Evidence::Anywhere => captured.iter().any(|(place, frame)| is_evidence(attack, place, frame)),
+            Evidence::Intercepted => captured.iter().any(|(place, frame)| {
+                *place == attack.from
+                    && frame.starts_with(&self.topology.workspace("c").mac)
+                    && canaries(frame).contains(&attack.number)
+            }),
+            Evidence::ArpReply(address) => captured.iter().any(|(place, frame)| {
+                *place == attack.from
+                    && frame[12..14] == [8, 6]
+                    && frame[20..22] == [0, 2]
+                    && frame[28..32] == address.octets()
+            }),
+            Evidence::Moved(address) => moved.contains(address),
+            Evidence::Route => !routes.is_empty(),
+        };
+        let (won, lost): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| succeeded(attack));
+        let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
+        Ok((names(won), names(lost)))
+    }
+
+    /// The checks that fail, and why. Those that fail in haste are given more time, one alone if `one` is enough.
+    pub fn check(&self, one: bool) -> Result<Vec<String>> {
+        // For attacks d is not in the bridge; for what must work it is.
+        self.topology.host.ip(&[&format!("link set vb-d master {BRIDGE}")])?;
+        let failing = self.check_all(one);
+        self.topology.host.ip(&["link set vb-d nomaster"])?;
+        failing
+    }
+
+    fn check_all(&self, one: bool) -> Result<Vec<String>> {
+        self.forget()?;
+        let checks = checks(self.topology);
+        let hasty = failing(&checks, Duration::from_millis(250));
+        if hasty.is_empty() {
+            return Ok(hasty);
+        }
+        let again = checks.into_iter().filter(|check| hasty.iter().any(|name| name.starts_with(&check.name)));
+        let again: Vec<_> = again.take(if one { 1 } else { usize::MAX }).collect();
+        Ok(failing(&again, Duration::from_millis(1500)))
+    }
+
+    /// Send, and have the host send something to c. What c says of its own accord at that moment undoes the attack, so
+    /// there is more than one try.
+    fn intercept(&self, attack: &Attack) -> Result<Vec<Captured>> {
+        let c = self.topology.workspace("c").address;
+        let mut captured = Vec::new();
+        for _ in 0..3 {
+            self.prepare()?;
+            self.topology.host.enter(|| {
+                let socket = UdpSocket::bind("0.0.0.0:0")?;
+                for frame in &attack.frames {
+                    self.topology.workspace(attack.from).socket.send(frame)?;
+                }
+                Ok(socket.send_to(&canary(attack.number), (c, SINK))?)
+            })?;
+            captured.extend(self.wait()?);
+        }
+        Ok(captured)
+    }
+
+    fn send(&self, attacks: &[&Attack]) -> Result<Vec<Captured>> {
+        let mut captured = Vec::new();
+        for attack in attacks {
+            let workspace = self.topology.workspaces.iter().find(|workspace| workspace.name == attack.from);
+            let socket = workspace.map_or(&self.topology.lan_socket, |workspace| &workspace.socket);
+            for frame in &attack.frames {
+                socket.send(frame)?;
+            }
+        }
+        captured.extend(self.wait()?);
+        Ok(captured)
+    }
+
+    /// Everything that comes until nothing more comes.
+    fn wait(&self) -> Result<Vec<Captured>> {
+        let mut captured = Vec::new();
+        let (start, mut last) = (Instant::now(), Instant::now());
+        while last.elapsed() < QUIET && start.elapsed() < MOST {
+            let new = self.capture()?;
+            if new.iter().any(|(_, frame)| !canaries(frame).is_empty()) {
+                last = Instant::now();
+            }
+            captured.extend(new);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(captured)
+    }
+
+    fn capture(&self) -> Result<Vec<Captured>> {
+        let mut captured = Vec::new();
+        for (name, socket) in &self.topology.egress {
+            captured.extend(socket.drain()?.into_iter().map(|frame| (*name, frame)));
+        }
+        for workspace in &self.topology.workspaces {
+            captured.extend(workspace.socket.drain()?.into_iter().map(|frame| (workspace.name, frame)));
+        }
+        captured.extend(self.topology.lan_socket.drain()?.into_iter().map(|frame| ("lan", frame)));
+        let mut buffer = [0; 2048];
+        while let Ok((length, _)) = self.services.sink.recv_from(&mut buffer) {
+            captured.push(("host", buffer[..length].to_vec()));
+        }
+        Ok(captured)
+    }
+
+    /// Neighbours forget each other, so that they have to ask again.
+    fn forget(&self) -> Result<()> {
+        for workspace in &self.topology.workspaces {
+            workspace.namespace.ip(&["neighbour flush dev eth0"])?;
+        }
+        self.topology.host.ip(&[&format!("neighbour flush dev {BRIDGE}")])
+    }
+
+    /// The bridge knows where everybody is, and the host has entries that attacks may change.
+    fn prepare(&self) -> Result<()> {
+        self.forget()?;
+        let mut commands = vec![format!("neighbour flush dev {BRIDGE}"), "neighbour flush dev vb-a".to_owned()];
+        for (address, mac) in neighbours(self.topology) {
+            commands.push(format!("neighbour replace {address} lladdr {} dev {BRIDGE} nud stale", mac_text(mac)));
+        }
+        for workspace in &self.topology.workspaces[..4] {
+            let (port, mac) = (format!("vb-{}", workspace.name), mac_text(workspace.mac));
+            self.topology.host.run("bridge", &["fdb", "replace", &mac, "dev", &port, "master", "dynamic"])?;
+        }
+        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The neighbours that are not, to the host, what they were.
+    fn moved(&self) -> Result<BTreeSet<IpAddr>> {
+        let before: BTreeMap<IpAddr, Mac> = neighbours(self.topology).into_iter().collect();
+        let shown: Value =
+            serde_json::from_str(&self.topology.host.run("ip", &["-json", "neighbour", "show", "dev", BRIDGE])?)?;
+        let mut moved = BTreeSet::new();
+        for entry in shown.as_array().into_iter().flatten() {
+            let (Some(address), Some(mac)) = (entry["dst"].as_str(), entry["lladdr"].as_str()) else { continue };
+            let address: IpAddr = address.parse()?;
+            if before.get(&address).is_none_or(|before| mac_text(*before) != mac) {
+                moved.insert(address);
+            }
+        }
+        Ok(moved)
+    }
+}
+
+fn is_evidence(attack: &Attack, place: &str, frame: &[u8]) -> bool {
+    let is_outside = attack.from == "lan";
+    // On its way in, the frame of somebody outside is where it has to be.
+    if is_outside && place == "lan0" {
+        return false;
+    }
+    // A redirect (RFC 792; RFC 4861, 4.5) is the host's advice to the sender, and carries back what he has sent.
+    let is_redirect = matches!(frame, [.., _] if frame.len() > 54)
+        && (frame[12..14] == [8, 0] && frame[23] == 1 && frame[34] == 5
+            || frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 137);
+    if is_redirect && place == attack.from {
+        return false;
+    }
+    canaries(frame).contains(&attack.number) || answered_syn(frame) == Some(attack.number)
+}
