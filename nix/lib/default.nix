@@ -43,6 +43,6 @@
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
   inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
   inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;
-  inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript;
+  inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript setBridge;
   inherit (import ./resolver.nix) resolverConfig;
 }

@@ -241,9 +241,6 @@ rec {
         inherit name;
         content =
           forFamilies (family: [
-            (nftSet "reserved${family.suffix}" family.type (
-              apart (family.reserved ++ filter family.mineNetwork deny)
-            ))
             (nftSet "holes${family.suffix}" "${family.type} . ${family.type} . inet_proto . inet_service" (
               holes family
             ))
@@ -297,7 +294,13 @@ rec {
                   [ ]
               )
               ++ forFamilies (
-                family: throughHole "accept" family ++ [ "${family.ip} daddr @reserved${family.suffix} drop" ]
+                family:
+                throughHole "accept" family
+                # One rule for each, and no set: the elements of a set of intervals may become visible only a moment after
+                # the rules that refer to it do, and in that moment this would let everything through.
+                ++ map (network: "${family.ip} daddr ${network} drop") (
+                  apart (family.reserved ++ filter family.mineNetwork deny)
+                )
               )
               ++ unless upstreams "oifname ${anonymous upstreams} accept"
               ++ [ "drop" ]

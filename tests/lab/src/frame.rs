@@ -35,8 +35,9 @@ pub fn canary(number: u32) -> Vec<u8> {
 
 /// The numbers of the canaries in a frame.
 pub fn canaries(frame: &[u8]) -> Vec<u32> {
-    let windows = frame.windows(MAGIC.len() + 4).filter(|window| window.starts_with(MAGIC));
-    windows.filter_map(|window| window[MAGIC.len()..].try_into().ok()).map(u32::from_be_bytes).collect()
+    let starts = frame.iter().enumerate().filter(|(_, byte)| **byte == MAGIC[0]).map(|(at, _)| &frame[at..]);
+    let numbers = starts.filter_map(|rest| rest.strip_prefix(MAGIC)?.first_chunk().copied());
+    numbers.map(u32::from_be_bytes).collect()
 }
 
 /// The number of the canary whose SYN a frame answers: [`tcp_syn`] has it as its sequence number.

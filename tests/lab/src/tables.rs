@@ -68,14 +68,6 @@ impl<'a> Tables<'a> {
         self.namespace.feed("nft", &["-f", "-"], &self.rules).map(drop).context("nft refuses the rules")
     }
 
-    /// Delete everything that is loaded in the namespace, whoever has loaded it.
-    ///
-    /// # Errors
-    /// nft fails.
-    pub fn flush(namespace: &Namespace) -> Result<()> {
-        namespace.run("nft", &["flush", "ruleset"]).map(drop)
-    }
-
     /// The loaded rules and the elements of named sets of the tables with this name, in the order of the listing.
     ///
     /// # Errors

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use bulkhead_lab::Socket;
 use bulkhead_lab::frame::{Mac, answered_syn, canaries, canary};
 use serde_json::Value;
 
@@ -20,7 +22,30 @@ pub struct Battery<'a> {
 }
 
 /// A frame, and where it was captured.
-type Captured = (&'static str, Vec<u8>);
+pub type Captured = (&'static str, Vec<u8>);
+
+/// What has come of attacks.
+#[derive(Default)]
+pub struct Observed {
+    pub captured: Vec<Captured>,
+    moved: BTreeSet<IpAddr>,
+    has_route: bool,
+}
+
+impl Observed {
+    /// Keep of many frames one of each kind: where it was captured, and whose canary it has.
+    fn add_once(&mut self, captured: Vec<Captured>) {
+        for (place, frame) in captured {
+            let kind = |(place, frame): &Captured| {
+                (*place, canaries(frame), answered_syn(frame), frame.get(..14).map(<[u8]>::to_vec))
+            };
+            let new = kind(&(place, frame.clone()));
+            if !self.captured.iter().any(|known| kind(known) == new) {
+                self.captured.push((place, frame));
+            }
+        }
+    }
+}
 
 /// So long nothing must come before all has come.
 const QUIET: Duration = Duration::from_millis(20);
@@ -33,42 +58,86 @@ impl<'a> Battery<'a> {
 
     /// The attacks that succeed and those that do not, by name.
     pub fn attack(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
-        let run = self.run.get();
-        self.run.set(run + 1);
-        let attacks = Attacks::new(self.topology, run);
+        let attacks = self.attacks();
         self.prepare()?;
-        self.capture()?; // what others sent before
         // Those that take away what others go by come last, one after the other.
         let (last, first): (Vec<&Attack>, Vec<&Attack>) =
             attacks.iter().partition(|attack| attack.evidence == Evidence::Intercepted);
-        let mut captured = self.send(&first)?;
+        self.send(&first)?;
+        let mut observed = self.observe()?;
+        for attack in last {
+            observed.captured.extend(self.intercept(attack)?);
+        }
+        let (won, lost): (Vec<&Attack>, Vec<&Attack>) =
+            attacks.iter().partition(|attack| self.has_succeeded(attack, &observed));
+        let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
+        Ok((names(won), names(lost)))
+    }
+
+    /// Attack while something happens, over and over. Gives the attacks that succeed at some time, of those that a capture
+    /// tells of.
+    pub fn attack_during(&self, event: impl FnOnce() -> Result<()> + Send) -> Result<BTreeSet<String>> {
+        let mut attacks = self.attacks();
+        attacks.retain(|attack| attack.evidence == Evidence::Anywhere);
+        self.prepare()?;
+        let over = AtomicBool::new(false);
+        let mut observed = Observed::default();
+        std::thread::scope(|scope| -> Result<()> {
+            let event = scope.spawn(|| {
+                let outcome = event();
+                over.store(true, Ordering::Relaxed);
+                outcome
+            });
+            while !over.load(Ordering::Relaxed) {
+                for attack in &attacks {
+                    for frame in &attack.frames {
+                        // An interface that is down for now takes none.
+                        let _ = self.socket_of(attack).send(frame);
+                    }
+                }
+                observed.add_once(self.capture()?);
+            }
+            event.join().map_err(|_| anyhow!("the event panicked"))?
+        })?;
+        observed.add_once(self.wait()?);
+        let won = attacks.iter().filter(|attack| self.has_succeeded(attack, &observed));
+        Ok(won.map(|attack| attack.name.clone()).collect())
+    }
+
+    /// The attacks of a new run.
+    pub fn attacks(&self) -> Vec<Attack> {
+        let run = self.run.get();
+        self.run.set(run + 1);
+        Attacks::all(self.topology, run)
+    }
+
+    /// What has come of attacks.
+    pub fn observe(&self) -> Result<Observed> {
+        let captured = self.wait()?;
         let moved = self.moved()?;
         let routes = self.topology.host.run("ip", &["-6", "route", "show", "proto", "ra"])?;
-        for attack in last {
-            captured.extend(self.intercept(attack)?);
-        }
-        if !routes.is_empty() {
-            self.topology.host.run("ip", &["-6", "route", "flush", "proto", "ra"])?;
-        }
-        let succeeded = |attack: &Attack| match &attack.evidence {
-            Evidence::Anywhere => captured.iter().any(|(place, frame)| is_evidence(attack, place, frame)),
-            Evidence::Intercepted => captured.iter().any(|(place, frame)| {
+        Ok(Observed { captured, moved, has_route: !routes.is_empty() })
+    }
+
+    pub fn has_succeeded(&self, attack: &Attack, observed: &Observed) -> bool {
+        let mut captured = observed.captured.iter();
+        match &attack.evidence {
+            Evidence::Anywhere => captured.any(|(place, frame)| is_evidence(attack, place, frame)),
+            Evidence::Intercepted => captured.any(|(place, frame)| {
                 *place == attack.from
                     && frame.starts_with(&self.topology.workspace("c").mac)
                     && canaries(frame).contains(&attack.number)
             }),
-            Evidence::ArpReply(address) => captured.iter().any(|(place, frame)| {
+            // Ethertype, operation and sender of a reply (RFC 826).
+            Evidence::ArpReply(address) => captured.any(|(place, frame)| {
                 *place == attack.from
                     && frame[12..14] == [8, 6]
                     && frame[20..22] == [0, 2]
                     && frame[28..32] == address.octets()
             }),
-            Evidence::Moved(address) => moved.contains(address),
-            Evidence::Route => !routes.is_empty(),
-        };
-        let (won, lost): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| succeeded(attack));
-        let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
-        Ok((names(won), names(lost)))
+            Evidence::Moved(address) => observed.moved.contains(address),
+            Evidence::Route => observed.has_route,
+        }
     }
 
     /// The checks that fail, and why. Those that fail in haste are given more time, one alone if `one` is enough.
@@ -111,17 +180,18 @@ impl<'a> Battery<'a> {
         Ok(captured)
     }
 
-    fn send(&self, attacks: &[&Attack]) -> Result<Vec<Captured>> {
-        let mut captured = Vec::new();
+    fn send(&self, attacks: &[&Attack]) -> Result<()> {
         for attack in attacks {
-            let workspace = self.topology.workspaces.iter().find(|workspace| workspace.name == attack.from);
-            let socket = workspace.map_or(&self.topology.lan_socket, |workspace| &workspace.socket);
             for frame in &attack.frames {
-                socket.send(frame)?;
+                self.socket_of(attack).send(frame)?;
             }
         }
-        captured.extend(self.wait()?);
-        Ok(captured)
+        Ok(())
+    }
+
+    fn socket_of(&self, attack: &Attack) -> &Socket {
+        let workspace = self.topology.workspaces.iter().find(|workspace| workspace.name == attack.from);
+        workspace.map_or(&self.topology.lan_socket, |workspace| &workspace.socket)
     }
 
     /// Everything that comes until nothing more comes.
@@ -140,7 +210,7 @@ impl<'a> Battery<'a> {
     }
 
     fn capture(&self) -> Result<Vec<Captured>> {
-        let mut captured = Vec::new();
+        let mut captured: Vec<Captured> = Vec::new();
         for (name, socket) in &self.topology.egress {
             captured.extend(socket.drain()?.into_iter().map(|frame| (*name, frame)));
         }
@@ -152,6 +222,9 @@ impl<'a> Battery<'a> {
         while let Ok((length, _)) = self.services.sink.recv_from(&mut buffer) {
             captured.push(("host", buffer[..length].to_vec()));
         }
+        captured.retain(|(_, frame)| {
+            !canaries(frame).is_empty() || answered_syn(frame).is_some() || frame.get(12..14) == Some(&[8, 6])
+        });
         Ok(captured)
     }
 
@@ -163,18 +236,22 @@ impl<'a> Battery<'a> {
         self.topology.host.ip(&[&format!("neighbour flush dev {BRIDGE}")])
     }
 
-    /// The bridge knows where everybody is, and the host has entries that attacks may change.
-    fn prepare(&self) -> Result<()> {
+    /// The bridge knows where everybody is, the host has entries that attacks may change, and what was captured before is
+    /// forgotten.
+    pub fn prepare(&self) -> Result<()> {
         self.forget()?;
+        self.topology.host.run("ip", &["-6", "route", "flush", "proto", "ra"])?;
         let mut commands = vec![format!("neighbour flush dev {BRIDGE}"), "neighbour flush dev vb-a".to_owned()];
         for (address, mac) in neighbours(self.topology) {
             commands.push(format!("neighbour replace {address} lladdr {} dev {BRIDGE} nud stale", mac_text(mac)));
         }
         for workspace in &self.topology.workspaces[..4] {
             let (port, mac) = (format!("vb-{}", workspace.name), mac_text(workspace.mac));
-            self.topology.host.run("bridge", &["fdb", "replace", &mac, "dev", &port, "master", "dynamic"])?;
+            // A bridge that is down learns nothing.
+            self.topology.host.output("bridge", &["fdb", "replace", &mac, "dev", &port, "master", "dynamic"], "")?;
         }
-        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())
+        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())?;
+        self.capture().map(drop)
     }
 
     /// The neighbours that are not, to the host, what they were.
@@ -195,9 +272,12 @@ impl<'a> Battery<'a> {
 }
 
 fn is_evidence(attack: &Attack, place: &str, frame: &[u8]) -> bool {
-    let is_outside = attack.from == "lan";
-    // On its way in, the frame of somebody outside is where it has to be.
-    if is_outside && place == "lan0" {
+    if answered_syn(frame) == Some(attack.number) {
+        return true;
+    }
+    // On its way in, the frame of somebody outside is where it has to be, and the host may send back what it has no route
+    // for.
+    if attack.from == "lan" && ["lan", "lan0"].contains(&place) {
         return false;
     }
     // A redirect (RFC 792; RFC 4861, 4.5) is the host's advice to the sender, and carries back what he has sent.
@@ -207,5 +287,5 @@ fn is_evidence(attack: &Attack, place: &str, frame: &[u8]) -> bool {
     if is_redirect && place == attack.from {
         return false;
     }
-    canaries(frame).contains(&attack.number) || answered_syn(frame) == Some(attack.number)
+    canaries(frame).contains(&attack.number)
 }

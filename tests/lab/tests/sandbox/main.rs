@@ -6,6 +6,7 @@ mod battery;
 mod checks;
 mod mutation;
 mod services;
+mod times;
 mod topology;
 
 use anyhow::Result;

@@ -177,7 +177,7 @@ impl Topology {
         let tailnet = Namespace::new("tailnet")?;
         let internet = Namespace::new("internet")?;
         outside(&host, &lan, &tailnet, &internet)?;
-        bridge(&host, setting)?;
+        make_bridge(&host, setting)?;
         let mut workspaces = Vec::new();
         for name in NAMES {
             workspaces.push(workspace(&host, name)?);
@@ -286,7 +286,8 @@ fn settle(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-fn bridge(host: &Namespace, setting: Setting) -> Result<()> {
+/// The bridge without any port.
+pub fn make_bridge(host: &Namespace, setting: Setting) -> Result<()> {
     let mac = mac_text(BRIDGE_MAC);
     host.ip(&[
         &format!("link add {BRIDGE} address {mac} type bridge stp_state 0 mcast_snooping 0"),
@@ -299,6 +300,8 @@ fn bridge(host: &Namespace, setting: Setting) -> Result<()> {
     {
         host.sysctl(name, flag)?;
     }
+    // As the module sets it.
+    host.sysctl("ipv6/conf/sandbox0/keep_addr_on_down", "1")?;
     // The host is as careless as can be: what holds must be the guard.
     host.sysctl("ipv4/conf/sandbox0/route_localnet", "1")?;
     host.sysctl("ipv4/conf/all/accept_source_route", "1")?;
