@@ -164,7 +164,7 @@ in
       inherit (plain.config.systemd.timers.sandbox-guard-verify.timerConfig) OnUnitInactiveSec;
       script = has plain.config.systemd.services.sandbox-guard-verify.serviceConfig.ExecStart.text [
         "unshare --net"
-        "nft --stateless list table bridge bulkhead-sandbox && nft --stateless list table inet bulkhead-sandbox"
+        "nft --stateless list table bridge bulkhead-sandbox && nft --stateless list table arp bulkhead-sandbox && nft --stateless list table inet bulkhead-sandbox"
         "for interface in sandbox0 vm-db vb-dev; do ip link set dev \"$interface\" down"
       ];
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -18,7 +18,6 @@ use crate::topology::*;
 pub struct Battery<'a> {
     pub topology: &'a Topology,
     services: &'a Services,
-    run: std::cell::Cell<u32>,
 }
 
 /// A frame, and where it was captured.
@@ -47,13 +46,16 @@ impl Observed {
     }
 }
 
+/// The number of the next run. Servers go on answering attacks of earlier ones, which must not be taken for others.
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
 /// So long nothing must come before all has come.
 const QUIET: Duration = Duration::from_millis(20);
 const MOST: Duration = Duration::from_secs(2);
 
 impl<'a> Battery<'a> {
     pub fn new(topology: &'a Topology, services: &'a Services) -> Self {
-        Self { topology, services, run: std::cell::Cell::new(1) }
+        Self { topology, services }
     }
 
     /// The attacks that succeed and those that do not, by name.
@@ -106,9 +108,7 @@ impl<'a> Battery<'a> {
 
     /// The attacks of a new run.
     pub fn attacks(&self) -> Vec<Attack> {
-        let run = self.run.get();
-        self.run.set(run + 1);
-        Attacks::all(self.topology, run)
+        Attacks::all(self.topology, NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// What has come of attacks.
@@ -231,7 +231,8 @@ impl<'a> Battery<'a> {
     /// Neighbours forget each other, so that they have to ask again.
     fn forget(&self) -> Result<()> {
         for workspace in &self.topology.workspaces {
-            workspace.namespace.ip(&["neighbour flush dev eth0"])?;
+            // That of a container has another name.
+            workspace.namespace.output("ip", &["neighbour", "flush", "dev", "eth0"], "")?;
         }
         self.topology.host.ip(&[&format!("neighbour flush dev {BRIDGE}")])
     }

@@ -4,6 +4,7 @@
 mod attacks;
 mod battery;
 mod checks;
+mod container;
 mod mutation;
 mod services;
 mod times;
