@@ -6,6 +6,7 @@ mod battery;
 mod checks;
 mod container;
 mod mutation;
+mod resolver;
 mod services;
 mod times;
 mod topology;
