@@ -9,6 +9,17 @@
     normalisePath
     relativePath
     ;
+  inherit (import ./addresses.nix)
+    formatAddress
+    hexOfAddress
+    isHostAddress
+    isInNetwork
+    linkLocalAddress
+    networkOf
+    networksOverlap
+    parseAddress
+    parseNetwork
+    ;
   inherit (import ./config.nix) readConfig;
   inherit (import ./keys.nix) keyIdentity keyLines uniqueKeys;
   inherit (import ./machines.nix)
@@ -27,4 +38,11 @@
   inherit (import ./unlock.nix) unlockFaults;
   inherit (import ./fleet.nix) loadFleet;
   inherit (import ./mac.nix) isPrivateMac mkMac;
+  inherit (import ./nftables.nix) nftChain nftSet replaceTables;
+  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
+  inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
+  inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
+  inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;
+  inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript setBridge;
+  inherit (import ./resolver.nix) resolverConfig;
 }

@@ -35,6 +35,7 @@ let
           platforms = [ system ];
         };
         passthru = { };
+        networkManagerPlugin = "VPN/${name}.name";
         override = _: self;
         overrideAttrs = _: self;
         out = self;
@@ -97,6 +98,7 @@ let
     stdenv = standIn "stdenv" // {
       inherit (platform)
         isLinux
+        is64bit
         isx86_64
         isAarch64
         isi686

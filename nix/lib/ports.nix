@@ -1,0 +1,237 @@
+# The ports of a guarded bridge: what a frame that comes in by one may say about where it comes from, and to which ports
+# it may go. For every kind of compartment on a bridge; what they may reach beyond it is not said here.
+let
+  inherit (builtins)
+    attrValues
+    concatMap
+    concatStringsSep
+    filter
+    length
+    replaceStrings
+    ;
+  inherit (import ./addresses.nix) hexOfAddress linkLocalAddress parseAddress;
+  inherit (import ./nftables.nix) nftChain nftSet;
+
+  quote = interface: "\"${interface}\"";
+  anonymous = elements: "{ ${concatStringsSep ", " elements} }";
+  hexOfMac = replaceStrings [ ":" ] [ "" ];
+  ofFamily = size: port: filter (address: length (parseAddress address) == size) port.addresses;
+  addresses4 = ofFamily 4;
+  addresses6 = ofFamily 8;
+in
+rec {
+  /**
+    What `portTables` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
+    sets the field anew when it forwards a packet, and to zero when one comes from another network namespace). The rules
+    for packets that come from the bridge must refuse those without it: they came by a port that nobody has declared.
+
+    # Type
+
+    ```
+    portSeal :: String
+    ```
+  */
+  portSeal = "b01d:1";
+
+  /**
+    The tables of a guarded bridge's ports. They bind each port to its MAC address and its IP addresses, in IP, ARP and
+    neighbour discovery together, and keep ports apart. Whatever they do not know is dropped: VLAN tags, other
+    ethertypes, multicast and broadcasts but for ARP and neighbour solicitation, router advertisements, redirects.
+
+    Interfaces are matched by name, so the tables can be loaded before they exist.
+
+    # Inputs
+
+    `name`
+
+    : The name of the tables.
+
+    `gateway`
+
+    : The host's end: the `mac` of the bridge itself, which must not change, and its `addresses`.
+
+    `ports`
+
+    : The ports by their names, each with its `interface`, `mac`, `addresses` (of IPv4 and IPv6) and `peers`, the names of
+      other ports that it may exchange frames with. All may exchange frames with the gateway. Peers have to name each
+      other.
+
+    # Type
+
+    ```
+    Port :: { interface :: String, mac :: String, addresses :: [String], peers :: [String] }
+    portTables :: {
+      name :: String,
+      gateway :: { mac :: String, addresses :: [String] },
+      ports :: { <name> :: Port },
+    } -> [ { family :: String, name :: String, content :: [String] } ]
+    ```
+
+    # Example
+
+    ```nix
+    map (table: table.family) (portTables {
+      name = "sandbox";
+      gateway = { mac = "02:00:00:00:00:01"; addresses = [ "10.0.0.1" ]; };
+      ports.dev = { interface = "vb-dev"; mac = "02:00:00:00:00:02"; addresses = [ "10.0.0.2" ]; peers = [ ]; };
+    })
+    => [ "bridge" "arp" ]
+    ```
+  */
+  portTables =
+    {
+      name,
+      gateway,
+      ports,
+    }:
+    let
+      all = attrValues ports;
+      interfaces = map (port: quote port.interface) all;
+      peersOf = port: map (peer: ports.${peer}) port.peers;
+      perPort = f: concatMap (port: map (element: "${quote port.interface} . ${element}") (f port)) all;
+
+      bound = perPort (port: map (address: "${port.mac} . ${address}") (addresses4 port));
+      bound6 = perPort (port: map (address: "${port.mac} . ${address}") (addresses6 port));
+      # Neighbour discovery also comes from the link-local address.
+      withLinkLocal =
+        port: if addresses6 port == [ ] then [ ] else addresses6 port ++ [ (linkLocalAddress port.mac) ];
+      neighbours6 = perPort (port: map (address: "${port.mac} . ${address}") (withLinkLocal port));
+      destinations = perPort (port: [ gateway.mac ] ++ map (peer: peer.mac) (peersOf port));
+      # A port may ask who has these addresses.
+      askable = perPort (port: addresses4 gateway ++ concatMap addresses4 (peersOf port));
+      pairs = perPort (port: map (peer: quote peer.interface) (peersOf port));
+      hasIPv6 = bound6 != [ ];
+
+      # The fields of neighbour discovery (RFC 4861, 4.3, 4.4 and 4.6.1), for which nft has names only from 1.0.8 on: the
+      # target of 16 bytes, and after it the one option that may be there, a link-layer address.
+      targets = anonymous (
+        perPort (port: map (address: "0x${hexOfAddress (parseAddress address)}") (withLinkLocal port))
+      );
+      optionOf =
+        type:
+        anonymous (
+          perPort (port: if addresses6 port == [ ] then [ ] else [ "0x${type}01${hexOfMac port.mac}" ])
+        );
+      solicitation = "ip6 length 32 iifname . @th,192,64 ${optionOf "01"}";
+      advertisement = "iifname . @th,64,128 ${targets}";
+      neighbourFrom = "ether type ip6 iifname . ether saddr . ip6 saddr @neighbours6";
+      pass = "meta priority set ${portSeal} accept";
+
+      fromPort = [
+        "ether type ip iifname . ether saddr . ip saddr @bound iifname . ether daddr @destinations ${pass}"
+        # Both the frame and the ARP message in it come from the port's own addresses (RFC 826, Ethernet and IPv4).
+        "ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . ether saddr . arp saddr ip @bound iifname . arp saddr ether . arp saddr ip @bound goto from_port_arp"
+      ]
+      ++ (
+        if hasIPv6 then
+          [
+            "${neighbourFrom} icmpv6 type nd-neighbor-solicit ${solicitation} ${pass}"
+            "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 24 ${advertisement} ${pass}"
+            "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 32 ${advertisement} iifname . @th,192,64 ${optionOf "02"} ${pass}"
+            "ether type ip6 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } drop"
+            "ether type ip6 iifname . ether saddr . ip6 saddr @bound6 iifname . ether daddr @destinations ${pass}"
+          ]
+        else
+          [ ]
+      )
+      ++ [ "drop" ];
+    in
+    if all == [ ] then
+      [ ]
+    else
+      [
+        {
+          family = "bridge";
+          inherit name;
+          content = [
+            (nftSet "ports" "ifname" interfaces)
+            (nftSet "bound" "ifname . ether_addr . ipv4_addr" bound)
+            (nftSet "destinations" "ifname . ether_addr" destinations)
+            (nftSet "askable" "ifname . ipv4_addr" askable)
+          ]
+          ++ (
+            if hasIPv6 then
+              [
+                (nftSet "bound6" "ifname . ether_addr . ipv6_addr" bound6)
+                (nftSet "neighbours6" "ifname . ether_addr . ipv6_addr" neighbours6)
+              ]
+            else
+              [ ]
+          )
+          ++ [
+            (nftSet "pairs" "ifname . ifname" pairs)
+            # Before br_netfilter (priority 0) takes frames to the hooks for IP, and before the address translation of
+            # the bridge family (-300).
+            (nftChain "prerouting" [
+              "type filter hook prerouting priority -400; policy accept;"
+              "iifname @ports goto from_port"
+            ])
+            (nftChain "from_port" fromPort)
+            (nftChain "from_port_arp" [
+              "arp operation request iifname . arp daddr ip @askable accept"
+              "arp operation reply iifname . ether daddr @destinations accept"
+              "drop"
+            ])
+            (nftChain "forward" [
+              "type filter hook forward priority filter; policy accept;"
+              (if pairs == [ ] then "" else "iifname . oifname @pairs accept")
+              "iifname @ports drop"
+              "oifname @ports drop"
+            ])
+          ];
+        }
+        # Frames to the group address of LLDP (IEEE 802.1AB, 7.1) are not for bridges to forward: Linux gives them to the
+        # host as if there were no bridge, and no hook of the bridge family sees them. Nor does one see those of a port that
+        # is not in the bridge yet. What is IP in them, `onlyThroughPorts` drops.
+        {
+          family = "arp";
+          inherit name;
+          content = [
+            (nftSet "ports" "ifname" interfaces)
+            (nftChain "input" [
+              "type filter hook input priority filter; policy accept;"
+              "iifname @ports drop"
+            ])
+          ];
+        }
+      ];
+
+  /**
+    Rules for a table of the inet family, in a chain that sees packets before they are routed: those that come by a port
+    that is not in the bridge, or come from the bridge without having passed `portTables`, are dropped.
+
+    # Inputs
+
+    `bridge`
+
+    : The interface of the bridge.
+
+    `ports`
+
+    : As for `portTables`.
+
+    # Type
+
+    ```
+    onlyThroughPorts :: { bridge :: String, ports :: { <name> :: Port } } -> [String]
+    ```
+
+    # Example
+
+    ```nix
+    onlyThroughPorts { bridge = "sandbox0"; ports = { }; }
+    => [ "iifname \"sandbox0\" meta priority != b01d:1 drop" ]
+    ```
+  */
+  onlyThroughPorts =
+    { bridge, ports }:
+    (
+      if ports == { } then
+        [ ]
+      else
+        [
+          "iifname ${anonymous (map (port: quote port.interface) (attrValues ports))} drop"
+        ]
+    )
+    ++ [ "iifname ${quote bridge} meta priority != ${portSeal} drop" ];
+}

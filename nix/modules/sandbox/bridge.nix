@@ -1,0 +1,89 @@
+# The bridge and its ports, made by systemd-networkd; the host forwards.
+{ config, lib, ... }:
+let
+  inherit (lib) mkIf mkOverride;
+
+  cfg = config.networking.sandbox;
+  hasIPv6 = cfg.subnet6 != null;
+  lengthOf = subnet: lib.last (lib.splitString "/" subnet);
+  hasPeers = name: lib.any (lib.elem name) cfg.allowBetween;
+  file = "10-sandbox";
+  ourFiles = [ file ] ++ map (name: "${file}-${name}") (lib.attrNames cfg.ports);
+  others = removeAttrs config.systemd.network.networks ourFiles;
+
+  # The host listens to nothing on these links but what it is asked.
+  quiet = {
+    IPv6AcceptRA = false;
+    LLMNR = "no";
+    MulticastDNS = "no";
+    LLDP = false;
+    EmitLLDP = false;
+  };
+in
+{
+  config = mkIf cfg.enable {
+    systemd.network = {
+      enable = true;
+      netdevs.${file} = {
+        netdevConfig = {
+          Kind = "bridge";
+          Name = cfg.bridge;
+          # Else it would be that of a port, and change with them.
+          MACAddress = cfg.mac;
+        };
+        bridgeConfig = {
+          STP = false;
+          # Neighbour solicitations are multicast, and the guard lets no port join a group.
+          MulticastSnooping = false;
+        };
+      };
+      networks = {
+        ${file} = {
+          matchConfig.Name = cfg.bridge;
+          address = [
+            "${cfg.gateway}/${lengthOf cfg.subnet}"
+          ]
+          ++ lib.optional hasIPv6 "${cfg.gateway6}/${lengthOf cfg.subnet6}";
+          networkConfig = quiet // {
+            ConfigureWithoutCarrier = true;
+            # Without a link-local address Linux can't look for its neighbours in IPv6.
+            LinkLocalAddressing = if hasIPv6 then "ipv6" else "no";
+          };
+          linkConfig.RequiredForOnline = "no";
+        };
+      }
+      // lib.mapAttrs' (name: port: {
+        name = "${file}-${name}";
+        value = {
+          matchConfig.Name = port.interface;
+          bridge = [ cfg.bridge ];
+          networkConfig = quiet // {
+            LinkLocalAddressing = "no";
+          };
+          # The rules keep ports apart too; those of a pair must not be isolated for it to be one.
+          bridgeConfig.Isolated = !hasPeers name;
+          linkConfig.RequiredForOnline = "no";
+        };
+      }) cfg.ports;
+      # Where networkd has nothing else to manage, there would be nothing to wait for.
+      wait-online.enable = mkIf (others == { }) (lib.mkDefault false);
+    };
+
+    boot.kernel.sysctl = {
+      "net.ipv4.conf.all.forwarding" = mkOverride 99 true;
+    }
+    // lib.optionalAttrs hasIPv6 (
+      {
+        "net.ipv6.conf.all.forwarding" = mkOverride 99 true;
+        # If the verification cuts the bridge off, it comes back with its address.
+        "net.ipv6.conf.${cfg.bridge}.keep_addr_on_down" = 1;
+      }
+      // lib.listToAttrs (
+        map (upstream: {
+          name = "net.ipv6.conf.${upstream}.accept_ra";
+          value = lib.mkDefault 2;
+        }) cfg.upstreams
+      )
+    );
+  };
+}

@@ -1,0 +1,16 @@
+# A network for workspaces: a bridge from which they reach the public internet and nothing that is private, whatever else
+# the host does. See ARCHITECTURE.md, "The guard".
+{
+  imports = [
+    ./options.nix
+    ./ports.nix
+    ./assertions.nix
+    ./guard.nix
+    ./verify.nix
+    ./bridge.nix
+    ./resolver.nix
+    ./firewall.nix
+    ./other-managers.nix
+    ./docker.nix
+  ];
+}
