@@ -1,5 +1,5 @@
 # What test cases are given.
-{ nixpkgs }:
+{ nixpkgs, microvm }:
 let
   lib = import (nixpkgs + "/lib");
   isComplete = builtins.pathExists (nixpkgs + "/pkgs/top-level/default.nix");
@@ -51,6 +51,9 @@ in
 rec {
   inherit lib nixpkgs packagesFor;
 
+  # The host module of microvm.nix, or what stands in for it.
+  microvmHost = import ./microvm.nix { inherit lib microvm nixpkgs; };
+
   # Bulkhead's own library and the folder with its modules.
   bulkhead = import ../../lib;
   modules = ../../modules;
@@ -91,6 +94,14 @@ rec {
       failed = map (found: found.message) (lib.filter (found: !found.assertion) system.config.assertions);
       inherit (system.config) warnings;
     };
+
+  /**
+    What is wrong inside of a system: the assertions that do not hold, and the warnings.
+  */
+  faultsOf =
+    config:
+    map (found: found.message) (lib.filter (found: !found.assertion) config.assertions)
+    ++ config.warnings;
 
   /**
     Whether evaluating a value to its end throws.
