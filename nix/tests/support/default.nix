@@ -18,7 +18,8 @@ let
   plain =
     { config, ... }:
     {
-      nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";
+      # Weaker than a default, which a fleet gives its machines.
+      nixpkgs.hostPlatform = lib.mkOverride 1400 "x86_64-linux";
       nixpkgs.pkgs = lib.mkDefault (packagesFor config.nixpkgs.hostPlatform.system);
       documentation.enable = false;
       documentation.nixos.enable = false;
@@ -49,7 +50,12 @@ let
   };
 in
 rec {
-  inherit lib nixpkgs packagesFor;
+  inherit
+    lib
+    nixpkgs
+    packagesFor
+    plain
+    ;
 
   # The host module of microvm.nix, or what stands in for it.
   microvmHost = import ./microvm.nix { inherit lib microvm nixpkgs; };

@@ -139,6 +139,17 @@ let
     fish = standIn "fish" // {
       shellPath = "/bin/fish";
     };
+    postgresql_15 = standIn "postgresql" // {
+      psqlSchema = "15";
+      withJIT = packages.postgresql_15;
+      withoutJIT = packages.postgresql_15;
+      withPackages = _: packages.postgresql_15;
+    };
+    nginxStable = standIn "nginx" // {
+      modules = [ ];
+      override = _: packages.nginxStable;
+    };
+    rustPlatform.buildRustPackage = args: standIn args.pname;
     libxcrypt = standIn "libxcrypt" // {
       enabledCryptSchemeIds = [ "y" ];
     };
@@ -191,6 +202,7 @@ let
     writeTextDir = path: written (baseNameOf path);
     writeTextFile = args: written args.name (args.text or "");
     writeScript = written;
+    writers.writeNginxConfig = written;
     writeScriptBin = writtenBin;
     writeShellScript = written;
     writeShellScriptBin = writtenBin;
