@@ -3,39 +3,29 @@
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+    bulkhead.url = "github:bulkhead-nix/bulkhead";
+    bulkhead.inputs.nixpkgs.follows = "nixpkgs";
     agenix.url = "github:ryantm/agenix";
     agenix.inputs.nixpkgs.follows = "nixpkgs";
   };
 
   outputs =
-    { nixpkgs, agenix, ... }:
-    let
-      # A machine is its folder: who it is (properties.nix) and what runs on it (default.nix).
-      machine =
-        folder:
-        let
-          properties = import (folder + "/properties.nix");
-        in
-        nixpkgs.lib.nixosSystem {
-          specialArgs.fleetLib = import ./nix/lib;
-          modules = [
-            agenix.nixosModules.default
-            ./modules/base.nix
-            folder
-            {
-              networking.hostName = baseNameOf folder;
-              nixpkgs.hostPlatform = properties.arch;
-            }
-          ];
-        };
-    in
     {
-      nixosConfigurations = {
-        fry = machine ./machines/laptops/fry;
-        hermes = machine ./machines/servers/hermes;
-        howl = machine ./machines/laptops/howl;
-        kif = machine ./machines/servers/kif;
-        s0 = machine ./machines/storage/s0;
+      nixpkgs,
+      bulkhead,
+      agenix,
+      ...
+    }:
+    {
+      # A machine is its folder: who it is (properties.nix) and what runs on it (default.nix). None is named here.
+      nixosConfigurations = bulkhead.lib.mkFleet {
+        root = ./.;
+        inherit nixpkgs;
+        modules = [
+          agenix.nixosModules.default
+          ./modules/base.nix
+        ];
+        specialArgs.fleetLib = import ./nix/lib;
       };
     };
 }

@@ -35,7 +35,7 @@
     secretReaders
     secretRecipients
     ;
-  inherit (import ./unlock.nix) unlockFaults;
+  inherit (import ./unlock.nix) unlockFaults unlockUndecided;
   inherit (import ./fleet.nix) loadFleet;
   inherit (import ./mac.nix) isPrivateMac mkMac;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
@@ -45,4 +45,14 @@
   inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;
   inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript setBridge;
   inherit (import ./resolver.nix) resolverConfig;
+  inherit (import ./workspaces.nix)
+    mkCid
+    workspaceFaults
+    workspaceHosts
+    workspaceInterface
+    workspaceUnit
+    ;
+  inherit (import ./incus-spec.nix) incusSpec;
+  inherit (import ./workspace-state.nix) workspaceStateScript;
+  inherit (import ./mkfleet.nix) mkFleet;
 }

@@ -67,14 +67,21 @@ let
     else
       null;
 
-  # The rules file as it is, if there is one that needs nothing from outside.
-  rulesOf =
+  # The rules file as it is: null if it can't be evaluated here, such as one that wants `<nixpkgs>` or an argument.
+  evaluatedRules =
     config:
     let
       file = config.root + "/${config.rules}";
       rules = if pathExists file && !isIgnored config.ignore config.rules then import file else { };
+      got = builtins.tryEval (builtins.deepSeq rules rules);
     in
-    if isFunction rules then { } else rules;
+    if !got.success || isFunction got.value then null else got.value;
+  rulesOf =
+    config:
+    let
+      rules = evaluatedRules config;
+    in
+    if rules == null then { } else rules;
 
   # Every use of a key in the fleet but being this machine's own unlock key, in words.
   usesOf =
@@ -156,6 +163,41 @@ let
       null;
 in
 {
+  /**
+    What `unlockFaults` could not look at, in words: the rules file, where it can't be evaluated without more than the
+    fleet has. An empty list says that everything was looked at.
+
+    # Inputs
+
+    `fleet`
+
+    : What `loadFleet` returned.
+
+    # Type
+
+    ```
+    unlockUndecided :: Fleet -> [String]
+    ```
+
+    # Example
+
+    ```nix
+    unlockUndecided (loadFleet ./fleet)
+    => [ "whether a boot key can read secrets is not known here: secrets/secrets.nix can't be evaluated …" ]
+    ```
+  */
+  unlockUndecided =
+    fleet:
+    if
+      evaluatedRules fleet.config == null
+      && builtins.any (machine: unlockKey machine != null) fleet.machines
+    then
+      [
+        "whether a boot key can read secrets is not known here: ${fleet.config.rules} can't be evaluated without arguments and without `<nixpkgs>`; run `bulkhead check`, which looks at the secrets themselves"
+      ]
+    else
+      [ ];
+
   /**
     What is wrong with the boot environments of a fleet, by the rules of `bulkhead check` and in its words:
     `unlock-key-reused`, `unlock-key-is-recipient`, `unlock-host-name-shared`, `unlock-unreachable` and

@@ -4,6 +4,8 @@
 #   NIXPKGS=/path/to/nixpkgs nix-instantiate --eval --strict --json nix/tests -A failures.fleet.unlock
 #   NIXPKGS=/path/to/nixpkgs cargo xtask test --nixos
 #
+# Virtual machines are evaluated with the microvm.nix that MICROVM names, else with a few options in its place.
+#
 # The list of failures has to be empty. Without NIXPKGS, `<nixpkgs>` is looked up in the search path. A tree that has
 # only nixpkgs' `lib/` and `nixos/` will do: packages are stand-ins then (support/packages.nix), since nothing is built.
 #
@@ -23,6 +25,7 @@
       given = builtins.getEnv "NIXPKGS";
     in
     if given == "" then <nixpkgs> else given,
+  microvm ? builtins.getEnv "MICROVM",
 }:
 let
   inherit (builtins)
@@ -37,7 +40,10 @@ let
     ;
 
   # Also given as a text, for a path on the command line would be copied to the store.
-  support = import ./support { nixpkgs = /. + toString nixpkgs; };
+  support = import ./support {
+    nixpkgs = /. + toString nixpkgs;
+    microvm = if toString microvm == "" then null else /. + toString microvm;
+  };
 
   foldersOf =
     entries: filter (name: entries.${name} == "directory" && name != "support") (attrNames entries);

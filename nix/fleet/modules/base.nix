@@ -1,12 +1,5 @@
 # What all machines have in common.
 { config, ... }:
-let
-  # Public keys are kept where the private ones are, so that a laptop takes its key along when its folder is deleted.
-  adminKeys = builtins.concatMap (folder: (import (folder + "/properties.nix")).userKeys) [
-    ../machines/laptops/fry
-    ../machines/laptops/howl
-  ];
-in
 {
   boot.loader.systemd-boot.enable = true;
   fileSystems."/" = {
@@ -23,15 +16,17 @@ in
     enable = true;
     settings.PasswordAuthentication = false;
   };
+
+  # Whom the `userKeys` of all machines let in. Their `deployKeys` let in root, and every machine knows the host keys of all
+  # others: Bulkhead's module `fleet` does that.
+  machines.ssh.adminUser = "admin";
   users.users.admin = {
     isNormalUser = true;
     extraGroups = [ "wheel" ];
-    openssh.authorizedKeys.keys = adminKeys;
   };
-  users.users.root.openssh.authorizedKeys.keyFiles = [ ../machines/laptops/howl/deploy.pub ];
 
-  # Every machine sends mail when something fails; see `everyone` in secrets/properties.nix.
-  age.secrets.smtp-login.file = ../secrets/smtp-login.age;
+  # Every machine sends mail when something fails; see `everyone` in secrets/properties.nix. Secrets need no declaration:
+  # what a machine is granted is in `age.secrets`.
   programs.msmtp = {
     enable = true;
     accounts.default = {

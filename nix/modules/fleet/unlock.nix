@@ -8,7 +8,7 @@
 }:
 let
   inherit (lib) mkOption mkIf types;
-  inherit (import ../../lib) unlockFaults;
+  inherit (import ../../lib) unlockFaults unlockUndecided;
 
   cfg = config.thisMachine.unlock;
   properties = config.thisMachine.config.remoteUnlock;
@@ -104,6 +104,7 @@ in
         assertion = false;
         message = "${fault.message} (${fault.rule})";
       }) faults;
+      warnings = unlockUndecided config.machines.fleet;
     }
 
     (mkIf cfg.enable {

@@ -1,5 +1,5 @@
 # What test cases are given.
-{ nixpkgs }:
+{ nixpkgs, microvm }:
 let
   lib = import (nixpkgs + "/lib");
   isComplete = builtins.pathExists (nixpkgs + "/pkgs/top-level/default.nix");
@@ -18,7 +18,8 @@ let
   plain =
     { config, ... }:
     {
-      nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";
+      # Weaker than a default, which a fleet gives its machines.
+      nixpkgs.hostPlatform = lib.mkOverride 1400 "x86_64-linux";
       nixpkgs.pkgs = lib.mkDefault (packagesFor config.nixpkgs.hostPlatform.system);
       documentation.enable = false;
       documentation.nixos.enable = false;
@@ -49,7 +50,15 @@ let
   };
 in
 rec {
-  inherit lib nixpkgs packagesFor;
+  inherit
+    lib
+    nixpkgs
+    packagesFor
+    plain
+    ;
+
+  # The host module of microvm.nix, or what stands in for it.
+  microvmHost = import ./microvm.nix { inherit lib microvm nixpkgs; };
 
   # Bulkhead's own library and the folder with its modules.
   bulkhead = import ../../lib;
@@ -91,6 +100,14 @@ rec {
       failed = map (found: found.message) (lib.filter (found: !found.assertion) system.config.assertions);
       inherit (system.config) warnings;
     };
+
+  /**
+    What is wrong inside of a system: the assertions that do not hold, and the warnings.
+  */
+  faultsOf =
+    config:
+    map (found: found.message) (lib.filter (found: !found.assertion) config.assertions)
+    ++ config.warnings;
 
   /**
     Whether evaluating a value to its end throws.

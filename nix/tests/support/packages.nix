@@ -52,6 +52,15 @@ let
   written = name: text: standIn name // { inherit text; };
   writtenBin = name: text: standIn name // { inherit text; };
 
+  # What `callPackage` makes keeps its arguments.
+  called =
+    args:
+    standIn "called"
+    // {
+      inherit args;
+      override = more: called (args // more);
+    };
+
   # Formats of settings (`pkgs.formats`): what is generated keeps its value.
   format = kind: _: {
     type = lib.types.attrsOf lib.types.anything // {
@@ -64,7 +73,7 @@ let
     version = "6.12";
     modDirVersion = "6.12";
     override = _: kernel;
-    features = { };
+    features.efiBootStub = true;
     kernelOlder = lib.versionOlder "6.12";
     kernelAtLeast = lib.versionAtLeast "6.12";
     config = lib.genAttrs [
@@ -93,7 +102,7 @@ let
     pkgsi686Linux = packages;
     extend = _: packages;
     appendOverlays = _: packages;
-    callPackage = _: _: standIn "called";
+    callPackage = _: called;
 
     stdenv = standIn "stdenv" // {
       inherit (platform)
@@ -107,9 +116,16 @@ let
       hostPlatform = platform;
       buildPlatform = platform;
       targetPlatform = platform;
-      cc = standIn "cc";
+      cc = standIn "cc" // {
+        libc = standIn "libc";
+        bintools = standIn "bintools" // {
+          dynamicLinker = "/lib/ld-linux-x86-64.so.2";
+        };
+      };
       mkDerivation = args: standIn (args.name or args.pname);
     };
+
+    stdenvNoCC = packages.stdenv;
 
     bash = standIn "bash" // {
       shellPath = "/bin/bash";
@@ -122,6 +138,20 @@ let
     };
     fish = standIn "fish" // {
       shellPath = "/bin/fish";
+    };
+    postgresql_15 = standIn "postgresql" // {
+      psqlSchema = "15";
+      withJIT = packages.postgresql_15;
+      withoutJIT = packages.postgresql_15;
+      withPackages = _: packages.postgresql_15;
+    };
+    nginxStable = standIn "nginx" // {
+      modules = [ ];
+      override = _: packages.nginxStable;
+    };
+    rustPlatform.buildRustPackage = args: standIn args.pname;
+    libxcrypt = standIn "libxcrypt" // {
+      enabledCryptSchemeIds = [ "y" ];
     };
     nix = standIn "nix" // {
       version = "2.28.0";
@@ -167,17 +197,19 @@ let
       "pythonVars"
     ] format;
 
+    runtimeShell = "/bin/bash";
     writeText = written;
     writeTextDir = path: written (baseNameOf path);
     writeTextFile = args: written args.name (args.text or "");
     writeScript = written;
+    writers.writeNginxConfig = written;
     writeScriptBin = writtenBin;
     writeShellScript = written;
     writeShellScriptBin = writtenBin;
     writeShellApplication = args: writtenBin args.name args.text;
     runCommand =
       name: args: command:
-      standIn name // { text = command; };
+      standIn name // args.passthru or { } // { text = command; };
     runCommandLocal = packages.runCommand;
     runCommandCC = packages.runCommand;
     symlinkJoin = args: standIn args.name;

@@ -1,4 +1,3 @@
 {
   networking.networkmanager.enable = true;
-  age.secrets.wifi.file = ../../../secrets/wifi.age;
 }

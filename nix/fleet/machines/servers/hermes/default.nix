@@ -1,9 +1,7 @@
 { config, ... }:
 {
-  age.secrets.metrics-token = {
-    file = ../../../secrets/metrics-token.age;
-    owner = "prometheus";
-  };
+  # Who owns it depends on this machine, so it is said here and not in secrets/properties.nix.
+  age.secrets.metrics-token.owner = "prometheus";
 
   services.prometheus = {
     enable = true;

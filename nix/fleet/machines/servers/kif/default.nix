@@ -1,17 +1,12 @@
 { config, fleetLib, ... }:
 {
-  age.secrets = {
-    # Of this machine alone: no entry anywhere says so, the folder does.
-    matrix-signing-key = {
-      file = ./secrets/matrix-signing-key.age;
-      owner = "matrix-synapse";
-    };
+  # The disk is unlocked over SSH and Tor; see `remoteUnlock` in properties.nix.
+  boot.initrd.luks.devices.root.device = "/dev/disk/by-label/crypt";
+  boot.initrd.availableKernelModules = [ "virtio_net" ];
+  thisMachine.unlock.enable = true;
 
-    acme-dns-token.file = ../../../secrets/acme-dns-token.age;
-    metrics-token.file = ../../../secrets/metrics-token.age;
-    restic-password.file = ../../../secrets/restic-password.age;
-    session-key.file = ../../../secrets/web/session-key.age;
-  };
+  # Of this machine alone: no entry anywhere says so, its folder does.
+  age.secrets.matrix-signing-key.owner = "matrix-synapse";
 
   security.acme = {
     acceptTerms = true;

@@ -1,11 +1,5 @@
 { config, ... }:
 {
-  age.secrets = {
-    wireguard.file = ./secrets/wireguard.age;
-    metrics-token.file = ../../../secrets/metrics-token.age;
-    pia-login.file = ../../../secrets/pia-login.age;
-  };
-
   networking.wireguard.interfaces.wg-home = {
     ips = [ "10.80.0.1/24" ];
     listenPort = 51820;

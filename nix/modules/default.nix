@@ -1,0 +1,9 @@
+# All modules of Bulkhead.
+{
+  imports = [
+    ./fleet
+    ./sandbox
+    ./secrets
+    ./workspaces
+  ];
+}

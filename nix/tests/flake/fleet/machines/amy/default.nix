@@ -1,0 +1,4 @@
+{ greeting, ... }:
+{
+  users.motd = greeting;
+}

@@ -1,0 +1,5 @@
+{ greeting, ... }:
+{
+  users.motd = greeting;
+  networking.hostName = "zap-of-the-rack";
+}

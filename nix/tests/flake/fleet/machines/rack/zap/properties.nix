@@ -1,0 +1,5 @@
+{
+  hostNames = [ "zap.example.net" ];
+  arch = "aarch64-linux";
+  systemRoles = [ "web" ];
+}

@@ -1,0 +1,143 @@
+# What is refused, and in which words.
+support:
+let
+  inherit (support) lib throws;
+  inherit (import ../support/workspaces.nix support) hostOf hostWith;
+
+  failedWith = type: extra: (hostOf type { workspaces.dev = extra; }).failed;
+  mountsOf =
+    path:
+    (hostOf "container" { workspaces.dev.extraMounts."/data".hostPath = path; })
+    .config.workspaces.dev.mounts;
+  two =
+    a: b:
+    (hostWith {
+      workspaces.a = {
+        type = "vm";
+        ip = "10.20.0.10";
+      }
+      // a;
+      workspaces.b = {
+        type = "container";
+        ip = "10.20.0.11";
+      }
+      // b;
+    }).failed;
+in
+{
+  "two that share nothing are fine" = {
+    expr = two { } { };
+    expected = [ ];
+  };
+  "a name that is no host name" = {
+    expr =
+      (hostWith {
+        workspaces.Dev = {
+          type = "vm";
+          ip = "10.20.0.10";
+        };
+      }).failed;
+    expected = [
+      "`Dev` can't be the name of a workspace: it is a host name too, so write at most 63 of a to z, 0 to 9 and `-`, the first a letter and the last not `-`"
+    ];
+  };
+  "the host's own name" = {
+    expr =
+      (hostWith {
+        workspaces.fry = {
+          type = "container";
+          ip = "10.20.0.10";
+        };
+      }).failed;
+    expected = [ "`workspaces.fry` has the name of this host: call it something else" ];
+  };
+  "two with the same CID, and a reserved one" = {
+    expr =
+      two { cid = 7; } {
+        type = "vm";
+        cid = 7;
+      }
+      ++ failedWith "vm" { cid = 2; };
+    expected = [
+      "`workspaces.a.cid` and `workspaces.b.cid` are both 7: set one of them to another number"
+      "`workspaces.dev.cid` is 2, which is the host's (vsock(7)): take one from 3 to 4294967294"
+    ];
+  };
+  "what a VM can't do" = {
+    expr =
+      failedWith "vm" { gpu = true; }
+      ++ failedWith "vm" { resources.memory = null; }
+      ++ failedWith "vm" { cid = null; };
+    expected = [
+      "`workspaces.dev` is a VM, to which the host's GPU can't be given without taking it from the host: use `type = \"container\"` or `type = \"incus\"`, or leave `gpu` out"
+      "`workspaces.dev` is a VM, and a VM can't do without limits: give `resources.cpu` and `resources.memory` numbers"
+      "`workspaces.dev` is a VM, and has to have a `cid`"
+    ];
+  };
+  "what a container can't do" = {
+    expr =
+      failedWith "container" { resources.disk = 1024; }
+      ++ failedWith "container" { cid = 7; }
+      ++ failedWith "container" { config.nix.enable = true; };
+    expected = [
+      "`workspaces.dev` is a container, which shares the host's file system, so `resources.disk` can't be kept: use `type = \"vm\"` or `type = \"incus\"`, or leave it out"
+      "`workspaces.dev` has a `cid`, but only a VM has a vsock: leave it out, or use `type = \"vm\"`"
+      "`workspaces.dev` is a container, in which there is no Nix: its store is the host's, and building there would be building as the host. Use `type = \"vm\"` or `type = \"incus\"`, or leave `nix.enable` out"
+    ];
+  };
+  "a disk that Incus would not limit" = {
+    expr = failedWith "incus" { resources.disk = 1024; };
+    expected = [
+      "`workspaces.dev.resources.disk` can't be kept by an Incus storage pool of the driver `dir`: set `workspaceDefaults.incus.pool.driver` to another one, or leave it out"
+    ];
+  };
+  "two folders in one place" = {
+    expr = failedWith "container" { extraMounts."/home/dev".hostPath = "/srv/src"; };
+    expected = [
+      "`workspaces.dev.extraMounts`: /var/lib/workspaces/dev/private/home and /srv/src would both be at /home/dev"
+    ];
+  };
+  "a path that would mean something else on the way" = {
+    expr = map (path: throws (mountsOf path)) [
+      "/srv/a:b"
+      "/srv/a b"
+      "/srv/../etc"
+      "srv"
+      "/srv/a"
+    ];
+    expected = [
+      true
+      true
+      true
+      true
+      false
+    ];
+  };
+  "a type that does not exist, and none" = {
+    expr = [
+      (throws (hostOf "docker" { }).failed)
+      (throws (hostWith { workspaces.dev.ip = "10.20.0.10"; }).failed)
+    ];
+    expected = [
+      true
+      true
+    ];
+  };
+  "a VM without microvm.nix' module" = {
+    expr =
+      (support.machine [
+        (support.modules + "/workspaces")
+        {
+          networking.hostName = "fry";
+          workspaceDefaults.authorizedKeys = [ "ssh-ed25519 AAAA" ];
+          workspaces.dev = {
+            type = "vm";
+            ip = "10.20.0.10";
+          };
+        }
+      ]).failed;
+    expected = [
+      "`workspaces.dev` is a VM, but microvm.nix's module is missing: add `microvm.nixosModules.host` to this machine's modules"
+    ];
+  };
+}
