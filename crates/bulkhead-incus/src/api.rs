@@ -33,7 +33,7 @@ pub struct Api {
 }
 
 /// What every answer of Incus looks like.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Answer {
     #[serde(default)]
     error: String,
@@ -44,6 +44,10 @@ struct Answer {
     #[serde(default)]
     metadata: Value,
 }
+
+/// What a request has begun: the path of its operation, if it was not done at once.
+#[derive(Debug)]
+pub struct Begun(Option<String>);
 
 /// Work of the daemon that outlives the request that began it.
 #[derive(Debug, Deserialize)]
@@ -133,8 +137,27 @@ impl Api {
         attempt: &str,
         progress: &Progress,
     ) -> Result<(), Error> {
-        let answer = self.request(method, path, body, attempt)?;
-        self.finish(&answer, attempt, progress)
+        let begun = self.begin(method, path, body, attempt)?;
+        self.wait(&begun, attempt, progress)
+    }
+
+    /// Send `body` by `method`, and give what the daemon then does.
+    ///
+    /// # Errors
+    /// As for [`Api::get`].
+    pub fn begin(&self, method: &str, path: &str, body: Option<&Value>, attempt: &str) -> Result<Begun, Error> {
+        Ok(begun(&self.request(method, path, body, attempt)?))
+    }
+
+    /// Whether what was begun goes on.
+    ///
+    /// # Errors
+    /// As for [`Api::get`].
+    pub fn goes_on(&self, begun: &Begun, attempt: &str) -> Result<bool, Error> {
+        let Begun(Some(path)) = begun else { return Ok(false) };
+        let Some(found) = self.find(path, attempt)? else { return Ok(false) };
+        let operation: Operation = self.typed(found, attempt)?;
+        Ok(!operation.is_over())
     }
 
     /// Upload what `body` reads, `length` bytes, and wait for what the daemon then does.
@@ -153,8 +176,7 @@ impl Api {
         let length = length.to_string();
         let headers = [headers, &[("Content-Length", length.as_str())]].concat();
         let bytes = self.raw("POST", path, &headers, SendBody::from_reader(body), attempt)?;
-        let answer = self.read(&bytes, attempt)?;
-        self.finish(&answer, attempt, progress)
+        self.wait(&begun(&self.read(&bytes, attempt)?), attempt, progress)
     }
 
     /// The operations that go on now.
@@ -174,7 +196,7 @@ impl Api {
     /// # Errors
     /// As for [`Api::get`].
     pub fn wait_for(&self, operation: &Operation, attempt: &str, progress: &Progress) -> Result<(), Error> {
-        match self.wait(&format!("/operations/{}", operation.id), attempt, progress) {
+        match self.wait(&Begun(Some(format!("/operations/{}", operation.id))), attempt, progress) {
             Err(Error::Refused { .. }) => Ok(()),
             // It was over before we asked.
             Err(Error::Lost { .. }) if self.get("", attempt).is_ok() => Ok(()),
@@ -235,6 +257,9 @@ impl Api {
         })?;
         if answer.error.is_empty() && answer.error_code == 0 {
             return Ok(answer);
+        }
+        if answer.is_that_of_ending() {
+            return Err(lost(attempt, &answer.error));
         }
         let details = Vec::new();
         Err(Error::Refused { attempt: attempt.to_owned(), code: answer.error_code, answer: answer.error, details })
@@ -297,14 +322,12 @@ impl Api {
         Error::Unreachable { socket: self.socket.clone(), reason: refusal.reason.clone(), help }
     }
 
-    fn finish(&self, answer: &Answer, attempt: &str, progress: &Progress) -> Result<(), Error> {
-        let operation = answer.operation.strip_prefix("/1.0").unwrap_or(&answer.operation);
-        // Operations are found by their id alone; a project in the answer's address is not needed.
-        let operation = operation.split('?').next().unwrap_or_default();
-        if operation.is_empty() { Ok(()) } else { self.wait(operation, attempt, progress) }
-    }
-
-    fn wait(&self, operation: &str, attempt: &str, progress: &Progress) -> Result<(), Error> {
+    /// Wait until what was begun is done.
+    ///
+    /// # Errors
+    /// As for [`Api::get`]; also what it ended with.
+    pub fn wait(&self, begun: &Begun, attempt: &str, progress: &Progress) -> Result<(), Error> {
+        let Begun(Some(operation)) = begun else { return Ok(()) };
         loop {
             match self.get(&format!("{operation}/wait?timeout={WAIT_SECONDS}"), attempt) {
                 // How it ended is read from the operation itself: this answer mixes its errors with those of waiting.
@@ -320,7 +343,11 @@ impl Api {
                 return Ok(());
             }
             if found.is_over() {
-                let (attempt, answer) = (attempt.to_owned(), found.err);
+                let answer = Answer { error: found.err, error_code: found.status_code, ..Answer::default() };
+                if answer.is_that_of_ending() {
+                    return Err(lost(attempt, &answer.error));
+                }
+                let (attempt, answer) = (attempt.to_owned(), answer.error);
                 return Err(Error::Refused { attempt, code: found.status_code, answer, details: Vec::new() });
             }
             match found.percent() {
@@ -328,6 +355,14 @@ impl Api {
                 None => progress.alive(),
             }
         }
+    }
+}
+
+impl Answer {
+    /// Whether a daemon gave it that is shutting down, or not up yet.
+    fn is_that_of_ending(&self) -> bool {
+        let words = ["database is closed", "shutting down", "starting up", "context canceled"];
+        self.error_code == 503 || words.iter().any(|words| self.error.contains(words))
     }
 }
 
@@ -353,6 +388,13 @@ impl Operation {
         let percent = progress.get("percent")?.as_str()?;
         Some(format!("{} %", percent.trim()))
     }
+}
+
+fn begun(answer: &Answer) -> Begun {
+    let operation = answer.operation.strip_prefix("/1.0").unwrap_or(&answer.operation);
+    // Operations are found by their id alone; a project in the address is not needed.
+    let operation = operation.split('?').next().unwrap_or_default();
+    Begun((!operation.is_empty()).then(|| operation.to_owned()))
 }
 
 fn lost(attempt: &str, reason: &str) -> Error {

@@ -138,7 +138,9 @@ impl Error {
             Error::Spec(_) => Some("`bulkhead-incus schema spec` prints what a spec may say".to_owned()),
             Error::Unreachable { help, .. } => Some((*help).to_owned()),
             Error::Lost { .. } => Some("see why with `journalctl -u incus`, then start the workspace again".to_owned()),
-            Error::Refused { answer, .. } => advice(answer).map(str::to_owned),
+            Error::Refused { answer, details, .. } => {
+                std::iter::once(answer).chain(details).find_map(|text| advice(text)).map(str::to_owned)
+            }
             Error::Foreign { name, .. } => {
                 Some(format!("rename the workspace, or move the other one away: incus rename {name} NEW-NAME"))
             }

@@ -1,5 +1,6 @@
 //! The instance of a workspace: what it is made of, whose it is, and how it is removed.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::Api;
 use crate::error::Error;
+use crate::lock::Locks;
 use crate::progress::Progress;
 use crate::spec::{Fingerprint, Spec};
 
@@ -40,6 +42,20 @@ pub struct Found {
     pub created_at: String,
     #[serde(default)]
     config: Map<String, Value>,
+    /// The same with what the profiles add.
+    #[serde(default)]
+    expanded_config: Map<String, Value>,
+}
+
+type IdRange = Range<u64>;
+
+/// An entry of `volatile.idmap.next`.
+#[derive(Debug, Deserialize)]
+struct Mapped {
+    #[serde(rename = "Hostid")]
+    host_id: u64,
+    #[serde(rename = "Maprange")]
+    length: u64,
 }
 
 impl Found {
@@ -70,6 +86,17 @@ impl Found {
 
     fn value(&self, key: &str) -> Option<&str> {
         self.config.get(key)?.as_str()
+    }
+
+    fn is_isolated(&self) -> bool {
+        self.expanded_config.get("security.idmap.isolated").and_then(Value::as_str) == Some("true")
+    }
+
+    /// The host's ids that stand for those inside, of users and of groups.
+    fn ids(&self) -> Vec<IdRange> {
+        let text = self.value("volatile.idmap.next").unwrap_or_default();
+        let ranges: Vec<Mapped> = serde_json::from_str(text).unwrap_or_default();
+        ranges.iter().map(|range| range.host_id..range.host_id.saturating_add(range.length)).collect()
     }
 }
 
@@ -112,11 +139,37 @@ pub fn create(
     spec: &Spec,
     image: &Fingerprint,
     origin: Origin<'_>,
+    locks: &Locks,
     progress: &Progress,
 ) -> Result<(), Error> {
+    let name = spec.name.as_str();
+    let attempt = format!("make the instance `{name}`");
+    // Incus gives instances that are made at the same time the same ids. It chooses them first, so that the long part
+    // of the work, unpacking, can go on beside that of others.
+    let held = locks.ids(api.watch(), progress)?;
     progress.step("making the instance");
-    let attempt = format!("make the instance `{}`", spec.name);
-    api.change("POST", "/instances", Some(&definition(spec, image, origin)), &attempt, progress)
+    let begun = api.begin("POST", "/instances", Some(&definition(spec, image, origin)), &attempt)?;
+    while find(api, name)?.is_none_or(|found| found.ids().is_empty()) && api.goes_on(&begun, &attempt)? {
+        api.watch().check(|| format!("can't {attempt}: Incus is still at it"))?;
+        api.watch().sleep(Duration::from_millis(10));
+    }
+    drop(held);
+    api.wait(&begun, &attempt, progress)
+}
+
+/// Whether the host's ids of the instance `name` are its own. If they are another's too, files and processes of the two
+/// are the same user's.
+///
+/// # Errors
+/// As for [`Api::get`].
+pub fn has_own_ids(api: &Api, name: &str) -> Result<bool, Error> {
+    let all = list(&api.with(None, api.watch()))?;
+    let is_it = |found: &&Found| found.name == name && Some(found.project.as_str()) == api.project();
+    let ids = all.iter().find(is_it).map(Found::ids).unwrap_or_default();
+    let overlaps = |other: &IdRange| ids.iter().any(|own| own.start < other.end && other.start < own.end);
+    // Those that are not isolated have ids in common by design, in the range that isolated ones are cut from.
+    let mut others = all.iter().filter(|found| !is_it(found) && found.is_isolated());
+    Ok(!ids.is_empty() && !others.any(|other| other.ids().iter().any(overlaps)))
 }
 
 /// Start the instance.

@@ -1,6 +1,6 @@
 //! Locks between the commands of one machine: flock(2) on empty files, which the kernel releases when their holder dies.
 //!
-//! Order, so that nobody waits in a circle: a workspace, then `images`, then `import`.
+//! Order, so that nobody waits in a circle: a workspace, then `images`, then one of the others.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -85,6 +85,15 @@ impl Locks {
     pub fn import(&self, watch: &Watch, progress: &Progress) -> Result<Held, Error> {
         let what = "another import of an image";
         self.take("import.lock", FlockOperation::NonBlockingLockExclusive, what, watch, progress)
+    }
+
+    /// The right to have Incus choose ids for a new instance.
+    ///
+    /// # Errors
+    /// As for [`Locks::workspace`].
+    pub fn ids(&self, watch: &Watch, progress: &Progress) -> Result<Held, Error> {
+        let what = "another instance being made";
+        self.take("ids.lock", FlockOperation::NonBlockingLockExclusive, what, watch, progress)
     }
 
     fn take(

@@ -44,12 +44,22 @@ struct CardAddress {
 pub fn wait(api: &Api, spec: &Spec, progress: &Progress) -> Result<(), Error> {
     let name = spec.name.as_str();
     let mut pause = FIRST_PAUSE;
+    let mut last = String::new();
     loop {
         let missing = match missing(api, spec) {
             // The workspace goes on without the daemon.
             Err(error) if error.is_lost() => {
                 api.wait_until_back(instance::ABSENCE, progress)?;
                 continue;
+            }
+            // While it starts or stops, the daemon can't always tell.
+            Err(Error::Refused { answer, .. }) => {
+                progress.alive();
+                format!("asking for its state (Incus answers: {answer})")
+            }
+            Err(Error::Deadline { seconds, details, .. }) if !last.is_empty() => {
+                let error = Error::Deadline { seconds, state: format!("still {last}"), details };
+                return Err(with_console(error, api, name));
             }
             Err(error) => return Err(error),
             Ok(Missing::Nothing) => return Ok(()),
@@ -62,6 +72,7 @@ pub fn wait(api: &Api, spec: &Spec, progress: &Progress) -> Result<(), Error> {
             }
         };
         api.watch().check(|| format!("still {missing}")).map_err(|error| with_console(error, api, name))?;
+        last = missing;
         api.watch().sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -16,9 +16,12 @@ use crate::watch::Watch;
 
 /// How long cleaning up may take. systemd is asked for that time.
 const CLEANING: Duration = Duration::from_secs(90);
+/// How long it is looked for something to clean up.
+const GLANCE: Duration = Duration::from_secs(5);
 /// How often all is begun anew because the daemon went away in the middle.
 const RESTARTS: u32 = 3;
-/// How often an instance is made that the daemon was already making for a start that was killed.
+/// How often the instance is made anew, because the daemon was making it already for a start that was killed, or gave
+/// it another's ids.
 const CONFLICTS: u32 = 3;
 
 /// Start the workspace of the spec in the file `path`.
@@ -67,10 +70,6 @@ struct Made {
 impl Start<'_> {
     fn run(&self) -> Result<(), Error> {
         self.progress.step("asking Incus");
-        self.api.get("", "reach Incus").and_then(|server| match server.get("auth").and_then(|auth| auth.as_str()) {
-            Some("trusted") => Ok(()),
-            _ => Err(Error::host("use Incus", "it does not trust this user")),
-        })?;
         let mut restarts = 0;
         loop {
             let mut made = Made::default();
@@ -87,6 +86,15 @@ impl Start<'_> {
 
     fn attempt(&self, made: &mut Made) -> Result<(), Error> {
         let name = self.spec.name.as_str();
+        let server = self.api.get("", "reach Incus")?;
+        if server.get("auth").and_then(|auth| auth.as_str()) != Some("trusted") {
+            return Err(Error::host("use Incus", "it does not trust this user"));
+        }
+        // Better said before an image is sent.
+        let incus = &self.spec.incus;
+        self.api.get(&format!("/projects/{}", incus.project), &format!("use the project {}", incus.project))?;
+        let pool = &incus.storage_pool;
+        self.api.get(&format!("/storage-pools/{pool}"), &format!("use the storage pool {pool}"))?;
         instance::find_ours(&self.api, name)?;
         self.make(made)?;
         instance::start(&self.api, name, self.progress)?;
@@ -109,20 +117,27 @@ impl Start<'_> {
             made.instance = true;
             instance::remove(api, name, Some(spec.stop_seconds.duration()), progress)?;
             interface::clear(&spec.network.host_interface, api.watch(), progress)?;
-            match instance::create(api, spec, &fingerprint, origin, progress) {
+            match instance::create(api, spec, &fingerprint, origin, locks, progress) {
+                Ok(()) if instance::has_own_ids(api, name)? => return Ok(()),
+                Ok(()) if conflicts == CONFLICTS => {
+                    let reason = "Incus gives it ids that another isolated instance has";
+                    return Err(Error::host(format!("isolate the instance `{name}`"), reason));
+                }
+                Ok(()) => conflicts += 1,
                 Err(error) if error.answer().contains("already exists") && conflicts < CONFLICTS => conflicts += 1,
                 Err(error @ Error::Refused { .. }) => {
                     made.useless = imported.then_some(fingerprint);
                     return Err(error);
                 }
-                other => return other,
+                Err(error) => return Err(error),
             }
         }
     }
 
     fn clean_up(&self, made: &Made, error: &Error) {
         // What is not ours was not touched, and there is nothing to clean up where nobody answers.
-        if matches!(error, Error::Foreign { .. } | Error::Unreachable { .. }) {
+        let is_away = matches!(error, Error::Unreachable { .. } | Error::Lost { .. });
+        if matches!(error, Error::Foreign { .. }) || is_away && !made.instance {
             return;
         }
         let api = self.api.with(self.api.project(), &Watch::undisturbed(CLEANING));
@@ -136,9 +151,10 @@ impl Start<'_> {
         if made.instance {
             instance::remove(api, name, None, self.progress)?;
         } else {
-            // A complete one was there before, and goes on; one that a killed start has left does not.
-            api.wait_until_back(instance::ABSENCE, self.progress)?;
-            if instance::find_ours(api, name)?.is_some_and(|found| !found.was_ready()) {
+            // A complete one was there before, and goes on; one that a killed start has left does not. The daemon may
+            // be what this failed at, so it is not waited for.
+            let brief = api.with(api.project(), &Watch::undisturbed(GLANCE));
+            if instance::find_ours(&brief, name)?.is_some_and(|found| !found.was_ready()) {
                 instance::remove(api, name, None, self.progress)?;
             }
         }

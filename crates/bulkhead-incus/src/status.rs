@@ -152,8 +152,13 @@ fn of_instance(api: &Api, found: Found) -> Result<Workspace, Error> {
         (true, true, true) => State::Ready,
         (true, true, false) => State::Down,
     };
+    let addresses = match (runs && found.is_ours()).then(|| ready::addresses(api, &found.name)) {
+        // While it stops, the daemon can't always tell.
+        None | Some(Err(Error::Refused { .. })) => Vec::new(),
+        Some(addresses) => addresses?,
+    };
     Ok(Workspace {
-        addresses: if runs && found.is_ours() { ready::addresses(api, &found.name)? } else { Vec::new() },
+        addresses,
         image: found.image().map(str::to_owned),
         spec: found.spec().map(str::to_owned),
         created_at: Some(found.created_at.clone()),
