@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::error::{Error, OK};
 use crate::spec::{SOCKET, SPEC_FOLDER, STATE_FOLDER, read};
-use crate::{gc, schema, start, status, stop};
+use crate::{gc, output, schema, start, status, stop};
 
 /// Makes, starts and removes declarative Incus workspaces, each from its SPEC.json.
 ///
@@ -52,7 +52,14 @@ enum Command {
     #[command(after_help = "\
 Examples:
   bulkhead-incus start /etc/bulkhead/incus/dev.json
-  bulkhead-incus start --quiet dev.json && ssh dev")]
+  bulkhead-incus start --quiet dev.json && ssh dev
+
+A small spec; `bulkhead-incus schema spec` tells all that it may say:
+  { \"version\": 1, \"name\": \"dev\",
+    \"image\": { \"metadata\": \"/images/metadata.tar.xz\", \"rootfs\": \"/images/rootfs.tar.zst\" },
+    \"network\": { \"bridge\": \"br-work\", \"hostInterface\": \"ws-dev\", \"mac\": \"02:00:0a:09:00:0a\",
+                 \"addresses\": [\"10.9.0.10/24\"] },
+    \"mounts\": [{ \"source\": \"/var/lib/workspaces/dev/home\", \"path\": \"/home/me\" }] }")]
     Start(OneSpec),
     /// Shut a workspace down and remove its instance
     ///
@@ -159,9 +166,9 @@ pub fn run() -> ExitCode {
     match execute(Cli::parse().command) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error}");
+            output::error_line(&format!("error: {error}"));
             if let Some(help) = error.help() {
-                eprintln!("  help: {help}");
+                output::error_line(&format!("  help: {help}"));
             }
             ExitCode::from(error.exit_code())
         }
@@ -180,15 +187,12 @@ fn execute(command: Command) -> Result<u8, Error> {
         }
         Command::Check { spec } => {
             let name = read(&spec)?.name;
-            println!("{}: a spec of the workspace `{name}`", spec.display());
+            output::line(&format!("{}: a spec of the workspace `{name}`", spec.display()));
         }
-        Command::Schema { of } => println!(
-            "{}",
-            match of {
-                Schema::Spec => schema::text::<crate::spec::Spec>()?,
-                Schema::Status => schema::text::<status::Status>()?,
-            }
-        ),
+        Command::Schema { of } => output::line(&match of {
+            Schema::Spec => schema::text::<crate::spec::Spec>()?,
+            Schema::Status => schema::text::<status::Status>()?,
+        }),
     }
     Ok(OK)
 }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::image;
 use crate::instance::{self, Found};
 use crate::lock::Locks;
+use crate::output;
 use crate::progress::Progress;
 use crate::spec::{Spec, read};
 use crate::watch::Watch;
@@ -117,11 +118,11 @@ impl Collector<'_> {
                 Reason::Unfinished => "the start that made it was killed".to_owned(),
             };
             if self.dry_run {
-                println!("would remove the instance `{name}`: {why}");
+                output::line(&format!("would remove the instance `{name}`: {why}"));
                 continue;
             }
             instance::remove(&api, name, Some(SHUTDOWN), self.progress)?;
-            println!("removed the instance `{name}`: {why}");
+            output::line(&format!("removed the instance `{name}`: {why}"));
         }
         Ok(())
     }
@@ -167,12 +168,12 @@ impl Collector<'_> {
             }
             let short = found.fingerprint.get(..12).unwrap_or(&found.fingerprint);
             if self.dry_run {
-                println!("would remove the image {short}: nothing needs it");
+                output::line(&format!("would remove the image {short}: nothing needs it"));
                 continue;
             }
             let api = self.all.with(Some(found.project.as_deref().unwrap_or("default")), self.all.watch());
             image::remove(&api, &found.fingerprint, self.progress)?;
-            println!("removed the image {short}: nothing needs it");
+            output::line(&format!("removed the image {short}: nothing needs it"));
         }
         Ok(())
     }

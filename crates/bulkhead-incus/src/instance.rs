@@ -161,15 +161,18 @@ pub fn create(
 /// are the same user's.
 ///
 /// # Errors
-/// As for [`Api::get`].
+/// As for [`Api::get`]; or Incus does not tell its ids.
 pub fn has_own_ids(api: &Api, name: &str) -> Result<bool, Error> {
     let all = list(&api.with(None, api.watch()))?;
     let is_it = |found: &&Found| found.name == name && Some(found.project.as_str()) == api.project();
     let ids = all.iter().find(is_it).map(Found::ids).unwrap_or_default();
+    if ids.is_empty() {
+        return Err(Error::host(format!("isolate the instance `{name}`"), "Incus does not tell which ids it has"));
+    }
     let overlaps = |other: &IdRange| ids.iter().any(|own| own.start < other.end && other.start < own.end);
     // Those that are not isolated have ids in common by design, in the range that isolated ones are cut from.
     let mut others = all.iter().filter(|found| !is_it(found) && found.is_isolated());
-    Ok(!ids.is_empty() && !others.any(|other| other.ids().iter().any(overlaps)))
+    Ok(!others.any(|other| other.ids().iter().any(overlaps)))
 }
 
 /// Start the instance.

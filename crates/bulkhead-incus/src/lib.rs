@@ -17,6 +17,7 @@ mod image;
 mod instance;
 mod interface;
 mod lock;
+mod output;
 mod progress;
 mod ready;
 mod schema;

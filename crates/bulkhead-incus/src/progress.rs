@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use crate::output;
+
 /// How much more time systemd is asked for, and how often.
-const MORE_TIME: Duration = Duration::from_secs(30);
+const MORE_TIME: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often a number that grows is told.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -73,12 +75,12 @@ impl Progress {
 
     /// Something that a person should know and that stops nothing.
     pub fn note(&self, words: &str) {
-        eprintln!("{}note: {words}", self.prefix());
+        output::error_line(&format!("{}note: {words}", self.prefix()));
     }
 
     fn print(&self, words: &str) {
         if !self.quiet {
-            eprintln!("{}{words}", self.prefix());
+            output::error_line(&format!("{}{words}", self.prefix()));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::error::{Error, FAILED, OK};
 use crate::gc::{absolute, specs_in};
 use crate::instance::{self, Found};
+use crate::output;
 use crate::ready;
 use crate::spec::{Spec, read};
 use crate::watch::Watch;
@@ -90,7 +91,7 @@ pub fn status(request: &Request) -> Result<u8, Error> {
     if request.json {
         let status = Status { version: 1, workspaces };
         let text = serde_json::to_string_pretty(&status).map_err(|error| Error::host("write JSON", error))?;
-        println!("{text}");
+        output::line(&text);
     } else {
         print(&workspaces);
     }
@@ -170,7 +171,7 @@ fn of_instance(api: &Api, found: Found) -> Result<Workspace, Error> {
 
 fn print(workspaces: &[Workspace]) {
     if workspaces.is_empty() {
-        println!("no workspaces");
+        output::line("no workspaces");
         return;
     }
     let head = ["WORKSPACE", "STATE", "ADDRESSES", "IMAGE", "SPEC"].map(str::to_owned);
@@ -191,7 +192,7 @@ fn print(workspaces: &[Workspace]) {
     let widths: Vec<usize> = (0..5).map(width).collect();
     for row in &rows {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        println!("{}", cells.join("  ").trim_end());
+        output::line(cells.join("  ").trim_end());
     }
 }
 

@@ -42,7 +42,8 @@ impl Watch {
 
     /// The same signals, from now on for `allowed`, but never beyond this one.
     pub fn within(&self, allowed: Duration) -> Watch {
-        Watch { until: self.until.min(Instant::now() + allowed), allowed, signal: self.signal.clone() }
+        let allowed = allowed.min(self.left());
+        Watch { until: Instant::now() + allowed, allowed, signal: self.signal.clone() }
     }
 
     /// The time that is left.

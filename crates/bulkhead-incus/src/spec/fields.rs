@@ -287,17 +287,13 @@ fn check_fingerprint(text: &str) -> Result<(), String> {
 }
 
 fn check_pci(text: &str) -> Result<(), String> {
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    let fits = |(index, byte): (usize, &u8)| match index {
+        4 | 7 => *byte == b':',
+        10 => *byte == b'.',
+        11 => matches!(byte, b'0'..=b'7'),
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
     };
-    let parts: Vec<&str> = text.split([':', '.']).collect();
-    let fits = |parts: &[&str]| match parts {
-        [domain, bus, device, function] => {
-            hex(domain, 4) && hex(bus, 2) && hex(device, 2) && matches!(function.as_bytes(), [b'0'..=b'7'])
-        }
-        _ => false,
-    };
-    if fits(&parts) && text.as_bytes()[4] == b':' && text.as_bytes()[7] == b':' {
+    if text.len() == 12 && text.as_bytes().iter().enumerate().all(fits) {
         return Ok(());
     }
     Err(format!("{text:?} is no PCI address; write it as `lspci -D` does: 0000:01:00.0"))

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::Spec;
 
 /// Specs are a page long; more than this is some other file.
@@ -45,7 +47,31 @@ pub fn read(path: &Path) -> Result<Spec, SpecError> {
         wrong((field != ".").then_some(field.as_str()), error.inner())
     })?;
     json.end().map_err(|error| wrong(None, &error))?;
-    Ok(spec)
+    let written: Value = serde_json::from_slice(&text).map_err(|error| wrong(None, &error))?;
+    let meant = serde_json::to_value(&spec).map_err(|error| wrong(None, &error))?;
+    match list_for_object(&written, &meant) {
+        Some(field) => Err(fail(None, format!("{field}: a list, where an object is expected"))),
+        None => Ok(spec),
+    }
+}
+
+/// The field where a list was `written` and an object `meant`: serde takes it for the object's fields in their order.
+fn list_for_object(written: &Value, meant: &Value) -> Option<String> {
+    let below = |token: String, written, meant| {
+        let inner = list_for_object(written, meant)?;
+        Some(if inner.is_empty() { token } else { format!("{token}.{inner}") })
+    };
+    match (written, meant) {
+        (Value::Array(_), Value::Object(_)) => Some(String::new()),
+        (Value::Object(written), Value::Object(meant)) => {
+            written.iter().find_map(|(name, written)| below(name.clone(), written, meant.get(name)?))
+        }
+        (Value::Array(written), Value::Array(meant)) => {
+            let mut pairs = written.iter().zip(meant).enumerate();
+            pairs.find_map(|(index, (written, meant))| below(index.to_string(), written, meant))
+        }
+        _ => None,
+    }
 }
 
 fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {

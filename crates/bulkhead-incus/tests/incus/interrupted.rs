@@ -134,3 +134,17 @@ fn a_start_asked_to_end_at_any_step_leaves_nothing() {
         assert!(known.len() * 2 == files.len(), "an image is there or not: {known:?} {files:?}");
     }
 }
+
+#[test]
+fn a_start_whose_terminal_goes_away_leaves_nothing() {
+    let Some(lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let spec = lab.workspace("a", 10);
+    lab.behave("a", "has-no-address");
+    let mut run = lab.begin("start", &spec);
+    assert!(run.reach("waiting for the address"));
+    run.close_output();
+    run.signal("HUP");
+    assert_code(&run.finish().output, 129);
+    assert_eq!(lab.listing(), before);
+}

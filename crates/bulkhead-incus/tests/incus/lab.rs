@@ -349,7 +349,30 @@ fn requirements() -> Option<PathBuf> {
         skip(&format!("`{missing}` is not installed"));
         return None;
     }
+    let namespaces = Command::new("unshare").args(["--mount", "--net", "--pid", "--fork", "true"]).output();
+    let namespaces = namespaces.expect("run unshare");
+    if !namespaces.status.success() {
+        skip(&format!("no namespaces can be made here: {}", String::from_utf8_lossy(&namespaces.stderr).trim()));
+        return None;
+    }
+    if !find("busybox").is_some_and(|busybox| is_static(&busybox)) {
+        skip("`busybox` is not linked statically; on Debian, install busybox-static");
+        return None;
+    }
     Some(daemon)
+}
+
+/// Whether a program asks for no interpreter, which would have to be in the image too: whether its ELF header names no
+/// segment of the kind PT_INTERP (elf(5), for 64 bits and little-endian).
+fn is_static(program: &Path) -> bool {
+    const PT_INTERP: u32 = 3;
+    let bytes = fs::read(program).expect("read busybox");
+    let number = |at: usize, length: usize| {
+        let bytes = bytes.get(at..at + length).unwrap_or_default();
+        bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let (start, size, count) = (number(0x20, 8), number(0x36, 2), number(0x38, 2));
+    (0..count).all(|index| number(start + index * size, 4) != PT_INTERP as usize)
 }
 
 fn find(program: &str) -> Option<PathBuf> {

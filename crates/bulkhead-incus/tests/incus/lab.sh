@@ -47,6 +47,8 @@ finish() {
   wait
   find /sys/fs/cgroup -depth -type d \( -path "*/lxc.payload.$prefix-*" -o -path "*/lxc.monitor.$prefix-*" \) \
     -exec rmdir {} \;
+  # Where LXC moves what still runs in the groups that it removes. It makes it anew when it needs it.
+  find /sys/fs/cgroup -depth -type d -name lxc.pivot -exec rmdir {} \;
   awk -v lab="$lab/" 'index($2, lab) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
   rm -rf --one-file-system "$lab"
 }

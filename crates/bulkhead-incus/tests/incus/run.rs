@@ -60,6 +60,14 @@ impl Run {
         assert!(status.expect("run kill").success(), "the process is gone already");
     }
 
+    /// Close its output, as a terminal that goes away does.
+    pub fn close_output(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.stdout.take();
+            child.stderr.take();
+        }
+    }
+
     /// Wait for its end.
     pub fn finish(mut self) -> Finished {
         let end = Instant::now() + Duration::from_secs(120);
