@@ -25,6 +25,9 @@ fn names_of_the_fleet_are_offered() {
     assert_eq!(offered(&fleet, &["bulkhead", "secrets", "--machine", "h"]), ["hermes", "howl"]);
     assert_eq!(offered(&fleet, &["bulkhead", "explain", "stale"]), ["stale-recipient"]);
     assert!(offered(&fleet, &["bulkhead", "gen"]).contains(&"gen-secrets".to_owned()));
+    // What a shell would take for more than a word is not offered.
+    fleet.write("secrets/pia$(touch x).age", "").write("secrets/-pia.age", "");
+    assert_eq!(offered(&fleet, &["bulkhead", "who-can-read", "pia"]), ["pia-login"]);
     // Where there is no fleet there is nothing to offer, and nothing to say.
     assert_eq!(offered(&Folder::empty(), &["bulkhead", "who-can-read", "p"]), [""; 0]);
 }

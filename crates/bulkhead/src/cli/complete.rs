@@ -66,8 +66,10 @@ pub fn schemas() -> Vec<CompletionCandidate> {
     candidates(crate::check::all_schemas().into_iter().map(name))
 }
 
+/// A shell takes what it is offered as if it had been typed: names of files that would be more than a word are not.
 fn candidates(names: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
-    let names: BTreeSet<String> = names.collect();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./@+:,".contains(c);
+    let names: BTreeSet<String> = names.filter(|name| name.chars().all(is_plain) && !name.starts_with('-')).collect();
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
