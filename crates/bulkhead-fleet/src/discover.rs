@@ -397,10 +397,12 @@ fn note_unopenable(tree: &dyn FileTree, config: &Config, folder: &TreePath, name
 
 /// A file that is called almost like one that is read by its name: `Properties.nix`, where there is no `properties.nix`.
 fn note_capitals(config: &Config, entries: &[Entry], folder: &TreePath, path: &TreePath, found: &mut Inventory) {
-    let is_there = entries.iter().any(|entry| &*entry.name == PROPERTIES_FILE);
-    let among_machines = folder.starts_with(&config.machines) && *folder != config.machines;
-    if is_there || !path.name().eq_ignore_ascii_case(PROPERTIES_FILE) || !(among_machines || *folder == config.secrets)
+    if !path.name().eq_ignore_ascii_case(PROPERTIES_FILE) || entries.iter().any(|entry| &*entry.name == PROPERTIES_FILE)
     {
+        return;
+    }
+    let among_machines = folder.starts_with(&config.machines) && *folder != config.machines;
+    if !among_machines && *folder != config.secrets {
         return;
     }
     let Ok(meant) = folder.join(PROPERTIES_FILE) else { return };
@@ -543,7 +545,7 @@ fn note_linked_folder(tree: &dyn FileTree, config: &Config, link: &TreePath, fou
             match (entry.kind, interest(&entry.name)) {
                 (FileKind::Directory, _) => folders.push((path, real)),
                 // What says who reads the shared secrets describes no machine.
-                (_, Interest::Properties) if real.starts_with(&config.secrets) => {}
+                (_, Interest::Properties) if real.parent().as_ref() == Some(&config.secrets) => {}
                 (FileKind::Regular | FileKind::Symlink, Interest::Properties) => {
                     if real.starts_with(&config.machines) {
                         has_known_machines = true;

@@ -205,11 +205,13 @@ fn repeated(entries: &[(&RulesFile, &RuleEntry)]) -> Vec<bool> {
             && a.public_keys.items.iter().map(Key::identity).eq(b.public_keys.items.iter().map(Key::identity))
     };
     let mut kept: HashMap<(&Place, &str), Vec<&RuleEntry>> = HashMap::new();
-    // Those with a file come first, so that of an entry that leads to a file and nowhere the former stays.
-    for with_file in [true, false] {
-        for ((_, entry), repeated) in entries.iter().zip(&mut repeated) {
+    // Those with a file come first, so that of an entry that leads to a file and nowhere the former stays. Then that of
+    // the file which agenix takes by itself: what to type is shorter.
+    let is_default = |rules: &RulesFile| rules.path.name() == "secrets.nix";
+    for (with_file, by_default) in [(true, true), (true, false), (false, true), (false, false)] {
+        for ((rules, entry), repeated) in entries.iter().zip(&mut repeated) {
             let file_here = file(entry);
-            if entry.key.span.is_none() || file_here.is_some() != with_file {
+            if entry.key.span.is_none() || file_here.is_some() != with_file || is_default(rules) != by_default {
                 continue;
             }
             let others = kept.entry((&entry.key, &entry.name)).or_default();

@@ -73,8 +73,12 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
         // What is wrong with machines and the configuration is not what an audit of secrets was asked for.
         Scope::Secrets => {
             let machines: HashSet<&str> = fleet.machines.iter().map(|machine| machine.file.as_str()).collect();
-            let about_secrets =
-                |finding: &&Diagnostic| &*finding.place.file != CONFIG_FILE && !machines.contains(&*finding.place.file);
+            // But for why no machine is known, about which the rules are silent then.
+            let is_cause = |finding: &Diagnostic| fleet.unread_machines().is_some_and(|gap| gap.place == finding.place);
+            let about_secrets = |finding: &&Diagnostic| {
+                let file = &*finding.place.file;
+                (file != CONFIG_FILE && !machines.contains(file)) || is_cause(finding)
+            };
             fleet.findings.iter().filter(about_secrets).cloned().collect()
         }
     };
@@ -102,7 +106,8 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     Report::new(findings, summary)
 }
 
-/// Those of a fleet's errors that the fleet has settled: a comment allows them, or `bulkhead.toml` makes them less.
+/// Those of a fleet's errors that comments at their places allow. What `bulkhead.toml` makes of a whole rule says nothing
+/// about one error.
 pub(crate) fn accepted(project: &Project, fleet: &Fleet) -> Vec<Diagnostic> {
     let is_error = |finding: &&Diagnostic| finding.severity == Severity::Error;
     let errors: Vec<Diagnostic> = fleet.findings.iter().filter(is_error).cloned().collect();
@@ -115,7 +120,6 @@ pub(crate) fn accepted(project: &Project, fleet: &Fleet) -> Vec<Diagnostic> {
     let rules = suppress::Rules { known: &known, ran: &|_| false };
     let files = files.iter().map(|file| &**file);
     let left = suppress::apply(errors.clone(), files, &sources, &sources, rules);
-    let left: Vec<Diagnostic> = judging(&project.config().toml.rules).apply(left);
     errors.into_iter().filter(|error| !left.contains(error)).collect()
 }
 

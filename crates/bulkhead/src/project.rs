@@ -186,8 +186,8 @@ impl Project {
         TreeSources::new(self)
     }
 
-    /// Load the fleet. `options.config` need not be given. What comments in its files allow, or `bulkhead.toml` makes less
-    /// than an error, is in [`Fleet::accepted`].
+    /// Load the fleet. `options.config` need not be given. Errors that comments in its files allow are in
+    /// [`Fleet::accepted`].
     pub fn fleet(&self, options: &LoadOptions<'_>) -> Result<Fleet, FleetError> {
         let options = LoadOptions { config: Some(self.config.clone()), ..options.clone() };
         let mut fleet = match &self.nix {

@@ -227,6 +227,7 @@ fn folders_of_machines_that_are_not_there_are_one_finding() {
     let run = check(&fleet);
     one(&run, "bulkhead.toml", "config", "error", "no folder `hosts`");
     assert_eq!(run.rules(), ["config", "secrets-nix-outdated"], "{}", run.stdout);
+    assert_eq!(fleet.bulkhead(&["audit", "--format", "json"]).rules(), ["config"]);
     assert!(run.stdout.contains("machines = \\\"machines\\\""), "{}", run.stdout);
     let run = fleet.bulkhead(&["gen-secrets", "--check"]);
     assert!(run.stderr.contains("can't tell which machines there are"), "{}", run.stderr);

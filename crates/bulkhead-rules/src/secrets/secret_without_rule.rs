@@ -129,6 +129,10 @@ fn no_rules(first: &AgeFile, files: usize) -> Diagnostic {
     let message = format!("no rules say who may read `{path}` and {}", count(files - 1, "other `.age` file"));
     RULE.finding(Place::file(first.path.to_arc()), message)
         .with_note("no agenix rules file was found (a set with `publicKeys` under the names of the files)")
+        .with_note(
+            "agenix-rekey keeps its rules in the configuration of the machines, and agenix-cli in .agenix.toml: those are \
+             not judged",
+        )
         .with_help("if there is one, name it: bulkhead audit --rules FILE")
         .with_data("secret", path)
         .with_data("path", path)

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use bulkhead_diagnostics::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::ArgValueCandidates;
+
+use super::complete;
 
 /// Reads a NixOS fleet with agenix secrets, without Nix: checks machines, roles, keys and secrets, and generates
 /// secrets.nix.
@@ -234,7 +237,7 @@ Exit code: 0 the answer is all there is to know; 1 something in it is not known,
 the same, and says what is not known: `unknown` and `undecided` in JSON); 2 the tool failed.")]
 pub struct MachinesArgs {
     /// Only machines that have this role
-    #[arg(long, value_name = "ROLE")]
+    #[arg(long, value_name = "ROLE", add = ArgValueCandidates::new(complete::roles))]
     pub role: Option<String>,
     /// As JSON, with all properties
     #[arg(long)]
@@ -259,7 +262,7 @@ Exit code: 0 the answer is all there is to know; 1 something in it is not known,
 the same, and says what is not known: `undecided` in JSON); 2 the tool failed.")]
 pub struct SecretsArgs {
     /// Only secrets that this machine can read, and why
-    #[arg(long, value_name = "MACHINE")]
+    #[arg(long, value_name = "MACHINE", add = ArgValueCandidates::new(complete::machines))]
     pub machine: Option<String>,
     /// As JSON
     #[arg(long)]
@@ -275,6 +278,7 @@ Exit code: 0 the answer is all there is to know; 1 something in it is not known,
 the same, and says what is not known: `key` and `undecided` in JSON); 2 the tool failed.")]
 pub struct WhoCanReadArgs {
     /// The secret: its name, or its file
+    #[arg(add = ArgValueCandidates::new(complete::secrets))]
     pub secret: String,
     /// As JSON
     #[arg(long)]
@@ -334,6 +338,7 @@ pub struct EvalArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The rule [default: list all rules]
+    #[arg(add = ArgValueCandidates::new(complete::rules))]
     pub rule: Option<String>,
 }
 
@@ -341,6 +346,7 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
     /// Which schema [default: list them]
+    #[arg(add = ArgValueCandidates::new(complete::schemas))]
     pub name: Option<String>,
 }
 
@@ -354,7 +360,10 @@ pub struct HooksArgs {
 
 /// `completions`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: bulkhead completions bash > ~/.local/share/bash-completion/completions/bulkhead")]
+#[command(after_help = "\
+The script asks bulkhead while you type, so that the names of secrets, machines, roles and rules are completed too.
+
+Example: bulkhead completions bash > ~/.local/share/bash-completion/completions/bulkhead")]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,

@@ -3,11 +3,10 @@
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::nearest;
 use bulkhead_rules::registry;
-use clap::CommandFactory;
 
-use super::args::{Cli, CompletionsArgs, ExplainArgs, Global, SchemaArgs};
+use super::args::{CompletionsArgs, ExplainArgs, Global, SchemaArgs};
 use super::table::table;
-use super::{OK, output};
+use super::{OK, complete, output};
 use crate::check::all_schemas;
 
 pub fn explain(_: &Global, args: &ExplainArgs) -> Result<u8> {
@@ -48,8 +47,7 @@ pub fn schema(args: &SchemaArgs) -> Result<u8> {
 }
 
 pub fn completions(args: &CompletionsArgs) -> Result<u8> {
-    let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "bulkhead", &mut out);
-    output::print(&String::from_utf8_lossy(&out))?;
+    let script = complete::script(args.shell)?;
+    output::print(&String::from_utf8_lossy(&script))?;
     Ok(OK)
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod complete;
 mod eval;
 mod explain;
 mod generate;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::{Cli, Command};
+pub use complete::answer as answer_shell;
 
 /// What a program is, for the parts in which they differ.
 #[derive(Clone, Copy, Debug)]

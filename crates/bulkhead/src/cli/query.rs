@@ -41,7 +41,7 @@ pub fn code(fleet: &Fleet) -> u8 {
     if errors(fleet).next().is_some() { FINDINGS } else { OK }
 }
 
-/// The errors of the fleet's files, without those that the fleet has settled.
+/// The errors of the fleet's files, without those that comments allow.
 fn errors(fleet: &Fleet) -> impl Iterator<Item = &Diagnostic> {
     let errors = fleet.findings.iter().filter(|finding| finding.severity == Severity::Error);
     errors.filter(|finding| !fleet.accepted.contains(finding))
