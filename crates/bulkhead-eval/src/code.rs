@@ -19,7 +19,7 @@ pub struct Code<'a> {
     /// The [`Pos`] of its first expression; the others follow, then the names.
     base: u32,
     /// How messages name the file.
-    file: &'a Arc<str>,
+    pub file: &'a Arc<str>,
     /// The folder that its relative paths start from: absolute, without a slash at the end.
     pub folder: &'a str,
     /// The absolute path of the file, if it is one.

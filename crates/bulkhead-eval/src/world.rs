@@ -10,6 +10,7 @@ use bulkhead_syntax::{Ast, SyntaxError};
 use crate::arena::Arena;
 use crate::data::{Data, DataKind, Failure, FailureKind};
 use crate::eval::Evaluator;
+use crate::explain::Explanation;
 use crate::request::{Answer, Request};
 
 /// How much an evaluation may use before it ends with an error that names the limit.
@@ -190,30 +191,19 @@ impl World {
                 Err(error) => Data { kind: DataKind::Failed(Arc::new(evaluator.failure_of(*error))), place: None },
             }
         });
-        evaluated.unwrap_or_else(|error| {
-            let failure = Failure {
-                message: format!("no thread to evaluate on: {error}"),
-                kind: FailureKind::Limit,
-                place: None,
-                help: None,
-                trace: Vec::new(),
-            };
-            Data { kind: DataKind::Failed(Arc::new(failure)), place: None }
-        })
+        evaluated.unwrap_or_else(|error| Data { kind: DataKind::Failed(Arc::new(no_thread(&error))), place: None })
     }
 
     /// Evaluate as `bulkhead eval` does; see [`Request`].
     pub fn request(&self, request: &Request) -> Result<Answer, Failure> {
         let answer = on_large_stack(|| crate::request::answer(self, request));
-        answer.unwrap_or_else(|error| {
-            Err(Failure {
-                message: format!("no thread to evaluate on: {error}"),
-                kind: FailureKind::Limit,
-                place: None,
-                help: None,
-                trace: Vec::new(),
-            })
-        })
+        answer.unwrap_or_else(|error| Err(no_thread(&error)))
+    }
+
+    /// Where the value at `path`, an attribute path as [`Request::attr_path`], in the value of a request comes from.
+    pub fn explain(&self, request: &Request, path: &str) -> Result<Explanation, Failure> {
+        let explained = on_large_stack(|| crate::explain::explain(self, request, path));
+        explained.unwrap_or_else(|error| Err(no_thread(&error)))
     }
 
     /// The text of a file as messages name it ([`Located::display`]), if it can be read.
@@ -252,5 +242,15 @@ impl World {
             ParseFailure::NotUtf8(offset, error.as_bytes()[offset])
         })?;
         bulkhead_syntax::parse(&text).map(Arc::new).map_err(ParseFailure::Syntax)
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure {
+        message: format!("no thread to evaluate on: {error}"),
+        kind: FailureKind::Limit,
+        place: None,
+        help: None,
+        trace: Vec::new(),
     }
 }

@@ -54,7 +54,8 @@ fn the_tables_hold() {
 
 #[test]
 fn the_tables_name_every_builtin() {
-    let functions = "builtins.filter (n: n != \"currentTime\" && builtins.isFunction builtins.${n}) (builtins.attrNames builtins)";
+    let functions =
+        "builtins.filter (n: n != \"currentTime\" && builtins.isFunction builtins.${n}) (builtins.attrNames builtins)";
     let names = common::print(&format!("builtins.concatStringsSep \" \" ({functions})")).unwrap();
     let words: BTreeSet<String> = cases()
         .flat_map(|(text, _)| {

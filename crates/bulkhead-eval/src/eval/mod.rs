@@ -29,6 +29,7 @@ use crate::builtins::{Globals, Stored};
 use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
+use crate::explain::Recorded;
 use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
 use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
@@ -67,6 +68,8 @@ pub struct Evaluator<'a> {
     stack_end: usize,
     free_frames: FreeFrames<'a>,
     empty_list: &'a List<'a>,
+    /// What strings are put together of, if somebody will ask.
+    pub recorded: Option<Recorded<'a>>,
 }
 
 /// Names that the language itself knows.
@@ -117,6 +120,7 @@ impl<'a> Evaluator<'a> {
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
             free_frames: FreeFrames::default(),
+            recorded: None,
             empty_list: arena.alloc(List::new(&[])),
         }
     }

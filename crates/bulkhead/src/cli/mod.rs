@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod eval;
 mod explain;
+mod explained;
 mod generate;
 mod hooks;
 mod output;
