@@ -136,6 +136,7 @@ pub struct World {
     limits: Limits,
     mounts: Vec<Mount>,
     search_path: Vec<(String, String)>,
+    abort_on_warnings: bool,
     parsed: Mutex<Parsed>,
 }
 
@@ -144,7 +145,13 @@ impl World {
     pub fn new(tree: Arc<dyn FileTree>, limits: Limits) -> World {
         let at = tree.root().and_then(|root| root.to_str()).unwrap_or("").trim_end_matches('/');
         let mount = Mount { at: Arc::from(at), name: Arc::from(""), tree };
-        World { limits, mounts: vec![mount], search_path: Vec::new(), parsed: Mutex::default() }
+        World {
+            limits,
+            mounts: vec![mount],
+            search_path: Vec::new(),
+            abort_on_warnings: false,
+            parsed: Mutex::default(),
+        }
     }
 
     /// Add another tree. Of trees below one another the inner one counts for its paths.
@@ -156,6 +163,15 @@ impl World {
     /// absolute.
     pub fn add_search_path(&mut self, name: &str, path: &str) {
         self.search_path.push((name.to_owned(), path.to_owned()));
+    }
+
+    /// Let `builtins.warn` end an evaluation, like Nix's option `abort-on-warn`.
+    pub fn abort_on_warnings(&mut self) {
+        self.abort_on_warnings = true;
+    }
+
+    pub(crate) fn aborts_on_warnings(&self) -> bool {
+        self.abort_on_warnings
     }
 
     /// The entries of the search path, in order: name and absolute path.

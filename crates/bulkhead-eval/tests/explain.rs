@@ -67,10 +67,7 @@ fn an_interpolation_in_another_file() {
 fn parts_of_parts() {
     let label = explain("extra.label");
     assert_eq!(shown(label.place.as_ref()), "main.nix: \"at \" + all.web.host");
-    check_parts(
-        &label.parts,
-        &[("at ", "main.nix: \"at \""), ("web.example.net", "net.nix: \"${name}.${domain}\"")],
-    );
+    check_parts(&label.parts, &[("at ", "main.nix: \"at \""), ("web.example.net", "net.nix: \"${name}.${domain}\"")]);
     check_parts(
         &label.parts[1].parts,
         &[("web", "main.nix: \"web\""), (".", "net.nix: ."), ("example.net", "net.nix: \"example.net\"")],

@@ -318,6 +318,9 @@ pub struct EvalArgs {
     /// Evaluate all the way down
     #[arg(long)]
     pub strict: bool,
+    /// Let the first warning (`builtins.warn`) end the evaluation
+    #[arg(long)]
+    pub abort_on_warn: bool,
     /// An argument for the function that the expression is, as an expression
     #[arg(long, num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
     pub arg: Vec<String>,

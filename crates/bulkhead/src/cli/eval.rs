@@ -106,6 +106,9 @@ fn world(tree: Arc<dyn FileTree>, global: &Global, args: &EvalArgs) -> Result<Wo
     limits.memory = args.max_memory.map_or(limits.memory, |mib| mib.saturating_mul(1 << 20));
     limits.file_size = args.max_file_size.map_or(limits.file_size, |mib| mib.saturating_mul(1 << 20));
     let mut world = World::new(tree, limits);
+    if args.abort_on_warn {
+        world.abort_on_warnings();
+    }
     for (name, folder) in output::search_path(global)? {
         let tree = WorkTree::open(&folder)?;
         let at = path_text(tree.root().unwrap_or(&folder))?;
