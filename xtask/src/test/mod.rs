@@ -15,8 +15,9 @@ use output::{Skips, Visible};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client and git. Elsewhere it says
-what is missing, and the tests that compare Bulkhead with those programs are skipped.
+On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client, git and the tools for
+networks. Elsewhere it says what is missing, and the tests that need those programs are skipped. As root, the rules of the
+sandbox are attacked in network namespaces; nothing leaves these.
 
 The modules in nix/ are evaluated as parts of NixOS systems (nix/tests) where the environment variable NIXPKGS names a
 nixpkgs, or Nix's search path has one.

@@ -15,7 +15,7 @@ pub struct Tool {
     pub used_for: &'static str,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 12] = [
     Tool {
         program: "nix-instantiate",
         package: "nix-bin",
@@ -25,7 +25,21 @@ const TOOLS: [Tool; 5] = [
     Tool { program: "age-keygen", package: "age", used_for: "recipients and keys that age itself has made" },
     Tool { program: "ssh-keygen", package: "openssh-client", used_for: "keys that ssh-keygen has made" },
     Tool { program: "git", package: "git", used_for: "reading the index and revisions; the pre-commit hook" },
+    Tool { program: "ip", package: "iproute2", used_for: "networks in namespaces, in which the sandbox is attacked" },
+    Tool {
+        program: "nft",
+        package: "nftables",
+        used_for: "loading the rules of the sandbox into a kernel, and attacking them",
+    },
+    Tool { program: "iptables", package: "iptables", used_for: "the guard beside a firewall of iptables" },
+    Tool { program: "systemd-nspawn", package: "systemd-container", used_for: "attacks from inside of a container" },
+    Tool { program: "busybox", package: "busybox-static", used_for: "attacks from inside of a container" },
+    Tool { program: "unshare", package: "util-linux", used_for: "the verification of the guard" },
+    Tool { program: "unbound", package: "unbound", used_for: "the resolver of the sandbox" },
 ];
+
+/// Packages that nobody but a person installs: Debian starts their servers at once.
+const BY_HAND: [&str; 1] = ["unbound"];
 
 impl Tool {
     /// What a person can do about its absence.
@@ -50,7 +64,11 @@ pub fn install() -> Vec<Tool> {
         return before;
     }
     let mut packages: Vec<&str> = before.iter().map(|tool| tool.package).collect();
+    packages.retain(|package| !BY_HAND.contains(package));
     packages.dedup();
+    if packages.is_empty() {
+        return before;
+    }
     let line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !Path::new("/etc/debian_version").exists() || !is_installed("apt-get") {
         println!("Only on Debian and Ubuntu are missing programs installed; nothing is installed here.");
