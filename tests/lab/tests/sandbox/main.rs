@@ -6,6 +6,7 @@ mod battery;
 mod checks;
 mod container;
 mod mutation;
+mod random;
 mod resolver;
 mod services;
 mod times;
