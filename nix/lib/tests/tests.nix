@@ -19,7 +19,7 @@ let
     "age1admin"
   ];
 
-  tests = {
+  tests = import ./network.nix lib // {
     "a path has one normal form" = {
       got = map lib.normalisePath [
         "./machines//storage/"

@@ -111,6 +111,17 @@ impl<'a> Battery<'a> {
         Attacks::all(self.topology, NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The first number of a new run, for attacks of other kinds.
+    pub fn first_number() -> u32 {
+        NEXT.fetch_add(1, Ordering::Relaxed) << 12
+    }
+
+    /// The places where an attack is seen that is known by its canary.
+    pub fn places_of(&self, attack: &Attack, observed: &Observed) -> BTreeSet<&'static str> {
+        let seen = observed.captured.iter().filter(|(place, frame)| is_evidence(attack, place, frame));
+        seen.map(|(place, _)| *place).collect()
+    }
+
     /// What has come of attacks.
     pub fn observe(&self) -> Result<Observed> {
         let captured = self.wait()?;
@@ -180,7 +191,7 @@ impl<'a> Battery<'a> {
         Ok(captured)
     }
 
-    fn send(&self, attacks: &[&Attack]) -> Result<()> {
+    pub fn send(&self, attacks: &[&Attack]) -> Result<()> {
         for attack in attacks {
             for frame in &attack.frames {
                 self.socket_of(attack).send(frame)?;

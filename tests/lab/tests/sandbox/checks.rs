@@ -98,6 +98,14 @@ fn of_family<'a>(topology: &'a Topology, family: u8) -> Vec<Check<'a>> {
         Box::new(move |patience| ask_by_udp(topology, "c", internet, DNS, patience).map(drop)),
     );
     add(
+        "c reaches the internet by UDP, in fragments",
+        Box::new(move |patience| ask_at_length(topology, "c", internet, 4000, patience)),
+    );
+    add(
+        "c asks the gateway's resolver at length, in fragments",
+        Box::new(move |patience| ask_at_length(topology, "c", gateway, 4000, patience)),
+    );
+    add(
         "c is told that nobody listens at a port of the internet",
         Box::new(move |patience| is_refused(topology, "c", internet, patience)),
     );
@@ -174,6 +182,14 @@ fn ask_by_udp(topology: &Topology, from: &str, to: IpAddr, port: u16, patience: 
         let mut buffer = [0; 64];
         let length = socket.recv(&mut buffer).context("no answer")?;
         Ok(std::str::from_utf8(&buffer[..length])?.parse()?)
+    })
+}
+
+fn ask_at_length(topology: &Topology, from: &str, to: IpAddr, length: usize, patience: Duration) -> Result<()> {
+    topology.workspace(from).namespace.enter(|| {
+        let socket = connected(to, DNS, patience)?;
+        socket.send(&vec![0; length])?;
+        socket.recv(&mut [0; 64]).context("no answer").map(drop)
     })
 }
 
