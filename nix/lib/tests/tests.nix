@@ -169,7 +169,7 @@ let
       ];
     };
 
-    "machines are found at any depth, but not in caches, tools' and ignored folders" = {
+    "machines are found at any depth, but not in tools' and ignored folders" = {
       got = lib.findMachines fleet.config;
       want = [
         {
