@@ -39,11 +39,11 @@
   inherit (import ./fleet.nix) loadFleet;
   inherit (import ./mac.nix) isPrivateMac mkMac;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portSeal portTable;
+  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
   inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
   inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;
-  inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript;
+  inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript setBridge;
   inherit (import ./resolver.nix) resolverConfig;
   inherit (import ./workspaces.nix)
     mkCid

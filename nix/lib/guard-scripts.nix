@@ -8,9 +8,43 @@ let
   warning = 4;
   notice = 5;
 in
-{
+rec {
   /**
-    A script that loads a guard's tables. If that fails, the tables stay as they were, and the bridge is taken down, since
+    The commands that cut a bridge off, or connect it again: the bridge itself and all its ports, for a port reaches the
+    host's own network stack where there is no bridge in between. Interfaces that are not there are passed over.
+
+    # Inputs
+
+    `state`
+
+    : `"up"` or `"down"`.
+
+    `bridge`, `ports`
+
+    : The interface of the bridge, and those of its ports.
+
+    # Type
+
+    ```
+    setBridge :: String -> { bridge :: String, ports :: [String] } -> String
+    ```
+
+    # Example
+
+    ```nix
+    setBridge "down" { bridge = "sandbox0"; ports = [ "vb-dev" ]; }
+    => "for interface in sandbox0 vb-dev; do ip link set dev \"$interface\" down || true; done"
+    ```
+  */
+  setBridge =
+    state:
+    { bridge, ports, ... }:
+    ''for interface in ${
+      concatStringsSep " " ([ bridge ] ++ ports)
+    }; do ip link set dev "$interface" ${state} || true; done'';
+
+  /**
+    A script that loads a guard's tables. If that fails, the tables stay as they were, and the bridge is cut off, since
     they may not be there at all.
 
     # Inputs
@@ -19,36 +53,36 @@ in
 
     : The path of a file with the tables, as `replaceTables` writes it.
 
-    `bridge`
+    `bridge`, `ports`
 
-    : The interface that carries no frames without its guard.
+    : The interfaces that carry no frames without their guard.
 
     # Type
 
     ```
-    guardLoadScript :: { rules :: String, bridge :: String } -> String
+    guardLoadScript :: { rules :: String, bridge :: String, ports :: [String] } -> String
     ```
 
     # Example
 
     ```nix
-    guardLoadScript { rules = "/etc/guard.nft"; bridge = "sandbox0"; }
+    guardLoadScript { rules = "/etc/guard.nft"; bridge = "sandbox0"; ports = [ "vb-dev" ]; }
     => "nft -f /etc/guard.nft && exit 0\n…"
     ```
   */
   guardLoadScript =
-    { rules, bridge }:
+    { rules, bridge, ... }@guard:
     ''
       nft -f ${rules} && exit 0
-      ${tell error "the guard of ${bridge} can not be loaded; the bridge is taken down"}
-      ip link set dev ${bridge} down || true
+      ${tell error "the guard of ${bridge} can not be loaded; the bridge is cut off"}
+      ${setBridge "down" guard}
       exit 1
     '';
 
   /**
     A script that verifies a guard: it compares the tables in the kernel with what the file gives in an empty network
-    namespace. If they differ, it loads the file again and says so; if they differ still, or can't be compared, it takes
-    the bridge down and fails. A bridge that it took down comes up again as soon as all is well.
+    namespace. If they differ, it loads the file again and says so; if they differ still, or can't be compared, it cuts
+    the bridge off and fails. A bridge that it cut off comes up again as soon as all is well.
 
     # Inputs
 
@@ -56,20 +90,20 @@ in
 
     : The families and names of the tables.
 
-    `rules`, `bridge`
+    `rules`, `bridge`, `ports`
 
     : As for `guardLoadScript`.
 
     `state`
 
-    : A folder for a note that the bridge was taken down, which is lost at reboot.
+    : A folder for a note that the bridge was cut off, which is lost at reboot.
 
     # Type
 
     ```
     guardVerifyScript :: {
       tables :: [ { family :: String, name :: String } ],
-      rules :: String, bridge :: String, state :: String,
+      rules :: String, bridge :: String, ports :: [String], state :: String,
     } -> String
     ```
 
@@ -80,6 +114,7 @@ in
       tables = [ { family = "inet"; name = "sandbox"; } ];
       rules = "/etc/guard.nft";
       bridge = "sandbox0";
+      ports = [ "vb-dev" ];
       state = "/run/sandbox-guard";
     }
     => "…"
@@ -91,7 +126,8 @@ in
       rules,
       bridge,
       state,
-    }:
+      ...
+    }@guard:
     let
       list = concatStringsSep " && " (
         map (table: "nft --stateless list table ${table.family} ${table.name}") tables
@@ -112,14 +148,14 @@ in
         nft -f ${rules} || true
       fi
       if ! holds; then
-        ${tell error "the guard of ${bridge} can not be loaded; the bridge is taken down"}
+        ${tell error "the guard of ${bridge} can not be loaded; the bridge is cut off"}
         : > "$down"
-        ip link set dev ${bridge} down || true
+        ${setBridge "down" guard}
         exit 1
       fi
       if [ -e "$down" ]; then
         ${tell notice "the guard of ${bridge} is in place again; the bridge comes up"}
-        ip link set dev ${bridge} up || true
+        ${setBridge "up" guard}
         rm "$down"
       fi
     '';

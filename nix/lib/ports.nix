@@ -21,7 +21,7 @@ let
 in
 rec {
   /**
-    What `portTable` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
+    What `portTables` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
     sets the field anew when it forwards a packet, and to zero when one comes from another network namespace). The rules
     for packets that come from the bridge must refuse those without it: they came by a port that nobody has declared.
 
@@ -34,17 +34,17 @@ rec {
   portSeal = "b01d:1";
 
   /**
-    The table of a guarded bridge's ports. It binds each port to its MAC address and its IP addresses, in IP, ARP and
-    neighbour discovery together, and keeps ports apart. Whatever it does not know is dropped: VLAN tags, other
+    The tables of a guarded bridge's ports. They bind each port to its MAC address and its IP addresses, in IP, ARP and
+    neighbour discovery together, and keep ports apart. Whatever they do not know is dropped: VLAN tags, other
     ethertypes, multicast and broadcasts but for ARP and neighbour solicitation, router advertisements, redirects.
 
-    Interfaces are matched by name, so the table can be loaded before they exist.
+    Interfaces are matched by name, so the tables can be loaded before they exist.
 
     # Inputs
 
     `name`
 
-    : The name of the table.
+    : The name of the tables.
 
     `gateway`
 
@@ -60,25 +60,25 @@ rec {
 
     ```
     Port :: { interface :: String, mac :: String, addresses :: [String], peers :: [String] }
-    portTable :: {
+    portTables :: {
       name :: String,
       gateway :: { mac :: String, addresses :: [String] },
       ports :: { <name> :: Port },
-    } -> { family :: String, name :: String, content :: [String] }
+    } -> [ { family :: String, name :: String, content :: [String] } ]
     ```
 
     # Example
 
     ```nix
-    (portTable {
+    map (table: table.family) (portTables {
       name = "sandbox";
       gateway = { mac = "02:00:00:00:00:01"; addresses = [ "10.0.0.1" ]; };
       ports.dev = { interface = "vb-dev"; mac = "02:00:00:00:00:02"; addresses = [ "10.0.0.2" ]; peers = [ ]; };
-    }).family
-    => "bridge"
+    })
+    => [ "bridge" "arp" ]
     ```
   */
-  portTable =
+  portTables =
     {
       name,
       gateway,
@@ -128,24 +128,22 @@ rec {
             "${neighbourFrom} icmpv6 type nd-neighbor-solicit ${solicitation} ${pass}"
             "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 24 ${advertisement} ${pass}"
             "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 32 ${advertisement} iifname . @th,192,64 ${optionOf "02"} ${pass}"
-            "ether type ip6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } drop"
+            "ether type ip6 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } drop"
             "ether type ip6 iifname . ether saddr . ip6 saddr @bound6 iifname . ether daddr @destinations ${pass}"
           ]
         else
           [ ]
       )
       ++ [ "drop" ];
-      onPorts = "iifname @ports";
-      hook = name: "type filter hook ${name} priority filter; policy accept;";
     in
-    {
-      family = "bridge";
-      inherit name;
-      content =
-        if all == [ ] then
-          [ ]
-        else
-          [
+    if all == [ ] then
+      [ ]
+    else
+      [
+        {
+          family = "bridge";
+          inherit name;
+          content = [
             (nftSet "ports" "ifname" interfaces)
             (nftSet "bound" "ifname . ether_addr . ipv4_addr" bound)
             (nftSet "destinations" "ifname . ether_addr" destinations)
@@ -162,11 +160,11 @@ rec {
           )
           ++ [
             (nftSet "pairs" "ifname . ifname" pairs)
-            # Before br_netfilter (-0) takes the frame to the hooks for IP, and before address translation (-300) in
-            # tables of the bridge family.
+            # Before br_netfilter (priority 0) takes frames to the hooks for IP, and before the address translation of
+            # the bridge family (-300).
             (nftChain "prerouting" [
               "type filter hook prerouting priority -400; policy accept;"
-              "${onPorts} goto from_port"
+              "iifname @ports goto from_port"
             ])
             (nftChain "from_port" fromPort)
             (nftChain "from_port_arp" [
@@ -175,23 +173,32 @@ rec {
               "drop"
             ])
             (nftChain "forward" [
-              (hook "forward")
+              "type filter hook forward priority filter; policy accept;"
               (if pairs == [ ] then "" else "iifname . oifname @pairs accept")
-              "${onPorts} drop"
+              "iifname @ports drop"
               "oifname @ports drop"
             ])
-            # Frames to the group addresses of IEEE 802.1D, 7.12.6 are not for bridges to forward: Linux gives them to the
-            # host as if they had come by the port alone, without the hook above.
+          ];
+        }
+        # Frames to the group address of LLDP (IEEE 802.1AB, 7.1) are not for bridges to forward: Linux gives them to the
+        # host as if there were no bridge, and no hook of the bridge family sees them. Nor does one see those of a port that
+        # is not in the bridge yet. What is IP in them, `onlyThroughPorts` drops.
+        {
+          family = "arp";
+          inherit name;
+          content = [
+            (nftSet "ports" "ifname" interfaces)
             (nftChain "input" [
-              (hook "input")
-              "${onPorts} ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop"
+              "type filter hook input priority filter; policy accept;"
+              "iifname @ports drop"
             ])
           ];
-    };
+        }
+      ];
 
   /**
     Rules for a table of the inet family, in a chain that sees packets before they are routed: those that come by a port
-    that is not in the bridge, or come from the bridge without having passed `portTable`, are dropped.
+    that is not in the bridge, or come from the bridge without having passed `portTables`, are dropped.
 
     # Inputs
 
@@ -201,7 +208,7 @@ rec {
 
     `ports`
 
-    : As for `portTable`.
+    : As for `portTables`.
 
     # Type
 

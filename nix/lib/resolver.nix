@@ -132,9 +132,9 @@ in
         ]
         ++ (if trustAnchor == null then [ ] else [ "trust-anchor-file: ${trustAnchor}" ])
         ++ (if tls then [ "tls-cert-bundle: ${certificates}" ] else [ ])
+        # This also holds for the addresses of name servers: else anyone who has a domain could have the host ask servers
+        # in its own networks.
         ++ map (network: "private-address: ${network}") notPublic
-        # Else anyone who has a domain could have the host ask an address of its own network.
-        ++ (if isForwarding then [ ] else map (network: "do-not-query-address: ${network}") notPublic)
         ++ map (zone: "local-zone: \"${zone}\" always_nxdomain") (localZones ++ refuse);
       forward = [
         "name: \".\""

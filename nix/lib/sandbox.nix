@@ -13,7 +13,7 @@ let
     ;
   inherit (import ./addresses.nix) networksOverlap parseAddress parseNetwork;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portTable;
+  inherit (import ./ports.nix) onlyThroughPorts portTables;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
 
   quote = interface: "\"${interface}\"";
@@ -73,8 +73,8 @@ let
 in
 rec {
   /**
-    The tables that guard a sandbox: one of the bridge family, which binds workspaces to their addresses and keeps them
-    apart (`portTable`), and one of the inet family, which says what they reach. A workspace reaches the public internet
+    The tables that guard a sandbox: those of the bridge's ports, which bind workspaces to their addresses and keep them
+    apart (`portTables`), and one of the inet family, which says what they reach. A workspace reaches the public internet
     through the upstream interfaces, the gateway's resolver and ping, the holes of `allow`, and nothing else; answers
     come back; nobody outside opens a connection to a workspace, but the host itself may. IPv6 is dropped as a whole unless the gateway
     has an address of it, and guarded in the same way if it has.
@@ -86,7 +86,7 @@ rec {
 
     `name`
 
-    : The name of both tables.
+    : The name of all tables.
 
     `bridge`, `mac`
 
@@ -154,7 +154,7 @@ rec {
       deny = [ ];
       dns = true;
     })
-    => [ "bridge" "inet" ]
+    => [ "bridge" "arp" "inet" ]
     ```
   */
   sandboxTables =
@@ -241,9 +241,6 @@ rec {
         inherit name;
         content =
           forFamilies (family: [
-            (nftSet "reserved${family.suffix}" family.type (
-              apart (family.reserved ++ filter family.mineNetwork deny)
-            ))
             (nftSet "holes${family.suffix}" "${family.type} . ${family.type} . inet_proto . inet_service" (
               holes family
             ))
@@ -297,7 +294,13 @@ rec {
                   [ ]
               )
               ++ forFamilies (
-                family: throughHole "accept" family ++ [ "${family.ip} daddr @reserved${family.suffix} drop" ]
+                family:
+                throughHole "accept" family
+                # One rule for each, and no set: the elements of a set of intervals may become visible only a moment after
+                # the rules that refer to it do, and in that moment this would let everything through.
+                ++ map (network: "${family.ip} daddr ${network} drop") (
+                  apart (family.reserved ++ filter family.mineNetwork deny)
+                )
               )
               ++ unless upstreams "oifname ${anonymous upstreams} accept"
               ++ [ "drop" ]
@@ -319,17 +322,15 @@ rec {
           ];
       };
     in
-    [
-      (portTable {
-        inherit name;
-        gateway = {
-          inherit mac;
-          addresses = gateways;
-        };
-        ports = guarded;
-      })
-      inet
-    ];
+    portTables {
+      inherit name;
+      gateway = {
+        inherit mac;
+        addresses = gateways;
+      };
+      ports = guarded;
+    }
+    ++ [ inet ];
 
   /**
     The text for `nft -f` that puts a sandbox's guard in place, or replaces it, in one transaction.

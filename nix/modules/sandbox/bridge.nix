@@ -71,12 +71,12 @@ in
 
     boot.kernel.sysctl = {
       "net.ipv4.conf.all.forwarding" = mkOverride 99 true;
-      # A workspace that sends packets for its neighbour to the gateway is not told a better way.
-      "net.ipv4.conf.${cfg.bridge}.send_redirects" = false;
     }
     // lib.optionalAttrs hasIPv6 (
       {
         "net.ipv6.conf.all.forwarding" = mkOverride 99 true;
+        # If the verification cuts the bridge off, it comes back with its address.
+        "net.ipv6.conf.${cfg.bridge}.keep_addr_on_down" = 1;
       }
       // lib.listToAttrs (
         map (upstream: {

@@ -14,6 +14,7 @@ let
   load = pkgs.writeShellScript "sandbox-guard-load" (guardLoadScript {
     rules = "${rules}";
     inherit (cfg) bridge;
+    ports = lib.mapAttrsToList (_: port: port.interface) cfg.ports;
   });
 in
 {

@@ -18,7 +18,7 @@ in
     example = "5min";
     description = ''
       How often the guard in the kernel is compared with the configured one, as a time span of {manpage}`systemd.time(7)`.
-      If it differs, it is loaded again; if that doesn't help, the bridge is taken down. Both are logged by
+      If it differs, it is loaded again; if that doesn't help, the bridge is cut off. Both are logged by
       `sandbox-guard-verify.service`.
     '';
   };
@@ -43,6 +43,7 @@ in
           tables = map (table: { inherit (table) family name; }) cfg.tables;
           rules = "${cfg.rulesFile}";
           inherit (cfg) bridge;
+          ports = lib.mapAttrsToList (_: port: port.interface) cfg.ports;
           state = "/run/sandbox-guard";
         });
       };

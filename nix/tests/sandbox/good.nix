@@ -147,7 +147,7 @@ in
       file = plain.config.networking.sandbox.rulesFile.text == rules plain;
       load = has plain.config.systemd.services.sandbox-guard.serviceConfig.ExecStart.text [
         "nft -f /nix/store/00000000000000000000000000000000-sandbox-guard.nft && exit 0"
-        "ip link set dev sandbox0 down"
+        "for interface in sandbox0 vm-db vb-dev; do ip link set dev \"$interface\" down"
       ];
     };
     expected = {
@@ -164,8 +164,8 @@ in
       inherit (plain.config.systemd.timers.sandbox-guard-verify.timerConfig) OnUnitInactiveSec;
       script = has plain.config.systemd.services.sandbox-guard-verify.serviceConfig.ExecStart.text [
         "unshare --net"
-        "nft --stateless list table bridge bulkhead-sandbox && nft --stateless list table inet bulkhead-sandbox"
-        "ip link set dev sandbox0 down"
+        "nft --stateless list table bridge bulkhead-sandbox && nft --stateless list table arp bulkhead-sandbox && nft --stateless list table inet bulkhead-sandbox"
+        "for interface in sandbox0 vm-db vb-dev; do ip link set dev \"$interface\" down"
       ];
     };
     expected = {
