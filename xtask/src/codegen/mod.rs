@@ -5,13 +5,14 @@ mod rules;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bulkhead::cli::{FINDINGS, OK};
 use bulkhead::generate::diff::diff;
 use bulkhead::source::write_atomic;
 
-use crate::repository::root;
+use crate::repository::{cargo, root};
 
 /// Lines of a difference that are shown of each file.
 const SHOWN_LINES: usize = 20;
@@ -90,6 +91,9 @@ fn schemas() -> Result<Vec<Generated>> {
         let text = serde_json::to_string_pretty(&schema)? + "\n";
         files.push(Generated { path: format!("schemas/{name}"), text: Some(text) });
     }
+    for of in ["spec", "status"] {
+        files.push(Generated { path: format!("schemas/incus-{of}.schema.json"), text: Some(incus_schema(of)?) });
+    }
     let folder = root().join("schemas");
     let mut names: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("can't list {}", folder.display()))? {
@@ -103,4 +107,17 @@ fn schemas() -> Result<Vec<Generated>> {
         }
     }
     Ok(files)
+}
+
+/// What `bulkhead-incus` prints: the analyzer and these commands don't depend on the programs for the machines.
+fn incus_schema(of: &str) -> Result<String> {
+    let output = Command::new(cargo())
+        .args(["run", "--quiet", "--package", "bulkhead-incus", "--", "schema", of])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("can't run cargo")?;
+    ensure!(output.status.success(), "`bulkhead-incus schema {of}` fails");
+    Ok(String::from_utf8(output.stdout)?)
 }

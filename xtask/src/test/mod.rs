@@ -1,5 +1,6 @@
 //! `test`: sets up what the tests need, runs them, and tells what was not tested and why.
 
+mod backports;
 mod nixos;
 mod output;
 mod setup;
@@ -15,7 +16,8 @@ use output::{Skips, Visible};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client and git. Elsewhere it says
+On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client, git, iproute2, zstd,
+busybox-static and incus-base, which on Debian 12 is in the suite bookworm-backports: apt is told of that. Elsewhere it says
 what is missing, and the tests that compare Bulkhead with those programs are skipped.
 
 The modules in nix/ are evaluated as parts of NixOS systems (nix/tests) where the environment variable NIXPKGS names a

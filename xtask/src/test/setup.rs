@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use super::backports;
 
 /// A program that tests run.
 pub struct Tool {
@@ -15,7 +17,7 @@ pub struct Tool {
     pub used_for: &'static str,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 9] = [
     Tool {
         program: "nix-instantiate",
         package: "nix-bin",
@@ -25,7 +27,14 @@ const TOOLS: [Tool; 5] = [
     Tool { program: "age-keygen", package: "age", used_for: "recipients and keys that age itself has made" },
     Tool { program: "ssh-keygen", package: "openssh-client", used_for: "keys that ssh-keygen has made" },
     Tool { program: "git", package: "git", used_for: "reading the index and revisions; the pre-commit hook" },
+    Tool { program: "incusd", package: "incus-base", used_for: "bulkhead-incus, with a real Incus" },
+    Tool { program: "busybox", package: "busybox-static", used_for: "bulkhead-incus, with a real Incus" },
+    Tool { program: "ip", package: "iproute2", used_for: "bulkhead-incus, with a real Incus" },
+    Tool { program: "zstd", package: "zstd", used_for: "images of bulkhead-incus that are compressed with zstd" },
 ];
+
+/// Folders of programs beside those of PATH: a user's may lack those of the administrator, and a daemon is in none.
+const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/libexec/incus", "/usr/lib/incus"];
 
 impl Tool {
     /// What a person can do about its absence.
@@ -63,13 +72,16 @@ pub fn install() -> Vec<Tool> {
     println!("Installing {} for the tests.", packages.join(", "));
     // Old lists may do as well, so a failure here is not the end.
     apt_get(&["update"]);
+    backports::offer(&packages);
+    // One that apt does not know would keep it from installing the others.
+    packages.retain(|package| backports::is_known(package));
     if !apt_get(&[&["install", "-y", "--no-install-recommends"][..], &packages].concat()) {
         println!("That failed (is there a network?). The tests run without: {}", packages.join(", "));
     }
     missing()
 }
 
-fn apt_get(arguments: &[&str]) -> bool {
+pub(super) fn apt_get(arguments: &[&str]) -> bool {
     println!("$ apt-get {}", arguments.join(" "));
     let mut command = Command::new("apt-get");
     command.args(["-q", "-o", "Acquire::Retries=1"]).args(arguments);
@@ -89,7 +101,8 @@ fn is_root() -> bool {
 
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(OsStr::new(program))))
+    let folders = std::env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
+    folders.into_iter().any(|folder| is_executable(&folder.join(OsStr::new(program))))
 }
 
 fn is_executable(path: &Path) -> bool {

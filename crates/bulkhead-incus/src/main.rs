@@ -1,0 +1,7 @@
+//! The program `bulkhead-incus`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bulkhead_incus::run()
+}
