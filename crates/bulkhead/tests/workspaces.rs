@@ -152,6 +152,20 @@ fn state_is_made_once_and_kept() {
     assert!(String::from_utf8_lossy(&run.stderr).contains("Bring it back"), "{}", String::from_utf8_lossy(&run.stderr));
     assert!(!state.join("private/ssh/ssh_host_ed25519_key").exists());
 
+    // Folders that somebody else has made first get their owners, where the test may give them away.
+    let home = state.join("private/home");
+    if std::os::unix::fs::chown(&home, Some(12345), Some(12345)).is_ok() {
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o775)).unwrap();
+        fs::set_permissions(state.join("private/ssh"), fs::Permissions::from_mode(0o775)).unwrap();
+        assert!(prepare(folder.path(), None).status.success());
+        assert_eq!(
+            (fs::metadata(&home).unwrap().uid(), mode(&home)),
+            (fs::metadata(folder.path()).unwrap().uid(), 0o700)
+        );
+        assert_eq!(mode(&state.join("private/ssh")), 0o700);
+        fs::write(state.join("ssh_host_ed25519_key.pub"), &public).unwrap();
+    }
+
     // A damaged one stops the start, and is not taken for another.
     fs::write(state.join("private/ssh/ssh_host_ed25519_key"), "damaged").unwrap();
     assert!(!prepare(folder.path(), None).status.success());
