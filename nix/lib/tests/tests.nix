@@ -417,11 +417,12 @@ let
     };
   };
 
+  all = tests // import ./workspaces.nix lib;
   failure =
     name:
     let
-      inherit (tests.${name}) got want;
+      inherit (all.${name}) got want;
     in
     if got == want then [ ] else [ { inherit name got want; } ];
 in
-builtins.concatMap failure (builtins.attrNames tests)
+builtins.concatMap failure (builtins.attrNames all)
