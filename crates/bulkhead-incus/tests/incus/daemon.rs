@@ -108,6 +108,29 @@ fn a_daemon_that_does_not_come_back_is_told_and_what_it_left_goes_later() {
     assert!(said(&output).is_empty() && output.stdout.is_empty(), "{}", said(&output));
 }
 
+#[test]
+fn a_power_cut_is_got_over() {
+    let Some(mut lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let specs = [("a", 10), ("b", 11), ("c", 12)].map(|(name, last)| lab.workspace(name, last));
+    let [a, b, c] = specs.each_ref().map(|spec| spec.as_path());
+    assert_code(&lab.start(a), 0);
+    assert_code(&lab.start(b), 0);
+    lab.slow_at("c", "waiting for the address");
+    let mut run = lab.begin("start", c);
+    assert!(run.reach("waiting for the address"));
+    drop(run);
+    lab.sh("kill -KILL -1; wait; true");
+    lab.start_daemon();
+    assert_eq!([a, b, c].map(|spec| lab.state(spec)), ["down", "down", "unfinished"]);
+    assert_code(&lab.start(a), 0);
+    assert_eq!(lab.state(a), "ready");
+    assert_code(&lab.gc(&[]), 0);
+    assert_eq!([a, b, c].map(|spec| lab.state(spec)), ["ready", "down", "absent"]);
+    stop_all(&lab, &[a, b, c]);
+    assert_eq!(lab.listing(), before);
+}
+
 fn stop_all(lab: &Lab, specs: &[&Path]) {
     for spec in specs {
         assert_code(&lab.stop(spec), 0);

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pretty_assertions::assert_eq;
-use serde_json::Value;
-
-use crate::assert_code;
 use crate::lab::Lab;
+use crate::{assert_code, said};
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
 
 /// Milliseconds between hearing of a step and the signal: its beginning, and its middle.
 const PAUSES: [u64; 2] = [0, 40];
@@ -147,4 +146,30 @@ fn a_start_whose_terminal_goes_away_leaves_nothing() {
     run.signal("HUP");
     assert_code(&run.finish().output, 129);
     assert_eq!(lab.listing(), before);
+}
+
+#[test]
+fn a_start_that_waits_for_another_can_be_ended_and_has_a_deadline() {
+    let Some(lab) = Lab::new() else { return };
+    let spec = lab.workspace("a", 10);
+    lab.behave("a", "is-slow");
+    let mut first = lab.begin("start", &spec);
+    assert!(first.reach("waiting for the address"));
+    let mut second = lab.begin("start", &spec);
+    assert!(second.reach("waiting for another command"));
+    second.signal("TERM");
+    assert_code(&second.finish().output, 143);
+    assert_code(&first.finish().output, 0);
+    assert_eq!(lab.state(&spec), "ready", "the one that was ended has touched nothing");
+
+    lab.behave("a", "has-no-address");
+    let mut first = lab.begin("start", &spec);
+    assert!(first.reach("waiting for the address"));
+    let mut hurried = lab.spec("a", 10);
+    hurried["ready"]["deadlineSeconds"] = json!(1);
+    let output = lab.start(&lab.write("hurried", &hurried));
+    assert_code(&output, 4);
+    assert!(said(&output).contains("gave up after 1 s: still waiting for another command"), "{}", said(&output));
+    first.signal("TERM");
+    assert_code(&first.finish().output, 143);
 }
