@@ -173,3 +173,22 @@ fn a_start_that_waits_for_another_can_be_ended_and_has_a_deadline() {
     first.signal("TERM");
     assert_code(&first.finish().output, 143);
 }
+
+#[test]
+fn what_a_daemon_does_for_a_start_that_is_gone_is_collected() {
+    let Some(mut lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let spec = lab.workspace("a", 10);
+    assert_code(&lab.start(&spec), 0);
+    assert_code(&lab.stop(&spec), 0);
+    // The request lies in the socket while the daemon stands still, and is read when nobody waits for the answer.
+    let mut run = lab.begin("start", &spec);
+    assert!(run.reach("making the instance"));
+    lab.sh("kill -STOP \"$daemon\"");
+    std::thread::sleep(Duration::from_millis(300));
+    drop(run);
+    lab.sh("kill -CONT \"$daemon\"");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_code(&lab.gc(&[]), 0);
+    assert_eq!(lab.listing(), before);
+}
