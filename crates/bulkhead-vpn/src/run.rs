@@ -1,6 +1,6 @@
 //! The daemon: everything put together.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -114,7 +114,7 @@ fn provider(config: &Config) -> Result<Box<dyn Provider>> {
     })
 }
 
-fn write_metrics(file: &PathBuf, board: &Board, network: &SharedNetwork) {
+fn write_metrics(file: &Path, board: &Board, network: &SharedNetwork) {
     let text = metrics(&board.read_with_counters(network));
     // The collector runs as another user, and there is no secret in it.
     if let Err(error) = write_with_mode(file, text.as_bytes(), 0o644) {
