@@ -1,6 +1,6 @@
 //! Authorities, certificates, and the key that signs lists.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use base64::Engine as _;
@@ -71,8 +71,14 @@ impl Authority {
 pub struct ListKey(RsaPrivateKey);
 
 impl ListKey {
+    /// The key of this process: making one takes a while.
     pub fn new() -> Result<Self> {
-        Ok(Self(RsaPrivateKey::new(&mut OsRng, 2048)?))
+        static KEY: Mutex<Option<RsaPrivateKey>> = Mutex::new(None);
+        let mut key = crate::lock(&KEY);
+        if let Some(key) = &*key {
+            return Ok(Self(key.clone()));
+        }
+        Ok(Self(key.insert(RsaPrivateKey::new(&mut OsRng, 2048)?).clone()))
     }
 
     pub fn public_pem(&self) -> Result<String> {

@@ -39,6 +39,7 @@ pub fn connection(world: &World, role: &Role, stream: TcpStream) {
 fn serve(world: &World, role: &Role, mut stream: TcpStream) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
     let mut acceptor = Acceptor::default();
     let accepted = loop {
         acceptor.read_tls(&mut stream)?;
@@ -56,15 +57,19 @@ fn serve(world: &World, role: &Role, mut stream: TcpStream) -> Result<()> {
             Fault::WrongName(_) | Fault::UntrustedAuthority | Fault::ExpiredCertificate | Fault::Silence | Fault::Close
         )
     };
-    let fault = likely.iter().find_map(|endpoint| world.fault(*endpoint, server.as_deref(), before));
+    let fault =
+        likely.iter().find_map(|endpoint| Some((*endpoint, world.fault(*endpoint, server.as_deref(), before)?)));
+    let (endpoint, fault) = fault.unzip();
+    // A connection that ends before its request counts as one for the first of what it may have been for.
+    let assumed = endpoint.or(likely.first().copied()).unwrap_or(Endpoint::Other);
     let (names, kind) = certificate(world, role, server.as_deref(), fault.as_ref());
     match fault {
         Some(Fault::Close) => {
-            log_likely(world, &likely, server.as_deref());
+            world.log(assumed, server.as_deref());
             return stream.shutdown(Shutdown::Both);
         }
         Some(Fault::Silence) => {
-            log_likely(world, &likely, server.as_deref());
+            world.log(assumed, server.as_deref());
             return wait_for_end(&mut stream);
         }
         _ => {}
@@ -75,7 +80,7 @@ fn serve(world: &World, role: &Role, mut stream: TcpStream) -> Result<()> {
     let asked = match request(&mut stream) {
         Ok(asked) => asked,
         Err(error) => {
-            log_likely(world, &likely, server.as_deref());
+            world.log(assumed, server.as_deref());
             return Err(error);
         }
     };
@@ -128,13 +133,6 @@ fn certificate(world: &World, role: &Role, server: Option<&str>, fault: Option<&
         _ => {}
     }
     (names, kind)
-}
-
-/// A connection that ended before its request counts as one for the first of what it may have been for.
-fn log_likely(world: &World, likely: &[Endpoint], server: Option<&str>) {
-    if let Some(endpoint) = likely.first() {
-        world.log(*endpoint, server);
-    }
 }
 
 fn role_of(endpoint: Endpoint) -> u8 {

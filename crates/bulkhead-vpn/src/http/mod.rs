@@ -211,6 +211,8 @@ impl Client {
                 _ => Fault::Unreachable { what: what.clone(), reason },
             }
         })?;
+        // Head and body are written apart; the second must not wait for the first's acknowledgement.
+        stream.set_nodelay(true).map_err(|error| self.fault(&what, error))?;
         let mut stream = Timed::new(stream, deadline);
         if proxy.is_some() {
             let to = match target.address {
