@@ -59,7 +59,7 @@ fn attacks_succeed_without_the_guard_and_fail_with_it() -> Result<()> {
         let _tables = Tables::load(host, &rules(setting.ipv6)?)?;
         let (got_through, _) = battery.attack()?;
         assert!(got_through.is_empty(), "{setting:?}: these get through: {got_through:#?}");
-        let failing = battery.check(false)?;
+        let failing = battery.check()?;
         assert!(failing.is_empty(), "{setting:?}: this does not work: {failing:#?}");
         println!("{setting:?}: {} attacks", succeeded.len());
     }

@@ -59,6 +59,9 @@ struct Said {
     has_options: bool,
 }
 
+/// A frame that was seen where it must not be, and all places where it was.
+type Astray = (Said, BTreeSet<&'static str>);
+
 #[test]
 fn random_frames_go_where_the_model_says() -> Result<()> {
     if skip_without(&NEEDS, "random frames on the sandbox") {
@@ -83,7 +86,7 @@ fn random_frames_go_where_the_model_says() -> Result<()> {
 }
 
 /// The frames that go where they must not, with all places where they are seen, and how many are seen anywhere.
-fn run(battery: &Battery<'_>, seed: u64) -> Result<(Vec<(Said, BTreeSet<&'static str>)>, usize)> {
+fn run(battery: &Battery<'_>, seed: u64) -> Result<(Vec<Astray>, usize)> {
     let topology = battery.topology;
     let mut numbers = Numbers(seed);
     let first = Battery::first_number();
