@@ -9,13 +9,20 @@ use crate::{assert_code, said};
 
 /// Restart the daemon with `signal` at each step of a start of a workspace that does not exist yet.
 fn restarted_at_each_step(signal: &str) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| restarted_at_every_other_step(signal, 0));
+        scope.spawn(|| restarted_at_every_other_step(signal, 1));
+    });
+}
+
+fn restarted_at_every_other_step(signal: &str, half: usize) {
     let Some(mut lab) = Lab::new() else { return };
     let before = lab.listing();
     let spec = lab.workspace("a", 10);
     lab.slow_at("a", "waiting for the address");
     let first = lab.begin("start", &spec).finish();
     assert_code(&first.output, 0);
-    for step in first.steps() {
+    for step in first.steps().into_iter().skip(half).step_by(2) {
         assert_code(&lab.stop(&spec), 0);
         if step.starts_with("importing") || step.starts_with("reading") {
             lab.sh("incus image delete $(incus query /1.0/images | tr -d '[]\",' | sed 's|.*/||')");

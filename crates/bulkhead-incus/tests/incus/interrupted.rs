@@ -37,22 +37,37 @@ fn running(lab: &Lab, spec: &Path) {
     assert_code(&lab.start(spec), 0);
 }
 
-/// Kill `command` at each of its steps, then let `after` make good for it.
-fn killed_at_each_step(command: &str, pauses: &[u64], prepare: fn(&Lab, &Path), after: impl Fn(&Lab, &Path, &Value)) {
-    let Some(lab) = Lab::new() else { return };
-    let before = lab.listing();
-    let spec = lab.workspace("a", 10);
-    for step in steps(&lab, command, &spec, prepare) {
-        for pause in pauses {
-            prepare(&lab, &spec);
-            lab.slow_at("a", &step);
-            let mut run = lab.begin(command, &spec);
-            assert!(run.reach(&step), "{step}");
-            std::thread::sleep(Duration::from_millis(*pause));
-            drop(run);
-            after(&lab, &spec, &before);
+/// Kill `command` at each of its steps, then let `after` make good for it. Half of the steps go to a second lab.
+fn killed_at_each_step(
+    command: &str,
+    pauses: &[u64],
+    prepare: fn(&Lab, &Path),
+    after: impl Fn(&Lab, &Path, &Value) + Sync,
+) {
+    let Some(first) = Lab::new() else { return };
+    let empty = first.listing();
+    let steps = steps(&first, command, &first.workspace("a", 10), prepare);
+    nothing(&first, &first.workspace("a", 10));
+    assert_eq!(first.listing(), empty);
+    let kill = |lab: Lab, half: usize| {
+        let before = lab.listing();
+        let spec = lab.workspace("a", 10);
+        for step in steps.iter().skip(half).step_by(2) {
+            for pause in pauses {
+                prepare(&lab, &spec);
+                lab.slow_at("a", step);
+                let mut run = lab.begin(command, &spec);
+                assert!(run.reach(step), "{step}");
+                std::thread::sleep(Duration::from_millis(*pause));
+                drop(run);
+                after(&lab, &spec, &before);
+            }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| kill(first, 0));
+        scope.spawn(|| kill(Lab::new().expect("there was one before"), 1));
+    });
 }
 
 #[test]
