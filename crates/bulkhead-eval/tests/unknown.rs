@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "differential/generate.rs"]
+#[path = "differential/generate/mod.rs"]
 mod generate;
 
 use std::collections::BTreeSet;
