@@ -75,7 +75,7 @@ impl Generator {
             }
             19..=21 => self.matching(),
             22 | 23 => self.sorted(depth),
-            24 => format!("[ {} {} ]", self.path(2), self.from_json()),
+            24 => format!("[ {} {} ]", self.path(2), self.parsed_json()),
             _ => format!(
                 "(builtins.genericClosure {{ startSet = [ {{ key = {}; }} ]; operator = i: if i.key > 20 || i.key < 0 then [ ] else [ {{ key = i.key + 7; }} {{ key = i.key * 2 + 1; }} ]; }})",
                 self.below(5)
@@ -125,7 +125,7 @@ impl Generator {
             ),
             17..=19 => self.computed(depth),
             20 => self.context(),
-            21 => format!("{{ j = {}; }}", self.from_json()),
+            21 => format!("{{ j = {}; }}", self.parsed_json()),
             22 => format!("(builtins.tryEval (builtins.deepSeq {} 1))", self.any(depth)),
             _ => {
                 let value = self.any(depth);

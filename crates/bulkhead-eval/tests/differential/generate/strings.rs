@@ -50,7 +50,7 @@ impl Generator {
     }
 
     /// What `fromJSON` makes of a random text.
-    pub(super) fn from_json(&mut self) -> String {
+    pub(super) fn parsed_json(&mut self) -> String {
         let depth = 1 + self.below(3);
         let text = self.json(depth);
         format!("(builtins.fromJSON \"{}\")", text.replace('\\', "\\\\").replace('"', "\\\""))
