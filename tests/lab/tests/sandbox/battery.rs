@@ -1,13 +1,15 @@
 //! All attacks and all checks, at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, UdpSocket};
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use bulkhead_lab::Socket;
-use bulkhead_lab::frame::{Mac, answered_syn, canaries, canary};
+use bulkhead_lab::frame::{Mac, answered_syn, canaries, canary, ethernet};
 use serde_json::Value;
 
 use crate::attacks::{Attack, Attacks, Evidence, neighbours};
@@ -29,6 +31,10 @@ pub struct Observed {
     pub captured: Vec<Captured>,
     moved: BTreeSet<IpAddr>,
     has_route: bool,
+    /// Where the bridge believes MAC addresses to be.
+    learned: BTreeSet<(String, String)>,
+    /// The numbers of attacks of which the host was told.
+    reported: BTreeSet<u32>,
 }
 
 impl Observed {
@@ -51,6 +57,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// So long nothing must come before all has come.
 const QUIET: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(12);
 const MOST: Duration = Duration::from_secs(2);
 
 impl<'a> Battery<'a> {
@@ -62,13 +69,25 @@ impl<'a> Battery<'a> {
     pub fn attack(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
         let attacks = self.attacks();
         self.prepare()?;
+        // Linux takes no answer about a neighbour in the same tick of its clock in which it has learnt of it.
+        std::thread::sleep(TICK);
         // Those that take away what others go by come last, one after the other.
         let (last, first): (Vec<&Attack>, Vec<&Attack>) =
-            attacks.iter().partition(|attack| attack.evidence == Evidence::Intercepted);
+            attacks.iter().partition(|attack| attack.needs_the_host());
         self.send(&first)?;
         let mut observed = self.observe()?;
+        // Who speaks in between undoes them, so there is more than one try.
+        for _ in 0..3 {
+            self.switch(&last, &mut observed)?;
+        }
         for attack in last {
-            observed.captured.extend(self.intercept(attack)?);
+            match attack.evidence {
+                Evidence::Intercepted => observed.captured.extend(self.intercept(attack)?),
+                Evidence::Reported(port, peer) if self.is_reported(attack, port, peer)? => {
+                    observed.reported.insert(attack.number);
+                }
+                _ => {}
+            }
         }
         let (won, lost): (Vec<&Attack>, Vec<&Attack>) =
             attacks.iter().partition(|attack| self.has_succeeded(attack, &observed));
@@ -127,7 +146,7 @@ impl<'a> Battery<'a> {
         let captured = self.wait()?;
         let moved = self.moved()?;
         let routes = self.topology.host.run("ip", &["-6", "route", "show", "proto", "ra"])?;
-        Ok(Observed { captured, moved, has_route: !routes.is_empty() })
+        Ok(Observed { captured, moved, has_route: !routes.is_empty(), ..Observed::default() })
     }
 
     pub fn has_succeeded(&self, attack: &Attack, observed: &Observed) -> bool {
@@ -148,6 +167,11 @@ impl<'a> Battery<'a> {
             }),
             Evidence::Moved(address) => observed.moved.contains(address),
             Evidence::Route => observed.has_route,
+            Evidence::Learned(mac, port) => observed.learned.contains(&(mac_text(*mac), (*port).to_owned())),
+            Evidence::Overheard(mac) => captured.any(|(place, frame)| {
+                *place == attack.from && frame.starts_with(mac) && canaries(frame).contains(&attack.number)
+            }),
+            Evidence::Reported(..) => observed.reported.contains(&attack.number),
         }
     }
 
@@ -190,6 +214,60 @@ impl<'a> Battery<'a> {
             captured.extend(self.wait()?);
         }
         Ok(captured)
+    }
+
+    /// Attacks on what the bridge knows: they claim MAC addresses, or wait until the host sends to one that the bridge has
+    /// forgotten.
+    fn switch(&self, attacks: &[&Attack], observed: &mut Observed) -> Result<()> {
+        let claims: Vec<&Attack> =
+            attacks.iter().copied().filter(|attack| matches!(attack.evidence, Evidence::Learned(..))).collect();
+        self.send(&claims)?;
+        observed.learned.extend(self.learned()?);
+        let heard: Vec<(&Attack, Mac)> = attacks
+            .iter()
+            .filter_map(|attack| match attack.evidence {
+                Evidence::Overheard(mac) => Some((*attack, mac)),
+                _ => None,
+            })
+            .collect();
+        let mut forget = String::new();
+        for mac in heard.iter().map(|(_, mac)| mac_text(*mac)).collect::<BTreeSet<_>>() {
+            // It is at one of them, or at none.
+            for port in ["vb-a", "vb-b", "vb-c", "vb-x"] {
+                writeln!(forget, "fdb del {mac} dev {port} master")?;
+            }
+        }
+        let bridge = Socket::open(&self.topology.host, BRIDGE)?;
+        self.topology.host.output("bridge", &["-force", "-batch", "-"], &forget)?;
+        for (attack, mac) in heard {
+            bridge.send(&ethernet(mac, BRIDGE_MAC, 0x88b5, &canary(attack.number)))?;
+        }
+        observed.captured.extend(self.wait()?);
+        Ok(())
+    }
+
+    /// Whether the host gets to know that a datagram of its own has found nobody.
+    fn is_reported(&self, attack: &Attack, port: u16, peer: IpAddr) -> Result<bool> {
+        self.prepare()?;
+        self.topology.host.enter(|| {
+            let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let socket = UdpSocket::bind((any, port))?;
+            socket.connect((peer, SINK))?;
+            socket.send(b"is anybody there")?;
+            self.send(&[attack])?;
+            socket.set_read_timeout(Some(QUIET))?;
+            let error = socket.recv(&mut [0; 16]).err().map(|error| error.kind());
+            Ok(error == Some(ErrorKind::ConnectionRefused))
+        })
+    }
+
+    /// Where the bridge believes MAC addresses to be.
+    fn learned(&self) -> Result<BTreeSet<(String, String)>> {
+        let shown = self.topology.host.output("bridge", &["-json", "fdb", "show", "br", BRIDGE], "")?.stdout;
+        let shown: Value = serde_json::from_slice(&shown).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let entries = shown.as_array().into_iter().flatten();
+        Ok(entries.map(|entry| (text(&entry["mac"]), text(&entry["ifname"]))).collect())
     }
 
     pub fn send(&self, attacks: &[&Attack]) -> Result<()> {
