@@ -68,31 +68,46 @@ impl<'a> Battery<'a> {
     /// The attacks that succeed and those that do not, by name.
     pub fn attack(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
         let attacks = self.attacks();
-        self.prepare()?;
-        // Linux takes no answer about a neighbour in the same tick of its clock in which it has learnt of it.
-        std::thread::sleep(TICK);
-        // Those that take away what others go by come last, one after the other.
-        let (last, first): (Vec<&Attack>, Vec<&Attack>) =
-            attacks.iter().partition(|attack| attack.needs_the_host());
-        self.send(&first)?;
-        let mut observed = self.observe()?;
-        // Who speaks in between undoes them, so there is more than one try.
-        for _ in 0..3 {
-            self.switch(&last, &mut observed)?;
-        }
-        for attack in last {
-            match attack.evidence {
-                Evidence::Intercepted => observed.captured.extend(self.intercept(attack)?),
-                Evidence::Reported(port, peer) if self.is_reported(attack, port, peer)? => {
-                    observed.reported.insert(attack.number);
-                }
-                _ => {}
-            }
-        }
+        // Those that take away what others go by come last.
+        let (last, first): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| attack.needs_the_host());
+        let mut observed = self.attack_at_once(&first)?;
+        let more = self.attack_in_turn(&last)?;
+        observed.captured.extend(more.captured);
+        observed = Observed { learned: more.learned, reported: more.reported, ..observed };
         let (won, lost): (Vec<&Attack>, Vec<&Attack>) =
             attacks.iter().partition(|attack| self.has_succeeded(attack, &observed));
         let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
         Ok((names(won), names(lost)))
+    }
+
+    /// Whether some attack succeeds, or something that has to work does not.
+    pub fn notices(&self) -> Result<bool> {
+        let attacks = self.attacks();
+        let (last, first): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| attack.needs_the_host());
+        let is_seen = |attacks: &[&Attack], observed: &Observed| {
+            attacks.iter().any(|attack| self.has_succeeded(attack, observed))
+        };
+        Ok(is_seen(&first, &self.attack_at_once(&first)?)
+            || !self.check_with(Duration::from_millis(700))?.is_empty()
+            || is_seen(&last, &self.attack_in_turn(&last)?))
+    }
+
+    fn attack_at_once(&self, attacks: &[&Attack]) -> Result<Observed> {
+        self.prepare()?;
+        // Linux takes no answer about a neighbour in the same tick of its clock in which it has learnt of it.
+        std::thread::sleep(TICK);
+        self.send(attacks)?;
+        self.observe()
+    }
+
+    fn attack_in_turn(&self, attacks: &[&Attack]) -> Result<Observed> {
+        let mut observed = Observed::default();
+        // Who speaks in between undoes them, so there is more than one try.
+        for _ in 0..3 {
+            self.switch(attacks, &mut observed)?;
+        }
+        observed.reported = self.reported(attacks)?;
+        Ok(observed)
     }
 
     /// Attack while something happens, over and over. Gives the attacks that succeed at some time, of those that a capture
@@ -177,14 +192,18 @@ impl<'a> Battery<'a> {
 
     /// The checks that fail, and why. Those that fail in haste are given more time.
     pub fn check(&self) -> Result<Vec<String>> {
+        self.check_with(Duration::from_millis(1500))
+    }
+
+    fn check_with(&self, patience: Duration) -> Result<Vec<String>> {
         // For attacks d is not in the bridge; for what must work it is.
         self.topology.host.ip(&[&format!("link set vb-d master {BRIDGE}")])?;
-        let failing = self.check_all();
+        let failing = self.check_all(patience);
         self.topology.host.ip(&["link set vb-d nomaster"])?;
         failing
     }
 
-    fn check_all(&self) -> Result<Vec<String>> {
+    fn check_all(&self, patience: Duration) -> Result<Vec<String>> {
         self.forget()?;
         let checks = checks(self.topology);
         let hasty = failing(&checks, Duration::from_millis(250));
@@ -194,35 +213,25 @@ impl<'a> Battery<'a> {
         self.forget()?;
         let again: Vec<_> =
             checks.into_iter().filter(|check| hasty.iter().any(|name| name.starts_with(&check.name))).collect();
-        Ok(failing(&again, Duration::from_millis(1500)))
+        Ok(failing(&again, patience))
     }
 
-    /// Send, and have the host send something to c. What c says of its own accord at that moment undoes the attack, so
-    /// there is more than one try.
-    fn intercept(&self, attack: &Attack) -> Result<Vec<Captured>> {
-        let c = self.topology.workspace("c").address;
-        let mut captured = Vec::new();
-        for _ in 0..3 {
-            self.prepare()?;
-            self.topology.host.enter(|| {
-                let socket = UdpSocket::bind("0.0.0.0:0")?;
-                for frame in &attack.frames {
-                    self.topology.workspace(attack.from).socket.send(frame)?;
-                }
-                Ok(socket.send_to(&canary(attack.number), (c, SINK))?)
-            })?;
-            captured.extend(self.wait()?);
-        }
-        Ok(captured)
-    }
-
-    /// Attacks on what the bridge knows: they claim MAC addresses, or wait until the host sends to one that the bridge has
-    /// forgotten.
+    /// Attacks on what the bridge knows: they claim MAC addresses, or wait for what the host sends to one that they have
+    /// claimed, or that the bridge has forgotten.
     fn switch(&self, attacks: &[&Attack], observed: &mut Observed) -> Result<()> {
-        let claims: Vec<&Attack> =
-            attacks.iter().copied().filter(|attack| matches!(attack.evidence, Evidence::Learned(..))).collect();
-        self.send(&claims)?;
+        let host = &self.topology.host;
+        let bridge = Socket::open(host, BRIDGE)?;
+        // A bridge that was cut off says nothing.
+        let say = |to: Mac, number: u32| drop(bridge.send(&ethernet(to, BRIDGE_MAC, 0x88b5, &canary(number))));
+        let of = |wanted: fn(&Evidence) -> bool| attacks.iter().copied().filter(move |it| wanted(&it.evidence));
+
+        self.send(&of(|evidence| matches!(evidence, Evidence::Learned(..))).collect::<Vec<_>>())?;
         observed.learned.extend(self.learned()?);
+        self.restore()?;
+        for attack in of(|evidence| *evidence == Evidence::Intercepted) {
+            self.send(&[attack])?;
+            say(self.topology.workspace("c").mac, attack.number);
+        }
         let heard: Vec<(&Attack, Mac)> = attacks
             .iter()
             .filter_map(|attack| match attack.evidence {
@@ -237,27 +246,43 @@ impl<'a> Battery<'a> {
                 writeln!(forget, "fdb del {mac} dev {port} master")?;
             }
         }
-        let bridge = Socket::open(&self.topology.host, BRIDGE)?;
-        self.topology.host.output("bridge", &["-force", "-batch", "-"], &forget)?;
+        host.output("bridge", &["-force", "-batch", "-"], &forget)?;
         for (attack, mac) in heard {
-            bridge.send(&ethernet(mac, BRIDGE_MAC, 0x88b5, &canary(attack.number)))?;
+            say(mac, attack.number);
         }
         observed.captured.extend(self.wait()?);
         Ok(())
     }
 
-    /// Whether the host gets to know that a datagram of its own has found nobody.
-    fn is_reported(&self, attack: &Attack, port: u16, peer: IpAddr) -> Result<bool> {
-        self.prepare()?;
+    /// The numbers of the attacks after which the host believes that a datagram of its own has found nobody.
+    fn reported(&self, attacks: &[&Attack]) -> Result<BTreeSet<u32>> {
+        self.restore()?;
         self.topology.host.enter(|| {
-            let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            let socket = UdpSocket::bind((any, port))?;
-            socket.connect((peer, SINK))?;
-            socket.send(b"is anybody there")?;
-            self.send(&[attack])?;
-            socket.set_read_timeout(Some(QUIET))?;
-            let error = socket.recv(&mut [0; 16]).err().map(|error| error.kind());
-            Ok(error == Some(ErrorKind::ConnectionRefused))
+            let mut sockets = Vec::new();
+            for attack in attacks {
+                let Evidence::Reported(port, peer) = attack.evidence else { continue };
+                let any: IpAddr =
+                    if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let socket = UdpSocket::bind((any, port))?;
+                socket.connect((peer, SINK))?;
+                // Without a way to the other one there is nothing to be told of.
+                let _ = socket.send(b"is anybody there");
+                self.send(&[attack])?;
+                sockets.push((attack.number, socket));
+            }
+            std::thread::sleep(QUIET);
+            let is_told = |socket: &UdpSocket| -> Result<bool> {
+                socket.set_nonblocking(true)?;
+                let error = socket.recv(&mut [0; 16]).err().map(|error| error.kind());
+                Ok(error == Some(ErrorKind::ConnectionRefused))
+            };
+            let mut told = BTreeSet::new();
+            for (number, socket) in sockets {
+                if is_told(&socket)? {
+                    told.insert(number);
+                }
+            }
+            Ok(told)
         })
     }
 
@@ -332,17 +357,23 @@ impl<'a> Battery<'a> {
     pub fn prepare(&self) -> Result<()> {
         self.forget()?;
         self.topology.host.run("ip", &["-6", "route", "flush", "proto", "ra"])?;
+        self.restore()?;
+        self.capture().map(drop)
+    }
+
+    fn restore(&self) -> Result<()> {
         let mut commands = vec![format!("neighbour flush dev {BRIDGE}"), "neighbour flush dev vb-a".to_owned()];
         for (address, mac) in neighbours(self.topology) {
             commands.push(format!("neighbour replace {address} lladdr {} dev {BRIDGE} nud stale", mac_text(mac)));
         }
+        let mut places = String::new();
         for workspace in &self.topology.workspaces[..4] {
             let (port, mac) = (format!("vb-{}", workspace.name), mac_text(workspace.mac));
-            // A bridge that is down learns nothing.
-            self.topology.host.output("bridge", &["fdb", "replace", &mac, "dev", &port, "master", "dynamic"], "")?;
+            writeln!(places, "fdb replace {mac} dev {port} master dynamic")?;
         }
-        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())?;
-        self.capture().map(drop)
+        // A bridge that is down learns nothing.
+        self.topology.host.output("bridge", &["-force", "-batch", "-"], &places)?;
+        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// The neighbours that are not, to the host, what they were.

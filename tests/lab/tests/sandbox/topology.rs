@@ -310,6 +310,9 @@ pub fn make_bridge(host: &Namespace, setting: Setting) -> Result<()> {
     host.sysctl("ipv6/conf/sandbox0/accept_ra", "2")?;
     host.sysctl("ipv6/conf/sandbox0/suppress_frag_ndisc", "0")?;
     host.sysctl("ipv6/conf/all/suppress_frag_ndisc", "0")?;
+    for interface in ["all", BRIDGE] {
+        host.sysctl(&format!("ipv6/conf/{interface}/seg6_enabled"), "1")?;
+    }
     host.sysctl("ipv4/icmp_echo_ignore_broadcasts", "0")
 }
 
