@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigError};
 use crate::control::{Answer, Question, ask};
+use crate::host;
 use crate::run;
 use crate::status;
 
@@ -74,7 +75,7 @@ Example:
         #[arg(long)]
         no_files: bool,
     },
-    /// Print a JSON Schema: of the configuration, or of what `status --json` prints
+    /// Print a JSON Schema: of the configuration, of what `status --json` prints, or of the host's `vpn`
     Schema {
         /// Of which
         #[arg(value_enum, default_value = "config")]
@@ -86,6 +87,7 @@ Example:
 enum Schema {
     Config,
     Status,
+    Host,
 }
 
 #[derive(Debug, clap::Args)]
@@ -158,6 +160,7 @@ fn execute(command: Command, clock: Arc<dyn Clock>) -> Result<u8> {
             let schema = match of {
                 Schema::Config => config::schema(),
                 Schema::Status => status::schema(),
+                Schema::Host => host::schema(),
             };
             print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
             Ok(OK)

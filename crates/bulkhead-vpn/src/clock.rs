@@ -2,7 +2,7 @@
 //! time-outs of single reads and writes.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// Where time comes from, and how waiting is done.
 pub trait Clock: Send + Sync {
@@ -16,16 +16,16 @@ pub trait Clock: Send + Sync {
     fn wait(&self, inbox: &Inbox, until: Duration);
 }
 
-/// The system's clocks.
+/// The system's clocks. What is due while the machine sleeps is done when it wakes up.
 #[derive(Debug)]
 pub struct SystemClock {
-    start: Instant,
+    start: Duration,
 }
 
 impl SystemClock {
     /// The clocks, with now as the fixed moment.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self { start: since_boot() }
     }
 }
 
@@ -37,7 +37,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        since_boot().saturating_sub(self.start)
     }
 
     fn wall(&self) -> SystemTime {
@@ -47,6 +47,13 @@ impl Clock for SystemClock {
     fn wait(&self, inbox: &Inbox, until: Duration) {
         inbox.wait(until.saturating_sub(self.monotonic()));
     }
+}
+
+/// `CLOCK_BOOTTIME` (clock_gettime(2)): unlike [`std::time::Instant`] it goes on in sleep.
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
 }
 
 /// What the daemon was asked to do while it runs. Cheap to clone; all clones are one inbox.

@@ -85,6 +85,10 @@ pub struct Context {
 
 /// The service manager waits this much longer whenever a step begins before readiness.
 const START_EXTENSION: Duration = Duration::from_secs(120);
+/// How often the clock is looked at in a pause.
+const PAUSE_SLICE: Duration = Duration::from_secs(10);
+/// A clock that moves by more was set, rather than kept right.
+const CLOCK_JUMP: Duration = Duration::from_secs(60);
 /// A tunnel that can't be brought back for so long may need a new interface: the watchdog is not fed any more, and the
 /// service manager restarts the container.
 const HOPELESS: Duration = Duration::from_secs(15 * 60);
@@ -171,6 +175,29 @@ impl Context {
                 self.notify.extend_start(START_EXTENSION);
             }
             self.clock.wait(&self.inbox, until.min(now + slice));
+        }
+    }
+
+    /// As [`Context::wait_until`], but it also ends when the time of day is set: at boot that may be what was wrong.
+    pub fn pause_until(&mut self, until: Duration) -> Result<(), Fault> {
+        let midnight = |context: &Self| context.clock.wall().checked_sub(context.clock.monotonic());
+        let before = midnight(self);
+        loop {
+            let now = self.clock.monotonic();
+            if now >= until || !self.inbox.is_empty() {
+                return self.check_stop();
+            }
+            self.wait_until(until.min(now + PAUSE_SLICE))?;
+            let jump = match (before, midnight(self)) {
+                (Some(before), Some(now)) => {
+                    now.duration_since(before).or_else(|_| before.duration_since(now)).unwrap_or_default()
+                }
+                _ => Duration::ZERO,
+            };
+            if jump > CLOCK_JUMP {
+                log::info!("this machine's clock was set by {} s; trying again", jump.as_secs());
+                return Ok(());
+            }
         }
     }
 

@@ -47,6 +47,8 @@ pub enum Fault {
         status: u16,
         /// `: …`, the beginning of what the server said, or nothing.
         message: String,
+        /// Retry-After, if it was sent.
+        wait: Option<Duration>,
     },
     /// Too many requests (429 or `too_many_attempts`).
     #[error("{what} wants fewer requests{}", retry_text(.wait))]
@@ -154,6 +156,15 @@ const SUBSCRIPTION_PAUSE: Duration = Duration::from_secs(60 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Fault {
+    /// How long a pause after this fault is at least.
+    pub fn least_pause(&self) -> Duration {
+        match (self.reaction(), self) {
+            (Reaction::Pause(least), _) => least,
+            (_, Self::Refused { wait: Some(wait), .. }) => (*wait).min(LONGEST_PAUSE),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// What to do.
     pub fn reaction(&self) -> Reaction {
         match self {

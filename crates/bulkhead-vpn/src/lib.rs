@@ -2,7 +2,8 @@
 //!
 //! It logs in, registers a key, configures the WireGuard interface that the host has moved into the container, loads its
 //! rules, proves a handshake, has a port forwarded, and watches and renews all of that. What it does in which order, and
-//! what after which fault, is written down in [`machine`]; where it can't leak, and why, in [`network::rules`].
+//! what after which fault, is written down in [`machine`]; where it can't leak, and why, in [`network::rules`]. The
+//! program `vpn` is the host's: it shows the status, and attacks what should not leak ([`host`]).
 //!
 //! **Threads, not async.** One connection is one sequence of requests, each after the other; a request blocks for as long
 //! as its deadline. Three threads are enough (machine, signals, control socket), all decisions are in one of them, and
@@ -10,6 +11,58 @@
 //!
 //! **Secrets** ([`secret`]) are wiped when dropped, shown by no `Debug`, and never in arguments, environments or logs:
 //! WireGuard gets keys over netlink or its socket, `nft` gets rules (which have no secrets) by standard input.
+//!
+//! # What the container's host has to do
+//!
+//! | what | how it has to be |
+//! |---|---|
+//! | namespace | the VPN container has a network namespace of its own, with the bridge's interface (`bridge.interface` of the configuration; in NixOS containers `eth0`), the address `bridge.vpnAddress`, and **no default route**: a default route other than the one made here is refused |
+//! | interface | a WireGuard interface of the name `interface`, without key, peer and address. The host makes it in its *own* namespace, so that the encrypted UDP stays there, and moves it into the container's at **each** start of the container (`ip link add NAME type wireguard`, then systemd-nspawn's `--network-interface=NAME`). It goes with the container's namespace. Without WireGuard in the kernel: `wireguard-go NAME` on the host, and its socket `/run/wireguard/NAME.sock` mounted at the same path of the container |
+//! | rights | `CAP_NET_ADMIN` in the container's network namespace; a user namespace is fine. `/proc/sys/net/ipv4/conf/*/forwarding` of the two interfaces is written if it is not 1 |
+//! | IPv6 | there is none: the rules drop it, and the host leaves it off on the bridge |
+//! | configuration | one JSON file, `/etc/bulkhead-vpn/config.json` in the container; `schemas/vpn-config.schema.json`. `bulkhead-vpn check-config --no-files --config FILE` checks it where it is made |
+//! | secrets | `credentialsFile` (and `dedicatedIpFile`, `wireguard.file`): **the one file**, mounted read-only, mode 0400, owner root of the container |
+//! | certificates | `caFile`, `listKeyFile`: no secrets, may be in the store |
+//! | state | `/var/lib/bulkhead-vpn`, mode 0700 (`StateDirectory=`), which must survive restarts of the container: token, list of servers, and the signed port, without which the forwarded port changes |
+//! | control | `/run/bulkhead-vpn` of the container is a folder of the host, `/run/bulkhead-vpn` too (mode 0700, root; in a user namespace, of the container's root). `control.sock` in it is the daemon's; `vpn` on the host talks to it there. No `RuntimeDirectory=` for the unit inside: it would be emptied at each stop |
+//! | proxy | `pia.proxy` is `hostAddress:8888`. What has to be let through by CONNECT: the ports 443, 8080 and 1337; names that end in `.privateinternetaccess.com` or `.piaservers.net`, and addresses (servers are asked by address, and change too often for a list) |
+//! | metrics | `metricsFile`, if wanted, say `/run/bulkhead-vpn/vpn.prom`: world-readable, without secrets |
+//!
+//! **The unit in the container**, `bulkhead-vpn.service`:
+//!
+//! ```ini
+//! [Service]
+//! Type=notify
+//! ExecStart=…/bin/bulkhead-vpn run --config /etc/bulkhead-vpn/config.json
+//! ExecReload=kill -HUP $MAINPID   # renews the connection
+//! StateDirectory=bulkhead-vpn
+//! StateDirectoryMode=0700
+//! TimeoutStartSec=180             # extended by the daemon for as long as it tries
+//! TimeoutStopSec=20
+//! WatchdogSec=120
+//! Restart=always
+//! RestartSec=1
+//! RestartSteps=6
+//! RestartMaxDelaySec=300
+//! CapabilityBoundingSet=CAP_NET_ADMIN
+//! ```
+//!
+//! Readiness means that a handshake was proven, rules are loaded and (unless the provider refuses it for the moment) the
+//! port is bound: a container that waits for this unit, and services that are ordered after the container, start with real
+//! connectivity. It may take as long as the provider is away, so `container@….service` must not time out before. A tunnel
+//! that can't be had back for 15 minutes for a reason of this machine (no interface, no handshake) stops feeding the
+//! watchdog, since only a new interface may help: let the unit's failure restart the *container*
+//! (`FailureAction=reboot-force` inside ends systemd-nspawn with 133, on which `container@.service` starts anew).
+//!
+//! **The hook** (`portForwarding.onForwarded`) runs in the VPN container, as the daemon's user, after readiness and never
+//! before; it is repeated until it succeeds, so a service that starts later is found in the end. It may open connections
+//! to the service that receives the port, and to no other: the guard on the host has to let `vpnAddress` reach that one.
+//!
+//! **The host's tool**, `vpn`, reads `/etc/bulkhead/vpn.json` (`schemas/vpn-host.schema.json`, [`host::HostConfig`]).
+//! `vpn status` needs the control socket alone. `vpn leak-test` enters the network namespaces of the service containers
+//! (by the name of the machine, which it asks `machinectl` for, or by a path), sends frames from there, and watches all
+//! interfaces of the host; it compares the guard's tables with what `guard.rules` gives in an empty namespace. It changes
+//! nothing.
 
 pub mod backoff;
 pub mod cli;
@@ -18,6 +71,7 @@ pub mod config;
 pub mod context;
 pub mod control;
 pub mod fault;
+pub mod host;
 pub mod http;
 mod log;
 pub mod machine;

@@ -1,7 +1,7 @@
 //! What a provider of connections does. [`crate::pia`] is one, [`crate::wireguard_file`] another; the
 //! [machine](crate::machine) knows none of them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,40 @@ pub struct Peer {
     pub allowed_ips: Vec<Ipv4Net>,
     /// Seconds between packets that keep the session alive.
     pub keepalive: u16,
+}
+
+impl Tunnel {
+    /// Why the tunnel can't be used beside a bridge with these addresses, if it can't. What is inside of it must be neither
+    /// this machine's nor the bridge's, and its other end must not be on the bridge, where the proxy is.
+    pub fn unfit(&self, bridge: Ipv4Net) -> Option<String> {
+        let server = self.server.address;
+        let inside = self.dns.iter().chain([&self.address]).chain(self.gateway.as_ref());
+        for address in inside {
+            if bridge.contains(*address) {
+                return Some(format!("{address} is also in the bridge's network {bridge}: choose another `subnet`"));
+            }
+            // A server that is itself on this machine may be reached on this machine.
+            if is_special(*address) || address.is_loopback() && !server.is_loopback() {
+                return Some(format!("{address} is no address of a tunnel"));
+            }
+        }
+        match self.peer.endpoint.ip() {
+            IpAddr::V4(address) => unfit_server(address, bridge),
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
+/// Why a server can't be at this address, if it can't.
+pub fn unfit_server(address: Ipv4Addr, bridge: Ipv4Net) -> Option<String> {
+    if bridge.contains(address) {
+        return Some(format!("{address} is in the bridge's network {bridge}"));
+    }
+    is_special(address).then(|| format!("{address} is no address of a server"))
+}
+
+fn is_special(address: Ipv4Addr) -> bool {
+    address.is_unspecified() || address.is_multicast() || address.is_broadcast() || address.is_link_local()
 }
 
 /// A port that the provider has promised.

@@ -1,17 +1,20 @@
 //! The daemon: everything put together.
 
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::clock::{Clock, Inbox};
-use crate::config::{Config, ProviderConfig};
+use crate::config::{Config, ProviderConfig, check_files};
 use crate::context::Context;
 use crate::control::Control;
 use crate::log;
@@ -36,6 +39,11 @@ pub fn run(config: Config, clock: Arc<dyn Clock>) -> Result<()> {
     // Signals first: one that comes during the start must not kill us between two changes.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("can't receive signals")?;
     let inbox = Inbox::default();
+    // Until the process ends; there is one table, and one daemon for it.
+    let _alone = be_alone()?;
+    for problem in check_files(&config) {
+        log::warning!("{}: {}", problem.path, problem.message);
+    }
     let store = Store::open(&config.state_directory)
         .with_context(|| format!("can't use the state directory {}", config.state_directory.display()))?;
     let provider = provider(&config)?;
@@ -107,10 +115,19 @@ pub fn run(config: Config, clock: Arc<dyn Clock>) -> Result<()> {
     }
 }
 
+/// Be the one daemon of this network namespace: abstract names of sockets are the namespace's (unix(7)).
+fn be_alone() -> Result<UnixDatagram> {
+    let name = SocketAddr::from_abstract_name("bulkhead-vpn")?;
+    UnixDatagram::bind_addr(&name).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!("another bulkhead-vpn runs in this network namespace"),
+        _ => anyhow!(error).context("can't make sure to be the one bulkhead-vpn of this network namespace"),
+    })
+}
+
 fn provider(config: &Config) -> Result<Box<dyn Provider>> {
     Ok(match &config.provider {
         ProviderConfig::Pia(pia) => Box::new(Pia::new(config, pia).map_err(anyhow::Error::msg)?),
-        ProviderConfig::Wireguard(wireguard) => Box::new(WireguardFile::new(&wireguard.file)),
+        ProviderConfig::Wireguard(wireguard) => Box::new(WireguardFile::new(&wireguard.file, config.bridge.subnet)),
     })
 }
 

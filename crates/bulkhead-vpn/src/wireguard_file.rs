@@ -14,24 +14,33 @@ use crate::secret::{PublicKey, SecretKey};
 #[derive(Debug)]
 pub struct WireguardFile {
     file: PathBuf,
+    bridge: Ipv4Net,
 }
 
 impl WireguardFile {
-    /// The connection of a file.
-    pub fn new(file: &Path) -> Self {
-        Self { file: file.to_owned() }
+    /// The connection of a file, for a container on a bridge with these addresses.
+    pub fn new(file: &Path, bridge: Ipv4Net) -> Self {
+        Self { file: file.to_owned(), bridge }
+    }
+
+    fn read(&self) -> Result<Tunnel, Fault> {
+        let tunnel = read(&self.file).map_err(Fault::Local)?;
+        match tunnel.unfit(self.bridge) {
+            Some(reason) => Err(Fault::Local(format!("{}: {reason}", self.file.display()))),
+            None => Ok(tunnel),
+        }
     }
 }
 
 impl Provider for WireguardFile {
     fn servers(&mut self, context: &mut Context) -> Result<Vec<Server>, Fault> {
         context.enter(Step::Server)?;
-        Ok(vec![read(&self.file).map_err(Fault::Local)?.server])
+        Ok(vec![self.read()?.server])
     }
 
     fn tunnel(&mut self, context: &mut Context, _: &Server) -> Result<Tunnel, Fault> {
         context.enter(Step::Key)?;
-        read(&self.file).map_err(Fault::Local)
+        self.read()
     }
 
     fn forwarding(&mut self) -> Option<&mut dyn Forwarding> {

@@ -165,6 +165,22 @@ fn a_server_that_fails_is_followed_by_the_next() {
         Fault::Replace { from: "\"peer_pubkey\":\"".to_owned(), to: "\"peer_pubkey\":\"A".to_owned() },
         Fault::Replace { from: "\"server_port\":1337".to_owned(), to: "\"server_port\":0".to_owned() },
         Fault::Replace { from: "\"server_key\":\"3".to_owned(), to: "\"server_key\":\"".to_owned() },
+        // The gateway is the host, a DNS server is the proxy's host, or an address carries rules for nft.
+        Fault::Replace { from: "\"server_vip\":\"".to_owned(), to: "\"server_vip\":\"10.73.0.1\",\"x\":\"".to_owned() },
+        Fault::Replace { from: "10.0.0.242".to_owned(), to: "10.73.0.1".to_owned() },
+        Fault::Replace { from: "10.0.0.242".to_owned(), to: "10.0.0.242 } accept; #".to_owned() },
+        Fault::Replace { from: "\"peer_ip\":\"".to_owned(), to: "\"peer_ip\":\"fd00::10\",\"x\":\"".to_owned() },
+        // Wrong types, too much, too deep, somewhere else.
+        Fault::Replace { from: "\"server_port\":1337".to_owned(), to: "\"server_port\":\"1337\"".to_owned() },
+        Fault::Replace { from: "\"server_port\":1337".to_owned(), to: "\"server_port\":66873".to_owned() },
+        Fault::answer(200, &format!("{{\"status\":\"OK\",\"x\":\"{}\"}}", "x".repeat(70 << 10))),
+        Fault::answer(200, &"[".repeat(60 << 10)),
+        Fault::answer(200, "{\"status\":[\"OK\"],\"message\":{\"a\":1}}"),
+        Fault::Answer {
+            status: 302,
+            headers: vec![("Location".to_owned(), "https://evil.example/".to_owned())],
+            body: String::new(),
+        },
     ] {
         let lab = Lab::new();
         lab.fake.inject(Injection::always(Endpoint::AddKey, fault.clone()).of("alpha401"));
@@ -174,6 +190,52 @@ fn a_server_that_fails_is_followed_by_the_next() {
         let late = if fault == Fault::NoPeer { 10 } else { 0 };
         assert_eq!(lab.ready(), Some(late), "{fault:?}");
     }
+}
+
+#[test]
+fn dns_servers_with_ipv6_are_left_out() {
+    let lab = Lab::new();
+    let more = Fault::Replace { from: "\"10.0.0.242\"".to_owned(), to: "\"fd00::242\",\"10.0.0.242\"".to_owned() };
+    lab.fake.inject(Injection::always(Endpoint::AddKey, more));
+    let status = lab.run_until(60);
+    assert_eq!(status.faults, 0);
+    assert_eq!(status.connection.unwrap().dns, [[10, 0, 0, 242], [10, 0, 0, 244]].map(std::net::Ipv4Addr::from));
+}
+
+#[test]
+fn a_server_on_the_bridge_is_not_asked() {
+    for address in ["10.73.0.1", "10.73.0.2", "0.0.0.0", "224.0.0.1", "169.254.169.254", "255.255.255.255"] {
+        let lab = Lab::new();
+        lab.fake.change_servers(|servers| servers[0].ip = address.to_owned());
+        let status = lab.run_until(60);
+        assert_eq!((Lab::server(&status), status.faults), ("alpha402", 1), "{address}");
+        assert!(lab.proxy.asked().iter().all(|asked| !asked.starts_with(address)), "{address}");
+    }
+}
+
+#[test]
+fn a_pause_ends_when_the_clock_is_set() {
+    let lab = Lab::new().with_pia(|pia| pia.api.meta_servers.clear());
+    // What every certificate seems to be while the clock is at 1970.
+    lab.fake.inject(Injection::always(Endpoint::AddKey, Fault::ExpiredCertificate));
+    let (fake, clock, board) = (lab.fake.clone(), lab.clock.clone(), lab.board.clone());
+    lab.at(500, move || {
+        assert!(board.read().last_fault.unwrap().contains("is this machine's clock right?"));
+        fake.clear();
+        clock.jump(3600);
+    });
+    lab.run_until(1000);
+    assert!(lab.ready().is_some_and(|at| (500..=512).contains(&at)), "{:?}", lab.ready());
+}
+
+#[test]
+fn retry_after_counts_for_every_refusal() {
+    let lab = Lab::new().with_pia(|pia| pia.api.meta_servers.clear());
+    let headers = vec![("Retry-After".to_owned(), "900".to_owned())];
+    let busy = Fault::Answer { status: 503, headers, body: String::new() };
+    lab.fake.inject(Injection::once(Endpoint::Token, busy));
+    lab.run_until(HOUR);
+    assert!(lab.ready().is_some_and(|at| after(900).contains(&at)), "{:?}", lab.ready());
 }
 
 #[test]
@@ -503,9 +565,12 @@ fn it_can_be_asked_to_stop_in_every_step() {
     for (endpoint, step) in cases {
         let lab = Lab::new();
         lab.fake.inject(Injection::always(endpoint, Fault::Silence));
-        let (inbox, board) = (lab.inbox.clone(), lab.board.clone());
+        let (inbox, board, fake) = (lab.inbox.clone(), lab.board.clone(), lab.fake.clone());
         let stopper = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(500));
+            let start = Instant::now();
+            while fake.count(endpoint) == 0 && start.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
             let seen = board.read().step;
             inbox.stop();
             seen

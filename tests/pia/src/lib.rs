@@ -246,6 +246,17 @@ impl FakePia {
         self.world.expire_tokens();
     }
 
+    /// Register a key as a web page would: the server's key, and the address for the client.
+    pub fn register(&self, server: &str, key: &str) -> Result<(String, Ipv4Addr)> {
+        let address = self.world.add_key(server, key, true)?;
+        Ok((lock(&self.world.backend).server_key(), address))
+    }
+
+    /// Forget all keys: the tunnels are dead.
+    pub fn drop_peers(&self) -> Result<()> {
+        lock(&self.world.backend).drop_peers()
+    }
+
     /// Change the servers in the list. Listeners stay as they were.
     pub fn change_servers(&self, change: impl FnOnce(&mut Vec<Server>)) {
         self.world.change_servers(change);
@@ -277,6 +288,8 @@ impl FakePia {
 impl Drop for FakePia {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        // Connections that still hang must not keep a WireGuard server alive.
+        *lock(&self.world.backend) = Box::new(Recorded::default());
         for address in &self.listeners {
             // Wakes the thread that accepts.
             let _ = std::net::TcpStream::connect(address);

@@ -44,7 +44,7 @@ impl Server {
     }
 
     fn configure(&mut self, options: &Options, folder: &Path) -> Result<()> {
-        let socket = PathBuf::from(format!("/var/run/wireguard/{}.sock", self.interface));
+        let socket = socket_of(&self.interface);
         let start = Instant::now();
         while !socket.exists() {
             if start.elapsed() > Duration::from_secs(10) {
@@ -111,7 +111,12 @@ impl Drop for Server {
         // Its interface goes with it; the namespace takes the rest along.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_file(socket_of(&self.interface));
     }
+}
+
+fn socket_of(interface: &str) -> PathBuf {
+    PathBuf::from(format!("/var/run/wireguard/{interface}.sock"))
 }
 
 fn run(program: &str, arguments: &[&str], input: &str) -> Result<String> {

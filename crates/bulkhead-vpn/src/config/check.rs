@@ -94,7 +94,10 @@ pub fn check_files(config: &Config) -> Vec<Problem> {
                     problems.push(Problem::new("provider.wireguard.file", message));
                 }
             };
-            take(wireguard_file::read(&wireguard.file).map(drop));
+            take(wireguard_file::read(&wireguard.file).and_then(|tunnel| match tunnel.unfit(config.bridge.subnet) {
+                Some(reason) => Err(format!("{}: {reason}", wireguard.file.display())),
+                None => Ok(()),
+            }));
             take(not_for_everybody(&wireguard.file));
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{Config, check};
@@ -47,7 +48,7 @@ impl fmt::Display for ConfigError {
             if let Some((line, column)) = problem.position {
                 write!(f, ":{line}:{column}")?;
             }
-            if !problem.path.is_empty() && problem.path != "." {
+            if !problem.path.is_empty() {
                 write!(f, ": {}", problem.path)?;
             }
             write!(f, ": {}", problem.message)?;
@@ -56,31 +57,59 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl ConfigError {
+    /// Problems with a file of this text, with their places.
+    pub fn locate(file: &Path, text: &str, mut problems: Vec<Problem>) -> Self {
+        for problem in &mut problems {
+            problem.position = locate(text, &problem.path);
+        }
+        Self { file: file.to_owned(), problems }
+    }
+}
+
 /// Read and check a file.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-        file: file.to_owned(),
-        problems: vec![Problem::new("", format!("can't read it: {error}"))],
-    })?;
-    parse(&text).map_err(|problems| ConfigError { file: file.to_owned(), problems })
+    let (text, config) = read::<Config>(file)?;
+    let problems = check(&config);
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError::locate(file, &text, problems)) }
+}
+
+/// Read a file as JSON of a shape; its text comes along.
+pub fn read<T: DeserializeOwned>(file: &Path) -> Result<(String, T), ConfigError> {
+    let failed = |problems| ConfigError { file: file.to_owned(), problems };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| failed(vec![Problem::new("", format!("can't read it: {error}"))]))?;
+    let read = deserialize(&text).map_err(failed)?;
+    Ok((text, read))
 }
 
 /// Read and check a text. What the fields mean together is checked too, but no file that they name.
 pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let config: Config = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (path, error) = (error.path().to_string(), error.into_inner());
-        vec![at_position(path, &error)]
-    })?;
-    deserializer.end().map_err(|error| vec![at_position(String::new(), &error)])?;
+    let config: Config = deserialize(text)?;
     let mut problems = check(&config);
-    if problems.is_empty() {
-        return Ok(config);
-    }
     for problem in &mut problems {
         problem.position = locate(text, &problem.path);
     }
-    Err(problems)
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+fn deserialize<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Problem>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let (path, error) = (error.path().to_string(), error.into_inner());
+        // Where the text ends or breaks off there is no path.
+        let path = if path == "?" || path == "." { String::new() } else { path };
+        let mut problem = at_position(path, &error);
+        // serde_json tells where a wrong value ends; where it begins is the better place, if the text can be read at all.
+        if error.is_data()
+            && let Some(position) = locate(text, &problem.path)
+        {
+            problem.position = Some(position);
+        }
+        vec![problem]
+    })?;
+    deserializer.end().map_err(|error| vec![at_position(String::new(), &error)])?;
+    Ok(read)
 }
 
 fn at_position(path: String, error: &serde_json::Error) -> Problem {

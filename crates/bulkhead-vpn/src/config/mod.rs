@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use check::{check, check_files};
-pub use load::{ConfigError, Problem, load, parse};
+pub use load::{ConfigError, Problem, load, parse, read};
 pub use values::{InterfaceName, Ipv4Net, ServiceName, Url};
 
 /// The configuration of `bulkhead-vpn`.

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::LONGEST_BODY;
-
 /// The longest head of an answer.
 const LONGEST_HEAD: usize = 32 << 10;
 
@@ -44,7 +42,8 @@ enum Length {
     UntilEnd,
 }
 
-pub(super) fn read(stream: &mut impl Read) -> Result<Response, Failure> {
+/// Read an answer whose body has at most `longest` bytes.
+pub(super) fn read(stream: &mut impl Read, longest: usize) -> Result<Response, Failure> {
     let mut input = Input { stream, buffer: Zeroizing::new(Vec::with_capacity(16 << 10)), at: 0 };
     // An interim answer (100) comes before the one that is meant.
     for _ in 0..4 {
@@ -55,10 +54,10 @@ pub(super) fn read(stream: &mut impl Read) -> Result<Response, Failure> {
         let mut body = Zeroizing::new(Vec::new());
         match length {
             _ if matches!(status, 204 | 304) => {}
-            Length::Known(length) if length > LONGEST_BODY => return Err(too_long()),
+            Length::Known(length) if length > longest => return Err(too_long(longest)),
             Length::Known(length) => input.take(length, &mut body)?,
-            Length::Chunked => chunks(&mut input, &mut body)?,
-            Length::UntilEnd => input.take_rest(&mut body)?,
+            Length::Chunked => chunks(&mut input, &mut body, longest)?,
+            Length::UntilEnd => input.take_rest(&mut body, longest)?,
         }
         return Ok(Response { status, retry_after, body });
     }
@@ -103,7 +102,7 @@ fn head<R: Read>(input: &mut Input<'_, R>) -> Result<(u16, Option<Duration>, Len
     }
 }
 
-fn chunks<R: Read>(input: &mut Input<'_, R>, body: &mut Vec<u8>) -> Result<(), Failure> {
+fn chunks<R: Read>(input: &mut Input<'_, R>, body: &mut Vec<u8>, longest: usize) -> Result<(), Failure> {
     loop {
         let line = input.line()?;
         let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -118,8 +117,8 @@ fn chunks<R: Read>(input: &mut Input<'_, R>, body: &mut Vec<u8>) -> Result<(), F
             }
             return Err(damaged("it has too many trailers"));
         }
-        if size > LONGEST_BODY || body.len() + size > LONGEST_BODY {
-            return Err(too_long());
+        if size > longest || body.len() + size > longest {
+            return Err(too_long(longest));
         }
         input.take(size, body)?;
         if !input.line()?.is_empty() {
@@ -177,13 +176,13 @@ impl<R: Read> Input<'_, R> {
         }
     }
 
-    fn take_rest(&mut self, body: &mut Vec<u8>) -> Result<(), Failure> {
+    fn take_rest(&mut self, body: &mut Vec<u8>, longest: usize) -> Result<(), Failure> {
         loop {
             body.extend_from_slice(&self.buffer[self.at..]);
             self.buffer.clear();
             self.at = 0;
-            if body.len() > LONGEST_BODY {
-                return Err(too_long());
+            if body.len() > longest {
+                return Err(too_long(longest));
             }
             // rustls gives `UnexpectedEof` unless the server said that this is the end.
             if self.fill()? == 0 {
@@ -201,8 +200,8 @@ fn cut_off() -> Failure {
     damaged("it is cut off")
 }
 
-fn too_long() -> Failure {
-    Failure::Damaged(format!("it has more than {} MiB", LONGEST_BODY >> 20))
+fn too_long(longest: usize) -> Failure {
+    Failure::Damaged(format!("it has more than {} KiB", longest >> 10))
 }
 
 #[cfg(test)]
@@ -211,7 +210,7 @@ mod tests {
     use super::*;
 
     fn body(text: &str) -> Result<String, String> {
-        match read(&mut text.as_bytes()) {
+        match read(&mut text.as_bytes(), 8 << 20) {
             Ok(response) => Ok(String::from_utf8_lossy(&response.body).into_owned()),
             Err(Failure::Damaged(reason)) => Err(reason),
             Err(Failure::Io(error)) => Err(error.to_string()),
@@ -235,7 +234,7 @@ mod tests {
         assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), Err("it is cut off".into()));
         assert_eq!(body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc"), Err("it is cut off".into()));
         let long = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n";
-        assert_eq!(body(long), Err("it has more than 8 MiB".into()));
+        assert_eq!(body(long), Err("it has more than 8192 KiB".into()));
         assert!(body("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n").is_err());
         assert!(body("SSH-2.0-x\r\n").is_err() && body("").is_err());
         assert!(body(&format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(LONGEST_HEAD))).is_err());
@@ -244,7 +243,7 @@ mod tests {
     #[test]
     fn retry_after_is_read() {
         let text = "HTTP/1.1 429 Too Many\r\nretry-after: 120\r\nContent-Length: 0\r\n\r\n";
-        let response = read(&mut text.as_bytes()).ok().expect("an answer");
+        let response = read(&mut text.as_bytes(), 100).ok().expect("an answer");
         assert_eq!((response.status, response.retry_after), (429, Some(Duration::from_secs(120))));
     }
 }

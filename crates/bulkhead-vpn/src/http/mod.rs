@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use zeroize::Zeroizing;
 
 use crate::fault::Fault;
@@ -22,8 +22,10 @@ use timed::Timed;
 
 pub use answer::Response;
 
-/// The longest answer that is read. PIA's list of servers has about 300 kB.
-pub const LONGEST_BODY: usize = 8 << 20;
+/// The longest list of servers that is read. PIA's has about 300 kB.
+pub const LONGEST_LIST: usize = 8 << 20;
+/// The longest of all other answers that is read. They have less than 2 kB.
+pub const LONGEST_ANSWER: usize = 64 << 10;
 
 /// Which authorities are trusted for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,7 @@ pub struct Request {
     path: Zeroizing<String>,
     headers: Vec<(&'static str, Secret)>,
     body: Option<(&'static str, Secret)>,
+    longest: usize,
 }
 
 impl Request {
@@ -77,7 +80,7 @@ impl Request {
             full.push('=');
             full.push_str(&encode(value));
         }
-        Self { method: "GET", path: full, headers: Vec::new(), body: None }
+        Self { method: "GET", path: full, headers: Vec::new(), body: None, longest: LONGEST_ANSWER }
     }
 
     /// POST of a form.
@@ -90,7 +93,13 @@ impl Request {
     /// POST of a text.
     pub fn post(path: &str, content_type: &'static str, body: Secret) -> Self {
         let path = Zeroizing::new(path.to_owned());
-        Self { method: "POST", path, headers: Vec::new(), body: Some((content_type, body)) }
+        Self { method: "POST", path, headers: Vec::new(), body: Some((content_type, body)), longest: LONGEST_ANSWER }
+    }
+
+    /// With another limit for the answer, in bytes.
+    pub fn at_most(mut self, longest: usize) -> Self {
+        self.longest = longest;
+        self
     }
 
     /// With an `Authorization`.
@@ -184,7 +193,7 @@ impl Client {
             stream.write_all(body.reveal().as_bytes()).map_err(failed)?;
         }
         stream.flush().map_err(failed)?;
-        answer::read(&mut stream).map_err(|error| match error {
+        answer::read(&mut stream, request.longest).map_err(|error| match error {
             answer::Failure::Io(error) => self.fault(&what, error),
             answer::Failure::Damaged(reason) => Fault::Damaged { what: what.clone(), reason },
         })
@@ -262,7 +271,9 @@ impl Client {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return match tls {
                 rustls::Error::InvalidCertificate(reason) => {
-                    Fault::Untrusted { what: what.to_owned(), reason: reason.to_string() }
+                    // At boot, before the time was set, nothing has a valid certificate.
+                    let hint = if is_about_time(reason) { "; is this machine's clock right?" } else { "" };
+                    Fault::Untrusted { what: what.to_owned(), reason: format!("{reason}{hint}") }
                 }
                 other => Fault::Damaged { what: what.to_owned(), reason: format!("TLS: {other}") },
             };
@@ -275,6 +286,11 @@ impl Client {
             _ => Fault::Unreachable { what: what.to_owned(), reason: error.to_string() },
         }
     }
+}
+
+fn is_about_time(reason: &CertificateError) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(reason, Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
 }
 
 fn store(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, String> {

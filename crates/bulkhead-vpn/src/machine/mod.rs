@@ -149,23 +149,21 @@ impl Machine {
     }
 
     fn pause(&mut self, fault: &Fault, backoff: &mut Backoff) -> Result<(), Fault> {
-        let least = match fault.reaction() {
-            Reaction::End => return Err(Fault::Stopped),
-            Reaction::Pause(least) => least,
-            Reaction::NextServer | Reaction::NewToken | Reaction::NewPort => Duration::ZERO,
-        };
+        if fault.reaction() == Reaction::End {
+            return Err(Fault::Stopped);
+        }
         match fault {
             Fault::Local(_) | Fault::NoHandshake { .. } | Fault::TunnelDead { .. } => self.context.tell_hopeless(),
             _ => self.context.tell_hope(),
         }
-        let pause = backoff.next(least);
+        let pause = backoff.next(fault.least_pause());
         self.context.enter(Step::Pause)?;
         self.record(fault);
         log::error!("{fault}; trying again in {} s", pause.as_secs());
         self.context.tell(&format!("{fault}; trying again in {} s", pause.as_secs()));
         self.context.board.change(|status| status.disconnect());
         let until = self.context.clock.monotonic() + pause;
-        self.context.wait_until(until)?;
+        self.context.pause_until(until)?;
         // Being asked to renew ends the pause; there is nothing else to renew.
         self.context.inbox.take_renewal();
         Ok(())

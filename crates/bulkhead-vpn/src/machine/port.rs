@@ -52,11 +52,7 @@ impl Machine {
 
     /// The port could not be had; when it is tried again.
     pub(super) fn port_failed(&mut self, fault: &Fault) {
-        let least = match fault.reaction() {
-            Reaction::Pause(least) => least,
-            _ => Duration::ZERO,
-        };
-        let pause = self.port.backoff.next(least);
+        let pause = self.port.backoff.next(fault.least_pause());
         log::error!("no forwarded port: {fault}; trying again in {} s", pause.as_secs());
         self.record(fault);
         let now = self.now();

@@ -8,7 +8,7 @@ use super::liveness::{SILENCE, Verdict};
 use super::{Connection, Machine};
 use crate::backoff::Backoff;
 use crate::context::Step;
-use crate::fault::{Fault, Reaction};
+use crate::fault::Fault;
 use crate::log;
 
 /// How often WireGuard is asked for its peer.
@@ -111,11 +111,7 @@ impl Machine {
             Err(Fault::Stopped) => Err(Fault::Stopped),
             Err(fault) => {
                 self.record(&fault);
-                let least = match fault.reaction() {
-                    Reaction::Pause(least) => least,
-                    _ => Duration::from_secs(60),
-                };
-                let pause = backoff.next(least);
+                let pause = backoff.next(fault.least_pause().max(Duration::from_secs(60)));
                 log::error!("the connection could not be renewed: {fault}; trying again in {} s", pause.as_secs());
                 connection.renewal_due = self.now() + pause;
                 // Only trying a server touches the interface. To put back what is still there would cost a handshake.

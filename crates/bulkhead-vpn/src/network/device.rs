@@ -1,6 +1,7 @@
 //! A WireGuard interface, of the kernel or of wireguard-go, whichever it is.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::{PeerState, genetlink, uapi};
@@ -16,10 +17,16 @@ pub enum Device {
 }
 
 impl Device {
-    /// Find out who implements an interface, as wg(8) does: a program has a socket in /var/run/wireguard.
+    /// Find out who implements an interface, as wg(8) does: a program listens on a socket in /var/run/wireguard. One that
+    /// was killed has left its socket.
     pub fn find(interface: &str) -> Self {
         let socket = uapi::socket_of(interface);
-        if socket.exists() { Self::Userspace(socket) } else { Self::Kernel(interface.to_owned()) }
+        match UnixStream::connect(&socket) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Self::Kernel(interface.to_owned())
+            }
+            _ => Self::Userspace(socket),
+        }
     }
 
     /// Replace key and peer.

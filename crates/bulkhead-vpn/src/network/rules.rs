@@ -143,6 +143,12 @@ fn table(config: &Config, rules: &Rules) -> String {
     }
     if rules.open.is_some() {
         line(2, &format!("oifname \"{wg}\" meta nfproto ipv4 accept"));
+        if let Some((forwarding, target)) = config.forwarding_target()
+            && forwarding.on_forwarded.is_some()
+        {
+            // The operator's program tells the service its port.
+            line(2, &format!("oifname \"{bridge}\" ip daddr {target} accept"));
+        }
     }
     line(1, "}");
     line(0, "}");

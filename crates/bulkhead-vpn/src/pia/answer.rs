@@ -58,7 +58,7 @@ pub fn refused(what: &str, response: &Response, said: &Said) -> Fault {
     let message: String = said.message.chars().filter(|c| harmless(*c)).take(80).collect();
     let long_word = message.split(' ').any(|word| word.len() > 20);
     let message = if message.trim().is_empty() || long_word { String::new() } else { format!(": {}", message.trim()) };
-    Fault::Refused { what: what.to_owned(), status: response.status, message }
+    Fault::Refused { what: what.to_owned(), status: response.status, message, wait: response.retry_after }
 }
 
 /// Read the JSON of an answer that was a success.

@@ -1,6 +1,6 @@
 //! Registering a key with a server, and dedicated IPs.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use crate::context::{Context, Step};
 use crate::fault::Fault;
 use crate::http::Request;
 use crate::log;
-use crate::provider::{Peer, Server, Tunnel};
+use crate::provider::{Peer, Server, Tunnel, unfit_server};
 use crate::secret::{PublicKey, Secret, SecretKey};
 
 /// Seconds between keepalives (wg(8) advises 25 behind NAT).
@@ -38,7 +38,7 @@ struct Added {
     peer_ip: Ipv4Addr,
     #[serde(default)]
     peer_pubkey: Option<String>,
-    dns_servers: Vec<Ipv4Addr>,
+    dns_servers: Vec<IpAddr>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +57,9 @@ impl Pia {
     pub(super) fn add_key(&mut self, context: &mut Context, server: &Server) -> Result<Tunnel, Fault> {
         let token = self.log_in(context)?;
         context.enter(Step::Key)?;
+        if let Some(reason) = unfit_server(server.address, self.bridge) {
+            return Err(Fault::Damaged { what: format!("the list of servers, of {}", server.name), reason });
+        }
         let private_key = SecretKey::generate().map_err(|error| Fault::Local(error.to_string()))?;
         let public_key = private_key.public().to_string();
         let target = self.private(&server.name, (server.address, server.key_port).into(), false);
@@ -90,14 +93,16 @@ impl Pia {
             return Err(damaged("it registered another key than ours"));
         }
         let server_key = PublicKey::from_base64(&added.server_key).ok_or_else(|| damaged("its key is none"))?;
-        if added.server_port == 0 || added.dns_servers.is_empty() {
+        // The containers have no IPv6.
+        let is_v4 = |address: &IpAddr| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        };
+        let dns: Vec<Ipv4Addr> = added.dns_servers.iter().filter_map(is_v4).collect();
+        if added.server_port == 0 || dns.is_empty() {
             return Err(damaged("it names no port or no DNS server"));
         }
-        let inside = added.dns_servers.iter().chain([&added.peer_ip]).chain(added.server_vip.as_ref());
-        for address in inside {
-            self.usable_inside(*address, server.address).map_err(|reason| damaged(&reason))?;
-        }
-        Ok(Tunnel {
+        let tunnel = Tunnel {
             server: server.clone(),
             private_key,
             address: added.peer_ip,
@@ -109,13 +114,17 @@ impl Pia {
                 allowed_ips: vec![Ipv4Net { address: Ipv4Addr::UNSPECIFIED, prefix: 0 }],
                 keepalive: KEEPALIVE,
             },
-            dns: added.dns_servers,
+            dns,
             mtu: None,
             gateway: added.server_vip,
             public_address: Some(
                 self.dedicated.as_ref().map_or(added.server_ip.unwrap_or(server.address), |d| d.address),
             ),
-        })
+        };
+        match tunnel.unfit(self.bridge) {
+            Some(reason) => Err(damaged(&reason)),
+            None => Ok(tunnel),
+        }
     }
 
     /// Look up the server of the dedicated IP.
@@ -166,19 +175,5 @@ impl Pia {
         }
         let answers: Vec<DedicatedAnswer> = answer::parse(&what, &response)?;
         answers.into_iter().next().ok_or_else(|| Fault::DedicatedIp("the provider does not know it".to_owned()))
-    }
-
-    /// Addresses inside of the tunnel must not be those of the machine or of the bridge.
-    fn usable_inside(&self, address: Ipv4Addr, server: Ipv4Addr) -> Result<(), String> {
-        if self.bridge.contains(address) {
-            return Err(format!("{address} is also in the bridge's network {}: choose another `subnet`", self.bridge));
-        }
-        // A server that is itself on this machine may be reached on this machine.
-        let special = address.is_loopback() && !server.is_loopback()
-            || address.is_unspecified()
-            || address.is_multicast()
-            || address.is_broadcast()
-            || address.is_link_local();
-        if special { Err(format!("{address} is no address of a tunnel")) } else { Ok(()) }
     }
 }

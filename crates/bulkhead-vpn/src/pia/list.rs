@@ -18,7 +18,7 @@ use super::{Pia, answer};
 use crate::config::NamedAddress;
 use crate::context::{Context, Step};
 use crate::fault::Fault;
-use crate::http::{Request, Target};
+use crate::http::{LONGEST_LIST, Request, Target};
 use crate::log;
 
 /// A stored list that is younger is not asked for again.
@@ -124,7 +124,8 @@ impl ServerList {
     fn parse(json: &[u8]) -> Option<Self> {
         let list: Value = serde_json::from_slice(json).ok()?;
         let ports = list.pointer("/groups/wg/0/ports").and_then(Value::as_array);
-        let ports = ports.into_iter().flatten().filter_map(|port| u16::try_from(port.as_u64()?).ok()).collect();
+        let ports = ports.into_iter().flatten().filter_map(|port| u16::try_from(port.as_u64()?).ok());
+        let ports = ports.filter(|port| *port > 0).collect();
         let regions = list.get("regions")?.as_array()?;
         let regions = regions.iter().filter_map(|region| Region::deserialize(region).ok()).collect();
         Some(Self { wireguard_ports: ports, regions })
@@ -181,7 +182,7 @@ impl Pia {
 
     fn fetch_list(&self, context: &Context, target: &Target, path: &str, now: SystemTime) -> Result<ServerList, Fault> {
         let what = target.describe();
-        let response = self.client.send(target, &Request::get(path, &[]))?;
+        let response = self.client.send(target, &Request::get(path, &[]).at_most(LONGEST_LIST))?;
         let said = answer::Said::default();
         if let Some(fault) = answer::common_fault(&what, &response, &said) {
             return Err(fault);

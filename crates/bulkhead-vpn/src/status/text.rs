@@ -38,6 +38,8 @@ pub fn text(status: &Status, now: u64) -> String {
     }
     let mut text = String::new();
     for (name, value) in rows {
+        // What a server says must not move the cursor of a terminal.
+        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let _ = writeln!(text, "{name:<15} {value}");
     }
     if status.services.is_empty() {

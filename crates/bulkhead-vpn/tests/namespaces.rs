@@ -1,0 +1,260 @@
+//! The daemon itself between real neighbours: tinyproxy, wireguard-go, nf_tables, in network namespaces of their own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lab;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use fake_pia::{Endpoint, Fault, Injection};
+use lab::{EXIT, INTERNET, Lab, TORRENT, address, missing, skip};
+use pretty_assertions::assert_eq;
+
+fn lab(test: &str) -> Option<Lab> {
+    match missing() {
+        Some(why) => {
+            skip(test, &why);
+            None
+        }
+        None => Some(Lab::new()),
+    }
+}
+
+#[test]
+fn services_reach_the_internet_through_the_tunnel_and_in_no_other_way() {
+    let Some(mut lab) = lab("services_reach_the_internet_through_the_tunnel_and_in_no_other_way") else { return };
+    lab.run("vpn", "nft add table inet somebody_elses");
+    assert_eq!(lab.ask_internet("torrent"), None, "before the tunnel");
+
+    let mut daemon = lab.daemon();
+    let ready = daemon.ready();
+    println!("ready after {ready:?}; {}; {}", daemon.memory("VmRSS"), daemon.memory("VmHWM"));
+    assert_eq!(lab.ask_internet("torrent"), Some(EXIT.to_string()));
+    assert_eq!(lab.ask_internet("search"), Some(EXIT.to_string()));
+    assert_eq!(lab.resolve("torrent"), Some(INTERNET));
+
+    // The status knows, and has no secrets.
+    let status = daemon.status();
+    assert_eq!(status["connection"]["server"], "alpha401");
+    assert!(status["services"][1]["sentBytes"].as_u64().unwrap() > 0, "{status}");
+    assert!(status["port"]["bound"].as_bool().unwrap());
+    assert_eq!(daemon.command(&["status"]).status.code(), Some(0));
+    let metrics = String::from_utf8(daemon.command(&["status", "--metrics"]).stdout).unwrap();
+    assert!(metrics.contains("bulkhead_vpn_connected 1") && metrics.contains("service=\"torrent\""), "{metrics}");
+    let socket = std::fs::metadata(lab.folder.path().join("vpn.sock")).unwrap();
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+
+    // Nothing that came into the tunnel unasked reaches a service or the container.
+    let stray =
+        lab.within("pia", || TcpStream::connect_timeout(&address(TORRENT, 22), Duration::from_millis(500)).is_ok());
+    assert!(!stray);
+
+    // The provider forgets us: the tunnel is dead, and nothing takes another way.
+    lab.pia(|fake| fake.drop_peers().unwrap());
+    lab.seen.lock().unwrap().clear();
+    assert_eq!(lab.ask_internet("torrent"), None);
+    assert_eq!(lab.resolve("torrent"), None);
+    assert_eq!(*lab.seen.lock().unwrap(), [] as [std::net::IpAddr; 0]);
+    // A renewal is a way back.
+    assert_eq!(daemon.command(&["renew"]).status.code(), Some(0));
+    lab.eventually("the tunnel works again", || lab.ask_internet("torrent").is_some());
+
+    // The interface is gone.
+    lab.kill("wireguard-go");
+    lab.seen.lock().unwrap().clear();
+    assert_eq!(lab.ask_internet("torrent"), None);
+    assert_eq!(lab.seen.lock().unwrap().len(), 0);
+    lab.eventually("the daemon sees it", || {
+        daemon.status()["lastFault"].as_str().unwrap_or_default().contains("no interface")
+    });
+    assert_eq!(daemon.command(&["status"]).status.code(), Some(1));
+    lab.start_wireguard();
+    lab.eventually("the daemon comes back by itself", || lab.ask_internet("torrent").is_some());
+
+    // What was changed is set back, and nothing else.
+    assert_eq!(daemon.terminate().0, Some(0));
+    assert_eq!(lab.run("vpn", "nft list tables").trim(), "table inet somebody_elses");
+    assert_eq!(lab.run("vpn", "ip -4 route show default"), "");
+    assert_eq!(lab.run("vpn", &format!("ip -4 -o address show dev {}", lab.interface)), "");
+    assert_eq!(lab.run("vpn", "cat /proc/sys/net/ipv4/conf/host0/forwarding").trim(), "0");
+    assert_eq!(lab.run("vpn", &format!("wg show {} peers", lab.interface)), "");
+    assert_eq!(lab.ask_internet("torrent"), None);
+    assert!(!lab.folder.path().join("vpn.sock").exists() && !lab.folder.path().join("vpn.prom").exists());
+    let log = daemon.log();
+    assert!(!log.contains("correct horse"), "{log}");
+}
+
+#[test]
+fn a_forwarded_port_leads_to_its_service_and_survives() {
+    let Some(lab) = lab("a_forwarded_port_leads_to_its_service_and_survives") else { return };
+    let mut daemon = lab.daemon();
+    daemon.ready();
+    let port = u16::try_from(daemon.status()["port"]["port"].as_u64().unwrap()).unwrap();
+
+    // The service answers on tcp and udp.
+    let (ready, wait) = mpsc::channel();
+    lab.spawn("torrent", move || {
+        let listener = TcpListener::bind((TORRENT, port)).unwrap();
+        let other = TcpListener::bind((TORRENT, port + 1)).unwrap();
+        let socket = UdpSocket::bind((TORRENT, port)).unwrap();
+        ready.send(()).unwrap();
+        std::thread::spawn(move || {
+            let mut packet = [0; 100];
+            while let Ok((length, from)) = socket.recv_from(&mut packet) {
+                socket.send_to(&packet[..length], from).unwrap();
+            }
+        });
+        for mut stream in listener.incoming().flatten() {
+            stream.write_all(b"torrent").unwrap();
+        }
+        drop(other);
+    });
+    wait.recv().unwrap();
+    let arrives = |port: u16| {
+        lab.within("net", move || {
+            let mut text = String::new();
+            let mut stream = TcpStream::connect_timeout(&address(EXIT, port), Duration::from_secs(2)).ok()?;
+            stream.read_to_string(&mut text).ok()?;
+            Some(text)
+        })
+    };
+    let udp_arrives = move |lab: &Lab| {
+        lab.within("net", move || {
+            let socket = UdpSocket::bind((INTERNET, 0)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            socket.send_to(b"hello", (EXIT, port)).unwrap();
+            socket.recv(&mut [0; 100]).is_ok()
+        })
+    };
+    assert_eq!(arrives(port).as_deref(), Some("torrent"));
+    assert!(udp_arrives(&lab));
+    assert_eq!(arrives(port + 1), None);
+
+    // The hook was told, and knows nothing else.
+    let told = lab.folder.path().join("hook.ran");
+    lab.eventually("the hook runs", || told.exists());
+    let environment = std::fs::read_to_string(&told).unwrap();
+    let names: Vec<&str> = environment.lines().filter_map(|line| line.split('=').next()).collect();
+    assert!(environment.contains(&format!("PORT={port}\nPWD=")), "{environment}");
+    assert!(environment.contains(&format!("TARGET_IP={TORRENT}\n")));
+    assert!(names.iter().all(|name| ["PATH", "PORT", "TARGET_IP", "PWD", "SHLVL", "_"].contains(name)), "{names:?}");
+
+    // A renewal is one short interruption, and the port stays.
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    let pings = lab.spawn("search", move || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        while !stopped.load(Ordering::Relaxed) {
+            socket.send_to(b"ping", (INTERNET, 7)).unwrap();
+            if socket.recv(&mut [0; 16]).is_ok() {
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (longest, last.elapsed())
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(daemon.command(&["renew"]).status.code(), Some(0));
+    lab.eventually("it is renewed", || daemon.status()["renewals"] == 1);
+    std::thread::sleep(Duration::from_millis(500));
+    stop.store(true, Ordering::Relaxed);
+    let (longest, last) = pings.join().unwrap();
+    println!("longest interruption by a renewal: {longest:?}");
+    assert!(last < Duration::from_secs(1), "it goes on afterwards");
+    assert_eq!(arrives(port).as_deref(), Some("torrent"));
+
+    // A kill and a new start, too.
+    daemon.kill();
+    assert_eq!(
+        lab.ask_internet("torrent"),
+        Some(EXIT.to_string()),
+        "the tunnel outlives the daemon, and its rules too"
+    );
+    let daemon = lab.daemon();
+    daemon.ready();
+    assert_eq!(daemon.status()["port"]["port"].as_u64(), Some(port.into()));
+    assert!(udp_arrives(&lab));
+    assert_eq!(lab.pia(|fake| fake.count(Endpoint::GetSignature)), 1);
+}
+
+#[test]
+fn sigterm_cleans_up_in_every_step() {
+    let Some(lab) = lab("sigterm_cleans_up_in_every_step") else { return };
+    for (endpoint, step, fault) in [
+        (Endpoint::Token, "token", Fault::Silence),
+        (Endpoint::List, "list", Fault::Silence),
+        (Endpoint::AddKey, "key", Fault::Silence),
+        (Endpoint::AddKey, "handshake", Fault::NoPeer),
+        (Endpoint::GetSignature, "port", Fault::Silence),
+        (Endpoint::BindPort, "port", Fault::Silence),
+    ] {
+        let _ = std::fs::remove_dir_all(lab.folder.path().join("state"));
+        lab.pia(|fake| fake.clear());
+        lab.pia(move |fake| fake.inject(Injection::always(endpoint, fault)));
+        let mut daemon = lab.daemon();
+        lab.eventually(step, || daemon.status()["step"] == step);
+        let (code, took) = daemon.terminate();
+        println!("stopped in step {step} after {took:?}");
+        assert_eq!(code, Some(0), "{step}");
+        assert_eq!(lab.run("vpn", "nft list tables"), "", "{step}");
+        assert_eq!(lab.run("vpn", "ip -4 route show default"), "", "{step}");
+    }
+}
+
+#[test]
+fn another_way_out_is_refused() {
+    let Some(lab) = lab("another_way_out_is_refused") else { return };
+    lab.run("vpn", "ip route add default via 10.73.0.1");
+    let daemon = lab.daemon();
+    lab.eventually("it is told", || daemon.log().contains("there is a default route past"));
+    assert_eq!(lab.ask_internet("torrent"), None);
+    // While it is closed, the container itself reaches the proxy and nothing else, even with a route.
+    let closed = lab.within("vpn", || UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"x", (INTERNET, 7)).is_err());
+    assert!(closed);
+    lab.run("vpn", "ip route del default");
+    daemon.ready();
+}
+
+#[test]
+fn a_wireguard_file_is_a_provider_too() {
+    let Some(lab) = lab("a_wireguard_file_is_a_provider_too") else { return };
+    let config = lab.configure();
+    // A key that the provider's web page would have made.
+    let private = lab.run("host", "wg genkey");
+    let file = lab.folder.path().join("wg.conf");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("echo {} | wg pubkey", private.trim())])
+        .output()
+        .unwrap();
+    let public = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let server = lab.pia(move |fake| fake.register("alpha401", &public).unwrap());
+    std::fs::write(
+        &file,
+        format!(
+            "[Interface]\nPrivateKey = {}\nAddress = {}/32\nDNS = 10.0.0.242\nMTU = 1380\n\n[Peer]\nPublicKey = {}\n\
+             AllowedIPs = 0.0.0.0/0, ::/0\nEndpoint = 198.51.100.11:1337\n",
+            private.trim(),
+            server.1,
+            server.0
+        ),
+    )
+    .unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+    value["provider"] = serde_json::json!({"wireguard": {"file": file}});
+    value.as_object_mut().unwrap().remove("portForwarding");
+    let daemon = lab.daemon_with(&value);
+    daemon.ready();
+    assert_eq!(lab.ask_internet("torrent"), Some(EXIT.to_string()));
+    assert_eq!(lab.resolve("search"), Some(INTERNET));
+    assert_eq!(daemon.command(&["check-config"]).status.code(), Some(0));
+    assert_eq!(lab.pia(|fake| fake.requests().len()), 0);
+}
