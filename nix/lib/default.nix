@@ -54,5 +54,6 @@
     ;
   inherit (import ./incus-spec.nix) incusSpec;
   inherit (import ./workspace-state.nix) workspaceStateScript;
+  inherit (import ./workspace-vsock.nix) vsockProxyScript;
   inherit (import ./mkfleet.nix) mkFleet;
 }

@@ -167,7 +167,8 @@ rec {
 
   /**
     What lies in a folder of a fleet: names and types as of `builtins.readDir`, without what is ignored and without the
-    folders of tools (`.git`, `.direnv`, …). A folder marked as a cache by a `CACHEDIR.TAG` counts as empty.
+    folders of tools (`.git`, `.direnv`, …). Folders that are marked as caches are listed like others: only git knows
+    whether they are leftovers or committed, and a machine must not vanish by a file.
 
     # Inputs
 
@@ -205,11 +206,6 @@ rec {
         inherit name;
         value = entries.${name};
       };
-      # As the Cache Directory Tagging Specification has it; any other file of that name marks nothing.
-      signature = "Signature: 8a477f597d28d172789f06886806bc55";
-      isCache =
-        (entries."CACHEDIR.TAG" or null) == "regular"
-        && builtins.substring 0 43 (builtins.readFile (root + "/${folder}/CACHEDIR.TAG")) == signature;
     in
-    if isCache then { } else listToAttrs (map keep (filter isWanted (attrNames entries)));
+    listToAttrs (map keep (filter isWanted (attrNames entries)));
 }

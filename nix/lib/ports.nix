@@ -100,6 +100,7 @@ rec {
       # A port may ask who has these addresses.
       askable = perPort (port: addresses4 gateway ++ concatMap addresses4 (peersOf port));
       pairs = perPort (port: map (peer: quote peer.interface) (peersOf port));
+      hasIPv4 = bound != [ ];
       hasIPv6 = bound6 != [ ];
 
       # The fields of neighbour discovery (RFC 4861, 4.3, 4.4 and 4.6.1), for which nft has names only from 1.0.8 on: the
@@ -117,84 +118,105 @@ rec {
       neighbourFrom = "ether type ip6 iifname . ether saddr . ip6 saddr @neighbours6";
       pass = "meta priority set ${portSeal} accept";
 
-      fromPort = [
-        "ether type ip iifname . ether saddr . ip saddr @bound iifname . ether daddr @destinations ${pass}"
-        # Both the frame and the ARP message in it come from the port's own addresses (RFC 826, Ethernet and IPv4).
-        "ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . ether saddr . arp saddr ip @bound iifname . arp saddr ether . arp saddr ip @bound goto from_port_arp"
-      ]
-      ++ (
-        if hasIPv6 then
-          [
-            "${neighbourFrom} icmpv6 type nd-neighbor-solicit ${solicitation} ${pass}"
-            "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 24 ${advertisement} ${pass}"
-            "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 32 ${advertisement} iifname . @th,192,64 ${optionOf "02"} ${pass}"
-            "ether type ip6 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } drop"
-            "ether type ip6 iifname . ether saddr . ip6 saddr @bound6 iifname . ether daddr @destinations ${pass}"
-          ]
-        else
-          [ ]
-      )
-      ++ [ "drop" ];
+      fromPort =
+        (
+          if hasIPv4 then
+            [
+              "ether type ip iifname . ether saddr . ip saddr @bound iifname . ether daddr @destinations ${pass}"
+              # Both the frame and the ARP message in it come from the port's own addresses (RFC 826, Ethernet and IPv4).
+              "ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . ether saddr . arp saddr ip @bound iifname . arp saddr ether . arp saddr ip @bound goto from_port_arp"
+            ]
+          else
+            [ ]
+        )
+        ++ (
+          if hasIPv6 then
+            [
+              "${neighbourFrom} icmpv6 type nd-neighbor-solicit ${solicitation} ${pass}"
+              "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 24 ${advertisement} ${pass}"
+              "${neighbourFrom} icmpv6 type nd-neighbor-advert ip6 length 32 ${advertisement} iifname . @th,192,64 ${optionOf "02"} ${pass}"
+              "ether type ip6 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } drop"
+              "ether type ip6 iifname . ether saddr . ip6 saddr @bound6 iifname . ether daddr @destinations ${pass}"
+            ]
+          else
+            [ ]
+        )
+        ++ [ "drop" ];
     in
-    if all == [ ] then
-      [ ]
-    else
-      [
-        {
-          family = "bridge";
-          inherit name;
-          content = [
-            (nftSet "ports" "ifname" interfaces)
-            (nftSet "bound" "ifname . ether_addr . ipv4_addr" bound)
-            (nftSet "destinations" "ifname . ether_addr" destinations)
-            (nftSet "askable" "ifname . ipv4_addr" askable)
-          ]
-          ++ (
-            if hasIPv6 then
-              [
-                (nftSet "bound6" "ifname . ether_addr . ipv6_addr" bound6)
-                (nftSet "neighbours6" "ifname . ether_addr . ipv6_addr" neighbours6)
-              ]
-            else
-              [ ]
-          )
-          ++ [
-            (nftSet "pairs" "ifname . ifname" pairs)
-            # Before br_netfilter (priority 0) takes frames to the hooks for IP, and before the address translation of
-            # the bridge family (-300).
-            (nftChain "prerouting" [
-              "type filter hook prerouting priority -400; policy accept;"
-              "iifname @ports goto from_port"
-            ])
-            (nftChain "from_port" fromPort)
-            (nftChain "from_port_arp" [
-              "arp operation request iifname . arp daddr ip @askable accept"
-              "arp operation reply iifname . ether daddr @destinations accept"
-              "drop"
-            ])
-            (nftChain "forward" [
-              "type filter hook forward priority filter; policy accept;"
-              (if pairs == [ ] then "" else "iifname . oifname @pairs accept")
-              "iifname @ports drop"
-              "oifname @ports drop"
-            ])
-          ];
-        }
-        # Frames to the group address of LLDP (IEEE 802.1AB, 7.1) are not for bridges to forward: Linux gives them to the
-        # host as if there were no bridge, and no hook of the bridge family sees them. Nor does one see those of a port that
-        # is not in the bridge yet. What is IP in them, `onlyThroughPorts` drops.
-        {
-          family = "arp";
-          inherit name;
-          content = [
-            (nftSet "ports" "ifname" interfaces)
-            (nftChain "input" [
-              "type filter hook input priority filter; policy accept;"
-              "iifname @ports drop"
-            ])
-          ];
-        }
-      ];
+    # Also without ports there are tables, which replace those of earlier ones.
+    [
+      {
+        family = "bridge";
+        inherit name;
+        content =
+          if all == [ ] then
+            [ ]
+          else
+            [
+              (nftSet "ports" "ifname" interfaces)
+              (nftSet "bound" "ifname . ether_addr . ipv4_addr" bound)
+              (nftSet "destinations" "ifname . ether_addr" destinations)
+              (nftSet "askable" "ifname . ipv4_addr" askable)
+            ]
+            ++ (
+              if hasIPv6 then
+                [
+                  (nftSet "bound6" "ifname . ether_addr . ipv6_addr" bound6)
+                  (nftSet "neighbours6" "ifname . ether_addr . ipv6_addr" neighbours6)
+                ]
+              else
+                [ ]
+            )
+            ++ [
+              (nftSet "pairs" "ifname . ifname" pairs)
+              # Before br_netfilter (priority 0) takes frames to the hooks for IP, and before the address translation of
+              # the bridge family (-300).
+              (nftChain "prerouting" [
+                "type filter hook prerouting priority -400; policy accept;"
+                "iifname @ports goto from_port"
+              ])
+              (nftChain "from_port" fromPort)
+            ]
+            ++ (
+              if hasIPv4 then
+                [
+                  (nftChain "from_port_arp" [
+                    "arp operation request iifname . arp daddr ip @askable accept"
+                    "arp operation reply iifname . ether daddr @destinations accept"
+                    "drop"
+                  ])
+                ]
+              else
+                [ ]
+            )
+            ++ [
+              (nftChain "forward" [
+                "type filter hook forward priority filter; policy accept;"
+                (if pairs == [ ] then "" else "iifname . oifname @pairs accept")
+                "iifname @ports drop"
+                "oifname @ports drop"
+              ])
+            ];
+      }
+      # Frames to the group address of LLDP (IEEE 802.1AB, 7.1) are not for bridges to forward: Linux gives them to the host
+      # as if there were no bridge, and no hook of the bridge family sees them. Nor does one see those of a port that is not
+      # in the bridge yet. What is IP in them, `onlyThroughPorts` drops.
+      {
+        family = "arp";
+        inherit name;
+        content =
+          if all == [ ] then
+            [ ]
+          else
+            [
+              (nftSet "ports" "ifname" interfaces)
+              (nftChain "input" [
+                "type filter hook input priority filter; policy accept;"
+                "iifname @ports drop"
+              ])
+            ];
+      }
+    ];
 
   /**
     Rules for a table of the inet family, in a chain that sees packets before they are routed: those that come by a port

@@ -97,10 +97,16 @@ in
       if ! [ -d private/home ]; then
         install -d -m 0700 -o ${toString uid} -g ${toString gid} private/home.new
         mv -T private/home.new private/home
+      elif [ "$(stat -c %u private/home)" != ${toString uid} ]; then
+        # microvm.nix makes the folders that it shares for a user of its own, where they are not there yet.
+        chown ${toString uid}:${toString gid} private/home
+        chmod 0700 private/home
       fi
 
       key=${key}
       mkdir -p private/ssh
+      chown "$(id -u):$(id -g)" private/ssh
+      chmod 0700 private/ssh
       if ! [ -s "$key" ]; then
         ${keep}
         rm -f "$key.new" "$key.new.pub"

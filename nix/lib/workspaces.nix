@@ -222,9 +222,12 @@ rec {
         let
           options = map (workspace: "`workspaces.${workspace.name}.cid`") byCid.${cid};
         in
-        when (
-          length options > 1
-        ) "${concatStringsSep " and " options} are both ${cid}: set one of them to another number";
+        if length options == 2 then
+          [ "${concatStringsSep " and " options} are both ${cid}: set one of them to another number" ]
+        else
+          when (
+            length options > 2
+          ) "${concatStringsSep " and " options} are all ${cid}: set all but one of them to other numbers";
     in
     concatMap nameFaults workspaces
     ++ concatMap cidFaults workspaces

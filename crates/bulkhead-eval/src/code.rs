@@ -19,7 +19,7 @@ pub struct Code<'a> {
     /// The [`Pos`] of its first expression; the others follow, then the names.
     base: u32,
     /// How messages name the file.
-    file: &'a Arc<str>,
+    pub file: &'a Arc<str>,
     /// The folder that its relative paths start from: absolute, without a slash at the end.
     pub folder: &'a str,
     /// The absolute path of the file, if it is one.
@@ -54,7 +54,7 @@ impl<'a> Code<'a> {
     }
 
     fn span(&self, pos: Pos) -> Span {
-        let offset = (pos.0 - self.base) as usize;
+        let offset = (pos.number() - self.base) as usize;
         let exprs = self.ast.expr_spans.len();
         if offset < exprs { self.ast.expr_spans[offset] } else { self.ast.name_spans[offset - exprs] }
     }
@@ -77,13 +77,14 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Number a file; `None` when there are too many (4 billion places).
+    /// Number a file; `None` when there are too many (2 billion places).
     pub fn add(&self, arena: &'a Arena, source: Source<'a>) -> Option<&'a Code<'a>> {
         let mut files = self.files.borrow_mut();
         let index = u32::try_from(files.len()).ok()?;
         let base = self.next.get().max(1);
         let places = u32::try_from(source.ast.exprs.len() + source.ast.name_spans.len()).ok()?;
-        self.next.set(base.checked_add(places)?);
+        let next = base.checked_add(places).filter(|next| *next < 1 << 31)?;
+        self.next.set(next);
         let Source { ast, file, folder, path, scope } = source;
         let Held { ast, file } = arena.hold(Held { ast, file });
         let mut texts = ast.exprs.iter().filter_map(|expr| match expr {
@@ -106,7 +107,7 @@ impl<'a> Files<'a> {
             return None;
         }
         let files = self.files.borrow();
-        let after = files.partition_point(|code| code.base <= pos.0);
+        let after = files.partition_point(|code| code.base <= pos.number());
         files.get(after.checked_sub(1)?).copied()
     }
 

@@ -5,6 +5,7 @@
 //!
 //! - [`World::evaluate`] gives the value of a file as owned [`data`], every part with its place.
 //! - [`World::request`] evaluates as `nix-instantiate --eval` does and gives text.
+//! - [`World::explain`] tells where a value comes from.
 //!
 //! What can't be known here (the network, the environment, a nixpkgs that is not at hand) is *unknown* with a reason;
 //! it is a value, not an error, and spreads only to what needs it.
@@ -15,6 +16,7 @@ mod code;
 pub mod data;
 mod error;
 mod eval;
+mod explain;
 mod operators;
 mod outcome;
 mod print;
@@ -23,6 +25,7 @@ mod request;
 mod value;
 mod world;
 
+pub use explain::{Explanation, Member, Part};
 pub use outcome::parse_failure;
 pub use print::quote;
 pub use request::{Answer, Argument, Input, Output, Request};

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
+use crate::explain::Recording;
 use crate::pure::number;
 use crate::value::{Attr, Attrs, Env, List, Pos, Str, Truth, Unknown, Value};
 
@@ -182,12 +183,15 @@ impl<'a> Evaluator<'a> {
             }
             _ => {}
         }
+        let (left_at, right_at) = (left.pos(), right.pos());
         let left = self.coerce_to_string(left, CoerceMode::Interpolate, left_pos)?;
         let right = self.coerce_to_string(right, CoerceMode::Interpolate, right_pos)?;
         self.reserve(pos, left.len() + right.len())?;
         self.tick_bulk(pos, left.len() + right.len())?;
         let context = self.join_context(left.context, right.context);
-        Ok(Value::String(self.arena.alloc(Str::joined(self.arena, left, right, context)), pos))
+        let joined = self.arena.alloc(Str::joined(self.arena, left, right, context));
+        self.record(joined, || vec![Recording::Value(left, left_at), Recording::Value(right, right_at)]);
+        Ok(Value::String(joined, pos))
     }
 
     /// `left // right`. A side that is unknown, or open, makes the result open; attributes that an unknown right side
@@ -406,9 +410,13 @@ impl<'a> Evaluator<'a> {
     fn coerce_list(&self, list: &List<'a>, mode: CoerceMode, pos: Pos) -> Result<'a, &'a Str<'a>> {
         let mut bytes = Vec::new();
         let mut context = None;
+        let mut parts = Vec::new();
         for (index, item) in list.iter().enumerate() {
             let item = self.force(item)?;
             let part = self.nested(pos, || self.coerce_to_string(item, mode, pos))?;
+            if self.recorded.is_some() {
+                parts.push(Recording::Value(part, item.pos()));
+            }
             bytes.extend_from_slice(part.bytes());
             context = self.join_context(context, part.context);
             self.tick_bulk(pos, part.len())?;
@@ -419,7 +427,9 @@ impl<'a> Evaluator<'a> {
                 bytes.push(b' ');
             }
         }
-        Ok(self.new_str(&bytes, context))
+        let whole = self.new_str(&bytes, context);
+        self.record(whole, || parts);
+        Ok(whole)
     }
 
     pub fn expect_bool(&self, value: Value<'a>, pos: Pos) -> Result<'a, bool> {

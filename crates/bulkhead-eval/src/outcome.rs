@@ -78,7 +78,7 @@ impl<'a> Evaluator<'a> {
                 // A derivation is what it becomes in JSON and in strings: where its output lies.
                 Ok(Some(Value::Unknown(unknown, _))) => DataKind::Unknown(self.unknown_of(unknown)),
                 Ok(Some(Value::String(text, _))) => DataKind::String(Arc::from(text.lossy())),
-                Err(error) => self.failed(error),
+                Err(error) => self.failed(*error),
                 Ok(_) if !path.enter(ptr::from_ref(attrs).cast()) => self.endless(at),
                 Ok(_) => {
                     let entries = attrs.entries().iter().map(|attr| {
@@ -96,10 +96,10 @@ impl<'a> Evaluator<'a> {
         Data { kind, place }
     }
 
-    fn failed(&self, error: Box<Error<'a>>) -> DataKind {
+    fn failed(&self, error: Error<'a>) -> DataKind {
         match &error.cause {
             Cause::Unknown(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
-            Cause::Failure(_) => DataKind::Failed(Arc::new(self.failure_of(*error))),
+            Cause::Failure(_) => DataKind::Failed(Arc::new(self.failure_of(error))),
         }
     }
 
@@ -125,7 +125,7 @@ impl<'a> Evaluator<'a> {
     /// An error for people: places instead of positions.
     pub fn failure_of(&self, error: Error<'a>) -> Failure {
         let (kind, message, help, at) = match &error.cause {
-            Cause::Failure(kind) => (*kind, error.message, error.help, error.pos),
+            Cause::Failure(kind) => (*kind, without_escapes(error.message), error.help, error.pos),
             Cause::Unknown(unknown) => (
                 FailureKind::Unknown,
                 format!("this is unknown: {}", unknown.reason),
@@ -162,6 +162,28 @@ impl Path {
         self.containers.push(container);
         true
     }
+}
+
+/// A message without the sequences that colour it on a terminal (ECMA-48, `ESC [ … m`): it is shown in other places too,
+/// and who wrote it has no say over the terminal.
+pub fn without_escapes(message: String) -> String {
+    if !message.contains('\u{1b}') {
+        return message;
+    }
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        out.push_str(before);
+        rest = match after.strip_prefix('[') {
+            Some(sequence) => {
+                let end = sequence.find(|c: char| !matches!(c, '0'..='?' | ' '..='/'));
+                end.map_or("", |end| sequence.get(end + 1..).unwrap_or(&sequence[end..]))
+            }
+            None => after,
+        };
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The failure to parse a file, at its place.

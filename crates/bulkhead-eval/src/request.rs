@@ -88,7 +88,8 @@ pub fn answer(world: &World, request: &Request) -> std::result::Result<Answer, F
     }
 }
 
-fn show<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, Vec<u8>> {
+/// The value of a request's expression at its attribute path, and the arguments for functions further down.
+pub fn start<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, (Value<'a>, Value<'a>)> {
     let mut arguments = Vec::new();
     for (name, argument) in &request.arguments {
         let value = match argument {
@@ -102,7 +103,11 @@ fn show<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, Vec<u8>> {
         Input::File(path) => ev.import_path(path, None, Pos::NONE)?,
         Input::Text { text, name, folder } => ev.text_value(text, name, folder)?,
     };
-    let value = ev.follow(value, &request.attr_path, arguments)?;
+    Ok((ev.follow(value, &request.attr_path, arguments)?, arguments))
+}
+
+fn show<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, Vec<u8>> {
+    let (value, _) = start(ev, request)?;
     match request.output {
         Output::Nix { strict } => {
             let value = if strict { ev.force_deep(value, Pos::NONE)? } else { ev.force(value)? };
@@ -139,43 +144,55 @@ impl<'a> Evaluator<'a> {
     /// Go down an attribute path as `nix-instantiate -A` does, calling functions on the way.
     fn follow(&self, mut value: Value<'a>, path: &str, arguments: Value<'a>) -> Result<'a, Value<'a>> {
         for name in attr_path(path)? {
-            value = self.auto_call(value, arguments)?;
-            let pos = value.pos();
-            let should_be = |what: &str| {
-                let message = format!(
-                    "the expression selected by the selection path '{path}' should be {what} but is {}",
-                    value.described_type()
-                );
-                Error::evaluation(message, pos)
-            };
-            value = match (value, name.parse::<usize>()) {
-                (Value::Unknown(unknown, _), _) => return Err(Error::unknown(unknown, pos)),
-                (Value::List(list, _), Ok(index)) => match list.get(index) {
-                    Some(item) => self.force(item)?,
-                    None => {
-                        let message = format!("list index {index} in selection path '{path}' is out of range");
-                        return Err(Error::evaluation(message, pos));
-                    }
-                },
-                (_, Ok(_)) => return Err(should_be("a list")),
-                (Value::Attrs(attrs, _), _) => {
-                    let symbol = Symbol::new(&name);
-                    if attrs.get(symbol).is_none() && attrs.open.is_none() {
-                        let message = format!("attribute '{name}' in selection path '{path}' not found");
-                        let error = Error::evaluation(message, pos);
-                        let names = attrs.entries().iter().map(|attr| attr.name.as_str());
-                        return Err(match nearest(&name, names) {
-                            Some(near) => error.with_help(format!("did you mean `{near}`?")),
-                            None => error,
-                        });
-                    }
-                    self.select_name(value, symbol, pos)?
-                }
-                _ => return Err(should_be("a set")),
-            };
+            value = self.follow_name(value, &name, path, arguments)?.1;
         }
         let wanted = matches!(arguments, Value::Attrs(attrs, _) if !attrs.entries().is_empty());
         if wanted || !path.is_empty() { self.auto_call(value, arguments) } else { Ok(value) }
+    }
+
+    /// One step of [`Evaluator::follow`]: what is gone into, and what is there.
+    pub fn follow_name(
+        &self,
+        value: Value<'a>,
+        name: &str,
+        path: &str,
+        arguments: Value<'a>,
+    ) -> Result<'a, (Value<'a>, Value<'a>)> {
+        let value = self.auto_call(value, arguments)?;
+        let pos = value.pos();
+        let should_be = |what: &str| {
+            let message = format!(
+                "the expression selected by the selection path '{path}' should be {what} but is {}",
+                value.described_type()
+            );
+            Error::evaluation(message, pos)
+        };
+        let found = match (value, name.parse::<usize>()) {
+            (Value::Unknown(unknown, _), _) => return Err(Error::unknown(unknown, pos)),
+            (Value::List(list, _), Ok(index)) => match list.get(index) {
+                Some(item) => self.force(item)?,
+                None => {
+                    let message = format!("list index {index} in selection path '{path}' is out of range");
+                    return Err(Error::evaluation(message, pos));
+                }
+            },
+            (_, Ok(_)) => return Err(should_be("a list")),
+            (Value::Attrs(attrs, _), _) => {
+                let symbol = Symbol::new(name);
+                if attrs.get(symbol).is_none() && attrs.open.is_none() {
+                    let message = format!("attribute '{name}' in selection path '{path}' not found");
+                    let error = Error::evaluation(message, pos);
+                    let names = attrs.entries().iter().map(|attr| attr.name.as_str());
+                    return Err(match nearest(name, names) {
+                        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+                        None => error,
+                    });
+                }
+                self.select_name(value, symbol, pos)?
+            }
+            _ => return Err(should_be("a set")),
+        };
+        Ok((value, found))
     }
 
     fn auto_call(&self, value: Value<'a>, arguments: Value<'a>) -> Result<'a, Value<'a>> {
@@ -208,7 +225,7 @@ impl<'a> Evaluator<'a> {
 }
 
 /// The names of a path: separated by dots, perhaps in double quotes.
-fn attr_path<'a>(path: &str) -> Result<'a, Vec<String>> {
+pub fn attr_path<'a>(path: &str) -> Result<'a, Vec<String>> {
     let mut names = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {

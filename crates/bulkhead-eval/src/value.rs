@@ -20,6 +20,24 @@ pub struct Pos(pub u32);
 impl Pos {
     /// No place.
     pub const NONE: Pos = Pos(0);
+
+    const CARRIED: u32 = 1 << 31;
+
+    /// The same place, of a name that a builtin (`mapAttrs`) took over from another set. Nix forgets it there, and so does
+    /// `unsafeGetAttrPos`; where values come from is told nevertheless.
+    pub fn carried(self) -> Pos {
+        if self == Pos::NONE { self } else { Pos(self.0 | Pos::CARRIED) }
+    }
+
+    /// The place, unless it was carried over.
+    pub fn own(self) -> Pos {
+        if self.0 & Pos::CARRIED == 0 { self } else { Pos::NONE }
+    }
+
+    /// The number of the place.
+    pub fn number(self) -> u32 {
+        self.0 & !Pos::CARRIED
+    }
 }
 
 /// A Nix value, perhaps not evaluated yet. The [`Pos`] is the expression that made it.

@@ -10,6 +10,7 @@ use bulkhead_syntax::{Ast, SyntaxError};
 use crate::arena::Arena;
 use crate::data::{Data, DataKind, Failure, FailureKind};
 use crate::eval::Evaluator;
+use crate::explain::Explanation;
 use crate::request::{Answer, Request};
 
 /// How much an evaluation may use before it ends with an error that names the limit.
@@ -135,6 +136,7 @@ pub struct World {
     limits: Limits,
     mounts: Vec<Mount>,
     search_path: Vec<(String, String)>,
+    abort_on_warnings: bool,
     parsed: Mutex<Parsed>,
 }
 
@@ -143,7 +145,13 @@ impl World {
     pub fn new(tree: Arc<dyn FileTree>, limits: Limits) -> World {
         let at = tree.root().and_then(|root| root.to_str()).unwrap_or("").trim_end_matches('/');
         let mount = Mount { at: Arc::from(at), name: Arc::from(""), tree };
-        World { limits, mounts: vec![mount], search_path: Vec::new(), parsed: Mutex::default() }
+        World {
+            limits,
+            mounts: vec![mount],
+            search_path: Vec::new(),
+            abort_on_warnings: false,
+            parsed: Mutex::default(),
+        }
     }
 
     /// Add another tree. Of trees below one another the inner one counts for its paths.
@@ -155,6 +163,15 @@ impl World {
     /// absolute.
     pub fn add_search_path(&mut self, name: &str, path: &str) {
         self.search_path.push((name.to_owned(), path.to_owned()));
+    }
+
+    /// Let `builtins.warn` end an evaluation, like Nix's option `abort-on-warn`.
+    pub fn abort_on_warnings(&mut self) {
+        self.abort_on_warnings = true;
+    }
+
+    pub(crate) fn aborts_on_warnings(&self) -> bool {
+        self.abort_on_warnings
     }
 
     /// The entries of the search path, in order: name and absolute path.
@@ -190,30 +207,19 @@ impl World {
                 Err(error) => Data { kind: DataKind::Failed(Arc::new(evaluator.failure_of(*error))), place: None },
             }
         });
-        evaluated.unwrap_or_else(|error| {
-            let failure = Failure {
-                message: format!("no thread to evaluate on: {error}"),
-                kind: FailureKind::Limit,
-                place: None,
-                help: None,
-                trace: Vec::new(),
-            };
-            Data { kind: DataKind::Failed(Arc::new(failure)), place: None }
-        })
+        evaluated.unwrap_or_else(|error| Data { kind: DataKind::Failed(Arc::new(no_thread(&error))), place: None })
     }
 
     /// Evaluate as `bulkhead eval` does; see [`Request`].
     pub fn request(&self, request: &Request) -> Result<Answer, Failure> {
         let answer = on_large_stack(|| crate::request::answer(self, request));
-        answer.unwrap_or_else(|error| {
-            Err(Failure {
-                message: format!("no thread to evaluate on: {error}"),
-                kind: FailureKind::Limit,
-                place: None,
-                help: None,
-                trace: Vec::new(),
-            })
-        })
+        answer.unwrap_or_else(|error| Err(no_thread(&error)))
+    }
+
+    /// Where the value at `path`, an attribute path as [`Request::attr_path`], in the value of a request comes from.
+    pub fn explain(&self, request: &Request, path: &str) -> Result<Explanation, Failure> {
+        let explained = on_large_stack(|| crate::explain::explain(self, request, path));
+        explained.unwrap_or_else(|error| Err(no_thread(&error)))
     }
 
     /// The text of a file as messages name it ([`Located::display`]), if it can be read.
@@ -252,5 +258,15 @@ impl World {
             ParseFailure::NotUtf8(offset, error.as_bytes()[offset])
         })?;
         bulkhead_syntax::parse(&text).map(Arc::new).map_err(ParseFailure::Syntax)
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure {
+        message: format!("no thread to evaluate on: {error}"),
+        kind: FailureKind::Limit,
+        place: None,
+        help: None,
+        trace: Vec::new(),
     }
 }

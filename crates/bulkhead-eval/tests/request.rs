@@ -38,10 +38,15 @@ fn wrong_paths_and_missing_arguments_are_told() {
     let world = common::world(&[]);
     let nix = Output::Nix { strict: false };
     for (path, expected) in [
-        ("reslt", "attribute 'reslt' missing"),
-        ("list.7", "list index 7 in the attribute path 'list.7' is out of bounds"),
-        ("a..b", "empty name in the attribute path 'a..b'"),
-        ("\"a", "missing closing quote in the attribute path '\"a'"),
+        ("reslt", "attribute 'reslt' in selection path 'reslt' not found"),
+        (
+            "result.text.x",
+            "the expression selected by the selection path 'result.text.x' should be a set but is a string",
+        ),
+        ("result.0", "the expression selected by the selection path 'result.0' should be a list but is a set"),
+        ("list.7", "list index 7 in selection path 'list.7' is out of range"),
+        ("a..b", "empty attribute name in selection path 'a..b'"),
+        ("\"a", "missing closing quote in selection path '\"a'"),
     ] {
         assert_eq!(world.request(&request(path, nix)).unwrap_err().message, expected, "{path}");
     }

@@ -1,177 +1,38 @@
-//! What the language and its builtins make of something unknown: it spreads to what needs it, and no further.
-//!
-//! `u` is unknown in every expression, `o` is a set that surely has `k = 1` and perhaps more. In what is printed, `?`
-//! stands for unknown and `…` for further attributes that there may be.
+//! What the language and its builtins make of something unknown: the tables of UNKNOWN.md hold, and so do two
+//! properties on generated programs.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "differential/generate.rs"]
+mod generate;
 
-use bulkhead_eval::data::{DataKind, FailureKind};
+use std::collections::BTreeSet;
+use std::fmt::Write;
 
-const CASES: &[(&str, &str)] = &[
-    // Literals keep their structure.
-    ("{ a = u; b = [ 1 u ]; }", "{ a = ?; b = [ 1 ? ]; }"),
-    ("let x = u; in { inherit x; y = 1; }", "{ x = ?; y = 1; }"),
-    ("rec { a = u; b = a; c = 1; }", "{ a = ?; b = ?; c = 1; }"),
-    // Attributes with unknown names: there may be more.
-    ("{ a = 1; ${u} = 2; }", "{ a = 1; … }"),
-    ("{ a = 1; ${u} = 2; }.a", "1"),
-    ("{ a = 1; ${u} = 2; }.b", "?"),
-    ("{ a = 1; ${u} = 2; } ? b", "?"),
-    // `//`
-    ("{ a = 1; } // u", "{ a = ?; … }"),
-    ("u // { a = 1; }", "{ a = 1; … }"),
-    ("u // u", "?"),
-    ("{ a = 1; b = 2; } // o", "{ a = ?; b = ?; k = 1; … }"),
-    ("o // { a = 1; }", "{ a = 1; k = 1; … }"),
-    ("o // { k = 2; }", "{ k = 2; … }"),
-    ("{ k = 2; } // o", "{ k = 1; … }"),
-    ("{ } // u", "{ … }"),
-    // Selecting.
-    ("u.a", "?"),
-    ("u.a or 1", "?"),
-    ("{ a = u; }.a.b or 1", "?"),
-    ("o.k", "1"),
-    ("o.other or 1", "?"),
-    ("u ? a", "?"),
-    ("o ? k", "true"),
-    ("o ? other", "?"),
-    ("{ a = u; } ? a", "true"),
-    ("{ a = u; } ? a.b", "?"),
-    ("{ a = 1; }.${u}", "?"),
-    // What decides.
-    ("if u then 1 else 1", "?"),
-    ("[ (if true then 1 else u) ]", "[ 1 ]"),
-    ("assert u; 1", "?"),
-    ("u && true", "?"),
-    ("false && u", "false"),
-    ("true && u", "?"),
-    ("true || u", "true"),
-    ("false || u", "?"),
-    ("u -> true", "?"),
-    ("false -> u", "true"),
-    ("!u", "?"),
-    // Comparing: a difference that is known is enough.
-    ("u == 1", "?"),
-    ("u == u", "?"),
-    ("[ u 1 ] == [ 1 2 ]", "false"),
-    ("[ u ] == [ 1 2 ]", "false"),
-    ("[ u 1 ] == [ 1 1 ]", "?"),
-    ("{ a = u; b = 1; } == { a = 1; b = 2; }", "false"),
-    ("{ a = u; } == { b = 1; }", "false"),
-    ("o == { k = 1; }", "?"),
-    ("{ type = u; a = 1; } == { type = u; a = 2; }", "?"),
-    ("u < 1", "?"),
-    ("[ 1 u ] < [ 2 0 ]", "true"),
-    // Arithmetic and strings.
-    ("1 + u", "?"),
-    ("u * 2", "?"),
-    ("-u", "?"),
-    ("\"a${u}b\"", "?"),
-    ("\"a\" + u", "?"),
-    ("/a + u", "?"),
-    ("[ 1 ] ++ u", "?"),
-    ("toString [ 1 u ]", "?"),
-    ("\"${o // { outPath = \"x\"; }}\"", "?"),
-    ("builtins.toJSON (o // { outPath = \"x\"; })", "?"),
-    // With.
-    ("with u; x", "?"),
-    ("with u; 1", "1"),
-    ("with u; map (x: x) [ 1 ]", "[ 1 ]"),
-    ("with o; k", "1"),
-    ("with { a = 1; }; with u; a", "?"),
-    ("let a = 1; in with u; a", "1"),
-    // Functions.
-    ("(x: { a = x; b = 1; }) u", "{ a = ?; b = 1; }"),
-    ("u 1", "?"),
-    ("({ a, b ? 1 }: { inherit a b; c = 2; }) u", "{ a = ?; b = ?; c = 2; }"),
-    ("({ k, b ? 1, ... }: [ k b ]) o", "[ 1 ? ]"),
-    ("({ a, ... }@args: { names = args; x = 1; }) (o // { a = 1; })", "{ names = { a = 1; k = 1; … }; x = 1; }"),
-    ("({ config, pkgs, lib, ... }: { imports = [ ./a.nix ]; x = config.y; }) u", "{ imports = [ /a.nix ]; x = ?; }"),
-    // Builtins that look at structure alone.
-    ("builtins.length [ u u ]", "2"),
-    ("builtins.attrNames { a = u; }", "[ \"a\" ]"),
-    ("builtins.attrNames o", "?"),
-    ("builtins.attrValues { a = u; b = 1; }", "[ ? 1 ]"),
-    ("map (x: [ x ]) [ u 1 ]", "[ [ ? ] [ 1 ] ]"),
-    ("map (x: x) u", "?"),
-    ("map u [ 1 2 ]", "[ ? ? ]"),
-    ("builtins.mapAttrs (n: v: n) { a = u; }", "{ a = \"a\"; }"),
-    ("builtins.mapAttrs (n: v: n) o", "{ k = \"k\"; … }"),
-    ("builtins.genList (n: u) 2", "[ ? ? ]"),
-    ("builtins.genList (n: n) u", "?"),
-    ("builtins.concatLists [ [ u ] [ 1 ] ]", "[ ? 1 ]"),
-    ("builtins.head [ u 1 ]", "?"),
-    ("builtins.tail [ u 1 ]", "[ 1 ]"),
-    ("builtins.elemAt [ u 1 ] 1", "1"),
-    ("builtins.elemAt [ 1 2 ] u", "?"),
-    ("builtins.listToAttrs [ { name = \"a\"; value = u; } ]", "{ a = ?; }"),
-    ("builtins.listToAttrs [ { name = u; value = 1; } ]", "?"),
-    ("removeAttrs { a = u; b = 1; } [ \"b\" ]", "{ a = ?; }"),
-    ("removeAttrs { a = 1; } u", "?"),
-    ("removeAttrs o [ \"k\" ]", "{ … }"),
-    ("builtins.intersectAttrs { a = 1; } { a = u; }", "{ a = ?; }"),
-    ("builtins.intersectAttrs o { k = 2; b = 1; }", "{ k = 2; … }"),
-    ("builtins.catAttrs \"a\" [ { a = u; } { } ]", "[ ? ]"),
-    ("builtins.catAttrs \"a\" [ o ]", "?"),
-    ("builtins.getAttr \"k\" o", "1"),
-    ("builtins.hasAttr \"a\" u", "?"),
-    ("builtins.zipAttrsWith (n: vs: vs) [ { a = u; } { a = 1; } ]", "{ a = [ ? 1 ]; }"),
-    ("builtins.zipAttrsWith (n: vs: vs) [ o ]", "?"),
-    ("builtins.groupBy (x: \"g\") [ u ]", "{ g = [ ? ]; }"),
-    ("builtins.functionArgs u", "?"),
-    ("builtins.seq u 1", "1"),
-    ("builtins.deepSeq [ u ] 1", "1"),
-    ("builtins.trace u 1", "1"),
-    ("builtins.tryEval u", "{ success = ?; value = ?; }"),
-    // Builtins that need the value.
-    ("builtins.filter (x: x > 1) [ u 2 ]", "?"),
-    ("builtins.all (x: x) [ false u ]", "false"),
-    ("builtins.any (x: x) [ u true ]", "?"),
-    ("builtins.elem 1 [ u 1 ]", "true"),
-    ("builtins.elem 1 [ u 2 ]", "?"),
-    ("builtins.foldl' (a: b: a + b) 0 [ 1 u ]", "?"),
-    ("builtins.sort builtins.lessThan [ 1 u ]", "?"),
-    ("builtins.partition (x: x) [ u ]", "?"),
-    ("builtins.concatStringsSep \",\" [ \"a\" u ]", "?"),
-    ("builtins.replaceStrings [ \"a\" ] [ u ] \"b\"", "\"b\""),
-    ("builtins.replaceStrings [ \"a\" ] [ u ] \"a\"", "?"),
-    ("builtins.substring 0 1 u", "?"),
-    ("builtins.match u \"a\"", "?"),
-    ("builtins.split \"a\" u", "?"),
-    ("builtins.toJSON { a = u; }", "?"),
-    ("builtins.toXML u", "?"),
-    ("builtins.hashString \"md5\" u", "?"),
-    ("builtins.typeOf u", "?"),
-    ("builtins.isAttrs u", "?"),
-    ("builtins.isAttrs o", "true"),
-    ("import u", "?"),
-    ("builtins.readFile u", "?"),
-    ("builtins.pathExists u", "?"),
-    ("throw u", "?"),
-    // What is unknown from the start.
-    ("builtins.getEnv \"HOME\"", "?"),
-    ("builtins.currentTime", "?"),
-    ("builtins.fetchTarball \"https://example.org\"", "?"),
-    ("builtins.getFlake \"nixpkgs\"", "?"),
-    ("import <nixpkgs> { }", "?"),
-    ("import /outside/of/../../etc/passwd", "error: `etc/passwd` does not exist"),
-    ("~/x", "?"),
-    // Derivations: all but their place in the store is known.
-    ("derivation { name = \"n\"; system = \"s\"; builder = \"b\"; }", "?"),
-    ("(derivation { name = \"n\"; system = \"s\"; builder = \"b\"; }).name", "\"n\""),
-    ("(derivation { name = \"n\"; outputs = [ \"out\" \"dev\" ]; }).dev.outputName", "\"dev\""),
-    ("\"${derivation { name = \"n\"; }}/bin\"", "?"),
-    ("builtins.deepSeq (derivation { name = \"n\"; }) 1", "1"),
-    ("[ (derivation { name = \"n\"; }) ]", "[ ? ]"),
-];
+use bulkhead_eval::data::{Data, DataKind, FailureKind};
+use bulkhead_syntax::{Ast, AttrValue, Expr, ExprId};
+
+use generate::Generator;
+
+/// What is specified.
+const TABLES: &str = include_str!("../UNKNOWN.md");
+
+/// The lines of all tables: an expression and what it is.
+fn cases() -> impl Iterator<Item = (String, String)> {
+    let code = |cell: &str| cell.trim().strip_prefix('`')?.strip_suffix('`').map(|code| code.replace('\u{1}', "|"));
+    TABLES.lines().filter_map(move |line| {
+        let line = line.strip_prefix('|')?.strip_suffix('|')?.replace("\\|", "\u{1}");
+        let (expression, value) = line.split_once('|')?;
+        Some((code(expression)?, code(value)?))
+    })
+}
 
 #[test]
-fn unknown_spreads_to_what_needs_it() {
+fn the_tables_hold() {
     common::large(|| {
         let mut wrong = Vec::new();
-        for (text, expected) in CASES {
+        for (text, expected) in cases() {
             let whole = format!("let u = builtins.getEnv \"U\"; o = u // {{ k = 1; }}; in {text}");
             let found = common::print(&whole).unwrap_or_else(|message| format!("error: {message}"));
             let mut short = String::new();
@@ -183,11 +44,203 @@ fn unknown_spreads_to_what_needs_it() {
             }
             short.push_str(rest);
             let short = short.replace("«perhaps more»", "…");
-            if short != *expected {
+            if short != expected {
                 wrong.push(format!("{text}\n  expected {expected}\n  found    {short}"));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn the_tables_name_every_builtin() {
+    let functions =
+        "builtins.filter (n: n != \"currentTime\" && builtins.isFunction builtins.${n}) (builtins.attrNames builtins)";
+    let names = common::print(&format!("builtins.concatStringsSep \" \" ({functions})")).unwrap();
+    let words: BTreeSet<String> = cases()
+        .flat_map(|(text, _)| {
+            let word = |c: char| !(c.is_ascii_alphanumeric() || c == '\'' || c == '_');
+            text.split(word).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    let missing: Vec<&str> = names.trim_matches('"').split(' ').filter(|name| !words.contains(*name)).collect();
+    assert!(missing.is_empty(), "UNKNOWN.md does not say what these do: {missing:?}");
+}
+
+/// How a value that is partly unknown contradicts the value that it stands for.
+fn contradiction(partial: &Data, full: &Data, path: &str) -> Option<String> {
+    match (&partial.kind, &full.kind) {
+        // What fails has no value that anything could differ from.
+        (DataKind::Unknown(_), _) | (_, DataKind::Failed(_)) => None,
+        (DataKind::List(some), DataKind::List(all)) if some.len() == all.len() => {
+            let mut items = some.iter().zip(all).enumerate();
+            items.find_map(|(index, (some, all))| contradiction(some, all, &format!("{path}.{index}")))
+        }
+        (DataKind::Attrs(some), DataKind::Attrs(all)) => {
+            if some.open.is_none() && all.attrs.keys().any(|name| !some.attrs.contains_key(name)) {
+                return Some(format!("{path}: attributes are missing, but the set is not open"));
+            }
+            some.attrs.iter().find_map(|(name, field)| match all.attrs.get(name) {
+                None => Some(format!("{path}.{name}: there is no such attribute")),
+                Some(other) => contradiction(&field.value, &other.value, &format!("{path}.{name}")),
+            })
+        }
+        (some, all) if some == all => None,
+        (some, all) => Some(format!("{path}: {some:?} is not {all:?}")),
+    }
+}
+
+/// Expressions that may be replaced by another one in parentheses without changing what the rest means.
+fn replaceable(ast: &Ast) -> Vec<ExprId> {
+    let mut inherited = BTreeSet::new();
+    for expr in &ast.exprs {
+        if let Expr::Attrs(set) | Expr::Let { bindings: set, .. } = expr {
+            inherited.extend(set.attrs.iter().filter_map(|attr| match attr.value {
+                AttrValue::Inherit(id) => Some(id),
+                _ => None,
+            }));
+        }
+    }
+    (0..ast.exprs.len() as u32).map(ExprId).filter(|id| !inherited.contains(id)).collect()
+}
+
+/// Whatever sub-expression of a program is unknown, what is still known is right.
+#[test]
+fn what_is_known_is_right() {
+    let programs = std::env::var("BULKHEAD_FUZZ_EXPRESSIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    let seed = std::env::var("BULKHEAD_FUZZ_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    common::large(|| {
+        let mut generator = Generator::new(seed);
+        let (mut tried, mut known) = (0, 0);
+        for _ in 0..programs {
+            let text = generator.expression();
+            let full = common::evaluate(&[("a.nix", &text)], "a.nix");
+            // The generator spoils a few on purpose.
+            let Ok(ast) = bulkhead_syntax::parse(&text) else { continue };
+            let places = replaceable(&ast);
+            for id in places.iter().step_by(1 + places.len() / 12) {
+                let span = ast.span(*id);
+                let (start, end) = (span.start as usize, span.end as usize);
+                let changed = format!("{}(__getEnv \"U\"){}", &text[..start], &text[end..]);
+                if bulkhead_syntax::parse(&changed).is_err() {
+                    continue;
+                }
+                let partial = common::evaluate(&[("a.nix", &changed)], "a.nix");
+                if let Some(why) = contradiction(&partial, &full, "") {
+                    panic!("{why}\n{text}\nwith unknown at {start}..{end}:\n{changed}");
+                }
+                tried += 1;
+                known += usize::from(!matches!(partial.kind, DataKind::Unknown(_)));
+            }
+        }
+        assert!(tried > programs && known > tried / 10, "{known} of {tried} were known");
+    });
+}
+
+/// A value as a module writes it down.
+enum Written {
+    /// A literal, which stays known.
+    Literal(String, DataKind),
+    /// What needs something unknown.
+    Needs(&'static str),
+    List(Vec<Written>),
+    Set(Vec<(String, Written)>),
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+fn written(random: &mut Random, depth: u32) -> Written {
+    const UNKNOWN: [&str; 6] = [
+        "config.networking.hostName",
+        "pkgs.hello",
+        "\"${pkgs.git}/bin/git\"",
+        "(if config.a.b then 1 else 2)",
+        "inputs.nixpkgs.lib.version",
+        "(map (x: x.name) config.users)",
+    ];
+    match random.below(if depth == 0 { 4 } else { 7 }) {
+        0 => {
+            let number = random.below(1000) as i64;
+            Written::Literal(number.to_string(), DataKind::Int(number))
+        }
+        1 => {
+            let text = format!("text-{}", random.below(1000));
+            Written::Literal(format!("\"{text}\""), DataKind::String(text.into()))
+        }
+        2 => Written::Literal("true".to_owned(), DataKind::Bool(true)),
+        3 => Written::Needs(UNKNOWN[random.below(6) as usize]),
+        4 => Written::List((0..random.below(4)).map(|_| written(random, depth - 1)).collect()),
+        _ => Written::Set((0..random.below(5)).map(|i| (format!("name{i}"), written(random, depth - 1))).collect()),
+    }
+}
+
+impl Written {
+    fn write(&self, out: &mut String) {
+        match self {
+            Written::Literal(text, _) => out.push_str(text),
+            Written::Needs(text) => out.push_str(text),
+            Written::List(items) => {
+                out.push_str("[ ");
+                for item in items {
+                    item.write(out);
+                    out.push(' ');
+                }
+                out.push(']');
+            }
+            Written::Set(attrs) => {
+                out.push_str("{ ");
+                for (name, value) in attrs {
+                    let _ = write!(out, "{name} = ");
+                    value.write(out);
+                    out.push_str("; ");
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    fn check(&self, found: &Data, text: &str) {
+        match (self, &found.kind) {
+            (Written::Literal(_, expected), found) => assert_eq!(expected, found, "{text}"),
+            (Written::Needs(_), DataKind::Unknown(_)) => {}
+            (Written::List(items), DataKind::List(found)) => {
+                assert_eq!(items.len(), found.len(), "{text}");
+                items.iter().zip(found).for_each(|(item, found)| item.check(found, text));
+            }
+            (Written::Set(attrs), DataKind::Attrs(found)) => {
+                assert!(found.open.is_none() && found.attrs.len() == attrs.len(), "{text}");
+                attrs.iter().for_each(|(name, value)| value.check(&found.attrs[name.as_str()].value, text));
+            }
+            (_, found) => panic!("{found:?}\n{text}"),
+        }
+    }
+}
+
+/// A module of which nobody knows the arguments keeps everything that it writes down.
+#[test]
+fn what_is_written_stays_known() {
+    common::large(|| {
+        let mut random = Random(0x2545_f491_4f6c_dd1d);
+        for _ in 0..300 {
+            let module = Written::Set((0..4).map(|i| (format!("part{i}"), written(&mut random, 4))).collect());
+            let mut text = "{ config, pkgs, inputs, lib, ... }@args:\nlet own = config.own; in\n".to_owned();
+            module.write(&mut text);
+            let call =
+                "let u = builtins.getEnv \"U\"; in import ./module.nix { config = u; pkgs = u; inputs = u; lib = u; }";
+            for call in [call, "import ./module.nix (builtins.getEnv \"U\")"] {
+                let found = common::evaluate(&[("module.nix", &text), ("main.nix", call)], "main.nix");
+                module.check(&found, &text);
+            }
+        }
     });
 }
 

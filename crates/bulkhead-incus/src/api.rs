@@ -1,4 +1,4 @@
-//! The part of Incus' REST interface that is used here (its `doc/rest-api.md`): requests, answers and operations.
+//! The part of Incus' REST interface that is used here (its `doc/rest-api.md`): requests and what comes of them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -6,11 +6,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::Request;
 use ureq::{Agent, SendBody};
 
+use crate::answer::{Answer, Begun, Operation, SUCCESS};
 use crate::error::Error;
 use crate::http::{NotConnected, agent};
 use crate::progress::Progress;
@@ -31,41 +31,6 @@ pub struct Api {
     /// It has answered before: when it does not any more, it went away.
     reached: Cell<bool>,
 }
-
-/// What every answer of Incus looks like.
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    error: String,
-    #[serde(default)]
-    error_code: i64,
-    #[serde(default)]
-    operation: String,
-    #[serde(default)]
-    metadata: Value,
-}
-
-/// What a request has begun: the path of its operation, if it was not done at once.
-#[derive(Debug)]
-pub struct Begun(Option<String>);
-
-/// Work of the daemon that outlives the request that began it.
-#[derive(Debug, Deserialize)]
-pub struct Operation {
-    id: String,
-    class: String,
-    status_code: i64,
-    #[serde(default)]
-    err: String,
-    #[serde(default)]
-    resources: Option<BTreeMap<String, Vec<String>>>,
-    #[serde(default)]
-    metadata: Option<serde_json::Map<String, Value>>,
-}
-
-const SUCCESS: i64 = 200;
-const FAILURE: i64 = 400;
-const CANCELLED: i64 = 401;
 
 impl Api {
     /// The daemon at `socket`; requests are about `project`, or about all projects. They end when `watch` does.
@@ -146,7 +111,7 @@ impl Api {
     /// # Errors
     /// As for [`Api::get`].
     pub fn begin(&self, method: &str, path: &str, body: Option<&Value>, attempt: &str) -> Result<Begun, Error> {
-        Ok(begun(&self.request(method, path, body, attempt)?))
+        Ok(self.request(method, path, body, attempt)?.begun())
     }
 
     /// Whether what was begun goes on.
@@ -176,7 +141,7 @@ impl Api {
         let length = length.to_string();
         let headers = [headers, &[("Content-Length", length.as_str())]].concat();
         let bytes = self.raw("POST", path, &headers, SendBody::from_reader(body), attempt)?;
-        self.wait(&begun(&self.read(&bytes, attempt)?), attempt, progress)
+        self.wait(&self.read(&bytes, attempt)?.begun(), attempt, progress)
     }
 
     /// The operations that go on now.
@@ -196,7 +161,7 @@ impl Api {
     /// # Errors
     /// As for [`Api::get`].
     pub fn wait_for(&self, operation: &Operation, attempt: &str, progress: &Progress) -> Result<(), Error> {
-        match self.wait(&Begun(Some(format!("/operations/{}", operation.id))), attempt, progress) {
+        match self.wait(&operation.begun(), attempt, progress) {
             Err(Error::Refused { .. }) => Ok(()),
             // It was over before we asked.
             Err(Error::Lost { .. }) if self.get("", attempt).is_ok() => Ok(()),
@@ -343,12 +308,12 @@ impl Api {
                 return Ok(());
             }
             if found.is_over() {
-                let answer = Answer { error: found.err, error_code: found.status_code, ..Answer::default() };
+                let answer = found.failure();
                 if answer.is_that_of_ending() {
                     return Err(lost(attempt, &answer.error));
                 }
-                let (attempt, answer) = (attempt.to_owned(), answer.error);
-                return Err(Error::Refused { attempt, code: found.status_code, answer, details: Vec::new() });
+                let Answer { error: answer, error_code: code, .. } = answer;
+                return Err(Error::Refused { attempt: attempt.to_owned(), code, answer, details: Vec::new() });
             }
             match found.percent() {
                 Some(percent) => progress.detail(&percent),
@@ -356,45 +321,6 @@ impl Api {
             }
         }
     }
-}
-
-impl Answer {
-    /// Whether a daemon gave it that is shutting down, or not up yet.
-    fn is_that_of_ending(&self) -> bool {
-        let words = ["database is closed", "shutting down", "starting up", "context canceled"];
-        self.error_code == 503 || words.iter().any(|words| self.error.contains(words))
-    }
-}
-
-impl Operation {
-    /// Whether it changes the instance `name`. A shell in it is an operation too, and goes on as long as it likes.
-    pub fn changes(&self, name: &str) -> bool {
-        if self.class != "task" {
-            return false;
-        }
-        let instances = self.resources.as_ref().and_then(|resources| resources.get("instances"));
-        instances.is_some_and(|instances| {
-            instances.iter().any(|path| path.split('?').next().and_then(|path| path.rsplit('/').next()) == Some(name))
-        })
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.status_code, SUCCESS | FAILURE | CANCELLED)
-    }
-
-    /// How far it is, such as "40 %".
-    fn percent(&self) -> Option<String> {
-        let progress = self.metadata.as_ref()?.get("progress")?;
-        let percent = progress.get("percent")?.as_str()?;
-        Some(format!("{} %", percent.trim()))
-    }
-}
-
-fn begun(answer: &Answer) -> Begun {
-    let operation = answer.operation.strip_prefix("/1.0").unwrap_or(&answer.operation);
-    // Operations are found by their id alone; a project in the address is not needed.
-    let operation = operation.split('?').next().unwrap_or_default();
-    Begun((!operation.is_empty()).then(|| operation.to_owned()))
 }
 
 fn lost(attempt: &str, reason: &str) -> Error {

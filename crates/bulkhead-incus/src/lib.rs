@@ -7,7 +7,15 @@
 //!   the next start or stop of the workspace removes, or `gc`.
 //! - An image is named by its content, so it is imported once, whoever needs it.
 //! - All waiting has an end: a deadline, or a signal.
+//!
+//! What it expects of an image: an executable `/sbin/init`; a network of its own making that gives the interface of the
+//! spec (`eth0`) the addresses of the spec; and that it heeds LXC's request to shut down (systemd does). NixOS has that with
+//! `virtualisation/lxc-container.nix`: the metadata file is in `system.build.metadata`, the rootfs in
+//! `system.build.tarball` or `system.build.squashfs`. Its drop-ins for units make them work without nesting; what does not
+//! work then is building with Nix in a sandbox inside. The host name is the instance's, which is the workspace's. The
+//! fingerprint for the spec is that of `cat METADATA ROOTFS | sha256sum`.
 
+mod answer;
 mod api;
 mod cli;
 mod error;

@@ -19,7 +19,7 @@ let
     "age1admin"
   ];
 
-  tests = {
+  tests = import ./network.nix lib // {
     "a path has one normal form" = {
       got = map lib.normalisePath [
         "./machines//storage/"
@@ -169,7 +169,7 @@ let
       ];
     };
 
-    "machines are found at any depth, but not in caches, tools' and ignored folders" = {
+    "machines are found at any depth, but not in tools' and ignored folders" = {
       got = lib.findMachines fleet.config;
       want = [
         {
@@ -417,11 +417,12 @@ let
     };
   };
 
+  all = tests // import ./workspaces.nix lib;
   failure =
     name:
     let
-      inherit (tests.${name}) got want;
+      inherit (all.${name}) got want;
     in
     if got == want then [ ] else [ { inherit name got want; } ];
 in
-builtins.concatMap failure (builtins.attrNames tests)
+builtins.concatMap failure (builtins.attrNames all)

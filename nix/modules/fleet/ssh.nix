@@ -31,7 +31,7 @@ let
         inherit (machine) hostNames;
         publicKey = keyIdentity machine.hostKey;
       };
-    }) (lib.filter (machine: machine.hostKey != null) machines)
+    }) (lib.filter (machine: machine.hostKey != null && machine.hostNames != [ ]) machines)
   );
   # Entries of their own: the key of a boot environment is never good for the machine, nor the other way round.
   knownUnlocks = lib.listToAttrs (

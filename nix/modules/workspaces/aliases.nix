@@ -6,6 +6,7 @@
   ...
 }:
 let
+  inherit (import ../../lib) vsockProxyScript;
   inherit (config.workspaceDefaults) privileged;
   asRoot = words: lib.concatStringsSep " " (lib.optional (privileged != "") privileged ++ words);
   systemctl =
@@ -16,13 +17,11 @@ let
       workspace.unit
     ];
 
-  # cloud-hypervisor gives the vsock of its guest as a socket, on which the port is asked for with a line of text and
-  # granted with another one.
-  throughVsock = pkgs.writeShellScript "workspace-vsock" ''
-    { printf 'CONNECT 22\n'; exec ${pkgs.coreutils}/bin/cat; } |
-      ${pkgs.socat}/bin/socat -t 5 - "UNIX-CONNECT:$1" |
-      { IFS= read -r answer && [ "''${answer%% *}" = OK ] && exec ${pkgs.coreutils}/bin/cat; }
-  '';
+  throughVsock = pkgs.writeShellScript "workspace-vsock" (vsockProxyScript {
+    port = 22;
+    socat = "${pkgs.socat}/bin/socat";
+    cat = "${pkgs.coreutils}/bin/cat";
+  });
   shells = {
     vm =
       workspace:

@@ -157,4 +157,18 @@ in
     expr = (on "leela" faulty { thisMachine.unlock.enable = lib.mkForce false; }).failed;
     expected = [ ];
   };
+  "rules that can't be evaluated stop nothing, and it is said what is not known" = {
+    expr = {
+      inherit (on "kif" ./undecided { thisMachine.unlock.authorizedKeys = [ "ssh-ed25519 AAAA" ]; })
+        failed
+        warnings
+        ;
+    };
+    expected = {
+      failed = [ ];
+      warnings = [
+        "whether a boot key can read secrets is not known here: secrets/secrets.nix can't be evaluated without arguments and without `<nixpkgs>`; run `bulkhead check`, which looks at the secrets themselves"
+      ];
+    };
+  };
 }

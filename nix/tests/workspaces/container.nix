@@ -20,6 +20,19 @@ let
   unitOf = host: host.config.systemd.units."container@dev.service".text;
   flagsOf =
     host: lib.splitString " " (lib.concatStringsSep " " host.config.containers.dev.extraFlags);
+  # What `containers` has in newer versions of NixOS.
+  newerOptions = {
+    options.containers = lib.mkOption {
+      type = lib.types.attrsOf (
+        lib.types.submodule {
+          options = lib.optionalAttrs (!hasUsers) {
+            privateUsers = lib.mkOption { default = "no"; };
+            localMacAddress = lib.mkOption { default = null; };
+          };
+        }
+      );
+    };
+  };
   hasUsers = host.options.containers.type.getSubOptions [ ] ? privateUsers;
 in
 {
@@ -30,6 +43,21 @@ in
       else
         lib.filter (lib.hasPrefix "--private-users") (flagsOf host);
     expected = if hasUsers then "pick" else [ "--private-users=pick" ];
+  };
+  "module sets with options for that are told by them" = {
+    expr =
+      let
+        newer = hostOf "container" newerOptions;
+      in
+      {
+        inherit (newer.config.containers.dev) privateUsers localMacAddress;
+        flags = lib.filter (lib.hasPrefix "--private-users") (flagsOf newer);
+      };
+    expected = {
+      privateUsers = "pick";
+      localMacAddress = "ee:26:0e:9a:a3:c6";
+      flags = [ ];
+    };
   };
   "the socket of the host's nix-daemon is an empty folder for it" = {
     expr = {

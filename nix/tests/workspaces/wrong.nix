@@ -2,7 +2,12 @@
 support:
 let
   inherit (support) lib throws;
-  inherit (import ../support/workspaces.nix support) hostOf hostWith;
+  inherit (import ../support/workspaces.nix support)
+    allTypes
+    hostOf
+    hostWith
+    perType
+    ;
 
   failedWith = type: extra: (hostOf type { workspaces.dev = extra; }).failed;
   mountsOf =
@@ -62,6 +67,43 @@ in
       "`workspaces.a.cid` and `workspaces.b.cid` are both 7: set one of them to another number"
       "`workspaces.dev.cid` is 2, which is the host's (vsock(7)): take one from 3 to 4294967294"
     ];
+  };
+  "two with the same address or MAC address, each named" = {
+    expr =
+      two { } { ip = "10.20.0.10"; } ++ two { mac = "02:00:00:00:00:07"; } { mac = "02:00:00:00:00:07"; };
+    expected = [
+      "`networking.sandbox.ports.a.address` and `networking.sandbox.ports.b.address` are both 10.20.0.10"
+      "`networking.sandbox.ports.a.mac` and `networking.sandbox.ports.b.mac` are both 02:00:00:00:00:07"
+    ];
+  };
+  "an address outside of the sandbox, and that of its gateway" = {
+    expr =
+      failedWith "container" { ip = lib.mkForce "192.168.1.10"; }
+      ++ failedWith "incus" { ip = lib.mkForce "10.20.0.1"; }
+      ++ failedWith "vm" { ip6 = "fd20::10"; };
+    expected = [
+      "`networking.sandbox.ports.dev.address` is 192.168.1.10, outside of `networking.sandbox.subnet`, 10.20.0.0/24"
+      "`networking.sandbox.ports.dev.address` is 10.20.0.1, which is also `networking.sandbox.gateway`"
+      "`networking.sandbox.ports.dev.address6` is fd20::10, but `networking.sandbox.subnet6` is null: the sandbox is without IPv6"
+    ];
+  };
+  "a name that makes the interface too long for Linux" = {
+    expr =
+      (hostWith {
+        workspaces.development-of-all = {
+          type = "container";
+          ip = "10.20.0.10";
+        };
+      }).failed;
+    expected = [
+      "`networking.sandbox.ports.development-of-all.interface` is `vb-development-of-all`, which has 21 characters; Linux takes 15"
+    ];
+  };
+  "what is wrong with the network is told before what follows from it" = {
+    expr = perType (
+      type: lib.length (hostOf type { networking.sandbox.subnet = "10.20.0.5/24"; }).failed
+    );
+    expected = allTypes 1;
   };
   "what a VM can't do" = {
     expr =

@@ -11,18 +11,19 @@ pub fn library() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/lib")
 }
 
-/// Apply a function of `nix/lib` to an argument, and give the result.
+/// Apply a function to an argument, and give the result. The function is an expression in which the functions of `nix/lib`
+/// have their names.
 ///
 /// # Errors
 /// Nix is not installed, or evaluation fails.
 pub fn evaluate(function: &str, argument: &Value) -> Result<Value> {
-    let expression =
-        format!("{{ json }}: (import {}).{function} (builtins.fromJSON json)", library().canonicalize()?.display());
+    let library = library().canonicalize()?;
+    let expression = format!("{{ json }}: with import {}; ({function}) (builtins.fromJSON json)", library.display());
     let Output { status, stdout, stderr } = Command::new("nix-instantiate")
         .args(["--eval", "--strict", "--json", "--expr", &expression, "--argstr", "json", &argument.to_string()])
         .stdin(Stdio::null())
         .output()
         .context("can't run nix-instantiate")?;
-    ensure!(status.success(), "{function}: {}", String::from_utf8_lossy(&stderr));
+    ensure!(status.success(), "evaluating {function}: {}", String::from_utf8_lossy(&stderr));
     Ok(serde_json::from_slice(&stdout)?)
 }

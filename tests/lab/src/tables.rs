@@ -107,6 +107,10 @@ impl<'a> Tables<'a> {
             let Ok(listing) = self.namespace.run("nft", &["-a", "list", "table", family, name]) else { continue };
             for line in listing.lines() {
                 let Some((text, handle)) = line.trim().rsplit_once(" # handle ") else { continue };
+                // Tables, chains and sets have handles too, of other kinds.
+                if text.ends_with('{') {
+                    continue;
+                }
                 if let Ok(handle) = handle.parse() {
                     texts.push((format!("{family} {name}"), handle, text.to_owned()));
                 }

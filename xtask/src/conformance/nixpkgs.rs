@@ -16,7 +16,10 @@ arguments=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --timeout) shift ;;
-        --option) shift 2 ;;
+        --option)
+            if [ "$2" = abort-on-warn ]; then arguments+=(--abort-on-warn); fi
+            shift 2
+            ;;
         --eval-only | --eval | --show-trace | --read-write-mode) ;;
         *) arguments+=("$1") ;;
     esac

@@ -16,9 +16,10 @@ use output::{Skips, Visible};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client, git, iproute2, zstd,
-busybox-static and incus-base, which on Debian 12 is in the suite bookworm-backports: apt is told of that. Elsewhere it says
-what is missing, and the tests that compare Bulkhead with those programs are skipped.
+On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client, git, the tools for networks and
+containers, and incus-base, which on Debian 12 is in the suite bookworm-backports: apt is told of that. Elsewhere it says
+what is missing, and the tests that need those programs are skipped. As root, the rules of the sandbox are attacked in
+network namespaces; nothing leaves these.
 
 The modules in nix/ are evaluated as parts of NixOS systems (nix/tests) where the environment variable NIXPKGS names a
 nixpkgs, or Nix's search path has one.

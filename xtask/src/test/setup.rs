@@ -17,7 +17,7 @@ pub struct Tool {
     pub used_for: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 14] = [
     Tool {
         program: "nix-instantiate",
         package: "nix-bin",
@@ -28,10 +28,30 @@ const TOOLS: [Tool; 9] = [
     Tool { program: "ssh-keygen", package: "openssh-client", used_for: "keys that ssh-keygen has made" },
     Tool { program: "git", package: "git", used_for: "reading the index and revisions; the pre-commit hook" },
     Tool { program: "incusd", package: "incus-base", used_for: "bulkhead-incus, with a real Incus" },
-    Tool { program: "busybox", package: "busybox-static", used_for: "bulkhead-incus, with a real Incus" },
-    Tool { program: "ip", package: "iproute2", used_for: "bulkhead-incus, with a real Incus" },
     Tool { program: "zstd", package: "zstd", used_for: "images of bulkhead-incus that are compressed with zstd" },
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        used_for: "networks in namespaces: the sandbox is attacked there, Incus lives there",
+    },
+    Tool {
+        program: "nft",
+        package: "nftables",
+        used_for: "loading the rules of the sandbox into a kernel, and attacking them",
+    },
+    Tool { program: "iptables", package: "iptables", used_for: "the guard beside a firewall of iptables" },
+    Tool { program: "systemd-nspawn", package: "systemd-container", used_for: "attacks from inside of a container" },
+    Tool {
+        program: "busybox",
+        package: "busybox-static",
+        used_for: "attacks from inside of a container; images of bulkhead-incus",
+    },
+    Tool { program: "unshare", package: "util-linux", used_for: "the verification of the guard" },
+    Tool { program: "unbound", package: "unbound", used_for: "the resolver of the sandbox" },
 ];
+
+/// Packages that nobody but a person installs: Debian starts their servers at once.
+const BY_HAND: [&str; 1] = ["unbound"];
 
 /// Folders of programs beside those of PATH: a user's may lack those of the administrator, and a daemon is in none.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/libexec/incus", "/usr/lib/incus"];
@@ -59,7 +79,11 @@ pub fn install() -> Vec<Tool> {
         return before;
     }
     let mut packages: Vec<&str> = before.iter().map(|tool| tool.package).collect();
+    packages.retain(|package| !BY_HAND.contains(package));
     packages.dedup();
+    if packages.is_empty() {
+        return before;
+    }
     let line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !Path::new("/etc/debian_version").exists() || !is_installed("apt-get") {
         println!("Only on Debian and Ubuntu are missing programs installed; nothing is installed here.");

@@ -73,7 +73,7 @@ pub const BUILTINS: &[Builtin] = &[
                 (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
                 (None, None) => return Err(Error::evaluation("attribute 'value' missing", item.pos())),
             };
-            entries.push(Attr { name, key: name_value.pos(), value });
+            entries.push(Attr { name, key: name_value.pos().carried(), value });
         }
         Ok(ev.attrs(entries, pos))
     }),
@@ -81,10 +81,11 @@ pub const BUILTINS: &[Builtin] = &[
         let attrs = ev.attrs_of(args[1], pos)?;
         ev.reserve(pos, attrs.entries().len() * 112)?;
         ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
-        let entries = attrs
-            .entries()
-            .iter()
-            .map(|attr| Attr { value: ev.lazy_apply2(args[0], name_of(ev, attr), attr.value, pos), ..*attr });
+        let entries = attrs.entries().iter().map(|attr| Attr {
+            value: ev.lazy_apply2(args[0], name_of(ev, attr), attr.value, pos),
+            key: attr.key.carried(),
+            ..*attr
+        });
         Ok(ev.sorted_attrs(ev.arena.slice(entries), attrs.open, pos))
     }),
     forcing(0b1, "removeAttrs", 2, |ev, args, pos| {
@@ -103,7 +104,7 @@ pub const BUILTINS: &[Builtin] = &[
         let name = ev.expect_symbol(args[0], pos)?;
         let attrs = ev.attrs_of(args[1], pos)?;
         match (attrs.get(name), attrs.open) {
-            (Some(attr), _) => Ok(ev.position_value(attr.key)),
+            (Some(attr), _) => Ok(ev.position_value(attr.key.own())),
             (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
             (None, None) => Ok(Value::Null(pos)),
         }
@@ -128,7 +129,7 @@ fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resul
     }
     let entries = groups.into_values().map(|(attr, values)| {
         let values = ev.list_of_vec(&values, pos);
-        Attr { value: ev.lazy_apply2(args[0], name_of(ev, &attr), values, pos), ..attr }
+        Attr { value: ev.lazy_apply2(args[0], name_of(ev, &attr), values, pos), key: attr.key.carried(), ..attr }
     });
     Ok(ev.attrs(entries.collect(), pos))
 }

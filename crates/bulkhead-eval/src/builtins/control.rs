@@ -45,6 +45,10 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("warn", 2, |ev, args, pos| {
         let message = ev.expect_string(args[0], pos)?;
         ev.say(format!("evaluation warning: {}", message.lossy()));
+        if ev.world.aborts_on_warnings() {
+            let message = format!("a warning ends the evaluation, as was asked for: {}", message.lossy());
+            return Err(Error::new(FailureKind::Aborted, message, pos));
+        }
         ev.force(args[1])
     }),
     builtin("break", 1, |ev, args, _| ev.force(args[0])),

@@ -47,7 +47,7 @@ pub const BUILTINS: &[Builtin] = &[
         ev.tick(pos, (entries.len() / 4) as u64)?;
         let entries = entries.iter().map(|entry| Attr {
             name: ev.intern(&entry.name),
-            key: pos,
+            key: pos.carried(),
             value: ev.borrowed_string(kind_name(entry.kind).as_bytes(), pos),
         });
         Ok(ev.attrs(entries.collect(), pos))

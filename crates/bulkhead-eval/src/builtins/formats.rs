@@ -41,7 +41,11 @@ fn value_of<'a>(ev: &Evaluator<'a>, data: Data, pos: Pos) -> Value<'a> {
         Data::Object(members) => {
             let entries = members
                 .into_iter()
-                .map(|(name, value)| Attr { name: ev.intern(&name), key: pos, value: value_of(ev, value, pos) })
+                .map(|(name, value)| Attr {
+                    name: ev.intern(&name),
+                    key: pos.carried(),
+                    value: value_of(ev, value, pos),
+                })
                 .collect();
             ev.attrs(entries, pos)
         }

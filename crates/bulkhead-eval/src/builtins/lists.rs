@@ -105,8 +105,11 @@ pub const BUILTINS: &[Builtin] = &[
             let name = ev.apply(args[0], &[item], pos)?;
             groups.entry(ev.expect_symbol(name, pos)?).or_default().push(item);
         }
-        let entries =
-            groups.into_iter().map(|(name, items)| Attr { name, key: pos, value: ev.list_of_vec(&items, pos) });
+        let entries = groups.into_iter().map(|(name, items)| Attr {
+            name,
+            key: pos.carried(),
+            value: ev.list_of_vec(&items, pos),
+        });
         Ok(ev.attrs(entries.collect(), pos))
     }),
     forcing(0b1, "head", 1, |ev, args, pos| match ev.list_of(args[0], pos)?.get(0) {

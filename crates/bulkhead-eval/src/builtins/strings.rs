@@ -8,6 +8,7 @@ use super::{Builtin, builtin, forcing};
 use crate::data::FailureKind;
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
+use crate::explain::Recording;
 use crate::operators::CoerceMode;
 use crate::pure::hash::{self, Algorithm, Format};
 use crate::pure::regex::{Captures, Regex};
@@ -32,7 +33,9 @@ pub const BUILTINS: &[Builtin] = &[
             return Ok(Value::String(text, pos));
         }
         // A part of the text where it lies.
-        Ok(Value::String(ev.str(part, text.context), pos))
+        let piece = ev.str(part, text.context);
+        ev.record(piece, || vec![Recording::Value(text, args[2].resolved().pos())]);
+        Ok(Value::String(piece, pos))
     }),
     forcing(0b1, "concatStringsSep", 2, concat_strings_sep),
     builtin("replaceStrings", 3, replace_strings),
@@ -151,19 +154,28 @@ fn concat_strings_sep<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R
     let list = ev.list_of(args[1], pos)?;
     let mut parts: Vec<&[u8]> = Vec::with_capacity(list.len() * if separator.len() > 0 { 2 } else { 1 });
     let mut length = 0;
+    let mut recorded = Vec::new();
     for (index, item) in list.iter().enumerate() {
         if index > 0 && separator.len() > 0 {
             parts.push(separator.bytes());
             length += separator.len();
         }
         let part = ev.coerce_to_string(item, CoerceMode::Interpolate, pos)?;
+        if ev.recorded.is_some() {
+            if index > 0 && separator.len() > 0 {
+                recorded.push(Recording::Value(separator, args[0].resolved().pos()));
+            }
+            recorded.push(Recording::Value(part, item.resolved().pos()));
+        }
         ev.tick(pos, 1 + (part.len() / 64) as u64)?;
         parts.push(part.bytes());
         length += part.len();
         context = ev.join_context(context, part.context);
         ev.reserve(pos, length)?;
     }
-    Ok(Value::String(ev.str(ev.arena.bytes(length, parts.into_iter()), context), pos))
+    let whole = ev.str(ev.arena.bytes(length, parts.into_iter()), context);
+    ev.record(whole, || recorded);
+    Ok(Value::String(whole, pos))
 }
 
 fn replace_strings<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
@@ -187,6 +199,7 @@ fn replace_strings<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resu
     ev.tick_bulk(pos, compared.saturating_mul(text.len()) / 16)?;
     let mut out = Vec::with_capacity(text.len());
     let mut replaced = false;
+    let mut recorded = vec![Recording::Value(text, args[2].resolved().pos())];
     for piece in Replace::new(&patterns, text.bytes()) {
         match piece {
             Piece::Text(bytes) => out.extend_from_slice(bytes),
@@ -195,8 +208,11 @@ fn replace_strings<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resu
                 let replacement = match (to[index], to_values.get(index)) {
                     (Some(known), _) => known,
                     (None, Some(value)) => {
+                        let value = ev.force(value)?;
+                        let made = value.pos();
                         let value = ev.expect_string(value, pos)?;
                         context = ev.join_context(context, value.context);
+                        recorded.push(Recording::Value(value, made));
                         *to[index].insert(value)
                     }
                     (None, None) => continue,
@@ -207,5 +223,10 @@ fn replace_strings<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resu
             }
         }
     }
-    Ok(Value::String(if replaced { ev.new_str(&out, context) } else { text }, pos))
+    if !replaced {
+        return Ok(Value::String(text, pos));
+    }
+    let whole = ev.new_str(&out, context);
+    ev.record(whole, || recorded);
+    Ok(Value::String(whole, pos))
 }

@@ -75,7 +75,7 @@ impl<'a> Evaluator<'a> {
 
     /// An attribute that no file names.
     pub fn attr(&self, name: &str, value: Value<'a>, pos: Pos) -> Attr<'a> {
-        Attr { name: Symbol::new(name), key: pos, value }
+        Attr { name: Symbol::new(name), key: pos.carried(), value }
     }
 
     /// A call that is made when its value is needed.

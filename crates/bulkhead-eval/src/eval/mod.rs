@@ -19,7 +19,7 @@ mod variables;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bulkhead_syntax::{AttrName, Binding, Expr, ExprId, Lambda, Symbol};
 use rustc_hash::FxHashMap;
@@ -29,6 +29,8 @@ use crate::builtins::{Globals, Stored};
 use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
+use crate::explain::Recorded;
+use crate::outcome::without_escapes;
 use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
 use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
@@ -54,7 +56,7 @@ pub struct Evaluator<'a> {
     pub regexes: RefCell<FxHashMap<&'a [u8], Rc<Regex>>>,
     /// What `trace` and `warn` said.
     pub messages: RefCell<Vec<String>>,
-    pub symbols: Symbols,
+    pub symbols: &'static Symbols,
     limits: Limits,
     steps: Cell<u64>,
     /// At this step steps and memory are looked at.
@@ -67,6 +69,8 @@ pub struct Evaluator<'a> {
     stack_end: usize,
     free_frames: FreeFrames<'a>,
     empty_list: &'a List<'a>,
+    /// What strings are put together of, if somebody will ask.
+    pub recorded: Option<Recorded<'a>>,
 }
 
 /// Names that the language itself knows.
@@ -80,6 +84,17 @@ pub struct Symbols {
     pub value: Symbol,
     pub drv_attrs: Symbol,
 }
+
+static SYMBOLS: LazyLock<Symbols> = LazyLock::new(|| Symbols {
+    functor: Symbol::new("__functor"),
+    to_string: Symbol::new("__toString"),
+    out_path: Symbol::new("outPath"),
+    overrides: Symbol::new("__overrides"),
+    type_: Symbol::new("type"),
+    name: Symbol::new("name"),
+    value: Symbol::new("value"),
+    drv_attrs: Symbol::new("drvAttrs"),
+});
 
 /// How many messages of `trace` and `warn` are kept.
 const MAX_MESSAGES: usize = 1_000;
@@ -99,16 +114,7 @@ impl<'a> Evaluator<'a> {
             derivations: RefCell::default(),
             regexes: RefCell::default(),
             messages: RefCell::default(),
-            symbols: Symbols {
-                functor: Symbol::new("__functor"),
-                to_string: Symbol::new("__toString"),
-                out_path: Symbol::new("outPath"),
-                overrides: Symbol::new("__overrides"),
-                type_: Symbol::new("type"),
-                name: Symbol::new("name"),
-                value: Symbol::new("value"),
-                drv_attrs: Symbol::new("drvAttrs"),
-            },
+            symbols: &SYMBOLS,
             limits: *world.limits(),
             steps: Cell::new(0),
             next_check: Cell::new(0),
@@ -117,6 +123,7 @@ impl<'a> Evaluator<'a> {
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
             free_frames: FreeFrames::default(),
+            recorded: None,
             empty_list: arena.alloc(List::new(&[])),
         }
     }
@@ -125,7 +132,7 @@ impl<'a> Evaluator<'a> {
     pub fn say(&self, message: String) {
         let mut messages = self.messages.borrow_mut();
         if messages.len() < MAX_MESSAGES {
-            messages.push(message);
+            messages.push(without_escapes(message));
         }
     }
 

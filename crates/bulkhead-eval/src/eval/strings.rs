@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::explain::Recording;
 use crate::operators::CoerceMode;
 use crate::pure::path;
 use crate::value::{Context, Env, PathValue, Pos, Str, Value};
@@ -16,14 +17,14 @@ const LONG: usize = 4096;
 /// A piece of a string that is put together.
 enum Piece<'a> {
     Text(&'a [u8]),
-    Str(&'a Str<'a>),
+    Str(&'a Str<'a>, Pos),
 }
 
 impl Piece<'_> {
     fn len(&self) -> usize {
         match self {
             Piece::Text(text) => text.len(),
-            Piece::Str(str) => str.len(),
+            Piece::Str(str, _) => str.len(),
         }
     }
 }
@@ -49,7 +50,8 @@ impl<'a> Evaluator<'a> {
                     let value = self.eval(code, env, *id)?;
                     let string = self.coerce_to_string(value, mode, code.pos(*id))?;
                     context = self.join_context(context, string.context);
-                    Piece::Str(string)
+                    let made = if value.pos() == Pos::NONE { code.pos(*id) } else { value.pos() };
+                    Piece::Str(string, made)
                 }
             };
             length += piece.len();
@@ -70,22 +72,23 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         let (pieces, context) = self.pieces(code, env, parts, CoerceMode::Interpolate, pos)?;
         let string = match &pieces[..] {
-            [Piece::Str(first), rest @ ..] if first.len() >= LONG => {
-                Str::joined(self.arena, first, self.flat(rest, None), context)
+            [Piece::Str(first, _), rest @ ..] if first.len() >= LONG => {
+                self.arena.alloc(Str::joined(self.arena, first, self.flat(rest, None), context))
             }
-            [before @ .., Piece::Str(last)] if last.len() >= LONG => {
-                Str::joined(self.arena, self.flat(before, None), last, context)
+            [before @ .., Piece::Str(last, _)] if last.len() >= LONG => {
+                self.arena.alloc(Str::joined(self.arena, self.flat(before, None), last, context))
             }
-            pieces => return Ok(Value::String(self.flat(pieces, context), pos)),
+            pieces => self.flat(pieces, context),
         };
-        Ok(Value::String(self.arena.alloc(string), pos))
+        self.record(string, || recordings(code, parts, &pieces));
+        Ok(Value::String(string, pos))
     }
 
     fn flat(&self, pieces: &[Piece<'a>], context: Option<&'a Context<'a>>) -> &'a Str<'a> {
         let length = pieces.iter().map(Piece::len).sum();
         let bytes = pieces.iter().map(|piece| match piece {
             Piece::Text(text) => *text,
-            Piece::Str(str) => str.bytes(),
+            Piece::Str(str, _) => str.bytes(),
         });
         self.str(self.arena.bytes(length, bytes), context)
     }
@@ -118,6 +121,15 @@ impl<'a> Evaluator<'a> {
         let path = self.arena.text(&normal_path(absolute));
         Value::Path(self.arena.alloc(PathValue { path }), pos)
     }
+}
+
+fn recordings<'a>(code: &'a Code<'a>, parts: &'a [StringPart], pieces: &[Piece<'a>]) -> Vec<Recording<'a>> {
+    let recording = |(part, piece): (&'a StringPart, &Piece<'a>)| match (part, piece) {
+        (StringPart::Text(_, span), Piece::Text(text)) => Some(Recording::Literal(text, code.literal(*span))),
+        (_, Piece::Str(str, pos)) => Some(Recording::Value(str, *pos)),
+        _ => None,
+    };
+    parts.iter().zip(pieces).filter_map(recording).collect()
 }
 
 /// An absolute path without `.`, `..` and doubled slashes.

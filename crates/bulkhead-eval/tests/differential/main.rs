@@ -130,6 +130,47 @@ fn the_files_of_this_repository() {
     assert!(compared > 0, "no file of {} has a value", root.display());
 }
 
+/// Store paths of derivations: of one that depends on others, with fixed outputs, several outputs, structured attributes.
+#[test]
+fn derivations() {
+    if !installed() {
+        return;
+    }
+    let text = r#"
+let
+  make = attrs: derivation ({ system = "x86_64-linux"; builder = "/bin/sh"; } // attrs);
+  dep = make { name = "dep"; args = [ "-c" "echo \"hi\n\"" ]; outputs = [ "out" "dev" ]; flag = true; n = 3; };
+  nar = make {
+    name = "nar";
+    outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    outputHashMode = "recursive";
+  };
+  flat = make { name = "flat"; outputHash = "d41d8cd98f00b204e9800998ecf8427e"; outputHashAlgo = "md5"; };
+  top = make {
+    name = "top";
+    builder = "${dep.dev}/bin/sh";
+    inherit nar flat;
+    text = builtins.toFile "x" "y";
+    lists = [ dep nar [ 1 null ] ];
+    __ignoreNulls = true;
+    gone = null;
+  };
+  structured = make {
+    name = "structured";
+    builder = "${dep}/bin/sh";
+    __structuredAttrs = true;
+    a.b = [ 1 2.5 dep "x" ];
+    outputs = [ "out" "lib" ];
+  };
+in
+map (drv: [ drv.outPath (builtins.unsafeDiscardStringContext drv.drvPath) (builtins.getContext "${drv}") ]) [
+  dep dep.dev nar flat top structured structured.lib
+]"#;
+    assert_eq!(common::print(text), nix::evaluate(text));
+    // What a derivation refers to by its own path is only known to a Nix that has made it.
+    assert!(common::print(&text.replace("gone = null;", "deep = dep.drvPath;")).is_ok());
+}
+
 #[test]
 fn random_expressions() {
     if !installed() {

@@ -154,7 +154,7 @@ pub const ERRORS: &[(&str, &str)] = &[
     ("builtins.mapAttrs 1 2", "expected a set but found an integer"),
     ("builtins.match \"(\" \"\"", "invalid regular expression '('"),
     ("builtins.path { path = /a; nmae = \"x\"; }", "unsupported argument 'nmae' to 'builtins.path'"),
-    ("builtins.path { }", "missing required 'path' attribute in 'builtins.path'"),
+    ("builtins.path { }", "missing required 'path' attribute in the first argument to 'builtins.path'"),
     ("builtins.filterSource 1 /a", "expected a function but found an integer"),
     (
         "builtins.replaceStrings [ \"a\" ] [ ] \"\"",

@@ -9,13 +9,20 @@ use crate::{assert_code, said};
 
 /// Restart the daemon with `signal` at each step of a start of a workspace that does not exist yet.
 fn restarted_at_each_step(signal: &str) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| restarted_at_every_other_step(signal, 0));
+        scope.spawn(|| restarted_at_every_other_step(signal, 1));
+    });
+}
+
+fn restarted_at_every_other_step(signal: &str, half: usize) {
     let Some(mut lab) = Lab::new() else { return };
     let before = lab.listing();
     let spec = lab.workspace("a", 10);
     lab.slow_at("a", "waiting for the address");
     let first = lab.begin("start", &spec).finish();
     assert_code(&first.output, 0);
-    for step in first.steps() {
+    for step in first.steps().into_iter().skip(half).step_by(2) {
         assert_code(&lab.stop(&spec), 0);
         if step.starts_with("importing") || step.starts_with("reading") {
             lab.sh("incus image delete $(incus query /1.0/images | tr -d '[]\",' | sed 's|.*/||')");
@@ -106,6 +113,29 @@ fn a_daemon_that_does_not_come_back_is_told_and_what_it_left_goes_later() {
     let output = lab.gc(&["--dry-run", "--quiet"]);
     assert_code(&output, 0);
     assert!(said(&output).is_empty() && output.stdout.is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn a_power_cut_is_got_over() {
+    let Some(mut lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let specs = [("a", 10), ("b", 11), ("c", 12)].map(|(name, last)| lab.workspace(name, last));
+    let [a, b, c] = specs.each_ref().map(|spec| spec.as_path());
+    assert_code(&lab.start(a), 0);
+    assert_code(&lab.start(b), 0);
+    lab.slow_at("c", "waiting for the address");
+    let mut run = lab.begin("start", c);
+    assert!(run.reach("waiting for the address"));
+    drop(run);
+    lab.sh("kill -KILL -1; wait; true");
+    lab.start_daemon();
+    assert_eq!([a, b, c].map(|spec| lab.state(spec)), ["down", "down", "unfinished"]);
+    assert_code(&lab.start(a), 0);
+    assert_eq!(lab.state(a), "ready");
+    assert_code(&lab.gc(&[]), 0);
+    assert_eq!([a, b, c].map(|spec| lab.state(spec)), ["ready", "down", "absent"]);
+    stop_all(&lab, &[a, b, c]);
+    assert_eq!(lab.listing(), before);
 }
 
 fn stop_all(lab: &Lab, specs: &[&Path]) {

@@ -161,6 +161,10 @@ fn things_that_are_missing_around_it() {
     let spec = with(&lab, |spec| spec["gpu"] = json!({ "pci": "0000:ff:1f.7", "gid": 303 }));
     fails(&lab, &spec, 1, &["Incus answered", "device \"gpu\"", "0000:ff:1f.7"]);
 
+    let spec = with(&lab, |spec| spec["stateFolder"] = json!(lab.dir.join("open")));
+    lab.sh("mkdir -m 0777 \"$lab/open\"");
+    fails(&lab, &spec, 1, &["others may write there (mode 777)", "help: chmod 0700"]);
+
     // The kernel's leftover of a killed daemon goes; an interface that somebody uses does not.
     lab.sh("ip link add ws-a type veth peer name veth-left");
     let spec = lab.workspace("a", 10);

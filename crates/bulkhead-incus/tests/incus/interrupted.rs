@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pretty_assertions::assert_eq;
-use serde_json::Value;
-
-use crate::assert_code;
 use crate::lab::Lab;
+use crate::{assert_code, said};
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
 
 /// Milliseconds between hearing of a step and the signal: its beginning, and its middle.
 const PAUSES: [u64; 2] = [0, 40];
@@ -38,22 +37,37 @@ fn running(lab: &Lab, spec: &Path) {
     assert_code(&lab.start(spec), 0);
 }
 
-/// Kill `command` at each of its steps, then let `after` make good for it.
-fn killed_at_each_step(command: &str, pauses: &[u64], prepare: fn(&Lab, &Path), after: impl Fn(&Lab, &Path, &Value)) {
-    let Some(lab) = Lab::new() else { return };
-    let before = lab.listing();
-    let spec = lab.workspace("a", 10);
-    for step in steps(&lab, command, &spec, prepare) {
-        for pause in pauses {
-            prepare(&lab, &spec);
-            lab.slow_at("a", &step);
-            let mut run = lab.begin(command, &spec);
-            assert!(run.reach(&step), "{step}");
-            std::thread::sleep(Duration::from_millis(*pause));
-            drop(run);
-            after(&lab, &spec, &before);
+/// Kill `command` at each of its steps, then let `after` make good for it. Half of the steps go to a second lab.
+fn killed_at_each_step(
+    command: &str,
+    pauses: &[u64],
+    prepare: fn(&Lab, &Path),
+    after: impl Fn(&Lab, &Path, &Value) + Sync,
+) {
+    let Some(first) = Lab::new() else { return };
+    let empty = first.listing();
+    let steps = steps(&first, command, &first.workspace("a", 10), prepare);
+    nothing(&first, &first.workspace("a", 10));
+    assert_eq!(first.listing(), empty);
+    let kill = |lab: Lab, half: usize| {
+        let before = lab.listing();
+        let spec = lab.workspace("a", 10);
+        for step in steps.iter().skip(half).step_by(2) {
+            for pause in pauses {
+                prepare(&lab, &spec);
+                lab.slow_at("a", step);
+                let mut run = lab.begin(command, &spec);
+                assert!(run.reach(step), "{step}");
+                std::thread::sleep(Duration::from_millis(*pause));
+                drop(run);
+                after(&lab, &spec, &before);
+            }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| kill(first, 0));
+        scope.spawn(|| kill(Lab::new().expect("there was one before"), 1));
+    });
 }
 
 #[test]
@@ -146,5 +160,50 @@ fn a_start_whose_terminal_goes_away_leaves_nothing() {
     run.close_output();
     run.signal("HUP");
     assert_code(&run.finish().output, 129);
+    assert_eq!(lab.listing(), before);
+}
+
+#[test]
+fn a_start_that_waits_for_another_can_be_ended_and_has_a_deadline() {
+    let Some(lab) = Lab::new() else { return };
+    let spec = lab.workspace("a", 10);
+    lab.behave("a", "is-slow");
+    let mut first = lab.begin("start", &spec);
+    assert!(first.reach("waiting for the address"));
+    let mut second = lab.begin("start", &spec);
+    assert!(second.reach("waiting for another command"));
+    second.signal("TERM");
+    assert_code(&second.finish().output, 143);
+    assert_code(&first.finish().output, 0);
+    assert_eq!(lab.state(&spec), "ready", "the one that was ended has touched nothing");
+
+    lab.behave("a", "has-no-address");
+    let mut first = lab.begin("start", &spec);
+    assert!(first.reach("waiting for the address"));
+    let mut hurried = lab.spec("a", 10);
+    hurried["ready"]["deadlineSeconds"] = json!(1);
+    let output = lab.start(&lab.write("hurried", &hurried));
+    assert_code(&output, 4);
+    assert!(said(&output).contains("gave up after 1 s: still waiting for another command"), "{}", said(&output));
+    first.signal("TERM");
+    assert_code(&first.finish().output, 143);
+}
+
+#[test]
+fn what_a_daemon_does_for_a_start_that_is_gone_is_collected() {
+    let Some(mut lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let spec = lab.workspace("a", 10);
+    assert_code(&lab.start(&spec), 0);
+    assert_code(&lab.stop(&spec), 0);
+    // The request lies in the socket while the daemon stands still, and is read when nobody waits for the answer.
+    let mut run = lab.begin("start", &spec);
+    assert!(run.reach("making the instance"));
+    lab.sh("kill -STOP \"$daemon\"");
+    std::thread::sleep(Duration::from_millis(300));
+    drop(run);
+    lab.sh("kill -CONT \"$daemon\"");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_code(&lab.gc(&[]), 0);
     assert_eq!(lab.listing(), before);
 }

@@ -80,3 +80,26 @@ fn another_project_is_another_place() {
     assert_code(&lab.gc(&[]), 0);
     assert_eq!((lab.listing(), lab.images()), before);
 }
+
+#[test]
+fn a_workspace_that_would_share_its_ids_does_not_start() {
+    let Some(mut lab) = Lab::new() else { return };
+    let name = lab.name("theirs");
+    let spec = lab.workspace("a", 10);
+    assert_code(&lab.start(&spec), 0);
+    let path = format!("/1.0/instances/{}", lab.name("a"));
+    let ids = lab.query(&path)["config"]["volatile.idmap.next"].as_str().unwrap().to_owned();
+    assert_code(&lab.stop(&spec), 0);
+    // Incus would not do so by itself: it looks at another key when it chooses.
+    let image = &lab.images().0[0];
+    let config = "security.idmap.isolated: true, security.idmap.base: 900000000";
+    let yaml = format!("config: {{{config}}}, devices: {{root: {{type: disk, path: /, pool: default}}}}")
+        .replace(", dev", "\\ndev");
+    lab.sh(&format!("printf '{yaml}' | incus init {image} {name} --no-profiles"));
+    lab.sh(&format!("incus config set {name} volatile.idmap.next='{ids}'"));
+    let before = lab.listing();
+    let output = lab.start(&spec);
+    assert_code(&output, 1);
+    assert!(said(&output).contains("ids that another isolated instance has"), "{}", said(&output));
+    assert_eq!(lab.listing(), before);
+}

@@ -114,11 +114,16 @@ impl Drop for Run {
 }
 
 impl Finished {
-    /// The steps that it told of, each once, without how far they were.
+    /// The steps that it told of, each once, without how far they were and the fingerprint of the image.
     pub fn steps(&self) -> Vec<String> {
         let mut steps: Vec<String> = Vec::new();
         for status in self.told.iter().filter_map(|line| line.strip_prefix("STATUS=")) {
-            let step = status.split(": ").next().unwrap_or(status).to_owned();
+            let step = status.split(": ").next().unwrap_or(status);
+            let is_fingerprint = |word: &str| word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let step = match step.rsplit_once(' ') {
+                Some((words, last)) if is_fingerprint(last) => words.to_owned(),
+                _ => step.to_owned(),
+            };
             if !steps.contains(&step) {
                 steps.push(step);
             }

@@ -296,6 +296,7 @@ Examples:
   bulkhead eval --json machines/storage/s0/properties.nix
   bulkhead eval --strict -A meta machines/storage/s0/properties.nix
   echo '{ x }: x * 2' | bulkhead eval --arg x 21 -
+  bulkhead eval machines/web/properties.nix --explain hostNames.0
 
 Exit code: 0 there is a value, 1 the expression failed, 2 the tool failed.")]
 pub struct EvalArgs {
@@ -308,6 +309,10 @@ pub struct EvalArgs {
     /// The attribute to go to: `a.b`, `list.0`, `"with.dot".c`
     #[arg(long, short = 'A', value_name = "PATH", default_value = "")]
     pub attr: String,
+    /// Tell where the value at this path comes from, like --attr: its name, the expression that made it, the parts of a
+    /// string; `` for the whole
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["raw", "strict"])]
+    pub explain: Option<String>,
     /// Print JSON
     #[arg(long, conflicts_with = "raw")]
     pub json: bool,
@@ -317,6 +322,9 @@ pub struct EvalArgs {
     /// Evaluate all the way down
     #[arg(long)]
     pub strict: bool,
+    /// Let the first warning (`builtins.warn`) end the evaluation
+    #[arg(long)]
+    pub abort_on_warn: bool,
     /// An argument for the function that the expression is, as an expression
     #[arg(long, num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
     pub arg: Vec<String>,
@@ -332,6 +340,9 @@ pub struct EvalArgs {
     /// The most memory that values may take, in MiB
     #[arg(long, value_name = "MIB")]
     pub max_memory: Option<u64>,
+    /// The largest file that is read, in MiB
+    #[arg(long, value_name = "MIB")]
+    pub max_file_size: Option<u64>,
 }
 
 /// `explain`

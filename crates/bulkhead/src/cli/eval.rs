@@ -12,6 +12,7 @@ use bulkhead_fleet::{Evaluate, diagnostics_of_failure};
 use bulkhead_source::{FileTree, GitTree, WorkTree, find_git_root};
 
 use super::args::{EvalArgs, Global};
+use super::explained::{json, lines};
 use super::{FINDINGS, OK, output};
 
 pub fn eval(global: &Global, args: &EvalArgs) -> Result<u8> {
@@ -66,6 +67,20 @@ pub fn eval(global: &Global, args: &EvalArgs) -> Result<u8> {
             _ => Output::Nix { strict: args.strict },
         },
     };
+    if let Some(path) = &args.explain {
+        return match world.explain(&request, path) {
+            Ok(explanation) => {
+                let texts = Texts { world: &world, given: text };
+                let shown = if args.json { json(&explanation, &texts)? } else { lines(path, &explanation, &texts) };
+                io::stdout().lock().write_all(shown.as_bytes())?;
+                Ok(OK)
+            }
+            Err(failure) => {
+                show(global, &world, text, &failure)?;
+                Ok(FINDINGS)
+            }
+        };
+    }
     match world.request(&request) {
         Ok(answer) => {
             tell(&answer.messages);
@@ -89,7 +104,11 @@ fn world(tree: Arc<dyn FileTree>, global: &Global, args: &EvalArgs) -> Result<Wo
     limits.steps = args.max_steps.unwrap_or(limits.steps);
     limits.depth = args.max_depth.unwrap_or(limits.depth);
     limits.memory = args.max_memory.map_or(limits.memory, |mib| mib.saturating_mul(1 << 20));
+    limits.file_size = args.max_file_size.map_or(limits.file_size, |mib| mib.saturating_mul(1 << 20));
     let mut world = World::new(tree, limits);
+    if args.abort_on_warn {
+        world.abort_on_warnings();
+    }
     for (name, folder) in output::search_path(global)? {
         let tree = WorkTree::open(&folder)?;
         let at = path_text(tree.root().unwrap_or(&folder))?;
@@ -128,7 +147,8 @@ fn tell(messages: &[String]) {
     }
 }
 
-struct Texts<'a> {
+/// The texts of files, and of what was given in place of one.
+pub struct Texts<'a> {
     world: &'a World,
     given: Option<(&'static str, String)>,
 }

@@ -5,6 +5,7 @@ mod check;
 mod complete;
 mod eval;
 mod explain;
+mod explained;
 mod generate;
 mod hooks;
 mod output;

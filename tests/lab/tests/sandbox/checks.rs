@@ -30,7 +30,14 @@ pub fn checks(topology: &Topology) -> Vec<Check<'_>> {
     for name in GUARDED {
         checks.push(Check {
             name: format!("{name} asks who the gateway is (ARP)"),
-            run: Box::new(|patience| is_answered(topology, name, patience)),
+            run: Box::new(move |patience| is_answered(topology, name, (BRIDGE_MAC, GATEWAY), patience)),
+        });
+    }
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let peer = topology.workspace(to);
+        checks.push(Check {
+            name: format!("{from} asks who {to} is, its pair (ARP)"),
+            run: Box::new(move |patience| is_answered(topology, from, (peer.mac, peer.address), patience)),
         });
     }
     if topology.setting.ipv6 {
@@ -96,6 +103,14 @@ fn of_family<'a>(topology: &'a Topology, family: u8) -> Vec<Check<'a>> {
     add(
         "c reaches the internet by UDP",
         Box::new(move |patience| ask_by_udp(topology, "c", internet, DNS, patience).map(drop)),
+    );
+    add(
+        "c reaches the internet by UDP, in fragments",
+        Box::new(move |patience| ask_at_length(topology, "c", internet, 4000, patience)),
+    );
+    add(
+        "c asks the gateway's resolver at length, in fragments",
+        Box::new(move |patience| ask_at_length(topology, "c", gateway, 4000, patience)),
     );
     add(
         "c is told that nobody listens at a port of the internet",
@@ -177,6 +192,14 @@ fn ask_by_udp(topology: &Topology, from: &str, to: IpAddr, port: u16, patience: 
     })
 }
 
+fn ask_at_length(topology: &Topology, from: &str, to: IpAddr, length: usize, patience: Duration) -> Result<()> {
+    topology.workspace(from).namespace.enter(|| {
+        let socket = connected(to, DNS, patience)?;
+        socket.send(&vec![0; length])?;
+        socket.recv(&mut [0; 64]).context("no answer").map(drop)
+    })
+}
+
 fn connected(to: IpAddr, port: u16, patience: Duration) -> Result<UdpSocket> {
     let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
@@ -205,12 +228,12 @@ fn ping(topology: &Topology, from: &str, to: IpAddr, patience: Duration) -> Resu
     exchange(workspace, &question, |frame| canaries(frame).contains(&number), patience)
 }
 
-fn is_answered(topology: &Topology, from: &str, patience: Duration) -> Result<()> {
+fn is_answered(topology: &Topology, from: &str, who: (Mac, Ipv4Addr), patience: Duration) -> Result<()> {
     let workspace = topology.workspace(from);
-    let message = Arp { operation: 1, sender: (workspace.mac, workspace.address), target: ([0; 6], GATEWAY) };
-    let question = ethernet(BROADCAST, workspace.mac, ARP, &message.bytes());
-    let answer =
-        Arp { operation: 2, sender: (BRIDGE_MAC, GATEWAY), target: (workspace.mac, workspace.address) }.bytes();
+    let own = (workspace.mac, workspace.address);
+    let question = Arp { operation: 1, sender: own, target: ([0; 6], who.1) }.bytes();
+    let answer = Arp { operation: 2, sender: who, target: own }.bytes();
+    let question = ethernet(BROADCAST, workspace.mac, ARP, &question);
     exchange(workspace, &question, |frame| frame[14..].starts_with(&answer), patience)
 }
 

@@ -6,14 +6,16 @@ mod battery;
 mod checks;
 mod container;
 mod mutation;
+mod random;
 mod resolver;
 mod services;
 mod times;
 mod topology;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use battery::Battery;
-use bulkhead_lab::{Need, Tables, skip_without};
+use bulkhead_lab::{Namespace, Need, Tables, evaluate, skip_without};
+use serde_json::{Value, json};
 use services::Services;
 use topology::{SETTINGS, Setting, Topology, rules, set_isolation};
 
@@ -57,7 +59,7 @@ fn attacks_succeed_without_the_guard_and_fail_with_it() -> Result<()> {
         let _tables = Tables::load(host, &rules(setting.ipv6)?)?;
         let (got_through, _) = battery.attack()?;
         assert!(got_through.is_empty(), "{setting:?}: these get through: {got_through:#?}");
-        let failing = battery.check(false)?;
+        let failing = battery.check()?;
         assert!(failing.is_empty(), "{setting:?}: this does not work: {failing:#?}");
         println!("{setting:?}: {} attacks", succeeded.len());
     }
@@ -72,6 +74,61 @@ fn every_part_of_the_rules_is_needed() -> Result<()> {
     for ipv6 in [true, false] {
         let survivors = mutation::survivors(ipv6)?;
         assert!(survivors.is_empty(), "nothing notices that these are missing (IPv6: {ipv6}): {survivors:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn rules_of_all_shapes_are_taken() -> Result<()> {
+    if skip_without(&NEEDS, "loading the rules of sandboxes of all shapes") {
+        return Ok(());
+    }
+    let host = Namespace::new("host")?;
+    let port = |index: u8, address: bool, address6: bool| {
+        json!({
+            "interface": format!("vb-{index}"),
+            "mac": format!("02:00:00:00:01:{index:02x}"),
+            "address": address.then(|| format!("10.20.0.{index}")),
+            "address6": address6.then(|| format!("fd20::{index:x}")),
+        })
+    };
+    let ports = |count: u8, address: bool, address6: bool| -> Value {
+        (2..2 + count).map(|index| (format!("w{index}"), port(index, address, address6))).collect()
+    };
+    let hole = |address: &str, protocol: &str, from: Value| json!({ "address": address, "port": 1, "protocol": protocol, "from": from, "reason": "it is tested" });
+    let everything = json!({
+        "allow": [
+            hole("192.168.1.1", "udp", Value::Null),
+            hole("192.168.1.1", "udp", json!(["w2"])), // a second time for one of them
+            hole("10.20.0.1", "tcp", json!(["w2", "w3"])),
+            hole("fd77::1", "tcp", Value::Null),
+        ],
+        "allowBetween": [["w2", "w3"], ["w3", "w2"], ["w2", "w4"]],
+        "deny": ["10.0.0.0/16", "45.1.0.0/16", "45.1.2.0/24", "45.1.0.0/16", "0.0.0.0/0", "2a00::/16"],
+        "dns": false,
+        "upstreams": ["eth0", "wlan0"],
+    });
+    for (shape, changes) in [
+        ("nobody is there", json!({ "ports": {} })),
+        ("nobody is there, without IPv6", json!({ "ports": {}, "gateway6": null })),
+        ("IPv4 alone", json!({ "ports": ports(3, true, false), "gateway6": null })),
+        ("IPv6 alone", json!({ "ports": ports(3, false, true) })),
+        ("no way out", json!({ "ports": ports(3, true, true), "upstreams": [] })),
+        ("many", json!({ "ports": ports(240, true, true) })),
+        ("everything", everything.clone()),
+    ] {
+        let mut description = topology::description(true);
+        for changes in [json!({ "ports": ports(3, true, true), "allow": [], "allowBetween": [], "deny": [] }), changes]
+        {
+            for (name, value) in changes.as_object().into_iter().flatten() {
+                description[name] = value.clone();
+            }
+        }
+        let rules = evaluate("sandboxRuleset", &description)?;
+        let tables = Tables::load(&host, rules.as_str().unwrap_or_default()).with_context(|| shape.to_owned())?;
+        tables.reload().with_context(|| format!("{shape}, the second time"))?;
+        let listed = host.run("nft", &["list", "tables"])?;
+        assert_eq!(listed.lines().count(), 3, "{shape}: {listed}");
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn survivors(ipv6: bool) -> Result<Vec<String>> {
         for (topology, services) in [&plain, &shown] {
             let battery = Battery::new(topology, services);
             let _tables = Tables::load(&topology.host, &rules)?;
-            let (got_through, failing) = (battery.attack()?.0, battery.check(false)?);
+            let (got_through, failing) = (battery.attack()?.0, battery.check()?);
             ensure!(got_through.is_empty() && failing.is_empty(), "with all parts: {got_through:?}, {failing:?}");
         }
         loop {
@@ -39,7 +39,7 @@ pub fn survivors(ipv6: bool) -> Result<Vec<String>> {
                 let Some(found) = tables.parts(TABLE)?.into_iter().nth(index) else { return Ok(tried) };
                 tables.remove(&found)?;
                 part = Some(found);
-                if !battery.attack()?.0.is_empty() || !battery.check(true)?.is_empty() {
+                if !battery.attack()?.0.is_empty() || !battery.check()?.is_empty() {
                     is_noticed = true;
                     break;
                 }

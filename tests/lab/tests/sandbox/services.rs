@@ -95,7 +95,7 @@ fn serve(tcp: &[TcpListener], udp: &[UdpSocket]) {
             let _ = write!(connection, "{}", peer.ip().to_canonical());
         }
     }
-    let mut buffer = [0; 2048];
+    let mut buffer = [0; 8192];
     for socket in udp {
         while let Ok((_, peer)) = socket.recv_from(&mut buffer) {
             let _ = socket.send_to(peer.ip().to_canonical().to_string().as_bytes(), peer);

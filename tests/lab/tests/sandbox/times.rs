@@ -20,7 +20,7 @@ const SETTING: Setting = Setting { ipv6: true, br_netfilter: true };
 fn holds(battery: &Battery<'_>, when: &str) -> Result<()> {
     let (got_through, _) = battery.attack()?;
     ensure!(got_through.is_empty(), "{when}, these get through: {got_through:#?}");
-    let failing = battery.check(false)?;
+    let failing = battery.check()?;
     ensure!(failing.is_empty(), "{when}, this does not work: {failing:#?}");
     Ok(())
 }

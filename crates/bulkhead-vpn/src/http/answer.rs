@@ -1,0 +1,250 @@
+//! Reading an HTTP answer: head, then a body with a length, in chunks, or up to the end of the connection.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::LONGEST_BODY;
+
+/// The longest head of an answer.
+const LONGEST_HEAD: usize = 32 << 10;
+
+/// An answer.
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`, if it is a number of seconds. The date that it may also be is of no use to a clock that may be off.
+    pub retry_after: Option<Duration>,
+    /// The body; it may have a token in it.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
+    /// The body as text, if it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok()
+    }
+}
+
+pub(super) enum Failure {
+    Io(io::Error),
+    Damaged(String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+enum Length {
+    Known(usize),
+    Chunked,
+    UntilEnd,
+}
+
+pub(super) fn read(stream: &mut impl Read) -> Result<Response, Failure> {
+    let mut input = Input { stream, buffer: Zeroizing::new(Vec::with_capacity(16 << 10)), at: 0 };
+    // An interim answer (100) comes before the one that is meant.
+    for _ in 0..4 {
+        let (status, retry_after, length) = head(&mut input)?;
+        if (100..200).contains(&status) {
+            continue;
+        }
+        let mut body = Zeroizing::new(Vec::new());
+        match length {
+            _ if matches!(status, 204 | 304) => {}
+            Length::Known(length) if length > LONGEST_BODY => return Err(too_long()),
+            Length::Known(length) => input.take(length, &mut body)?,
+            Length::Chunked => chunks(&mut input, &mut body)?,
+            Length::UntilEnd => input.take_rest(&mut body)?,
+        }
+        return Ok(Response { status, retry_after, body });
+    }
+    Err(damaged("it sends interim answers only"))
+}
+
+fn head<R: Read>(input: &mut Input<'_, R>) -> Result<(u16, Option<Duration>, Length), Failure> {
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&input.buffer[input.at..]) {
+            Ok(httparse::Status::Complete(length)) => {
+                let status = response.code.ok_or_else(|| damaged("it has no status"))?;
+                let mut retry_after = None;
+                let mut body = Length::UntilEnd;
+                for header in response.headers.iter() {
+                    let value = std::str::from_utf8(header.value).unwrap_or_default().trim();
+                    if header.name.eq_ignore_ascii_case("retry-after") {
+                        retry_after = value.parse().ok().map(Duration::from_secs);
+                    } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                        if !value.eq_ignore_ascii_case("chunked") {
+                            return Err(damaged("its body is encoded in an unknown way"));
+                        }
+                        body = Length::Chunked;
+                    } else if header.name.eq_ignore_ascii_case("content-length") && !matches!(body, Length::Chunked) {
+                        body = Length::Known(value.parse().map_err(|_| damaged("its length is no number"))?);
+                    }
+                }
+                input.at += length;
+                return Ok((status, retry_after, body));
+            }
+            Ok(httparse::Status::Partial) if input.buffer.len() - input.at >= LONGEST_HEAD => {
+                return Err(damaged("its head is too long"));
+            }
+            Ok(httparse::Status::Partial) => {
+                if input.fill()? == 0 {
+                    return Err(damaged("the connection was closed before an answer"));
+                }
+            }
+            Err(error) => return Err(damaged(&format!("it is no HTTP: {error}"))),
+        }
+    }
+}
+
+fn chunks<R: Read>(input: &mut Input<'_, R>, body: &mut Vec<u8>) -> Result<(), Failure> {
+    loop {
+        let line = input.line()?;
+        let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
+        let size = std::str::from_utf8(size).ok().and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let size = size.ok_or_else(|| damaged("the size of a chunk is no number"))?;
+        if size == 0 {
+            // Trailers, up to an empty line.
+            for _ in 0..64 {
+                if input.line()?.is_empty() {
+                    return Ok(());
+                }
+            }
+            return Err(damaged("it has too many trailers"));
+        }
+        if size > LONGEST_BODY || body.len() + size > LONGEST_BODY {
+            return Err(too_long());
+        }
+        input.take(size, body)?;
+        if !input.line()?.is_empty() {
+            return Err(damaged("a chunk is longer than it says"));
+        }
+    }
+}
+
+struct Input<'a, R> {
+    stream: &'a mut R,
+    buffer: Zeroizing<Vec<u8>>,
+    at: usize,
+}
+
+impl<R: Read> Input<'_, R> {
+    /// Read some more; 0 is the end.
+    fn fill(&mut self) -> Result<usize, Failure> {
+        let mut some = Zeroizing::new([0; 8192]);
+        let count = self.stream.read(&mut *some)?;
+        self.buffer.extend_from_slice(&some[..count]);
+        Ok(count)
+    }
+
+    fn line(&mut self) -> Result<Vec<u8>, Failure> {
+        loop {
+            if let Some(end) = self.buffer[self.at..].iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer[self.at..self.at + end].to_vec();
+                self.at += end + 1;
+                return Ok(line.strip_suffix(b"\r").unwrap_or(&line).to_vec());
+            }
+            if self.buffer.len() - self.at > 4096 {
+                return Err(damaged("a line in it is too long"));
+            }
+            if self.fill()? == 0 {
+                return Err(cut_off());
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize, body: &mut Vec<u8>) -> Result<(), Failure> {
+        let mut missing = length;
+        loop {
+            let available = (self.buffer.len() - self.at).min(missing);
+            body.extend_from_slice(&self.buffer[self.at..self.at + available]);
+            missing -= available;
+            self.at += available;
+            if missing == 0 {
+                return Ok(());
+            }
+            self.buffer.clear();
+            self.at = 0;
+            if self.fill()? == 0 {
+                return Err(cut_off());
+            }
+        }
+    }
+
+    fn take_rest(&mut self, body: &mut Vec<u8>) -> Result<(), Failure> {
+        loop {
+            body.extend_from_slice(&self.buffer[self.at..]);
+            self.buffer.clear();
+            self.at = 0;
+            if body.len() > LONGEST_BODY {
+                return Err(too_long());
+            }
+            // rustls gives `UnexpectedEof` unless the server said that this is the end.
+            if self.fill()? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn damaged(reason: &str) -> Failure {
+    Failure::Damaged(reason.to_owned())
+}
+
+fn cut_off() -> Failure {
+    damaged("it is cut off")
+}
+
+fn too_long() -> Failure {
+    Failure::Damaged(format!("it has more than {} MiB", LONGEST_BODY >> 20))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str) -> Result<String, String> {
+        match read(&mut text.as_bytes()) {
+            Ok(response) => Ok(String::from_utf8_lossy(&response.body).into_owned()),
+            Err(Failure::Damaged(reason)) => Err(reason),
+            Err(Failure::Io(error)) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn bodies_end_where_they_say() {
+        assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef"), Ok("abc".into()));
+        assert_eq!(body("HTTP/1.1 200 OK\r\n\r\nabc"), Ok("abc".into()));
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\nT: x\r\n\r\n";
+        assert_eq!(body(chunked), Ok("abc".into()));
+        assert_eq!(
+            body("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            Ok(String::new())
+        );
+    }
+
+    #[test]
+    fn damaged_answers_are_told() {
+        assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), Err("it is cut off".into()));
+        assert_eq!(body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc"), Err("it is cut off".into()));
+        let long = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n";
+        assert_eq!(body(long), Err("it has more than 8 MiB".into()));
+        assert!(body("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n").is_err());
+        assert!(body("SSH-2.0-x\r\n").is_err() && body("").is_err());
+        assert!(body(&format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(LONGEST_HEAD))).is_err());
+    }
+
+    #[test]
+    fn retry_after_is_read() {
+        let text = "HTTP/1.1 429 Too Many\r\nretry-after: 120\r\nContent-Length: 0\r\n\r\n";
+        let response = read(&mut text.as_bytes()).ok().expect("an answer");
+        assert_eq!((response.status, response.retry_after), (429, Some(Duration::from_secs(120))));
+    }
+}

@@ -1,1 +1,0 @@
-throw "this is no machine"
