@@ -368,7 +368,9 @@ fn a_promise_that_is_over_is_replaced() {
 fn a_dead_tunnel_is_found_and_replaced() {
     let lab = Lab::new();
     let network = lab.network.clone();
-    lab.at(1000, move || drop(network.inner().dead.insert("alpha401".to_owned())));
+    lab.at(1000, move || {
+        network.inner().dead.insert("alpha401".to_owned());
+    });
     let status = lab.run_until(2000);
     assert_eq!(Lab::server(&status), "alpha402", "the dead one comes last");
     assert_eq!((status.connects, lab.network.count("probe")), (2, 1));

@@ -41,7 +41,8 @@ pub fn run(skips: &mut Skips) -> Result<bool> {
     };
     println!("\n{SUITE}, with the nixpkgs in {}", nixpkgs.display());
     if std::env::var_os("MICROVM").is_none_or(|value| value.is_empty()) {
-        let why = "no microvm.nix is given, and a few options stand in its place; type MICROVM=/path/to/microvm.nix too";
+        let why =
+            "no microvm.nix is given, and a few options stand in its place; type MICROVM=/path/to/microvm.nix too";
         skips.read(&format!("SKIPPED {SUITE}, virtual machines in the host module of microvm.nix: {why}"), None);
     }
     let names: ByFile<Vec<String>> = serde_json::from_str(&evaluate(&nixpkgs, "names")?)?;

@@ -202,8 +202,7 @@ impl Lab {
         });
         let faults = self.machine().run();
         assert_eq!(faults, []);
-        let status = seen.lock().unwrap().clone();
-        status
+        seen.lock().unwrap().clone()
     }
 
     /// Run again, as after a restart: what is not stored is forgotten.
