@@ -39,7 +39,12 @@
   inherit (import ./fleet.nix) loadFleet;
   inherit (import ./mac.nix) isPrivateMac mkMac;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
+  inherit (import ./ports.nix)
+    groupForwardMask
+    onlyThroughPorts
+    portSeal
+    portTables
+    ;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
   inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
   inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;

@@ -203,7 +203,10 @@ impl<'a> Evaluator<'a> {
         let side = |value: Value<'a>| -> Result<'a, (&'a [Attr<'a>], Option<&'a Unknown<'a>>)> {
             match value {
                 Value::Attrs(attrs, _) => Ok((attrs.entries(), attrs.open)),
-                Value::Unknown(unknown, _) => Ok((&[], Some(unknown))),
+                Value::Unknown(unknown, _) => {
+                    self.pass_over(value);
+                    Ok((&[], Some(unknown)))
+                }
                 other => Err(self.wrong_type("a set", other, pos)),
             }
         };
@@ -307,6 +310,7 @@ impl<'a> Evaluator<'a> {
                 Equality::Equal => {}
                 Equality::Different => return Ok(Equality::Different),
                 Equality::Unknown(reason) => {
+                    self.passed_over.set(Some(reason));
                     unknown.get_or_insert(reason);
                 }
             }

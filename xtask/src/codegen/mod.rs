@@ -17,9 +17,15 @@ use crate::repository::{cargo, root};
 /// Lines of a difference that are shown of each file.
 const SHOWN_LINES: usize = 20;
 
-/// The programs for the machines, without `bulkhead-`, and what they have schemas of.
-const PROGRAMS: &[(&str, &[&str])] =
-    &[("incus", &["spec", "status"]), ("vpn", &["config", "status", "host", "leak-test"])];
+/// The schemas that the programs for the machines print: `bulkhead-<first> schema <second>`.
+const ON_MACHINES: [(&str, &str); 6] = [
+    ("incus", "spec"),
+    ("incus", "status"),
+    ("vpn", "config"),
+    ("vpn", "host"),
+    ("vpn", "leak-test"),
+    ("vpn", "status"),
+];
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -95,11 +101,11 @@ fn schemas() -> Result<Vec<Generated>> {
         let text = serde_json::to_string_pretty(&schema)? + "\n";
         files.push(Generated { path: format!("schemas/{name}"), text: Some(text) });
     }
-    for (program, kinds) in PROGRAMS {
-        for of in *kinds {
-            let path = format!("schemas/{program}-{of}.schema.json");
-            files.push(Generated { path, text: Some(program_schema(program, of)?) });
-        }
+    for (name, of) in ON_MACHINES {
+        files.push(Generated {
+            path: format!("schemas/{name}-{of}.schema.json"),
+            text: Some(printed_schema(name, of)?),
+        });
     }
     let folder = root().join("schemas");
     let mut names: Vec<PathBuf> = Vec::new();
@@ -116,16 +122,16 @@ fn schemas() -> Result<Vec<Generated>> {
     Ok(files)
 }
 
-/// The schema that `bulkhead-PROGRAM` prints: the analyzer and these commands don't depend on the programs for the machines.
-fn program_schema(program: &str, of: &str) -> Result<String> {
-    let program = format!("bulkhead-{program}");
+/// What the program `bulkhead-<name>` prints: the analyzer and these commands don't depend on the programs for the machines.
+fn printed_schema(name: &str, of: &str) -> Result<String> {
+    let package = format!("bulkhead-{name}");
     let output = Command::new(cargo())
-        .args(["run", "--quiet", "--package", &program, "--bin", &program, "--", "schema", of])
+        .args(["run", "--quiet", "--package", &package, "--bin", &package, "--", "schema", of])
         .current_dir(root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .context("can't run cargo")?;
-    ensure!(output.status.success(), "`{program} schema {of}` fails");
+    ensure!(output.status.success(), "`{package} schema {of}` fails");
     Ok(String::from_utf8(output.stdout)?)
 }
