@@ -67,6 +67,7 @@
 pub mod backoff;
 pub mod cli;
 pub mod clock;
+mod command;
 pub mod config;
 pub mod context;
 pub mod control;

@@ -18,8 +18,14 @@ use crate::repository::{cargo, root};
 const SHOWN_LINES: usize = 20;
 
 /// The schemas that the programs for the machines print: `bulkhead-<first> schema <second>`.
-const ON_MACHINES: [(&str, &str); 5] =
-    [("incus", "spec"), ("incus", "status"), ("vpn", "config"), ("vpn", "host"), ("vpn", "status")];
+const ON_MACHINES: [(&str, &str); 6] = [
+    ("incus", "spec"),
+    ("incus", "status"),
+    ("vpn", "config"),
+    ("vpn", "host"),
+    ("vpn", "leak-test"),
+    ("vpn", "status"),
+];
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -45,7 +45,7 @@ impl Pia {
         context.enter(step)?;
         let target = self.forwarding_target(tunnel)?;
         let request = Request::get("/getSignature", &[("token", token.reveal())]);
-        let response = self.client.send(&target, &request)?;
+        let response = self.send_to_forwarding(&target, tunnel, &request)?;
         let what = target.describe();
         self.forwarding_fault(&what, tunnel, &response)?;
         let said = Said::of(&response);
@@ -63,7 +63,7 @@ impl Pia {
     pub(super) fn bind_port(&mut self, tunnel: &Tunnel, port: &SignedPort) -> Result<(), Fault> {
         let target = self.forwarding_target(tunnel)?;
         let parameters = [("payload", port.payload.reveal()), ("signature", port.signature.reveal())];
-        let response = self.client.send(&target, &Request::get("/bindPort", &parameters))?;
+        let response = self.send_to_forwarding(&target, tunnel, &Request::get("/bindPort", &parameters))?;
         let what = target.describe();
         self.forwarding_fault(&what, tunnel, &response)?;
         let said = Said::of(&response);
@@ -77,6 +77,17 @@ impl Pia {
             return Err(answer::refused(&what, &response, &said));
         }
         Ok(())
+    }
+
+    /// A server that forwards no ports has nothing listening for them.
+    fn send_to_forwarding(&self, target: &Target, tunnel: &Tunnel, request: &Request) -> Result<Response, Fault> {
+        self.client.send(target, request).map_err(|fault| match fault {
+            Fault::ConnectionRefused { .. } => {
+                let reason = "it refuses connections for that".to_owned();
+                Fault::NotForwarding { server: tunnel.server.name.clone(), reason }
+            }
+            other => other,
+        })
     }
 
     fn forwarding_target(&self, tunnel: &Tunnel) -> Result<Target, Fault> {
