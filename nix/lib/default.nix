@@ -63,6 +63,7 @@
     vpnRuleset
     vpnTables
     ;
+  inherit (import ./vpn-faults.nix) vpnFaults;
   inherit (import ./vpn-scripts.nix)
     vpnBridgeScript
     vpnInterfaceScript
