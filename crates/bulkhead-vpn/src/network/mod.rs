@@ -4,9 +4,9 @@ mod device;
 mod forwarding;
 mod genetlink;
 mod kernel;
-mod link;
+pub(crate) mod link;
 mod netlink;
-mod nft;
+pub(crate) mod nft;
 pub mod rules;
 mod uapi;
 

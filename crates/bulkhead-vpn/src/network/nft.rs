@@ -50,6 +50,11 @@ impl Nft {
         Ok(counters.collect())
     }
 
+    /// A table as `nft` writes it, without what its counters say.
+    pub fn list(&self, family: &str, name: &str) -> Result<String, Fault> {
+        self.run(&["--stateless", "list", "table", family, name], "")
+    }
+
     fn run(&self, arguments: &[&str], input: &str) -> Result<String, Fault> {
         let failed = |error: std::io::Error| Fault::Local(format!("{}: {error}", self.program.display()));
         let mut child = Command::new(&self.program)
