@@ -60,5 +60,20 @@
   inherit (import ./incus-spec.nix) incusSpec;
   inherit (import ./workspace-state.nix) workspaceStateScript;
   inherit (import ./workspace-vsock.nix) vsockProxyScript;
+  inherit (import ./vpn.nix)
+    vpnContainer
+    vpnInsideRuleset
+    vpnInsideTables
+    vpnPort
+    vpnRuleset
+    vpnTables
+    ;
+  inherit (import ./vpn-faults.nix) vpnFaults;
+  inherit (import ./vpn-scripts.nix)
+    vpnBridgeScript
+    vpnInterfaceScript
+    vpnProxyConfig
+    vpnProxyFilter
+    ;
   inherit (import ./mkfleet.nix) mkFleet;
 }
