@@ -306,7 +306,12 @@ impl<'a> Evaluator<'a> {
             if same_object(a, b) {
                 continue;
             }
-            match self.nested(pos, || self.equality(a, b, pos))? {
+            let equality = match self.nested(pos, || self.equality(a, b, pos)) {
+                // What is unknown may be a difference, and then nothing behind it is looked at.
+                Err(error) if !error.is_limit() => unknown.map(Equality::Unknown).ok_or(error)?,
+                equality => equality?,
+            };
+            match equality {
                 Equality::Equal => {}
                 Equality::Different => return Ok(Equality::Different),
                 Equality::Unknown(reason) => {

@@ -145,6 +145,11 @@ pub const PLACES: &[&str] = &[
     // Comparing.
     "[ u ] == [ u ]",
     "[ u u ] == [ u ]",
+    "[ u (throw \"t\") ] == [ 1 2 ]",
+    "[ u (1 + true) ] == [ 1 2 ]",
+    "{ a = u; b = abort \"t\"; } == { a = 1; b = 2; }",
+    "builtins.elem 1 [ u (throw \"t\") ]",
+    "builtins.elem 1 [ u (1 + true) ]",
     "{ a = u; } == { a = u; }",
     "let x = { a = u; }; in x == x",
     "let x = [ u ]; in x == x",

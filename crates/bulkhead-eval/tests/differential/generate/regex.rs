@@ -6,7 +6,7 @@ impl Generator {
     /// `match` or `split` with a random expression on a short text of the same letters.
     pub(super) fn matching(&mut self) -> String {
         let depth = 1 + self.below(3);
-        let regex = self.alternatives(depth);
+        let regex = self.alternatives(depth, false);
         let text: String =
             (0..self.below(9)).map(|_| self.pick(&["a", "a", "b", "x", "1", "-", ".", " ", "B"])).collect();
         match self.below(3) {
@@ -16,23 +16,27 @@ impl Generator {
         }
     }
 
-    fn alternatives(&mut self, depth: u32) -> String {
+    fn alternatives(&mut self, depth: u32, repeated: bool) -> String {
         let count = if self.one_in(3) { 2 + self.below(2) } else { 1 };
-        (0..count).map(|_| self.sequence(depth)).collect::<Vec<_>>().join("|")
+        (0..count).map(|_| self.sequence(depth, repeated)).collect::<Vec<_>>().join("|")
     }
 
-    fn sequence(&mut self, depth: u32) -> String {
+    /// Within what is `repeated` without end nothing else is: that takes Nix time without end.
+    fn sequence(&mut self, depth: u32, repeated: bool) -> String {
         let parts = (0..1 + self.below(3)).map(|_| {
-            let atom = self.atom(depth);
-            let times = self.pick(&["", "", "", "*", "+", "?", "{2}", "{1,2}", "{0,1}", "{2,}"]);
+            let times = match repeated {
+                true => self.pick(&["", "", "", "?", "{2}"]),
+                false => self.pick(&["", "", "", "*", "+", "?", "{2}", "{1,2}", "{0,1}", "{2,}"]),
+            };
+            let atom = self.atom(depth, repeated || matches!(times, "*" | "+" | "{2,}"));
             format!("{atom}{times}")
         });
         parts.collect()
     }
 
-    fn atom(&mut self, depth: u32) -> String {
+    fn atom(&mut self, depth: u32, repeated: bool) -> String {
         if depth > 0 && self.one_in(2) {
-            return format!("({})", self.alternatives(depth - 1));
+            return format!("({})", self.alternatives(depth - 1, repeated));
         }
         let atoms = [
             "a",
