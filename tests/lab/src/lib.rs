@@ -19,5 +19,5 @@ pub use evaluate::{evaluate, library};
 pub use namespace::Namespace;
 pub use needs::{Need, skip_without};
 pub use process::Background;
-pub use socket::Socket;
+pub use socket::{Packets, Socket};
 pub use tables::{Part, Tables};
