@@ -60,5 +60,19 @@
   inherit (import ./incus-spec.nix) incusSpec;
   inherit (import ./workspace-state.nix) workspaceStateScript;
   inherit (import ./workspace-vsock.nix) vsockProxyScript;
+  inherit (import ./vpn.nix)
+    vpnContainer
+    vpnInsideRuleset
+    vpnInsideTables
+    vpnPort
+    vpnRuleset
+    vpnTables
+    ;
+  inherit (import ./vpn-scripts.nix)
+    vpnBridgeScript
+    vpnInterfaceScript
+    vpnProxyConfig
+    vpnProxyFilter
+    ;
   inherit (import ./mkfleet.nix) mkFleet;
 }

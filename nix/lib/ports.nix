@@ -14,6 +14,13 @@ let
 
   quote = interface: "\"${interface}\"";
   anonymous = elements: "{ ${concatStringsSep ", " elements} }";
+  # What no machine sends from (RFC 1122, 3.2.1.3): "this network", loopback, multicast and what is kept for later use.
+  notOfMachines = [
+    "0.0.0.0/8"
+    "127.0.0.0/8"
+    "224.0.0.0/3"
+  ];
+  chainOfRouter = port: "from_router_${port.interface}";
   hexOfMac = replaceStrings [ ":" ] [ "" ];
   # The group address of link aggregation (IEEE 802.1AX), which no setting makes a bridge forward.
   aggregation = "01:80:c2:00:00:02";
@@ -74,12 +81,15 @@ rec {
 
     : The ports by their names, each with its `interface`, `mac`, `addresses` (of IPv4 and IPv6) and `peers`, the names of
       other ports that it may exchange frames with. All may exchange frames with the gateway. Peers have to name each
-      other.
+      other. A port with `router`, the IPv4 network of the bridge, may also send its peers what comes from elsewhere:
+      from any address that is not of that network, and that some machine can have.
 
     # Type
 
     ```
-    Port :: { interface :: String, mac :: String, addresses :: [String], peers :: [String] }
+    Port :: {
+      interface :: String, mac :: String, addresses :: [String], peers :: [String], router :: Optional String,
+    }
     portTables :: {
       name :: String,
       gateway :: { mac :: String, addresses :: [String] },
@@ -122,6 +132,13 @@ rec {
       # A port may ask who has these addresses.
       askable = perPort (port: addresses4 gateway ++ concatMap addresses4 (peersOf port));
       pairs = perPort (port: map (peer: quote peer.interface) (peersOf port));
+      routers = filter (port: port ? router && port.peers != [ ]) all;
+      # One rule for each network, and no set of intervals: see sandbox.nix.
+      fromRouter =
+        port:
+        map (network: "ip saddr ${network} drop") ([ port.router ] ++ notOfMachines)
+        ++ [ "ether daddr ${anonymous (map (peer: peer.mac) (peersOf port))} ${pass}" ]
+        ++ [ "drop" ];
       hasIPv4 = bound != [ ];
       hasIPv6 = bound6 != [ ];
 
@@ -149,6 +166,10 @@ rec {
               # Both the frame and the ARP message in it come from the port's own addresses (RFC 826, Ethernet and IPv4).
               "ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . ether saddr . arp saddr ip @bound iifname . arp saddr ether . arp saddr ip @bound goto from_port_arp"
             ]
+            ++ map (
+              port:
+              "ether type ip iifname ${quote port.interface} ether saddr ${port.mac} goto ${chainOfRouter port}"
+            ) routers
           else
             [ ]
         )
@@ -204,6 +225,7 @@ rec {
               ])
               (nftChain "from_port" fromPort)
             ]
+            ++ map (port: nftChain (chainOfRouter port) (fromRouter port)) routers
             ++ (
               if hasIPv4 then
                 [

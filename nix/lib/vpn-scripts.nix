@@ -1,0 +1,215 @@
+# What prepares a VPN container on its host: shell scripts for services, and the proxy's configuration. The scripts want ip
+# in their path, and root's rights.
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    concatStringsSep
+    replaceStrings
+    ;
+  inherit (import ./addresses.nix) parseNetwork;
+
+  lines = parts: concatStringsSep "\n" parts + "\n";
+  escape = replaceStrings [ "." ] [ "\\." ];
+
+  # ip-sysctl: what comes in by this interface is not routed, whatever all others do, and redirects are for routers.
+  settings = {
+    "ipv4/conf/@/forwarding" = 0;
+    "ipv4/conf/@/accept_redirects" = 0;
+    "ipv4/conf/@/send_redirects" = 0;
+    "ipv4/conf/@/arp_ignore" = 1;
+    "ipv6/conf/@/disable_ipv6" = 1;
+  };
+in
+{
+  /**
+    A script that makes the bridge, with its address, or sets one right that is there. When it ends, the address can be
+    bound: what listens on it needs to be ordered after it, and needs to wait for nothing else. Ports that are plugged in
+    stay.
+
+    # Inputs
+
+    `bridge`, `mac`
+
+    : The interface of the bridge and its MAC address.
+
+    `subnet`, `hostAddress`
+
+    : The IPv4 network of the bridge, and the host's address in it.
+
+    # Type
+
+    ```
+    vpnBridgeScript :: { bridge, mac, subnet, hostAddress :: String } -> String
+    ```
+
+    # Example
+
+    ```nix
+    vpnBridgeScript { bridge = "vpn0"; mac = "02:00:00:00:00:01"; subnet = "10.73.0.0/24"; hostAddress = "10.73.0.1"; }
+    => "set -e\nip link show dev vpn0 …"
+    ```
+  */
+  vpnBridgeScript =
+    {
+      bridge,
+      mac,
+      subnet,
+      hostAddress,
+      ...
+    }:
+    let
+      address = "${hostAddress}/${toString (parseNetwork subnet).prefix}";
+      set =
+        path:
+        let
+          file = "/proc/sys/net/${replaceStrings [ "@" ] [ bridge ] path}";
+        in
+        "if [ -e ${file} ]; then echo ${toString settings.${path}} > ${file}; fi";
+    in
+    lines (
+      [
+        "set -e"
+        "ip link show dev ${bridge} > /dev/null 2>&1 || ip link add name ${bridge} type bridge"
+        "ip link set dev ${bridge} address ${mac} addrgenmode none type bridge stp_state 0 mcast_snooping 0"
+      ]
+      ++ map set (attrNames settings)
+      ++ [
+        "case \"$(ip -o -4 address show dev ${bridge})\" in"
+        "  *\" inet ${address} \"*) ;;"
+        "  *)"
+        "    ip -4 address flush dev ${bridge}"
+        "    ip address add ${address} dev ${bridge}"
+        "    ;;"
+        "esac"
+        "ip link set dev ${bridge} up"
+      ]
+    );
+
+  /**
+    A script that makes the WireGuard interface in the host's network namespace, for the container that starts next to take
+    it in. One that is there has not been taken in, or has come back, and is made anew: it would keep its keys and peers.
+
+    # Inputs
+
+    `interface`
+
+    : The name of the interface.
+
+    # Type
+
+    ```
+    vpnInterfaceScript :: String -> String
+    ```
+
+    # Example
+
+    ```nix
+    vpnInterfaceScript "wg-vpn"
+    => "ip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\n"
+    ```
+  */
+  vpnInterfaceScript =
+    interface:
+    lines [
+      "ip link delete dev ${interface} 2> /dev/null || true"
+      "ip link add dev ${interface} type wireguard"
+    ];
+
+  /**
+    The filter of the proxy, a file with a regular expression on each line (tinyproxy.conf(5), `Filter`): what is asked for
+    must be a host or an address and a port, as CONNECT has it. The URL of another method has `http://` before it and
+    fits none of them.
+
+    # Inputs
+
+    `domains`
+
+    : Domains in which all names may be asked for.
+
+    `ports`
+
+    : The ports.
+
+    # Type
+
+    ```
+    vpnProxyFilter :: { domains :: [String], ports :: [Int] } -> String
+    ```
+
+    # Example
+
+    ```nix
+    vpnProxyFilter { domains = [ "example.com" ]; ports = [ 443 ]; }
+    => "^\\([0-9]\\{1,3\\}\\.\\)\\{3\\}[0-9]\\{1,3\\}:443$\n^[A-Za-z0-9.-]*\\.example\\.com:443$\n"
+    ```
+  */
+  vpnProxyFilter =
+    { domains, ports }:
+    lines (
+      concatMap (
+        port:
+        [ "^\\([0-9]\\{1,3\\}\\.\\)\\{3\\}[0-9]\\{1,3\\}:${toString port}$" ]
+        ++ map (domain: "^[A-Za-z0-9.-]*\\.${escape domain}:${toString port}$") domains
+      ) ports
+    );
+
+  /**
+    The configuration of the proxy, tinyproxy.conf(5): it listens at the host's address on the bridge, serves the VPN
+    container, and connects to what the filter lets through.
+
+    # Inputs
+
+    `listen`, `port`
+
+    : Where it listens.
+
+    `client`
+
+    : The address that it serves.
+
+    `filter`
+
+    : The file of `vpnProxyFilter`.
+
+    `ports`
+
+    : The ports that CONNECT may ask for.
+
+    # Type
+
+    ```
+    vpnProxyConfig :: { listen :: String, port :: Int, client, filter :: String, ports :: [Int] } -> String
+    ```
+
+    # Example
+
+    ```nix
+    vpnProxyConfig { listen = "10.73.0.1"; port = 8888; client = "10.73.0.2"; filter = "/etc/filter"; ports = [ 443 ]; }
+    => "Listen 10.73.0.1\nPort 8888\n…"
+    ```
+  */
+  vpnProxyConfig =
+    {
+      listen,
+      port,
+      client,
+      filter,
+      ports,
+    }:
+    lines (
+      [
+        "Listen ${listen}"
+        "Port ${toString port}"
+        "Allow ${client}"
+        "Timeout 120"
+        "MaxClients 32"
+        "Filter \"${filter}\""
+        "FilterURLs On"
+        "FilterDefaultDeny Yes"
+        "DisableViaHeader Yes"
+        "LogLevel Warning"
+      ]
+      ++ map (wanted: "ConnectPort ${toString wanted}") ports
+    );
+}
