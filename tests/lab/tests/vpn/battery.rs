@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use bulkhead_lab::frame::{ARP, IPV4, IPV6, TCP, UDP, answered_syn, canaries, ethernet};
+use bulkhead_lab::frame::{ARP, ICMP, IPV4, IPV6, TCP, UDP, answered_syn, canaries, ethernet};
 use bulkhead_lab::{Namespace, Packets, Socket};
 use serde_json::Value;
 
@@ -437,6 +437,14 @@ fn may_pass(world: &World, place: &str, frame: &[u8]) -> bool {
         (UDP, Some(KEYS)) => {
             let kind = payload.get(8..12).unwrap_or_default();
             SERVERS.contains(&to) && matches!(kind, [1..=4, 0, 0, 0])
+        }
+        // The host tells the server that WireGuard does not listen any more (RFC 792), with what it has sent.
+        (ICMP, _) => {
+            let quoted = payload.get(8..).unwrap_or_default();
+            SERVERS.contains(&to)
+                && payload.starts_with(&[3, 3])
+                && quoted.get(9) == Some(&UDP)
+                && quoted.get(20..22) == Some(&KEYS.to_be_bytes())
         }
         (TCP, Some(443)) => to == PIA,
         (TCP, Some(KEYS)) => SERVERS.contains(&to),

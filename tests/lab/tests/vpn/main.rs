@@ -6,6 +6,8 @@
 mod attacks;
 mod battery;
 mod daemon;
+mod forwarded;
+mod measured;
 mod times;
 mod world;
 

@@ -66,7 +66,6 @@ pub struct Container {
     pub namespace: Namespace,
     pub mac: Mac,
     pub address: Ipv4Addr,
-    pub address6: Ipv6Addr,
     pub socket: Socket,
 }
 
@@ -476,7 +475,7 @@ fn container(host: &Namespace, name: &'static str) -> Result<Container> {
     }
     plug(host, name)?;
     let socket = Socket::open(&namespace, "host0")?;
-    Ok(Container { name, namespace, mac, address, address6, socket })
+    Ok(Container { name, namespace, mac, address, socket })
 }
 
 /// Put a container's port into the bridge, isolated as networkd does it: all but the VPN container's.
