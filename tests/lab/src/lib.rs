@@ -7,6 +7,7 @@
 //!
 //! Nothing leaves the namespaces: they have no interface of the machine.
 
+pub mod container;
 mod evaluate;
 pub mod frame;
 mod namespace;
@@ -15,6 +16,7 @@ mod process;
 mod socket;
 mod tables;
 
+pub use container::Container;
 pub use evaluate::{evaluate, library};
 pub use namespace::Namespace;
 pub use needs::{Need, skip_without};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bulkhead_lab::frame::{ARP, ICMP, IPV4, IPV6, TCP, UDP, answered_syn, canaries, ethernet};
-use bulkhead_lab::{Namespace, Packets, Socket};
+use bulkhead_lab::{Container, Namespace, Packets, Socket};
 use serde_json::Value;
 
 use crate::attacks::{Attack, Attacks, Evidence, beliefs};
@@ -118,6 +118,24 @@ impl<'a> Battery<'a> {
         let (won, lost): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| succeeded(attack, &observed));
         let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
         Ok((names(won), names(lost)))
+    }
+
+    /// Have a container attack, as somebody: what succeeds and what does not, and what its own programs could do.
+    pub fn attack_from(&self, container: &mut Container, who: &str) -> Result<(Vec<String>, Vec<String>, Vec<String>)> {
+        let mut attacks = Attacks::all(self.world, NEXT.fetch_add(2, Ordering::Relaxed));
+        attacks.retain(|attack| attack.from == who && attack.evidence == Evidence::Anywhere);
+        // What is sent to one whose MAC address was taken does not arrive.
+        attacks.sort_by_key(|attack| attack.frames.iter().any(|frame| frame[6..12] == numbered("vpn").0));
+        let taps = Taps::open(self.world);
+        self.prepare()?;
+        container.attack(attacks.iter().flat_map(|attack| &attack.frames))?;
+        let mut observed = Observed { captured: self.wait(&taps)?, ..Observed::default() };
+        container.finish()?;
+        let name = self.world.containers.iter().map(|known| known.name).find(|known| *known == who).unwrap_or("vpn");
+        observed.captured.extend(container.captured()?.into_iter().map(|frame| (name, frame)));
+        let (won, lost): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| succeeded(attack, &observed));
+        let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
+        Ok((names(won), names(lost), container.worked()))
     }
 
     /// Attack while something happens, over and over, with what services send in good faith in between. Gives what gets

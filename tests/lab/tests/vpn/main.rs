@@ -5,6 +5,7 @@
 
 mod attacks;
 mod battery;
+mod container;
 mod daemon;
 mod forwarded;
 mod measured;
