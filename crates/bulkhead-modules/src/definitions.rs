@@ -214,7 +214,7 @@ impl<'a> Walk<'_, '_, 'a> {
             let place = around.key.clone().or_else(|| value.place.clone());
             self.loader.undecided.push(crate::Undecided {
                 path: around.path.clone(),
-                what: "a definition is unknown",
+                what: crate::UNKNOWN_DEFINITION,
                 reason: unknown.clone(),
                 place,
             });

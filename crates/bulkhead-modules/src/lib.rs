@@ -40,6 +40,12 @@ pub const DEFAULT_PRIORITY: i64 = 100;
 /// The order of a definition that has none of its own; `mkBefore` is 500, `mkAfter` 1500.
 pub const DEFAULT_ORDER: i64 = 1000;
 
+/// What [`Undecided::what`] says of a definition whose value is unknown as a whole.
+pub const UNKNOWN_DEFINITION: &str = "a definition is unknown";
+
+/// What [`Undecided::what`] says where there may be further options.
+pub const UNKNOWN_OPTIONS: &str = "there may be further options here";
+
 /// What a tree of modules says.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {

@@ -122,7 +122,7 @@ impl<'a> Walk<'_, '_, 'a> {
     fn undecided(&mut self, path: &OptionPath, reason: bulkhead_eval::data::Unknown, place: Option<Place>) {
         self.loader.undecided.push(crate::Undecided {
             path: path.clone(),
-            what: "there may be further options here",
+            what: crate::UNKNOWN_OPTIONS,
             reason,
             place,
         });
