@@ -59,6 +59,8 @@ pub struct Members<'a> {
     pub attrs: Vec<(&'static str, Node<'a>)>,
     /// Why there may be more, if there may.
     pub open: Option<Unknown>,
+    /// If there may be more, and the expression is `left // right`: these.
+    pub update: Option<(Node<'a>, Node<'a>)>,
     /// Equal for what is the same set in memory: one that contains itself can be told by it.
     pub identity: usize,
 }
@@ -83,6 +85,8 @@ pub enum Split<'a> {
     },
     /// `left ++ right`
     Concat(Node<'a>, Node<'a>),
+    /// `left // right`
+    Update(Node<'a>, Node<'a>),
 }
 
 /// A parameter in a pattern.
@@ -214,6 +218,10 @@ impl<'a> Session<'a> {
                 Shape::Attrs(Members {
                     attrs: attrs_of.collect(),
                     open: attrs.open.map(|unknown| ev.unknown_of(unknown)),
+                    update: match attrs.open.and(before).and_then(|state| self.split(state, node.key)) {
+                        Some(Split::Update(left, right)) => Some((left, right)),
+                        _ => None,
+                    },
                     identity: std::ptr::from_ref(attrs) as usize,
                 })
             }
@@ -252,6 +260,9 @@ impl<'a> Session<'a> {
                 }
                 Expr::Binary { operator: BinaryOperator::Concat, left, right } => {
                     return Some(Split::Concat(node(*left), node(*right)));
+                }
+                Expr::Binary { operator: BinaryOperator::Update, left, right } => {
+                    return Some(Split::Update(node(*left), node(*right)));
                 }
                 Expr::Let { bindings, body } => {
                     env = Some(ev.frame_of(code, env, bindings));

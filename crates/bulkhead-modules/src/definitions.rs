@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind};
+use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Shape, Split};
 
-use crate::condition::Condition;
+use crate::condition::{Condition, Guard};
 use crate::tree::{Contents, Loader, problem};
-use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath};
+use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided};
 
 /// So many definitions are read at most.
 const MAX_DEFINITIONS: usize = 500_000;
@@ -19,7 +19,6 @@ const MAX_DEPTH: usize = 100;
 /// Options whose values are modules, in the modules of NixOS and of projects that most fleets use: `*` is any name.
 const SUBMODULES: &[&[&str]] = &[
     &["containers", "*", "config"],
-    &["home-manager", "sharedModules", "*"],
     &["home-manager", "users", "*"],
     &["microvm", "vms", "*", "config"],
     &["specialisation", "*", "configuration"],
@@ -42,6 +41,13 @@ struct Around {
     inside: Vec<usize>,
     /// How many `mkIf`, `if` and the like it lies in, besides.
     wrapped: usize,
+}
+
+/// An attribute of a set that is put together.
+struct Part<'a> {
+    name: &'static str,
+    node: Node<'a>,
+    condition: Condition,
 }
 
 pub fn collect(loader: &mut Loader<'_, '_>, modules: &[(usize, Condition)], configuration: &mut Configuration) {
@@ -88,7 +94,7 @@ impl<'a> Walk<'_, '_, 'a> {
         if around.path.names().len() + around.wrapped > MAX_DEPTH {
             return self.leaf(node, around);
         }
-        match self.loader.session.look(node) {
+        match self.loader.look(node) {
             Shape::Attrs(members) => self.attrs(node, members, around),
             Shape::Unknown(_, Some(Split::If { condition, consequence, alternative })) => {
                 for (expected, branch) in [(true, consequence), (false, alternative)] {
@@ -150,6 +156,16 @@ impl<'a> Walk<'_, '_, 'a> {
             }
             return;
         }
+        if let Some((left, right)) = members.update
+            && let Some(parts) = self.update(left, right, &around.condition, 0)
+        {
+            around.inside.push(members.identity);
+            for Part { name, node, condition } in parts {
+                let key = self.loader.session.key(node);
+                self.value(node, Around { path: around.path.join(name), key, condition, ..around.clone() });
+            }
+            return;
+        }
         if let Some(unknown) = &members.open {
             let place = self.loader.session.place(node);
             self.loader.unknown_at(&around.path, "there may be further definitions here", unknown.clone(), place);
@@ -158,6 +174,62 @@ impl<'a> Walk<'_, '_, 'a> {
         for (name, value) in members.attrs {
             let key = self.loader.session.key(value);
             self.value(value, Around { path: around.path.join(name), key, ..around.clone() });
+        }
+    }
+
+    /// The attributes of `left // right`, if the names of both are known or depend on conditions alone.
+    fn update(
+        &mut self,
+        left: Node<'a>,
+        right: Node<'a>,
+        condition: &Condition,
+        depth: usize,
+    ) -> Option<Vec<Part<'a>>> {
+        let (left, mut all) = (self.parts(left, condition, depth + 1)?, self.parts(right, condition, depth + 1)?);
+        let known = condition.guards().len();
+        let mut kept = Vec::new();
+        'parts: for mut part in left {
+            let mut without: Vec<Guard> = Vec::new();
+            for over in all.iter().filter(|over| over.name == part.name) {
+                // It is there unless the other one is.
+                match over.condition.guards().get(known..) {
+                    Some([guard]) => without.push(Guard { expected: !guard.expected, ..guard.clone() }),
+                    Some([_, ..]) => return None,
+                    _ => continue 'parts,
+                }
+            }
+            let opposite = |a: &Guard, b: &Guard| a.place == b.place && a.expected != b.expected;
+            if without.iter().any(|a| without.iter().any(|b| opposite(a, b))) {
+                continue;
+            }
+            part.condition = without.into_iter().fold(part.condition, |all, guard| all.and(guard));
+            kept.push(part);
+        }
+        all.extend(kept);
+        Some(all)
+    }
+
+    fn parts(&mut self, node: Node<'a>, condition: &Condition, depth: usize) -> Option<Vec<Part<'a>>> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        match self.loader.look(node) {
+            Shape::Attrs(members) if self.loader.tag(&members).is_some() => None,
+            Shape::Attrs(Members { attrs, open: None, .. }) => {
+                let part = |(name, node)| Part { name, node, condition: condition.clone() };
+                Some(attrs.into_iter().map(part).collect())
+            }
+            Shape::Attrs(Members { update: Some((left, right)), .. }) => self.update(left, right, condition, depth),
+            Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
+                let mut parts = Vec::new();
+                for (expected, branch) in [(true, consequence), (false, alternative)] {
+                    if let Some(condition) = self.loader.guarded(condition, test, expected) {
+                        parts.extend(self.parts(branch, &condition, depth + 1)?);
+                    }
+                }
+                Some(parts)
+            }
+            _ => None,
         }
     }
 
@@ -210,14 +282,23 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         let value = self.loader.session.data(node);
-        if let DataKind::Unknown(unknown) = &value.kind {
+        // What lies below such a value is not seen.
+        let hidden = match &value.kind {
+            DataKind::Unknown(unknown) => Some(unknown.clone()),
+            DataKind::Failed(failure) => Some(Unknown {
+                reason: Arc::from(format!("its evaluation failed: {}", failure.message)),
+                help: failure.help.as_deref().map(Arc::from),
+                place: failure.place.clone(),
+            }),
+            DataKind::Function => {
+                Some(Unknown { reason: Arc::from("it is a function"), help: None, place: value.place.clone() })
+            }
+            _ => None,
+        };
+        if let Some(reason) = hidden {
             let place = around.key.clone().or_else(|| value.place.clone());
-            self.loader.undecided.push(crate::Undecided {
-                path: around.path.clone(),
-                what: crate::UNKNOWN_DEFINITION,
-                reason: unknown.clone(),
-                place,
-            });
+            let path = around.path.clone();
+            self.loader.undecided.push(Undecided { path, what: UNKNOWN_DEFINITION, reason, place });
         }
         if around.path.names().is_empty() {
             return self.no_set(value, around);
@@ -247,13 +328,17 @@ impl<'a> Walk<'_, '_, 'a> {
 }
 
 fn is_submodule(path: &OptionPath) -> bool {
-    let names = path.names();
+    let mut names = path.names();
     // Also inside of other modules: a container has `home-manager.users` of its own.
-    SUBMODULES.iter().any(|pattern| {
-        names.len() >= pattern.len()
-            && names[names.len() - pattern.len()..]
-                .iter()
-                .zip(*pattern)
-                .all(|(name, wanted)| *wanted == "*" || **name == **wanted)
-    })
+    loop {
+        let fits = |pattern: &&&[&str]| {
+            names.len() >= pattern.len()
+                && names.iter().zip(**pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
+        };
+        match SUBMODULES.iter().find(fits) {
+            Some(pattern) if names.len() == pattern.len() => return true,
+            Some(pattern) => names = &names[pattern.len()..],
+            None => return false,
+        }
+    }
 }

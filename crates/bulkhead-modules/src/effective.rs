@@ -2,7 +2,7 @@
 
 use bulkhead_eval::data::{AttrsData, Data, DataKind};
 
-use crate::{Configuration, Definition, OptionPath, is_known};
+use crate::{Configuration, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided, is_known};
 
 /// What the definitions of one option come to.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub enum Effective<'c> {
     Undefined,
     /// It has this value, or it is put together of these in this order (lists, sets, lines).
     Known(Vec<&'c Definition>),
-    /// These hold at the same time, and can't.
+    /// These hold at the same time, and can't; unless something that is not seen has a lower priority.
     Conflict(Vec<&'c Definition>),
     /// It is not known which of these hold or what they are, or there may be others: [`Configuration::undecided_at`].
     Undecided(Vec<&'c Definition>),
@@ -23,46 +23,43 @@ impl Configuration {
     /// Different values of a type that takes only one (Booleans, numbers, null, and strings if the option is declared as
     /// `str`, `enum` or the like) conflict. Where what is unknown could change the outcome, it is undecided.
     pub fn effective(&self, path: &OptionPath) -> Effective<'_> {
-        let all = self.definitions(path);
-        let sure: Vec<&Definition> =
-            all.iter().copied().filter(|definition| definition.condition.is_always()).collect();
-        let best = sure.iter().map(|definition| definition.priority).min();
-        let mut counting: Vec<&Definition> =
-            all.iter().copied().filter(|definition| best.is_none_or(|best| definition.priority <= best)).collect();
+        self.outcome(path, &self.definitions(path))
+    }
+
+    fn outcome<'c>(&'c self, path: &OptionPath, all: &[&'c Definition]) -> Effective<'c> {
+        let sure = all.iter().filter(|definition| definition.condition.is_always());
+        let best = sure.map(|definition| definition.priority).min();
+        let counts = |definition: &&Definition| best.is_none_or(|best| definition.priority <= best);
+        let mut counting: Vec<&Definition> = all.iter().copied().filter(counts).collect();
         counting.sort_by_key(|definition| definition.order);
-        let is_open = !self.problems.is_empty() || !self.undecided_at(path).is_empty();
-        let certain: Vec<&Definition> =
-            counting.iter().copied().filter(|definition| definition.condition.is_always()).collect();
-        if certain.len() == counting.len() {
-            if self.contradict(path, &certain) {
-                return Effective::Conflict(certain);
-            }
-            if counting.is_empty() && !is_open {
-                return Effective::Undefined;
-            }
-            if !is_open && counting.iter().all(|definition| is_known(&definition.value)) {
-                return Effective::Known(counting);
-            }
+        if counting.iter().any(|definition| !definition.condition.is_always()) {
+            return Effective::Undecided(counting);
         }
-        Effective::Undecided(counting)
+        if self.contradict(path, &counting) {
+            return Effective::Conflict(counting);
+        }
+        // What is unknown of these definitions themselves is seen below.
+        let matters = |undecided: &&Undecided| undecided.what != UNKNOWN_DEFINITION || undecided.path != *path;
+        if !self.problems.is_empty() || self.undecided_at(path).iter().any(matters) {
+            return Effective::Undecided(counting);
+        }
+        match counting.iter().all(|definition| is_known(&definition.value)) {
+            true if counting.is_empty() => Effective::Undefined,
+            true => Effective::Known(counting),
+            false => Effective::Undecided(counting),
+        }
     }
 
     /// Options with definitions that conflict, and these.
     pub fn conflicts(&self) -> Vec<(&OptionPath, Vec<&Definition>)> {
-        let mut paths: Vec<&OptionPath> = self.definitions.iter().map(|definition| &definition.path).collect();
-        paths.sort();
-        let repeated: Vec<&OptionPath> =
-            paths.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        let mut found: Vec<(&OptionPath, Vec<&Definition>)> = Vec::new();
-        for path in repeated {
-            if found.last().is_some_and(|(last, _)| *last == path) {
-                continue;
-            }
-            if let Effective::Conflict(definitions) = self.effective(path) {
-                found.push((path, definitions));
-            }
-        }
-        found
+        let mut sorted: Vec<&Definition> = self.definitions.iter().collect();
+        sorted.sort_by(|a, b| a.path.cmp(&b.path));
+        let repeated = sorted.chunk_by(|a, b| a.path == b.path).filter(|group| group.len() > 1);
+        let conflicts = repeated.filter_map(|group| match self.outcome(&group[0].path, group) {
+            Effective::Conflict(definitions) => Some((&group[0].path, definitions)),
+            _ => None,
+        });
+        conflicts.collect()
     }
 
     /// Whether two definitions that both hold can't.

@@ -264,7 +264,12 @@ let
       let
         n = stringLength s;
       in
-      if n >= width then s else fixedWidthString width filler (filler + s);
+      if n > width then
+        throw "fixedWidthString: requested string length (${toString width}) must not be shorter than actual length (${toString n})"
+      else if n == width then
+        s
+      else
+        fixedWidthString width filler (filler + s);
     fixedWidthNumber = width: n: fixedWidthString width "0" (toString n);
     trim = trimWith {
       start = true;
@@ -398,9 +403,8 @@ let
             name: vs:
             let
               here = path ++ [ name ];
-              right = elemAt vs 1;
             in
-            if length vs == 1 || stop here right (head vs) then head vs else go here [ right (head vs) ]
+            if length vs == 1 || stop here (elemAt vs 1) (head vs) then head vs else go here vs
           );
       in
       go [ ] [ b a ];
@@ -748,7 +752,12 @@ let
 
   meta = rec {
     getExe = pkg: getExe' pkg (pkg.meta.mainProgram or (strings.getName pkg));
-    getExe' = pkg: name: "${attrsets.getBin pkg}/bin/${name}";
+    getExe' =
+      pkg: name:
+      if isAttrs pkg then
+        "${attrsets.getBin pkg}/bin/${name}"
+      else
+        throw "lib.meta.getExe': The first argument is of type ${builtins.typeOf pkg}, but it should be a derivation";
     setPrio = missing;
     platforms = missing;
   };
@@ -783,7 +792,7 @@ missing
 // {
   inherit types;
   inherit (builtins) isBool isFloat isInt isPath toString;
-  isFunction = trivial.isFunction;
+  inherit (trivial) isFunction importJSON importTOML;
   nixosSystem = missing;
   licenses = missing;
   maintainers = missing;

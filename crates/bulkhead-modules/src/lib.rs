@@ -30,6 +30,7 @@ use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
 pub use effective::Effective;
+pub use library::built_in as built_in_lib;
 pub use options::{Declared, OptionType};
 pub use path::{OptionPath, OptionPathError};
 

@@ -9,6 +9,9 @@ use bulkhead_eval::{Node, Session, World};
 /// The name that stands for the built-in `lib` in places.
 pub const BUILT_IN: &str = "<built-in lib>";
 
+/// Why `modulesPath` is unknown.
+pub const NOT_READ: &str = "NixOS' own modules are not read";
+
 const TEXT: &str = include_str!("lib.nix");
 
 /// The values that modules are called with.
@@ -31,7 +34,7 @@ impl<'a> Arguments<'a> {
             pkgs: session.attrs(vec![("lib", lib)], Some(packages)),
             config: session.unknown("`config` is what all modules define together, and NixOS' own are not read", None),
             options: session.unknown("`options` are those of all modules, and NixOS' own are not read", None),
-            modules_path: session.unknown("NixOS' own modules are not read", None),
+            modules_path: session.unknown(NOT_READ, None),
             given: HashMap::new(),
         })
     }

@@ -91,7 +91,7 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         let place = self.loader.session.key(node);
-        match self.loader.session.look(node) {
+        match self.loader.look(node) {
             Shape::Attrs(members) if self.loader.tag(&members).as_deref() == Some("option") => {
                 self.option(members, path, place, condition, depth);
             }

@@ -9,7 +9,7 @@ use bulkhead_eval::{Members, Node, Session, Shape, Split, World};
 use bulkhead_source::TreePath;
 
 use crate::condition::{Condition, Guard};
-use crate::library::Arguments;
+use crate::library::{Arguments, NOT_READ};
 use crate::{Configuration, Module, OptionPath, Undecided, definitions, options};
 
 /// So many modules are read at most.
@@ -17,6 +17,12 @@ const MAX_MODULES: usize = 20_000;
 
 /// So deep may imports, and splits of unknown lists, be nested.
 const MAX_DEPTH: usize = 200;
+
+/// So many branches of values that are unknown are gone into: a function may branch without end.
+const MAX_BRANCHES: usize = 10_000;
+
+/// So many problems are told.
+const MAX_PROBLEMS: usize = 1_000;
 
 /// The attributes of a module that has `config` or `options`.
 const STRUCTURE: &[&str] =
@@ -49,6 +55,8 @@ pub struct Loader<'s, 'a> {
     pub arguments: Arguments<'a>,
     pub undecided: Vec<Undecided>,
     pub problems: Vec<Failure>,
+    /// How many branches of unknown values were gone into.
+    branches: usize,
     modules: Vec<Loaded<'a>>,
     by_key: HashMap<String, usize>,
     /// Where these modules are in the configuration: submodules are below its root.
@@ -116,6 +124,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             arguments,
             undecided: Vec::new(),
             problems: Vec::new(),
+            branches: 0,
             modules: Vec::new(),
             by_key: HashMap::new(),
             prefix: OptionPath::root(),
@@ -233,7 +242,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             self.failed(Failure { kind: FailureKind::Limit, ..problem(message, origin.place.clone()) });
             return Vec::new();
         }
-        let shape = self.session.look(node);
+        let shape = self.look(node);
         let place = self.session.place(node).or_else(|| origin.place.clone());
         let path = match shape {
             Shape::Path(path) => path,
@@ -292,7 +301,7 @@ impl<'s, 'a> Loader<'s, 'a> {
 
     /// Read the value of a module.
     fn fill(&mut self, index: usize, node: Node<'a>, origin: &Origin, called: bool) {
-        let members = match self.session.look(node) {
+        let members = match self.look(node) {
             Shape::Attrs(members) if members.get("__functor").is_none() => members,
             Shape::Function | Shape::Attrs(_) if !called => {
                 let formals = self.session.formals(node).unwrap_or_default();
@@ -368,8 +377,19 @@ impl<'s, 'a> Loader<'s, 'a> {
             self.modules[index].options = members.get("options");
         } else {
             let definitions = members.attrs.into_iter().filter(|(name, _)| !SHORTHAND.contains(name)).collect();
-            let members = Members { attrs: definitions, open: None, identity: members.identity };
+            let members = Members { attrs: definitions, open: None, update: None, identity: members.identity };
             self.modules[index].config = Some(Contents::Shorthand(members));
+        }
+    }
+
+    /// What a value is; of one that is unknown also what it is put together of, as long as that has an end.
+    pub fn look(&mut self, node: Node<'a>) -> Shape<'a> {
+        match self.session.look(node) {
+            Shape::Unknown(reason, Some(split)) => {
+                self.branches += 1;
+                Shape::Unknown(reason, (self.branches <= MAX_BRANCHES).then_some(split))
+            }
+            shape => shape,
         }
     }
 
@@ -381,9 +401,11 @@ impl<'s, 'a> Loader<'s, 'a> {
         depth: usize,
         note: bool,
     ) -> Vec<(Node<'a>, Condition)> {
-        match self.session.look(list) {
+        match self.look(list) {
             Shape::List(items) => items.into_iter().map(|item| (item, condition.clone())).collect(),
-            Shape::Unknown(_, Some(split)) if depth < MAX_DEPTH => match split {
+            Shape::Unknown(_, Some(split @ (Split::Concat(..) | Split::If { .. }))) if depth < MAX_DEPTH => match split
+            {
+                Split::Update(..) => Vec::new(),
                 Split::Concat(left, right) => {
                     let mut items = self.items(left, condition, depth + 1, note);
                     items.extend(self.items(right, condition, depth + 1, note));
@@ -427,6 +449,13 @@ impl<'s, 'a> Loader<'s, 'a> {
                 Shape::String(key) | Shape::Path(key) => Some(key),
                 _ => None,
             },
+            Shape::Unknown(reason, _) => {
+                if *reason.reason != *NOT_READ {
+                    let place = self.session.place(node);
+                    self.unknown_at(&OptionPath::root(), "a module is disabled, but not known which", reason, place);
+                }
+                None
+            }
             _ => None,
         }
     }
@@ -495,7 +524,7 @@ impl<'s, 'a> Loader<'s, 'a> {
 
     /// Note what is wrong.
     pub fn failed(&mut self, failure: Failure) {
-        if !self.problems.contains(&failure) {
+        if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&failure) {
             self.problems.push(failure);
         }
     }

@@ -245,3 +245,59 @@ fn what_contains_itself_has_an_end() {
     ]);
     assert!(found.definitions.len() < 1_000, "{}", found.definitions.len());
 }
+
+#[test]
+fn below_a_value_that_is_not_seen_through_nothing_is_certain() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ pkgs, ... }: { users.users.alice = { name, ... }: { uid = 5; }; b = throw \"no\"; c = pkgs.lib.mkForce 1; }",
+    )]);
+    assert!(matches!(found.effective(&path("users.users.alice.uid")), Effective::Undecided(_)));
+    assert!(matches!(found.effective(&path("b.c")), Effective::Undecided(_)));
+    assert!(matches!(found.effective(&path("users.users.bob.uid")), Effective::Undefined));
+    assert_eq!(found.definitions(&path("c"))[0].priority, 50);
+}
+
+#[test]
+fn values_that_branch_without_end_have_an_end() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ config, ... }: let f = n: if config.x then f (n + 1) else f (n + 2); g = n: if config.x then g (n + 1) ++ g n else [ n ];
+         in { a = f 0; imports = g 0; b.c = 1; }",
+    )]);
+    assert!(found.definitions.len() < 100_000, "{}", found.definitions.len());
+    assert_eq!(found.definitions(&path("b.c")).len(), 1);
+}
+
+#[test]
+fn only_options_that_hold_modules_are_read_as_modules() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ services.x.containers.y.config = ./x.conf; home-manager.users.me = ./home.nix;
+               containers.c.config.home-manager.users.me = { home.stateVersion = \"24.05\"; }; }",
+        ),
+        ("home.nix", "{ programs.git.enable = true; }"),
+        ("x.conf", "no module"),
+    ]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "containers.c.config.home-manager.users.me.home.stateVersion = \"24.05\"\n\
+         home-manager.users.me.programs.git.enable = true\nservices.x.containers.y.config = /x.conf"
+    );
+}
+
+#[test]
+fn sets_that_are_put_together_of_known_and_conditional_ones_stay_known() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ config, lib, ... }: { services.x = { a = 1; b = 1; } // lib.optionalAttrs config.y { b = 2; c = 3; } // { d = 4; }; }",
+    )]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "services.x.a = 1\nservices.x.b = 1 (unless)\nservices.x.b = 2 (if)\nservices.x.c = 3 (if)\nservices.x.d = 4"
+    );
+    assert_eq!(found.undecided.len(), 0);
+}
