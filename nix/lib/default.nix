@@ -39,7 +39,12 @@
   inherit (import ./fleet.nix) loadFleet;
   inherit (import ./mac.nix) isPrivateMac mkMac;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
+  inherit (import ./ports.nix)
+    groupForwardMask
+    onlyThroughPorts
+    portSeal
+    portTables
+    ;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
   inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
   inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;
@@ -53,6 +58,7 @@
     workspaceUnit
     ;
   inherit (import ./incus-spec.nix) incusSpec;
+  inherit (import ./workspace-mounts.nix) workspaceMountFaults;
   inherit (import ./workspace-state.nix) workspaceStateScript;
   inherit (import ./workspace-vsock.nix) vsockProxyScript;
   inherit (import ./vpn.nix)

@@ -22,11 +22,28 @@ let
   ];
   chainOfRouter = port: "from_router_${port.interface}";
   hexOfMac = replaceStrings [ ":" ] [ "" ];
+  # The group address of link aggregation (IEEE 802.1AX), which no setting makes a bridge forward.
+  aggregation = "01:80:c2:00:00:02";
   ofFamily = size: port: filter (address: length (parseAddress address) == size) port.addresses;
   addresses4 = ofFamily 4;
   addresses6 = ofFamily 8;
 in
 rec {
+  /**
+    The group addresses 01:80:c2:00:00:0x that a bridge treats as any other one, as networkd's `GroupForwardMask=` and the
+    kernel's `group_fwd_mask` have them: a bit for each x, all but the three that Linux refuses. Frames to an address
+    that is not among them are given to the host by way of the port, as if there were no bridge. With that of LLDP (14), no
+    hook of the bridge family sees them, and the bridge learns from them which MAC addresses are behind the port: so whoever
+    sends them could take those of others.
+
+    # Type
+
+    ```
+    groupForwardMask :: Int
+    ```
+  */
+  groupForwardMask = 65528; # 0xfff8
+
   /**
     What `portTables` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
     sets the field anew when it forwards a packet, and to zero when one comes from another network namespace). The rules
@@ -45,7 +62,10 @@ rec {
     neighbour discovery together, and keep ports apart. Whatever they do not know is dropped: VLAN tags, other
     ethertypes, multicast and broadcasts but for ARP and neighbour solicitation, router advertisements, redirects.
 
-    Interfaces are matched by name, so the tables can be loaded before they exist.
+    Nobody learns of frames for others, either: what leaves by a port is for its MAC address, or for a group.
+
+    Interfaces are matched by name, so the tables can be loaded before they exist. The bridge has to have `groupForwardMask`:
+    frames to certain group addresses pass no rules of a bridge otherwise.
 
     # Inputs
 
@@ -99,6 +119,8 @@ rec {
       interfaces = map (port: quote port.interface) all;
       peersOf = port: map (peer: ports.${peer}) port.peers;
       perPort = f: concatMap (port: map (element: "${quote port.interface} . ${element}") (f port)) all;
+      macs = map (port: port.mac) all;
+      own = perPort (port: [ port.mac ]);
 
       bound = perPort (port: map (address: "${port.mac} . ${address}") (addresses4 port));
       bound6 = perPort (port: map (address: "${port.mac} . ${address}") (addresses6 port));
@@ -132,7 +154,8 @@ rec {
         );
       solicitation = "ip6 length 32 iifname . @th,192,64 ${optionOf "01"}";
       advertisement = "iifname . @th,64,128 ${targets}";
-      neighbourFrom = "ether type ip6 iifname . ether saddr . ip6 saddr @neighbours6";
+      # Without extension headers, a fragment's among them: only a part of it might be seen here (RFC 6980).
+      neighbourFrom = "ether type ip6 ip6 nexthdr icmpv6 iifname . ether saddr . ip6 saddr @neighbours6";
       pass = "meta priority set ${portSeal} accept";
 
       fromPort =
@@ -175,6 +198,8 @@ rec {
           else
             [
               (nftSet "ports" "ifname" interfaces)
+              (nftSet "macs" "ether_addr" macs)
+              (nftSet "own" "ifname . ether_addr" own)
               (nftSet "bound" "ifname . ether_addr . ipv4_addr" bound)
               (nftSet "destinations" "ifname . ether_addr" destinations)
               (nftSet "askable" "ifname . ipv4_addr" askable)
@@ -195,6 +220,8 @@ rec {
               (nftChain "prerouting" [
                 "type filter hook prerouting priority -400; policy accept;"
                 "iifname @ports goto from_port"
+                # Else the bridge would believe that they are behind another port.
+                "ether saddr @macs drop"
               ])
               (nftChain "from_port" fromPort)
             ]
@@ -203,8 +230,8 @@ rec {
               if hasIPv4 then
                 [
                   (nftChain "from_port_arp" [
-                    "arp operation request iifname . arp daddr ip @askable accept"
-                    "arp operation reply iifname . ether daddr @destinations accept"
+                    "arp operation request iifname . arp daddr ip @askable ${pass}"
+                    "arp operation reply iifname . ether daddr @destinations ${pass}"
                     "drop"
                   ])
                 ]
@@ -218,11 +245,24 @@ rec {
                 "iifname @ports drop"
                 "oifname @ports drop"
               ])
+              # Here too come frames to group addresses that a bridge keeps to itself, which have not met the rules above. It
+              # would learn from them where MAC addresses are, and give what is in them to the host.
+              (nftChain "input" [
+                "type filter hook input priority filter; policy accept;"
+                "iifname @ports meta priority != ${portSeal} drop"
+                "ether daddr ${aggregation} ether type { ip, ip6, arp } drop"
+              ])
+              # A frame for a MAC address that the bridge has forgotten, or never knew, goes out by all ports.
+              (nftChain "postrouting" [
+                "type filter hook postrouting priority filter; policy accept;"
+                "oifname . ether daddr @own accept"
+                "ether daddr @macs drop"
+                "oifname @ports ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 drop"
+              ])
             ];
       }
-      # Frames to the group address of LLDP (IEEE 802.1AB, 7.1) are not for bridges to forward: Linux gives them to the host
-      # as if there were no bridge, and no hook of the bridge family sees them. Nor does one see those of a port that is not
-      # in the bridge yet. What is IP in them, `onlyThroughPorts` drops.
+      # No hook of the bridge family sees the frames of a port that is not in the bridge yet. What is IP in them,
+      # `onlyThroughPorts` drops.
       {
         family = "arp";
         inherit name;
@@ -231,10 +271,9 @@ rec {
             [ ]
           else
             [
-              (nftSet "ports" "ifname" interfaces)
               (nftChain "input" [
                 "type filter hook input priority filter; policy accept;"
-                "iifname @ports drop"
+                "iifname ${anonymous interfaces} drop"
               ])
             ];
       }

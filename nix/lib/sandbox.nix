@@ -233,7 +233,18 @@ rec {
 
       # Only the side that answers is let through without a look at where it goes. Connections that were opened while no
       # guard was there don't go on.
-      answers = "ct direction reply ct state established,related accept";
+      answer = "ct direction reply ct state established,related";
+      answers = "${answer} accept";
+      # To the host, a workspace answers for itself alone: an ICMP error is an answer too, whoever sends it.
+      ownAnswers =
+        family:
+        unless (own family) "${answer} ${family.ip} saddr . ct reply ${family.ip} saddr @own${family.suffix} accept";
+      own =
+        family:
+        concatMap (
+          portName:
+          map (address: "${address} . ${address}") (filter family.mine guarded.${portName}.addresses)
+        ) (attrNames guarded);
       hook = name: priority: "type filter hook ${name} priority ${priority}; policy accept;";
 
       inet = {
@@ -245,6 +256,7 @@ rec {
               holes family
             ))
             (nftSet "pairs${family.suffix}" "${family.type} . ${family.type}" (pairs family))
+            (nftSet "own${family.suffix}" "${family.type} . ${family.type}" (own family))
           ])
           ++ [
             # Before address translation (-100), which could make another destination of an address of the host.
@@ -264,14 +276,19 @@ rec {
               (if hasIPv6 then "iifname != { ${quote bridge}, \"lo\" } ip6 daddr ${gateway6} drop" else "")
             ])
             (nftChain "to_host" (
-              [ answers ]
-              ++ forFamilies (
+              forFamilies (
                 family:
-                [ "${atGateway family} ${family.echo} accept" ]
+                ownAnswers family
+                ++ [ "${atGateway family} ${family.echo} accept" ]
                 ++ (if dns then [ "${atGateway family} meta l4proto { tcp, udp } th dport 53 accept" ] else [ ])
                 ++ throughHole "accept" family
               )
-              ++ (if hasIPv6 then [ "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept" ] else [ ])
+              ++ (
+                if hasIPv6 then
+                  [ "ip6 nexthdr icmpv6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept" ]
+                else
+                  [ ]
+              )
               ++ [ "drop" ]
             ))
             (nftChain "forward" [

@@ -8,6 +8,7 @@ let
     replaceStrings
     ;
   inherit (import ./addresses.nix) parseNetwork;
+  inherit (import ./ports.nix) groupForwardMask;
 
   lines = parts: concatStringsSep "\n" parts + "\n";
   escape = replaceStrings [ "." ] [ "\\." ];
@@ -71,7 +72,7 @@ in
       [
         "set -e"
         "ip link show dev ${bridge} > /dev/null 2>&1 || ip link add name ${bridge} type bridge"
-        "ip link set dev ${bridge} address ${mac} addrgenmode none type bridge stp_state 0 mcast_snooping 0"
+        "ip link set dev ${bridge} address ${mac} addrgenmode none type bridge stp_state 0 mcast_snooping 0 group_fwd_mask ${toString groupForwardMask}"
       ]
       ++ map set (attrNames settings)
       ++ [

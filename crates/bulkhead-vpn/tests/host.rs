@@ -5,7 +5,9 @@
 mod lab;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 
 use fake_pia::dns;
@@ -218,6 +220,74 @@ fn the_status_is_shown_on_the_host() {
     assert_eq!(status["connection"]["region"], "alpha");
     assert_eq!(vpn(&lab, &["renew"]).status.code(), Some(0));
     lab.eventually("it is renewed", || daemon.status()["renewals"] == 1);
+}
+
+#[test]
+fn machines_are_found_by_their_name() {
+    let Some(lab) = lab("machines_are_found_by_their_name") else { return };
+    prepare(&lab);
+    configure(&lab);
+    guard(&lab, true);
+    lab.daemon().ready();
+    let mut child = Command::new("ip").args(["netns", "exec", &lab.name("torrent"), "sleep", "600"]).spawn().unwrap();
+    let machinectl = lab.folder.path().join("machinectl");
+    let script =
+        format!("#!/bin/sh\ntest \"$*\" = 'show --property=Leader --value -- torrent' && echo {}\n", child.id());
+    std::fs::write(&machinectl, script).unwrap();
+    std::fs::set_permissions(&machinectl, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let file = lab.folder.path().join("host.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    config["machinectl"] = machinectl.to_str().unwrap().into();
+    for name in ["torrent", "search"] {
+        config["services"][name]["namespace"] = json!({"machine": name});
+    }
+    std::fs::write(&file, config.to_string()).unwrap();
+    let (report, code) = leak_test(&lab, &[]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(code, Some(2));
+    let undecided = with_outcome(&report, "undecided");
+    assert!(undecided["enter"].contains("search is not running"), "{undecided:?}");
+    assert!(report["tests"].as_array().unwrap().iter().any(|test| test["at"] == "torrent"));
+}
+
+#[test]
+fn what_a_container_may_put_in_place_of_its_socket_does_not_hang_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, socket) = (folder.path().join("host.json"), folder.path().join("control.sock"));
+    let config = json!({
+        "vpn": {"namespace": {"path": "/run/netns/x"}, "interface": "eth0", "controlSocket": socket},
+        "bridge": {
+            "interface": "br0", "subnet": "10.73.0.0/24", "hostAddress": "10.73.0.1", "vpnAddress": "10.73.0.2",
+        },
+        "nft": "/usr/sbin/nft",
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    let status = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_vpn")).arg("--config").arg(&file).arg("status").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // A link to somebody else's socket, and a pipe that nobody writes to.
+    let other = folder.path().join("other.sock");
+    let _listener = UnixListener::bind(&other).unwrap();
+    std::os::unix::fs::symlink(&other, &socket).unwrap();
+    assert!(status().1.contains("it is no socket"));
+    std::fs::remove_file(&socket).unwrap();
+    Command::new("mkfifo").arg(&socket).status().unwrap();
+    assert!(status().1.contains("it is no socket"));
+    std::fs::remove_file(&socket).unwrap();
+    // An answer without an end, and one that is none.
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        while stream.write_all(&[b' '; 4096]).is_ok() {}
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"{\"status\":{\"step\":\"\x1b[2J\"}}");
+    });
+    let (code, message) = status();
+    assert!(code == Some(2) && message.contains("it is too long"), "{message}");
+    let (code, message) = status();
+    assert!(code == Some(2) && !message.contains('\u{1b}'), "{message}");
 }
 
 #[test]

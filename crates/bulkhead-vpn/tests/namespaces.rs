@@ -247,6 +247,33 @@ fn there_is_one_daemon_in_a_namespace() {
 }
 
 #[test]
+fn what_others_change_is_set_right() {
+    let Some(lab) = lab("what_others_change_is_set_right") else { return };
+    let daemon = lab.daemon();
+    daemon.ready();
+    let interface = lab.interface.clone();
+    for (change, what) in [
+        ("nft flush ruleset".to_owned(), "the rules"),
+        ("nft flush chain inet bulkhead_vpn output".to_owned(), "the rules"),
+        ("ip route del default".to_owned(), "the default route"),
+        (format!("ip address flush dev {interface}"), "the address"),
+        (format!("ip link set {interface} down"), "the default route"),
+    ] {
+        let before = daemon.status()["repairs"].as_u64().unwrap();
+        lab.run("vpn", &change);
+        lab.eventually(&change, || daemon.status()["repairs"].as_u64().unwrap() > before);
+        assert!(daemon.log().lines().last().unwrap_or_default().contains(what), "{change}: {}", daemon.log());
+        lab.eventually("services are connected again", || lab.ask_internet("torrent").is_some());
+    }
+    assert_eq!(daemon.status()["connects"], 1, "the tunnel stayed");
+    // A way out that is added is no way: all is closed until it is gone.
+    lab.run("vpn", "ip route add default via 10.73.0.1 metric 5000");
+    lab.eventually("it is closed", || lab.ask_internet("torrent").is_none());
+    lab.run("vpn", "ip route del default via 10.73.0.1 metric 5000");
+    lab.eventually("it is open again", || lab.ask_internet("torrent").is_some());
+}
+
+#[test]
 fn another_way_out_is_refused() {
     let Some(lab) = lab("another_way_out_is_refused") else { return };
     lab.run("vpn", "ip route add default via 10.73.0.1");

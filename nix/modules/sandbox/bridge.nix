@@ -2,6 +2,7 @@
 { config, lib, ... }:
 let
   inherit (lib) mkIf mkOverride;
+  inherit (import ../../lib) groupForwardMask;
 
   cfg = config.networking.sandbox;
   hasIPv6 = cfg.subnet6 != null;
@@ -35,6 +36,7 @@ in
           STP = false;
           # Neighbour solicitations are multicast, and the guard lets no port join a group.
           MulticastSnooping = false;
+          GroupForwardMask = groupForwardMask;
         };
       };
       networks = {

@@ -141,6 +141,27 @@ pub fn echo(from: IpAddr, to: IpAddr, payload: &[u8]) -> (u8, Vec<u8>) {
     }
 }
 
+/// The ICMP or ICMPv6 message that nobody listens at a port, about a packet.
+pub fn unreachable(from: IpAddr, to: IpAddr, packet: &[u8]) -> (u8, Vec<u8>) {
+    match from {
+        IpAddr::V4(_) => {
+            let mut message = [&[3, 3, 0, 0, 0, 0, 0, 0][..], packet].concat();
+            let sum = checksum(&[&message]);
+            message[2..4].copy_from_slice(&sum.to_be_bytes());
+            (ICMP, message)
+        }
+        IpAddr::V6(_) => {
+            // Type 1, code 4 (RFC 4443, 3.1): the code is in the second byte, which `icmpv6` leaves zero.
+            let mut message = icmpv6(from, to, 1, &[&[0; 4][..], packet].concat());
+            message[1] = 4;
+            message[2..4].fill(0);
+            let sum = checksum(&[&pseudo_header(from, to, ICMPV6, message.len()), &message]);
+            message[2..4].copy_from_slice(&sum.to_be_bytes());
+            (ICMPV6, message)
+        }
+    }
+}
+
 /// An ICMPv6 message (RFC 4443): the body is what follows the checksum.
 pub fn icmpv6(from: IpAddr, to: IpAddr, kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = [&[kind, 0, 0, 0][..], body].concat();

@@ -7,6 +7,7 @@
 //!
 //! Nothing leaves the namespaces: they have no interface of the machine.
 
+pub mod container;
 mod evaluate;
 pub mod frame;
 mod namespace;
@@ -15,9 +16,10 @@ mod process;
 mod socket;
 mod tables;
 
+pub use container::Container;
 pub use evaluate::{evaluate, library};
 pub use namespace::Namespace;
 pub use needs::{Need, skip_without};
 pub use process::Background;
-pub use socket::Socket;
+pub use socket::{Packets, Socket};
 pub use tables::{Part, Tables};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
@@ -120,13 +120,24 @@ impl Namespace {
     /// # Errors
     /// A name is taken, or is none for an interface.
     pub fn connect(&self, interface: &str, other: &Namespace, its_interface: &str) -> Result<()> {
-        // A path is all that names the other namespace, and that of a thread is good only while the thread is.
-        let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&*other.file));
         self.ip(&[
-            &format!("link add {interface} type veth peer name {its_interface} netns {path}"),
+            &format!("link add {interface} type veth peer name {its_interface} netns {}", other.path()),
             &format!("link set {interface} up"),
         ])
         .with_context(|| format!("can't connect {} and {}", self.name, other.name))?;
         other.ip(&[&format!("link set {its_interface} up")])
+    }
+
+    /// Move an interface into another namespace.
+    ///
+    /// # Errors
+    /// There is no such interface, or the other namespace has one of its name.
+    pub fn give(&self, interface: &str, other: &Namespace) -> Result<()> {
+        self.ip(&[&format!("link set {interface} netns {}", other.path())])
+    }
+
+    /// A path that names the namespace while this process is. (That of a thread would be good only while the thread is.)
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
     }
 }

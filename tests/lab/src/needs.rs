@@ -13,6 +13,8 @@ pub enum Need {
     Root,
     /// A program.
     Program(&'static str),
+    /// A file, such as a device.
+    File(&'static str),
     /// The bridge and netfilter parts of the kernel that show bridged frames to rules for IP.
     BrNetfilter,
 }
@@ -33,6 +35,7 @@ impl Need {
                 asked.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                 asked.status().is_err().then(|| format!("{program} is not installed"))
             }
+            Need::File(file) => (!std::path::Path::new(file).exists()).then(|| format!("there is no {file}")),
             Need::BrNetfilter => {
                 let path = "/proc/sys/net/bridge/bridge-nf-call-iptables";
                 (!std::path::Path::new(path).exists())

@@ -4,6 +4,7 @@ mod backports;
 mod nixos;
 mod output;
 mod setup;
+mod unpacked;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
@@ -18,7 +19,8 @@ use output::{Skips, Visible};
 #[command(after_help = "\
 On Debian and Ubuntu, as root, it installs what is missing of nix-bin, age, openssh-client, git, the tools for networks and
 containers, and incus-base, which on Debian 12 is in the suite bookworm-backports: apt is told of that. Elsewhere it says
-what is missing, and the tests that need those programs are skipped. As root, the rules of the sandbox are attacked in
+what is missing, and the tests that need those programs are skipped. Packages that start a server as they are installed
+(unbound) are unpacked below target/ instead. As root, the rules of the sandbox are attacked in
 network namespaces; nothing leaves these.
 
 The modules in nix/ are evaluated as parts of NixOS systems (nix/tests) where the environment variable NIXPKGS names a
@@ -55,6 +57,7 @@ pub fn run(args: &Args) -> Result<u8> {
 
     let mut child = Command::new(repository::cargo())
         .args(arguments(&args.cargo))
+        .env("PATH", path()?)
         .current_dir(repository::root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -81,6 +84,12 @@ pub fn run(args: &Args) -> Result<u8> {
         println!("  {} is not installed: {}", tool.program, tool.advice());
     }
     Ok(if passed { OK } else { FINDINGS })
+}
+
+/// Where programs are looked for: also among those that were unpacked for the tests.
+fn path() -> Result<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::env::split_paths(&path).chain([unpacked::programs()]))?)
 }
 
 /// The arguments of cargo. libtest keeps to itself what passing tests print, unless it is told to show it; that is

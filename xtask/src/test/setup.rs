@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::backports;
+use super::{backports, unpacked};
 
 /// A program that tests run.
 pub struct Tool {
@@ -50,8 +50,8 @@ const TOOLS: [Tool; 14] = [
     Tool { program: "unbound", package: "unbound", used_for: "the resolver of the sandbox" },
 ];
 
-/// Packages that nobody but a person installs: Debian starts their servers at once.
-const BY_HAND: [&str; 1] = ["unbound"];
+/// Packages that Debian starts a server of as it installs them. They are unpacked, and not installed.
+const SERVERS: [&str; 1] = ["unbound"];
 
 /// Folders of programs beside those of PATH: a user's may lack those of the administrator, and a daemon is in none.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/libexec/incus", "/usr/lib/incus"];
@@ -79,28 +79,34 @@ pub fn install() -> Vec<Tool> {
         return before;
     }
     let mut packages: Vec<&str> = before.iter().map(|tool| tool.package).collect();
-    packages.retain(|package| !BY_HAND.contains(package));
     packages.dedup();
-    if packages.is_empty() {
-        return before;
-    }
+    let (servers, mut packages): (Vec<&str>, Vec<&str>) =
+        packages.into_iter().partition(|package| SERVERS.contains(package));
     let line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !Path::new("/etc/debian_version").exists() || !is_installed("apt-get") {
         println!("Only on Debian and Ubuntu are missing programs installed; nothing is installed here.");
         return before;
     }
     if !is_root() {
-        println!("Not root, so nothing is installed. To run all tests, first type: sudo {line}");
+        println!("Not root, so nothing is installed.");
+        if !packages.is_empty() {
+            println!("To run all tests, first type: sudo {line}");
+        }
         return before;
     }
-    println!("Installing {} for the tests.", packages.join(", "));
     // Old lists may do as well, so a failure here is not the end.
     apt_get(&["update"]);
-    backports::offer(&packages);
-    // One that apt does not know would keep it from installing the others.
-    packages.retain(|package| backports::is_known(package));
-    if !apt_get(&[&["install", "-y", "--no-install-recommends"][..], &packages].concat()) {
-        println!("That failed (is there a network?). The tests run without: {}", packages.join(", "));
+    if !packages.is_empty() {
+        println!("Installing {} for the tests.", packages.join(", "));
+        backports::offer(&packages);
+        // One that apt does not know would keep it from installing the others.
+        packages.retain(|package| backports::is_known(package));
+        if !apt_get(&[&["install", "-y", "--no-install-recommends"][..], &packages].concat()) {
+            println!("That failed (is there a network?). The tests run without: {}", packages.join(", "));
+        }
+    }
+    if !servers.is_empty() {
+        unpacked::unpack(&servers);
     }
     missing()
 }
@@ -125,7 +131,7 @@ fn is_root() -> bool {
 
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
+    let folders = std::env::split_paths(&path).chain(FOLDERS.map(PathBuf::from)).chain([unpacked::programs()]);
     folders.into_iter().any(|folder| is_executable(&folder.join(OsStr::new(program))))
 }
 

@@ -78,8 +78,11 @@ pub fn main() -> ExitCode {
     match execute(&Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            let text = format!("error: {error:#}");
+            // What others say may be in it.
+            let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
             // Nothing can be told to anybody when standard error is gone.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{text}");
             ExitCode::from(FAILED)
         }
     }

@@ -1,16 +1,16 @@
 //! Entering network namespaces of containers, on threads of their own.
 
 use std::fs::File;
-use std::io::Read as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::Namespace;
+use crate::command;
 use crate::network::link;
 
 /// A network namespace that was found.
@@ -91,20 +91,11 @@ pub fn addresses() -> Result<Vec<(String, Ipv4Addr)>> {
 
 /// The first process of a machine. An answer that is none, or none in time, is an error.
 fn leader(machinectl: &Path, name: &str) -> Result<u32> {
-    let mut child = Command::new(machinectl)
-        .args(["show", "--property=Leader", "--value", "--", name])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .with_context(|| format!("can't run {}", machinectl.display()))?;
-    let mut text = String::new();
-    if let Some(output) = child.stdout.take() {
-        output.take(4096).read_to_string(&mut text)?;
-    }
-    let status = child.wait()?;
-    match text.trim().parse() {
-        Ok(leader) if status.success() && leader > 1 => Ok(leader),
+    let arguments = ["show", "--property=Leader", "--value", "--", name];
+    let ended = command::run(machinectl, &arguments, "", Duration::from_secs(10))
+        .with_context(|| format!("can't ask {} for {name}", machinectl.display()))?;
+    match ended.output.trim().parse() {
+        Ok(leader) if ended.status.success() && leader > 1 => Ok(leader),
         _ => bail!("{name} is not running"),
     }
 }

@@ -53,6 +53,10 @@ pub trait Network: Send {
     /// Load rules, in one transaction.
     fn load(&mut self, rules: &Rules) -> Result<(), Fault>;
 
+    /// Look whether interface, route and rules are as they were made, and make again what is not, other than the keys;
+    /// what that was. Another way out is a fault.
+    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<String>, Fault>;
+
     /// What WireGuard says about the peer.
     fn peer(&mut self) -> Result<PeerState, Fault>;
 

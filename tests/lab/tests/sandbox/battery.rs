@@ -1,13 +1,15 @@
 //! All attacks and all checks, at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, UdpSocket};
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use bulkhead_lab::Socket;
-use bulkhead_lab::frame::{Mac, answered_syn, canaries, canary};
+use bulkhead_lab::frame::{Mac, answered_syn, canaries, canary, ethernet};
 use serde_json::Value;
 
 use crate::attacks::{Attack, Attacks, Evidence, neighbours};
@@ -29,6 +31,10 @@ pub struct Observed {
     pub captured: Vec<Captured>,
     moved: BTreeSet<IpAddr>,
     has_route: bool,
+    /// Where the bridge believes MAC addresses to be.
+    learned: BTreeSet<(String, String)>,
+    /// The numbers of attacks of which the host was told.
+    reported: BTreeSet<u32>,
 }
 
 impl Observed {
@@ -51,6 +57,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// So long nothing must come before all has come.
 const QUIET: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(12);
 const MOST: Duration = Duration::from_secs(2);
 
 impl<'a> Battery<'a> {
@@ -61,19 +68,46 @@ impl<'a> Battery<'a> {
     /// The attacks that succeed and those that do not, by name.
     pub fn attack(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
         let attacks = self.attacks();
-        self.prepare()?;
-        // Those that take away what others go by come last, one after the other.
-        let (last, first): (Vec<&Attack>, Vec<&Attack>) =
-            attacks.iter().partition(|attack| attack.evidence == Evidence::Intercepted);
-        self.send(&first)?;
-        let mut observed = self.observe()?;
-        for attack in last {
-            observed.captured.extend(self.intercept(attack)?);
-        }
+        // Those that take away what others go by come last.
+        let (last, first): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| attack.needs_the_host());
+        let mut observed = self.attack_at_once(&first)?;
+        let more = self.attack_in_turn(&last)?;
+        observed.captured.extend(more.captured);
+        observed = Observed { learned: more.learned, reported: more.reported, ..observed };
         let (won, lost): (Vec<&Attack>, Vec<&Attack>) =
             attacks.iter().partition(|attack| self.has_succeeded(attack, &observed));
         let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
         Ok((names(won), names(lost)))
+    }
+
+    /// Whether some attack succeeds, or something that has to work does not.
+    pub fn notices(&self) -> Result<bool> {
+        let attacks = self.attacks();
+        let (last, first): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| attack.needs_the_host());
+        let is_seen = |attacks: &[&Attack], observed: &Observed| {
+            attacks.iter().any(|attack| self.has_succeeded(attack, observed))
+        };
+        Ok(is_seen(&first, &self.attack_at_once(&first)?)
+            || !self.check_with(Duration::from_millis(700))?.is_empty()
+            || is_seen(&last, &self.attack_in_turn(&last)?))
+    }
+
+    fn attack_at_once(&self, attacks: &[&Attack]) -> Result<Observed> {
+        self.prepare()?;
+        // Linux takes no answer about a neighbour in the same tick of its clock in which it has learnt of it.
+        std::thread::sleep(TICK);
+        self.send(attacks)?;
+        self.observe()
+    }
+
+    fn attack_in_turn(&self, attacks: &[&Attack]) -> Result<Observed> {
+        let mut observed = Observed::default();
+        // Who speaks in between undoes them, so there is more than one try.
+        for _ in 0..3 {
+            self.switch(attacks, &mut observed)?;
+        }
+        observed.reported = self.reported(attacks)?;
+        Ok(observed)
     }
 
     /// Attack while something happens, over and over. Gives the attacks that succeed at some time, of those that a capture
@@ -127,7 +161,7 @@ impl<'a> Battery<'a> {
         let captured = self.wait()?;
         let moved = self.moved()?;
         let routes = self.topology.host.run("ip", &["-6", "route", "show", "proto", "ra"])?;
-        Ok(Observed { captured, moved, has_route: !routes.is_empty() })
+        Ok(Observed { captured, moved, has_route: !routes.is_empty(), ..Observed::default() })
     }
 
     pub fn has_succeeded(&self, attack: &Attack, observed: &Observed) -> bool {
@@ -148,19 +182,28 @@ impl<'a> Battery<'a> {
             }),
             Evidence::Moved(address) => observed.moved.contains(address),
             Evidence::Route => observed.has_route,
+            Evidence::Learned(mac, port) => observed.learned.contains(&(mac_text(*mac), (*port).to_owned())),
+            Evidence::Overheard(mac) => captured.any(|(place, frame)| {
+                *place == attack.from && frame.starts_with(mac) && canaries(frame).contains(&attack.number)
+            }),
+            Evidence::Reported(..) => observed.reported.contains(&attack.number),
         }
     }
 
     /// The checks that fail, and why. Those that fail in haste are given more time.
     pub fn check(&self) -> Result<Vec<String>> {
+        self.check_with(Duration::from_millis(1500))
+    }
+
+    fn check_with(&self, patience: Duration) -> Result<Vec<String>> {
         // For attacks d is not in the bridge; for what must work it is.
         self.topology.host.ip(&[&format!("link set vb-d master {BRIDGE}")])?;
-        let failing = self.check_all();
+        let failing = self.check_all(patience);
         self.topology.host.ip(&["link set vb-d nomaster"])?;
         failing
     }
 
-    fn check_all(&self) -> Result<Vec<String>> {
+    fn check_all(&self, patience: Duration) -> Result<Vec<String>> {
         self.forget()?;
         let checks = checks(self.topology);
         let hasty = failing(&checks, Duration::from_millis(250));
@@ -170,26 +213,86 @@ impl<'a> Battery<'a> {
         self.forget()?;
         let again: Vec<_> =
             checks.into_iter().filter(|check| hasty.iter().any(|name| name.starts_with(&check.name))).collect();
-        Ok(failing(&again, Duration::from_millis(1500)))
+        Ok(failing(&again, patience))
     }
 
-    /// Send, and have the host send something to c. What c says of its own accord at that moment undoes the attack, so
-    /// there is more than one try.
-    fn intercept(&self, attack: &Attack) -> Result<Vec<Captured>> {
-        let c = self.topology.workspace("c").address;
-        let mut captured = Vec::new();
-        for _ in 0..3 {
-            self.prepare()?;
-            self.topology.host.enter(|| {
-                let socket = UdpSocket::bind("0.0.0.0:0")?;
-                for frame in &attack.frames {
-                    self.topology.workspace(attack.from).socket.send(frame)?;
-                }
-                Ok(socket.send_to(&canary(attack.number), (c, SINK))?)
-            })?;
-            captured.extend(self.wait()?);
+    /// Attacks on what the bridge knows: they claim MAC addresses, or wait for what the host sends to one that they have
+    /// claimed, or that the bridge has forgotten.
+    fn switch(&self, attacks: &[&Attack], observed: &mut Observed) -> Result<()> {
+        let host = &self.topology.host;
+        let bridge = Socket::open(host, BRIDGE)?;
+        // A bridge that was cut off says nothing.
+        let say = |to: Mac, number: u32| drop(bridge.send(&ethernet(to, BRIDGE_MAC, 0x88b5, &canary(number))));
+        let of = |wanted: fn(&Evidence) -> bool| attacks.iter().copied().filter(move |it| wanted(&it.evidence));
+
+        self.send(&of(|evidence| matches!(evidence, Evidence::Learned(..))).collect::<Vec<_>>())?;
+        observed.learned.extend(self.learned()?);
+        self.restore()?;
+        for attack in of(|evidence| *evidence == Evidence::Intercepted) {
+            self.send(&[attack])?;
+            say(self.topology.workspace("c").mac, attack.number);
         }
-        Ok(captured)
+        let heard: Vec<(&Attack, Mac)> = attacks
+            .iter()
+            .filter_map(|attack| match attack.evidence {
+                Evidence::Overheard(mac) => Some((*attack, mac)),
+                _ => None,
+            })
+            .collect();
+        let mut forget = String::new();
+        for mac in heard.iter().map(|(_, mac)| mac_text(*mac)).collect::<BTreeSet<_>>() {
+            // It is at one of them, or at none.
+            for port in ["vb-a", "vb-b", "vb-c", "vb-x"] {
+                writeln!(forget, "fdb del {mac} dev {port} master")?;
+            }
+        }
+        host.output("bridge", &["-force", "-batch", "-"], &forget)?;
+        for (attack, mac) in heard {
+            say(mac, attack.number);
+        }
+        observed.captured.extend(self.wait()?);
+        Ok(())
+    }
+
+    /// The numbers of the attacks after which the host believes that a datagram of its own has found nobody.
+    fn reported(&self, attacks: &[&Attack]) -> Result<BTreeSet<u32>> {
+        self.restore()?;
+        self.topology.host.enter(|| {
+            let mut sockets = Vec::new();
+            for attack in attacks {
+                let Evidence::Reported(port, peer) = attack.evidence else { continue };
+                let any: IpAddr =
+                    if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let socket = UdpSocket::bind((any, port))?;
+                socket.connect((peer, SINK))?;
+                // Without a way to the other one there is nothing to be told of.
+                let _ = socket.send(b"is anybody there");
+                self.send(&[attack])?;
+                sockets.push((attack.number, socket));
+            }
+            std::thread::sleep(QUIET);
+            let is_told = |socket: &UdpSocket| -> Result<bool> {
+                socket.set_nonblocking(true)?;
+                let error = socket.recv(&mut [0; 16]).err().map(|error| error.kind());
+                Ok(error == Some(ErrorKind::ConnectionRefused))
+            };
+            let mut told = BTreeSet::new();
+            for (number, socket) in sockets {
+                if is_told(&socket)? {
+                    told.insert(number);
+                }
+            }
+            Ok(told)
+        })
+    }
+
+    /// Where the bridge believes MAC addresses to be.
+    fn learned(&self) -> Result<BTreeSet<(String, String)>> {
+        let shown = self.topology.host.output("bridge", &["-json", "fdb", "show", "br", BRIDGE], "")?.stdout;
+        let shown: Value = serde_json::from_slice(&shown).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let entries = shown.as_array().into_iter().flatten();
+        Ok(entries.map(|entry| (text(&entry["mac"]), text(&entry["ifname"]))).collect())
     }
 
     pub fn send(&self, attacks: &[&Attack]) -> Result<()> {
@@ -254,17 +357,23 @@ impl<'a> Battery<'a> {
     pub fn prepare(&self) -> Result<()> {
         self.forget()?;
         self.topology.host.run("ip", &["-6", "route", "flush", "proto", "ra"])?;
+        self.restore()?;
+        self.capture().map(drop)
+    }
+
+    fn restore(&self) -> Result<()> {
         let mut commands = vec![format!("neighbour flush dev {BRIDGE}"), "neighbour flush dev vb-a".to_owned()];
         for (address, mac) in neighbours(self.topology) {
             commands.push(format!("neighbour replace {address} lladdr {} dev {BRIDGE} nud stale", mac_text(mac)));
         }
+        let mut places = String::new();
         for workspace in &self.topology.workspaces[..4] {
             let (port, mac) = (format!("vb-{}", workspace.name), mac_text(workspace.mac));
-            // A bridge that is down learns nothing.
-            self.topology.host.output("bridge", &["fdb", "replace", &mac, "dev", &port, "master", "dynamic"], "")?;
+            writeln!(places, "fdb replace {mac} dev {port} master dynamic")?;
         }
-        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())?;
-        self.capture().map(drop)
+        // A bridge that is down learns nothing.
+        self.topology.host.output("bridge", &["-force", "-batch", "-"], &places)?;
+        self.topology.host.ip(&commands.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// The neighbours that are not, to the host, what they were.

@@ -153,14 +153,16 @@ fn of_family<'a>(topology: &'a Topology, family: u8) -> Vec<Check<'a>> {
             Ok(())
         }),
     );
-    let c = address("c");
-    add(
-        "the host reaches c",
-        Box::new(move |patience| {
-            let seen = topology.host.enter(|| tcp((c, SSH).into(), patience))?;
-            is_seen_as(gateway, seen)
-        }),
-    );
+    for name in GUARDED {
+        let address = address(name);
+        add(
+            &format!("the host reaches {name}"),
+            Box::new(move |patience| {
+                let seen = topology.host.enter(|| tcp((address, SSH).into(), patience))?;
+                is_seen_as(gateway, seen)
+            }),
+        );
+    }
     checks
 }
 

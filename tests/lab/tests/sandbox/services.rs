@@ -40,14 +40,14 @@ impl Services {
         ] {
             tcp.push(listen(namespace, port)?);
         }
-        for workspace in &topology.workspaces[..3] {
+        for workspace in &topology.workspaces {
             tcp.push(listen(&workspace.namespace, SSH)?);
         }
         for (namespace, port) in [(&topology.host, DNS), (&topology.internet, DNS)] {
             udp.push(bind(namespace, port)?);
         }
         // Others take datagrams without a word, so that no error message is mistaken for an answer.
-        let others = [&topology.lan, &topology.tailnet, &topology.internet];
+        let others = [&topology.lan, &topology.tailnet, &topology.internet, &topology.workspace("c").namespace];
         let silent: Vec<UdpSocket> =
             others.into_iter().map(|namespace| bind(namespace, SINK)).collect::<Result<_>>()?;
         let sink = bind(&topology.host, SINK)?;

@@ -290,7 +290,7 @@ fn settle(namespace: &Namespace) -> Result<()> {
 pub fn make_bridge(host: &Namespace, setting: Setting) -> Result<()> {
     let mac = mac_text(BRIDGE_MAC);
     host.ip(&[
-        &format!("link add {BRIDGE} address {mac} type bridge stp_state 0 mcast_snooping 0"),
+        &format!("link add {BRIDGE} address {mac} type bridge stp_state 0 mcast_snooping 0 group_fwd_mask 0xfff8"),
         &format!("link set {BRIDGE} up"),
         &format!("address add {GATEWAY}/24 dev {BRIDGE}"),
         &format!("address add {GATEWAY6}/64 dev {BRIDGE} nodad"),
@@ -308,6 +308,11 @@ pub fn make_bridge(host: &Namespace, setting: Setting) -> Result<()> {
     host.sysctl("ipv4/conf/sandbox0/accept_source_route", "1")?;
     host.sysctl("ipv4/neigh/sandbox0/locktime", "0")?;
     host.sysctl("ipv6/conf/sandbox0/accept_ra", "2")?;
+    host.sysctl("ipv6/conf/sandbox0/suppress_frag_ndisc", "0")?;
+    host.sysctl("ipv6/conf/all/suppress_frag_ndisc", "0")?;
+    for interface in ["all", BRIDGE] {
+        host.sysctl(&format!("ipv6/conf/{interface}/seg6_enabled"), "1")?;
+    }
     host.sysctl("ipv4/icmp_echo_ignore_broadcasts", "0")
 }
 

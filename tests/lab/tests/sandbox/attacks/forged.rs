@@ -48,6 +48,24 @@ impl Attacks<'_> {
             self.via_gateway("a", &ipv6(a6, NAS6, 44, 64, &header))
         });
         self.add_all("H4: fragments to the LAN, IPv6", "a", frames.to_vec(), Evidence::Anywhere);
+        // Headers before the one that has the ports (RFC 8200, 4).
+        let padding = [1, 4, 0, 0, 0, 0];
+        for (chain, what) in
+            [(&[0][..], "options for each hop"), (&[60], "options"), (&[0, 60, 60], "options of all kinds")]
+        {
+            let datagram = udp(a6.into(), NAS6.into(), self.port(), SINK, &canary(self.next()));
+            let (first, headers) = with_headers(chain, &padding, &datagram);
+            let frame = self.via_gateway("a", &ipv6(a6, NAS6, first, 64, &headers));
+            self.add(format!("H4: {what} before UDP to the LAN"), "a", frame);
+        }
+        // To the gateway, which is a segment of the way to the LAN (RFC 8754, 2).
+        for port in [SINK, 53] {
+            let datagram = udp(a6.into(), NAS6.into(), self.port(), port, &canary(self.next()));
+            let segments = [NAS6.octets(), GATEWAY6.octets()].concat();
+            let header = [&[UDP, 4, 4, 1, 1, 0, 0, 0][..], &segments, &datagram].concat();
+            let frame = self.via_gateway("a", &ipv6(a6, GATEWAY6, 43, 64, &header));
+            self.add(format!("H9: a segment route to the LAN, port {port}"), "a", frame);
+        }
         // To the gateway, but first to the LAN (RFC 791, 3.1, loose source route).
         let route = [&[131, 7, 4][..], &NAS.octets()].concat();
         for port in [SINK, 53] {
@@ -110,4 +128,15 @@ impl Attacks<'_> {
             Evidence::Intercepted,
         );
     }
+}
+
+/// Extension headers, each with one option, and the number of the first.
+fn with_headers(chain: &[u8], option: &[u8; 6], payload: &[u8]) -> (u8, Vec<u8>) {
+    let mut next = UDP;
+    let mut packet = payload.to_vec();
+    for kind in chain.iter().rev() {
+        packet = [&[next, 0][..], option, &packet].concat();
+        next = *kind;
+    }
+    (next, packet)
 }

@@ -3,12 +3,13 @@
 mod forged;
 mod neighbours;
 mod reach;
+mod switching;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bulkhead_lab::frame::{
     ARP, Arp, BROADCAST, ICMPV6, IPV4, IPV6, Mac, TCP, UDP, canary, echo, ethernet, ethertype, icmpv6, ip, ipv4, ipv6,
-    nd_option, tagged, tcp_syn, udp,
+    nd_option, tagged, tcp_syn, udp, unreachable,
 };
 
 use crate::topology::*;
@@ -27,6 +28,14 @@ pub struct Attack {
     pub evidence: Evidence,
 }
 
+impl Attack {
+    /// Whether the host has to do something, or to be asked at once, for it to be seen.
+    pub fn needs_the_host(&self) -> bool {
+        use Evidence::{Intercepted, Learned, Overheard, Reported};
+        matches!(self.evidence, Intercepted | Learned(..) | Overheard(_) | Reported(..))
+    }
+}
+
 /// By what it is known that an attack has succeeded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evidence {
@@ -41,6 +50,12 @@ pub enum Evidence {
     Moved(IpAddr),
     /// The host has taken a route from a router advertisement.
     Route,
+    /// The bridge believes that this MAC address is behind the port.
+    Learned(Mac, &'static str),
+    /// The host sends a canary to this MAC address while the bridge does not know where it is, and the attacker gets it.
+    Overheard(Mac),
+    /// The host is told of an error of its own connection, from this port to that address.
+    Reported(u16, IpAddr),
 }
 
 /// What the attacks of one run have in common.
@@ -68,8 +83,15 @@ fn victim6(index: u16) -> Ipv6Addr {
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES_MAC: Mac = [0x33, 0x33, 0, 0, 0, 1];
 /// A group address that no bridge forwards: that of LLDP (IEEE 802.1AB, 7.1).
-const NEAREST_BRIDGE: Mac = [1, 0x80, 0xc2, 0, 0, 0x0e];
-const SPANNING_TREE: Mac = [1, 0x80, 0xc2, 0, 0, 0];
+const NEAREST_BRIDGE: Mac = reserved_group(0x0e);
+/// Another one, which a bridge keeps to itself in any case: that of link aggregation (IEEE 802.1AX).
+const AGGREGATION: Mac = reserved_group(2);
+const SPANNING_TREE: Mac = reserved_group(0);
+
+/// The group addresses that are for bridges themselves (IEEE 802.1Q, table 8-1).
+const fn reserved_group(last: u8) -> Mac {
+    [1, 0x80, 0xc2, 0, 0, last]
+}
 
 impl<'a> Attacks<'a> {
     /// All attacks, with numbers and source ports that no other run has.
@@ -88,6 +110,12 @@ impl<'a> Attacks<'a> {
         attacks.odd_frames();
         attacks.arp_lies();
         attacks.neighbour_lies();
+        attacks.neighbour_lies_in_fragments();
+        attacks.reserved_groups();
+        attacks.eavesdropping();
+        for family in [4, 6] {
+            attacks.lies_about_connections(family);
+        }
         attacks.stolen_mac();
         attacks.attacks
     }

@@ -209,4 +209,47 @@ impl Attacks<'_> {
         let packet = message(own, target, 135, &body);
         self.add("H4: a solicitation to c by way of the gateway (ND)", "a", frame(BRIDGE_MAC, mac, packet));
     }
+
+    /// RFC 6980 forbids neighbour discovery in fragments, since those who look at fragments see only a part.
+    pub(super) fn neighbour_lies_in_fragments(&mut self) {
+        let a = self.topology.workspace("a");
+        let (mac, own) = (a.mac, a.address6);
+        let claimed = victim6(4);
+        let bodies = [
+            ("asks with another MAC address", own, 135, {
+                let forged = nobody(self.next());
+                [&[0; 4][..], &GATEWAY6.octets(), &nd_option(1, &forged)].concat()
+            }),
+            ("answers for somebody else", claimed, 136, {
+                [&[0x60, 0, 0, 0][..], &claimed.octets(), &nd_option(2, &mac)].concat()
+            }),
+        ];
+        for (what, moved, kind, body) in bodies {
+            let message = icmpv6(own.into(), GATEWAY6.into(), kind, &body);
+            // What a rule may take for the rest of the first fragment lies in the frame behind it.
+            let behind = match kind {
+                135 => nd_option(1, &mac),
+                _ => [&own.octets()[8..], &nd_option(2, &mac)].concat(),
+            };
+            let at = if kind == 135 { 24 } else { 16 };
+            let (first, second) = message.split_at(at);
+            let whole = |offset: u16, next: u8, part: &[u8]| {
+                let header = [&[next, 0][..], &offset.to_be_bytes(), &[0x43, 0x43, 0x43, kind], part].concat();
+                ipv6(own, GATEWAY6, 44, 255, &header)
+            };
+            let frames = vec![
+                ethernet(BRIDGE_MAC, mac, IPV6, &[whole(1, ICMPV6, first), behind].concat()),
+                ethernet(BRIDGE_MAC, mac, IPV6, &whole(at as u16, ICMPV6, second)),
+            ];
+            self.add_all(format!("H10: a {what}, in fragments (ND)"), "a", frames, Evidence::Moved(moved.into()));
+            // The first one has but a header of options, so that nobody sees what comes.
+            let options = [&[ICMPV6, 0, 1, 4][..], &[0; 4]].concat();
+            let frames = vec![
+                ethernet(BRIDGE_MAC, mac, IPV6, &whole(1, 60, &options)),
+                ethernet(BRIDGE_MAC, mac, IPV6, &whole(8, 60, &message)),
+            ];
+            let name = format!("H10: a {what}, behind options in fragments (ND)");
+            self.add_all(name, "a", frames, Evidence::Moved(moved.into()));
+        }
+    }
 }

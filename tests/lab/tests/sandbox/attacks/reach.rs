@@ -139,6 +139,11 @@ impl Attacks<'_> {
                 let frame = ethernet(mac, self.mac("a"), IPV6, &self.datagram(a, to, SINK));
                 self.add(format!("H9: to {to}, in a frame to {}", mac_text(mac)), "a", frame);
             }
+            // A router has the first address of each of its networks too (RFC 4291, 2.6.1).
+            for (network, whose) in [("fd20::", "the workspaces"), ("fd77::", "the LAN")] {
+                let first: IpAddr = network.parse().unwrap();
+                self.udp_via_gateway(format!("H7: to the first address of {whose}"), "a", first, SINK);
+            }
             let own = IpAddr::from(link_local(BRIDGE_MAC));
             self.udp_via_gateway("H8: to the gateway's link-local address", "a", own, SINK);
             let from = IpAddr::from(self.topology.workspace("a").link_local());
