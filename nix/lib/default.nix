@@ -58,6 +58,7 @@
     workspaceUnit
     ;
   inherit (import ./incus-spec.nix) incusSpec;
+  inherit (import ./workspace-mounts.nix) workspaceMountFaults;
   inherit (import ./workspace-state.nix) workspaceStateScript;
   inherit (import ./workspace-vsock.nix) vsockProxyScript;
   inherit (import ./vpn.nix)
@@ -68,6 +69,7 @@
     vpnRuleset
     vpnTables
     ;
+  inherit (import ./vpn-faults.nix) vpnFaults;
   inherit (import ./vpn-scripts.nix)
     vpnBridgeScript
     vpnInterfaceScript

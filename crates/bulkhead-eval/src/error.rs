@@ -69,6 +69,11 @@ impl<'a> Error<'a> {
         })
     }
 
+    /// Whether a limit was reached, rather than something wrong found.
+    pub fn is_limit(&self) -> bool {
+        matches!(self.cause, Cause::Failure(FailureKind::Limit))
+    }
+
     pub fn with_help(mut self: Box<Error<'a>>, help: impl Into<String>) -> Box<Error<'a>> {
         self.help = Some(help.into());
         self

@@ -203,7 +203,10 @@ impl<'a> Evaluator<'a> {
         let side = |value: Value<'a>| -> Result<'a, (&'a [Attr<'a>], Option<&'a Unknown<'a>>)> {
             match value {
                 Value::Attrs(attrs, _) => Ok((attrs.entries(), attrs.open)),
-                Value::Unknown(unknown, _) => Ok((&[], Some(unknown))),
+                Value::Unknown(unknown, _) => {
+                    self.pass_over(value);
+                    Ok((&[], Some(unknown)))
+                }
                 other => Err(self.wrong_type("a set", other, pos)),
             }
         };
@@ -303,10 +306,16 @@ impl<'a> Evaluator<'a> {
             if same_object(a, b) {
                 continue;
             }
-            match self.nested(pos, || self.equality(a, b, pos))? {
+            let equality = match self.nested(pos, || self.equality(a, b, pos)) {
+                // What is unknown may be a difference, and then nothing behind it is looked at.
+                Err(error) if !error.is_limit() => unknown.map(Equality::Unknown).ok_or(error)?,
+                equality => equality?,
+            };
+            match equality {
                 Equality::Equal => {}
                 Equality::Different => return Ok(Equality::Different),
                 Equality::Unknown(reason) => {
+                    self.passed_over.set(Some(reason));
                     unknown.get_or_insert(reason);
                 }
             }

@@ -4,16 +4,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "differential/generate.rs"]
+#[path = "differential/generate/mod.rs"]
 mod generate;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use bulkhead_eval::Limits;
 use bulkhead_eval::data::{Data, DataKind, FailureKind};
+use bulkhead_source::TreePath;
 use bulkhead_syntax::{Ast, AttrValue, Expr, ExprId};
 
 use generate::Generator;
+use tables::unknown::{PLACES, VALUES};
 
 /// What is specified.
 const TABLES: &str = include_str!("../UNKNOWN.md");
@@ -67,6 +71,33 @@ fn the_tables_name_every_builtin() {
     assert!(missing.is_empty(), "UNKNOWN.md does not say what these do: {missing:?}");
 }
 
+/// What is known where `u` is unknown holds for everything that `u` may be.
+#[test]
+fn the_unknown_may_be_anything() {
+    let value_of = |u: &str, text: &str| {
+        // On lines of their own, so that places don't depend on them.
+        let whole = format!("let u =\n{u}\n; o = u // {{ k = 1; }}; in\n{text}");
+        let files =
+            [("main.nix", &*whole), ("a.nix", "{ a = 1; }"), ("sub/a.nix", "2"), ("scoped.nix", "[ (a or null) ]")];
+        // Some of them never come to an end.
+        let limits = Limits { steps: 1_000_000, ..Limits::default() };
+        common::world_with(&files, limits).evaluate(&TreePath::new("main.nix").unwrap())
+    };
+    common::large(|| {
+        let mut wrong = Vec::new();
+        let specified: Vec<String> = cases().map(|(text, _)| text).collect();
+        for text in PLACES.iter().copied().chain(specified.iter().map(String::as_str)) {
+            let partial = value_of("__getEnv \"U\"", text);
+            for u in VALUES {
+                if let Some(why) = contradiction(&partial, &value_of(u, text), "it") {
+                    wrong.push(format!("{text}\n  with u = {u}: {why}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
 /// How a value that is partly unknown contradicts the value that it stands for.
 fn contradiction(partial: &Data, full: &Data, path: &str) -> Option<String> {
     match (&partial.kind, &full.kind) {
@@ -85,6 +116,8 @@ fn contradiction(partial: &Data, full: &Data, path: &str) -> Option<String> {
                 Some(other) => contradiction(&field.value, &other.value, &format!("{path}.{name}")),
             })
         }
+        // A derivation is data as its path, and an open set may be one.
+        (DataKind::Attrs(some), DataKind::String(_)) if some.open.is_some() => None,
         (some, all) if some == all => None,
         (some, all) => Some(format!("{path}: {some:?} is not {all:?}")),
     }

@@ -26,12 +26,26 @@ pub struct RemovedLine {
     pub date: String,
 }
 
+/// A line of the last commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedLine {
+    /// The line.
+    pub line: String,
+    /// The file in which it stands, relative to the fleet's root.
+    pub path: String,
+}
+
 /// The history of a repository, to name keys that have left.
 pub trait History: Sync {
     /// The lines with public keys (`ssh-ed25519 …`, `ssh-rsa …`, `age1…`) that commits have taken away, the newest
     /// first. Asked at most once for a run, and only if there is a key that nothing else names; the implementation
     /// bounds time and number.
     fn removed_keys(&self) -> Vec<RemovedLine>;
+
+    /// The same for the lines of the last commit, so that a key has a name also while its removal is not committed yet.
+    fn committed_keys(&self) -> Vec<CommittedLine> {
+        Vec::new()
+    }
 }
 
 /// What rules look at.

@@ -15,6 +15,6 @@ mod secrets;
 mod unlock;
 mod words;
 
-pub use context::{Context, History, RemovedLine};
+pub use context::{CommittedLine, Context, History, RemovedLine};
 pub use registry::{Selection, find, registry, run};
 pub use rule::{Area, Check, Rule};

@@ -1,7 +1,7 @@
 //! Whose the tags in headers are.
 //!
 //! In this order: the fleet's own keys and those of the rules files, keys that Nix files still hold though no rule names
-//! them, and keys that commits have taken away. Only the first is looked at unless a tag stays without a name.
+//! them, keys that the last commit still has, and keys that commits have taken away. Only the first is looked at unless a tag stays without a name.
 
 use std::sync::{Arc, OnceLock};
 
@@ -105,8 +105,16 @@ impl Names {
         let named = self.owned.get(tag).or_else(|| {
             let left = self.left.get_or_init(|| {
                 let mut left = leftovers(fleet, tree);
+                for committed in history.map(History::committed_keys).unwrap_or_default() {
+                    let about = format!("which {} of the last commit still names", committed.path);
+                    for (tag, named) in keys_in_line(fleet, &committed.path, &committed.line, &about) {
+                        left.entry(tag).or_insert(named);
+                    }
+                }
                 for removed in history.map(History::removed_keys).unwrap_or_default() {
-                    for (tag, named) in keys_in_removed(fleet, &removed) {
+                    let RemovedLine { line, path, commit, subject, date } = &removed;
+                    let about = format!("which left {path} in {commit} \"{subject}\" ({date})");
+                    for (tag, named) in keys_in_line(fleet, path, line, &about) {
                         left.entry(tag).or_insert(named);
                     }
                 }
@@ -200,8 +208,8 @@ fn leftovers(fleet: &Fleet, tree: &dyn FileTree) -> HashMap<String, Named> {
     left
 }
 
-fn keys_in_removed(fleet: &Fleet, removed: &RemovedLine) -> Vec<(String, Named)> {
-    let path = removed.path.as_str();
+/// The keys in a line that stands or stood in the file `path`, as far as they have a tag and a name.
+fn keys_in_line(fleet: &Fleet, path: &str, line: &str, about: &str) -> Vec<(String, Named)> {
     let machine = path
         .strip_suffix("/properties.nix")
         .filter(|folder| TreePath::new(folder).is_ok_and(|folder| folder.starts_with(&fleet.config.machines)))
@@ -211,11 +219,9 @@ fn keys_in_removed(fleet: &Fleet, removed: &RemovedLine) -> Vec<(String, Named)>
             let stem = path.rsplit('/').next()?.strip_suffix(".pub")?;
             Some(stem.to_owned())
         });
-        let about =
-            format!("which left {} in {} \"{}\" ({})", removed.path, removed.commit, removed.subject, removed.date);
-        Some((recipient.tag()?, Named { name: name?, about: Some(about) }))
+        Some((recipient.tag()?, Named { name: name?, about: Some(about.to_owned()) }))
     };
-    keys_in(&removed.line).filter_map(named).collect()
+    keys_in(line).filter_map(named).collect()
 }
 
 /// The public keys in a line of any text.

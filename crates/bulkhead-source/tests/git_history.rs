@@ -3,7 +3,7 @@
 
 mod common;
 
-use bulkhead_source::{GitHistory, Removal};
+use bulkhead_source::{Committed, GitHistory, Removal};
 use common::Folder;
 use pretty_assertions::assert_eq;
 
@@ -53,6 +53,24 @@ fn a_changed_file_removes_too_and_paths_begin_at_the_root() {
     assert_eq!(removals.len(), 1);
     assert_eq!((removals[0].subject.as_str(), removals[0].path.as_str()), ("two", "secrets.nix"));
     assert_eq!(removals[0].line, format!("ponyo = \"{KEY}\";"));
+}
+
+#[test]
+fn what_only_the_last_commit_still_has_is_found() {
+    let folder = Folder::with_git();
+    folder.git(&["config", "grep.fullName", "true"]);
+    folder.git(&["config", "grep.lineNumber", "true"]);
+    let line = format!("hostKey = \"ssh-ed25519 {KEY}\";");
+    folder.write("fleet/machines/ponyo/properties.nix", format!("{{\n  {line}\n}}\n"));
+    folder.write("other.nix", KEY).write("fleet/notes.md", KEY).commit("one");
+    folder.git(&["rm", "--quiet", "-r", "fleet/machines"]);
+    let history = GitHistory::open(&folder.path.join("fleet")).unwrap();
+    let committed = history.committed_lines("AAAA[A-Za-z0-9]+", &["*.nix"], |line| line.contains(KEY));
+    assert_eq!(committed, [Committed { path: "machines/ponyo/properties.nix".into(), line }]);
+    assert_eq!(history.committed_lines("AAAA", &["*.nix"], |_| false), []);
+    for pattern in ["", "a\0", "a\nb", "never there", "--output=x", "(", "["] {
+        assert_eq!(history.committed_lines(pattern, &[], |_| true), []);
+    }
 }
 
 #[test]

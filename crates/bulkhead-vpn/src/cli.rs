@@ -75,7 +75,7 @@ Example:
         #[arg(long)]
         no_files: bool,
     },
-    /// Print a JSON Schema: of the configuration, of what `status --json` prints, or of the host's `vpn`
+    /// Print a JSON Schema: of the configuration, of what `status --json` prints, or of the host's `vpn` and its `leak-test`
     Schema {
         /// Of which
         #[arg(value_enum, default_value = "config")]
@@ -88,6 +88,7 @@ enum Schema {
     Config,
     Status,
     Host,
+    LeakTest,
 }
 
 #[derive(Debug, clap::Args)]
@@ -113,8 +114,11 @@ pub fn main_with_clock(clock: Arc<dyn Clock>) -> ExitCode {
     match execute(Cli::parse().command, clock) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            let text = format!("error: {error:#}");
+            // What others say may be in it.
+            let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
             // Nothing can be told to anybody when standard error is gone.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{text}");
             ExitCode::from(FAILED)
         }
     }
@@ -161,6 +165,7 @@ fn execute(command: Command, clock: Arc<dyn Clock>) -> Result<u8> {
                 Schema::Config => config::schema(),
                 Schema::Status => status::schema(),
                 Schema::Host => host::schema(),
+                Schema::LeakTest => host::leak_test::schema(),
             };
             print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
             Ok(OK)

@@ -1,10 +1,10 @@
 //! The socket that `status` and `renew` talk to: a word and a newline in, one JSON value out.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,12 @@ use crate::log;
 use crate::network::SharedNetwork;
 use crate::status::{Board, Status, metrics};
 
-/// How long one side waits for the other.
+/// How long an answer may take.
 const AT_MOST: Duration = Duration::from_secs(15);
+/// How long a question may take: others wait meanwhile.
+const QUESTION: Duration = Duration::from_secs(2);
+/// The longest answer.
+const LONGEST: usize = 1 << 20;
 
 /// What may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +97,9 @@ impl Drop for Control {
 }
 
 fn serve(stream: UnixStream, board: &Board, network: &SharedNetwork, inbox: &Inbox) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(2)))?;
-    let mut line = String::new();
-    BufReader::new((&stream).take(64)).read_line(&mut line)?;
-    let answer = match line.trim_end() {
+    stream.set_write_timeout(Some(QUESTION))?;
+    let question = read(&stream, 64, Instant::now() + QUESTION, |text| text.ends_with(b"\n"))?;
+    let answer = match std::str::from_utf8(&question).unwrap_or_default().trim_end() {
         "status" => Answer::Status(Box::new(board.read_with_counters(network))),
         "metrics" => Answer::Metrics(metrics(&board.read_with_counters(network))),
         "renew" => {
@@ -109,13 +111,38 @@ fn serve(stream: UnixStream, board: &Board, network: &SharedNetwork, inbox: &Inb
     (&stream).write_all(&serde_json::to_vec(&answer)?)
 }
 
-/// Ask the daemon that listens on a socket.
+/// Ask the daemon that listens on a socket. It is in a container, and perhaps no daemon of ours: it must be a socket, and
+/// its answer is bounded in size and time.
 pub fn ask(path: &Path, question: Question) -> io::Result<Answer> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::other("it is no socket"));
+    }
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(AT_MOST))?;
     stream.set_write_timeout(Some(AT_MOST))?;
     stream.write_all(format!("{}\n", question.word()).as_bytes())?;
-    let mut text = Vec::new();
-    stream.take(8 << 20).read_to_end(&mut text)?;
+    let text = read(&stream, LONGEST, Instant::now() + AT_MOST, |_| false)?;
     Ok(serde_json::from_slice(&text)?)
+}
+
+/// Read to the end, or until a text is complete; not more than `longest` bytes, and not longer than the deadline.
+fn read(stream: &UnixStream, longest: usize, end: Instant, is_complete: fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+    let (mut stream, mut text, mut some) = (stream, Vec::new(), [0; 4096]);
+    while !is_complete(&text) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let count = match stream.read(&mut some) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error),
+        };
+        text.extend_from_slice(&some[..count]);
+        if text.len() > longest {
+            return Err(io::Error::other("it is too long"));
+        }
+    }
+    Ok(text)
 }

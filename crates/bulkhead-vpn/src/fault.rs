@@ -22,6 +22,12 @@ pub enum Fault {
         /// Why not.
         reason: String,
     },
+    /// Nothing listens there.
+    #[error("{what} refuses connections")]
+    ConnectionRefused {
+        /// Who was asked.
+        what: String,
+    },
     /// The certificate is not the one that was expected: another name (servers get renamed), another authority, expired.
     #[error("{what} is not to be trusted: {reason}")]
     Untrusted {
@@ -170,6 +176,7 @@ impl Fault {
         match self {
             Self::Timeout { .. }
             | Self::Unreachable { .. }
+            | Self::ConnectionRefused { .. }
             | Self::Untrusted { .. }
             | Self::Damaged { .. }
             | Self::Refused { .. }

@@ -141,9 +141,12 @@ fn the_schema_agrees() {
 #[test]
 fn schemas_in_the_repository_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
-    for (of, file) in
-        [("config", "vpn-config.schema.json"), ("status", "vpn-status.schema.json"), ("host", "vpn-host.schema.json")]
-    {
+    for (of, file) in [
+        ("config", "vpn-config.schema.json"),
+        ("status", "vpn-status.schema.json"),
+        ("host", "vpn-host.schema.json"),
+        ("leak-test", "vpn-leak-test.schema.json"),
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_bulkhead-vpn")).args(["schema", of]).output().unwrap();
         let stored = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
         assert!(stored.as_bytes() == output.stdout, "schemas/{file} is out of date: bulkhead-vpn schema {of}");

@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use fake_pia::{Endpoint, Fault, Injection};
-use lab::{EXIT, INTERNET, Lab, TORRENT, address, missing, skip};
+use lab::{EXIT, INTERNET, Lab, SEARCH, TORRENT, address, missing, skip};
 use pretty_assertions::assert_eq;
 
 fn lab(test: &str) -> Option<Lab> {
@@ -92,6 +92,15 @@ fn services_reach_the_internet_through_the_tunnel_and_in_no_other_way() {
 #[test]
 fn a_forwarded_port_leads_to_its_service_and_survives() {
     let Some(lab) = lab("a_forwarded_port_leads_to_its_service_and_survives") else { return };
+    for (service, address) in [("torrent", TORRENT), ("search", SEARCH)] {
+        let (ready, wait) = mpsc::channel();
+        lab.spawn(service, move || {
+            let listener = TcpListener::bind((address, 2000)).unwrap();
+            ready.send(()).unwrap();
+            listener.incoming().for_each(drop);
+        });
+        wait.recv().unwrap();
+    }
     let mut daemon = lab.daemon();
     daemon.ready();
     let port = u16::try_from(daemon.status()["port"]["port"].as_u64().unwrap()).unwrap();
@@ -143,6 +152,10 @@ fn a_forwarded_port_leads_to_its_service_and_survives() {
     assert!(environment.contains(&format!("PORT={port}\nPWD=")), "{environment}");
     assert!(environment.contains(&format!("TARGET_IP={TORRENT}\n")));
     assert!(names.iter().all(|name| ["PATH", "PORT", "TARGET_IP", "PWD", "SHLVL", "_"].contains(name)), "{names:?}");
+    // It reaches its service, and no other.
+    let reached = lab.folder.path().join("hook.reached");
+    lab.eventually("the hook reaches its service", || reached.exists());
+    assert_eq!(std::fs::read_to_string(&reached).unwrap(), format!("{TORRENT}\n"));
 
     // A renewal is one short interruption, and the port stays.
     let stop = Arc::new(AtomicBool::new(false));
@@ -207,6 +220,57 @@ fn sigterm_cleans_up_in_every_step() {
         assert_eq!(lab.run("vpn", "nft list tables"), "", "{step}");
         assert_eq!(lab.run("vpn", "ip -4 route show default"), "", "{step}");
     }
+}
+
+#[test]
+fn there_is_one_daemon_in_a_namespace() {
+    let Some(lab) = lab("there_is_one_daemon_in_a_namespace") else { return };
+    let mut first = lab.daemon();
+    first.ready();
+    // Another state directory and socket do not make it another table.
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(lab.folder.path().join("vpn.json")).unwrap()).unwrap();
+    config["stateDirectory"] = lab.folder.path().join("other").display().to_string().into();
+    config["controlSocket"] = lab.folder.path().join("other.sock").display().to_string().into();
+    let file = lab.folder.path().join("other.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let program = env!("CARGO_BIN_EXE_bulkhead-vpn");
+    let second = lab.output("vpn", &[program, "run", "--config", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(2), "{told}");
+    assert!(told.contains("another bulkhead-vpn runs in this network namespace"), "{told}");
+    assert_eq!(lab.ask_internet("torrent"), Some(EXIT.to_string()));
+    assert!(!lab.folder.path().join("other.sock").exists());
+    first.kill();
+    // One that was killed is in nobody's way.
+    lab.daemon().ready();
+}
+
+#[test]
+fn what_others_change_is_set_right() {
+    let Some(lab) = lab("what_others_change_is_set_right") else { return };
+    let daemon = lab.daemon();
+    daemon.ready();
+    let interface = lab.interface.clone();
+    for (change, what) in [
+        ("nft flush ruleset".to_owned(), "the rules"),
+        ("nft flush chain inet bulkhead_vpn output".to_owned(), "the rules"),
+        ("ip route del default".to_owned(), "the default route"),
+        (format!("ip address flush dev {interface}"), "the address"),
+        (format!("ip link set {interface} down"), "the default route"),
+    ] {
+        let before = daemon.status()["repairs"].as_u64().unwrap();
+        lab.run("vpn", &change);
+        lab.eventually(&change, || daemon.status()["repairs"].as_u64().unwrap() > before);
+        assert!(daemon.log().lines().last().unwrap_or_default().contains(what), "{change}: {}", daemon.log());
+        lab.eventually("services are connected again", || lab.ask_internet("torrent").is_some());
+    }
+    assert_eq!(daemon.status()["connects"], 1, "the tunnel stayed");
+    // A way out that is added is no way: all is closed until it is gone.
+    lab.run("vpn", "ip route add default via 10.73.0.1 metric 5000");
+    lab.eventually("it is closed", || lab.ask_internet("torrent").is_none());
+    lab.run("vpn", "ip route del default via 10.73.0.1 metric 5000");
+    lab.eventually("it is open again", || lab.ask_internet("torrent").is_some());
 }
 
 #[test]

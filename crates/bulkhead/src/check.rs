@@ -8,7 +8,7 @@ use std::time::Instant;
 use bulkhead_diagnostics::{Diagnostic, Place, Report, RuleDescription, Severities, Severity, Summary, suppress};
 use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress, Scope as SecretScope};
 use bulkhead_generate::secrets as generated_secrets;
-use bulkhead_rules::{Context, History, RemovedLine, Selection, registry};
+use bulkhead_rules::{CommittedLine, Context, History, RemovedLine, Selection, registry};
 use bulkhead_source::{GitHistory, TreePath, read_text};
 
 use crate::{FleetError, Project};
@@ -278,13 +278,24 @@ impl<'a> LazyHistory<'a> {
     }
 }
 
+/// The lines that may hold a public key (a POSIX extended regular expression), and where keys are written.
+const KEYS: &str = "(ssh-(ed25519|rsa) AAAA|age1[a-z0-9]+)";
+const FILES_WITH_KEYS: [&str; 3] = ["*.nix", "*.pub", "*.toml"];
+
+fn is_key(line: &str) -> bool {
+    line.contains("ssh-ed25519 AAAA") || line.contains("ssh-rsa AAAA") || line.contains("age1")
+}
+
 impl History for LazyHistory<'_> {
+    fn committed_keys(&self) -> Vec<CommittedLine> {
+        let Some(history) = GitHistory::open(self.root) else { return Vec::new() };
+        let committed = history.committed_lines(KEYS, &FILES_WITH_KEYS, is_key);
+        committed.into_iter().map(|committed| CommittedLine { line: committed.line, path: committed.path }).collect()
+    }
+
     fn removed_keys(&self) -> Vec<RemovedLine> {
         let Some(history) = GitHistory::open(self.root) else { return Vec::new() };
-        let is_key =
-            |line: &str| line.contains("ssh-ed25519 AAAA") || line.contains("ssh-rsa AAAA") || line.contains("age1");
-        let removed =
-            history.removed_lines("(ssh-(ed25519|rsa) AAAA|age1[a-z0-9]+)", &["*.nix", "*.pub", "*.toml"], is_key);
+        let removed = history.removed_lines(KEYS, &FILES_WITH_KEYS, is_key);
         let line = |removal: bulkhead_source::Removal| RemovedLine {
             line: removal.line,
             path: removal.path,

@@ -1,6 +1,8 @@
 # The tests of what is made from the names of workspaces. A function from nix/lib to tests, as in tests.nix.
 lib:
 let
+  inherit (builtins) concatMap;
+
   workspace =
     name: more:
     {
@@ -17,6 +19,30 @@ let
   ];
   tooLong = builtins.concatStringsSep "" (builtins.genList (_: "a") 64);
   nameFaults = name: builtins.length (lib.workspaceFaults [ (workspace name { }) ]);
+  own = [
+    {
+      hostPath = "/state/home";
+      mountPoint = "/home/dev";
+    }
+    {
+      hostPath = "/state/ssh";
+      mountPoint = "/var/lib/workspace/ssh";
+    }
+  ];
+  mountFaults =
+    hostPath: mountPoint:
+    lib.workspaceMountFaults {
+      name = "dev";
+      inherit own;
+      extra = [ { inherit hostPath mountPoint; } ];
+      guarded = [
+        {
+          path = "/state";
+          holds = "the keys";
+        }
+      ];
+    };
+  count = builtins.length;
   cidFaults = cid: builtins.length (lib.workspaceFaults [ (workspace "a" { inherit cid; }) ]);
 in
 {
@@ -129,5 +155,98 @@ in
       "10.20.0.11" = [ "b" ];
       "fd20::10" = [ "a" ];
     };
+  };
+  "folders of the host that hold its keys, its secrets or its sockets are refused" = {
+    got = map (path: count (mountFaults path "/data")) [
+      "/srv/src"
+      "/home"
+      "/stateless"
+      "/run/user/1000"
+      "/nix"
+      "/nix/var/nix/daemon-socket"
+      "/var"
+      "/var/lib"
+      "/var/lib/incus"
+      "/run"
+      "/run/agenix.d/3"
+      "/var/run/docker.sock"
+      "/proc/1/root"
+      "/state"
+      "/state/other/private/ssh"
+    ];
+    want = [
+      0
+      0
+      0
+      0
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+    ];
+  };
+  "it is said what such a folder holds, and how" = {
+    got = concatMap (path: mountFaults path "/data") [
+      "/state"
+      "/state/a"
+      "/nix"
+    ];
+    want = [
+      "`workspaces.dev.extraMounts`: /state holds the keys; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /state/a lies in /state, which holds the keys; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /nix has /nix/var in it, which holds the socket of the host's Nix daemon; share a folder that has only what the workspace needs"
+    ];
+  };
+  "a folder takes no place that the workspace needs" = {
+    got = map (place: count (mountFaults "/srv/src" place)) [
+      "/home/dev/src"
+      "/data"
+      "/etc/mine"
+      "/home/dev2"
+      "/home/dev"
+      "/home"
+      "/var/lib/workspace"
+      "/var"
+      "/nix/store"
+      "/run/mine"
+    ];
+    want = [
+      0
+      0
+      0
+      0
+      1
+      1
+      1
+      1
+      1
+      1
+    ];
+  };
+  "three folders in one place are one fault" = {
+    got = lib.workspaceMountFaults {
+      name = "dev";
+      own = [ ];
+      extra =
+        map
+          (hostPath: {
+            inherit hostPath;
+            mountPoint = "/data";
+          })
+          [
+            "/a"
+            "/b"
+            "/c"
+          ];
+      guarded = [ ];
+    };
+    want = [ "`workspaces.dev.extraMounts`: /a and /b and /c would all be at /data" ];
   };
 }

@@ -6,7 +6,7 @@
   ...
 }:
 let
-  inherit (import ../../lib) workspaceFaults;
+  inherit (import ../../lib) workspaceFaults workspaceMountFaults;
 
   workspaces = lib.attrValues config.workspaces;
 
@@ -52,17 +52,41 @@ let
       }
     ];
 
-  sameMounts =
-    workspace:
+  # What this host's configuration says about places that hold what is not for workspaces.
+  guarded =
     let
-      groups = lib.groupBy (mount: mount.mountPoint) workspace.mounts;
+      files =
+        holds:
+        map (path: {
+          inherit path holds;
+        });
     in
-    lib.mapAttrsToList (place: mounts: {
-      assertion = lib.length mounts == 1;
-      message = "`workspaces.${workspace.name}.extraMounts`: ${
-        lib.concatMapStringsSep " and " (mount: mount.hostPath) mounts
-      } would both be at ${place}";
-    }) groups;
+    files "the homes and keys of workspaces" [ config.workspaceDefaults.stateFolder ]
+    ++ files "a key of this host" (map (key: key.path) config.services.openssh.hostKeys)
+    ++ files "secrets of this host" (
+      lib.attrValues (
+        lib.intersectAttrs {
+          secretsDir = null;
+          secretsMountPoint = null;
+        } (config.age or { })
+      )
+    )
+    ++ files "a key that opens secrets of this host" (map toString (config.age.identityPaths or [ ]));
+
+  mountFaults =
+    workspace:
+    workspaceMountFaults {
+      inherit (workspace) name;
+      own = lib.filter (
+        mount:
+        lib.elem mount.tag [
+          "home"
+          "ssh"
+        ]
+      ) workspace.mounts;
+      extra = lib.attrValues workspace.extraMounts;
+      inherit guarded;
+    };
 in
 {
   config = lib.mkIf (workspaces != [ ]) {
@@ -70,9 +94,8 @@ in
       map (message: {
         assertion = false;
         inherit message;
-      }) (workspaceFaults workspaces)
-      ++ lib.concatMap ofEach workspaces
-      ++ lib.concatMap sameMounts workspaces;
+      }) (workspaceFaults workspaces ++ lib.concatMap mountFaults workspaces)
+      ++ lib.concatMap ofEach workspaces;
 
     warnings = lib.concatMap (
       workspace:

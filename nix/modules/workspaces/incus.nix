@@ -82,6 +82,8 @@ let
       ];
       wantedBy = lib.mkIf workspace.autoStart [ "multi-user.target" ];
       inherit (workspace) restartIfChanged;
+      # It looks with `ip` at interfaces that a killed daemon has left.
+      path = [ pkgs.iproute2 ];
       serviceConfig = {
         Type = "notify";
         RemainAfterExit = true;

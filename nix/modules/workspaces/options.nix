@@ -43,7 +43,10 @@ let
         hostPath = mkOption {
           type = plainPath;
           example = "/home/leela/src";
-          description = "The folder on the host. It has to be there when the workspace starts.";
+          description = ''
+            The folder on the host. It has to be there when the workspace starts. What holds keys and secrets of the host, or
+            sockets by which it is commanded, is refused, as far as the path tells.
+          '';
         };
         readOnly = mkOption {
           type = types.bool;

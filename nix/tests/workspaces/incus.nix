@@ -42,6 +42,12 @@ in
       left = true;
     };
   };
+  "`ip` is at hand for interfaces that were left behind" = {
+    expr = lib.any (
+      package: lib.getName package == "iproute2"
+    ) host.config.systemd.services."incus-workspace@dev".path;
+    expected = true;
+  };
   "its spec says all that bulkhead-incus has to know" = {
     expr = specOf host;
     expected = {

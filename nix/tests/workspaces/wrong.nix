@@ -139,6 +139,45 @@ in
       "`workspaces.dev.extraMounts`: /var/lib/workspaces/dev/private/home and /srv/src would both be at /home/dev"
     ];
   };
+  "folders of the host that are not for workspaces, and places that are not for folders" = {
+    expr =
+      lib.concatMap
+        (
+          mounts:
+          failedWith "container" { extraMounts = lib.mapAttrs (_: hostPath: { inherit hostPath; }) mounts; }
+        )
+        [
+          { "/data" = "/nix/var/nix/daemon-socket"; }
+          { "/data" = "/var/lib/workspaces/web/private"; }
+          { "/data" = "/etc"; }
+          { "/home" = "/srv/src"; }
+        ];
+    expected = [
+      "`workspaces.dev.extraMounts`: /nix/var/nix/daemon-socket lies in /nix/var, which holds the socket of the host's Nix daemon; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /var/lib/workspaces/web/private lies in /var/lib/workspaces, which holds the homes and keys of workspaces; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /etc has /etc/ssh/ssh_host_rsa_key in it, which holds a key of this host; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /srv/src at /home would hide /home/dev, which every workspace has"
+    ];
+  };
+  "keys and secrets of agenix too" = {
+    expr =
+      (hostOf "incus" {
+        options.age = lib.genAttrs [ "secretsDir" "secretsMountPoint" "identityPaths" ] (
+          _: lib.mkOption { }
+        );
+        config.age = {
+          secretsDir = "/persist/agenix";
+          secretsMountPoint = "/persist/agenix.d";
+          identityPaths = [ "/persist/keys/age" ];
+        };
+        config.workspaces.dev.extraMounts."/data".hostPath = "/persist/agenix";
+        config.workspaces.dev.extraMounts."/more".hostPath = "/persist/keys";
+      }).failed;
+    expected = [
+      "`workspaces.dev.extraMounts`: /persist/agenix holds secrets of this host; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /persist/keys has /persist/keys/age in it, which holds a key that opens secrets of this host; share a folder that has only what the workspace needs"
+    ];
+  };
   "a path that would mean something else on the way" = {
     expr = map (path: throws (mountsOf path)) [
       "/srv/a:b"

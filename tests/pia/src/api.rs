@@ -1,6 +1,7 @@
 //! The answers of PIA's API, when nothing goes wrong and when the client does something wrong.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -17,6 +18,7 @@ pub struct Asked {
     pub parameters: HashMap<String, String>,
     pub authorization: String,
     pub body: String,
+    pub peer: Option<IpAddr>,
 }
 
 /// An answer.
@@ -42,6 +44,7 @@ pub fn endpoint(path: &str, is_meta: bool) -> Endpoint {
         "/vpninfo/servers/v6" => Endpoint::List,
         "/api/client/v2/dedicated_ip" => Endpoint::DedicatedIp,
         "/api/client/v2/expire_token" => Endpoint::ExpireToken,
+        "/api/client/status" => Endpoint::Address,
         "/addKey" => Endpoint::AddKey,
         "/getSignature" => Endpoint::GetSignature,
         "/bindPort" => Endpoint::BindPort,
@@ -58,6 +61,7 @@ pub fn answer(world: &World, endpoint: Endpoint, server: Option<&str>, asked: &A
         Endpoint::List | Endpoint::MetaList => list(world, fault),
         Endpoint::DedicatedIp => dedicated(world, asked),
         Endpoint::ExpireToken => Answer::new(200, json!({"status": "success"})),
+        Endpoint::Address => Answer::new(200, json!({"ip": asked.peer})),
         Endpoint::AddKey => add_key(world, server, asked, fault),
         Endpoint::GetSignature => get_signature(world, asked),
         Endpoint::BindPort => bind_port(world, server, asked),

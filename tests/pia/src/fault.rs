@@ -24,6 +24,8 @@ pub enum Endpoint {
     BindPort,
     /// The end of a token.
     ExpireToken,
+    /// The address that a client is seen with.
+    Address,
     /// Something else.
     Other,
 }

@@ -119,7 +119,10 @@ fn who(world: &World, role: &Role, asked_name: &str) -> (Option<String>, Vec<End
 
 fn certificate(world: &World, role: &Role, server: Option<&str>, fault: Option<&Fault>) -> (Vec<String>, Kind) {
     let (mut names, mut kind) = match role {
-        Role::Public => (world.options.public_names.to_vec(), Kind::Public),
+        Role::Public => {
+            let address = world.options.public.ip().to_string();
+            (world.options.public_names.iter().cloned().chain([address]).collect(), Kind::Public)
+        }
         _ => {
             let server = server.unwrap_or_default();
             let known = world.servers().into_iter().find(|known| known.cn == server);
@@ -137,7 +140,7 @@ fn certificate(world: &World, role: &Role, server: Option<&str>, fault: Option<&
 
 fn role_of(endpoint: Endpoint) -> u8 {
     match endpoint {
-        Endpoint::Token | Endpoint::List | Endpoint::DedicatedIp | Endpoint::ExpireToken => 0,
+        Endpoint::Token | Endpoint::List | Endpoint::DedicatedIp | Endpoint::ExpireToken | Endpoint::Address => 0,
         Endpoint::MetaToken | Endpoint::MetaList => 1,
         Endpoint::AddKey => 2,
         Endpoint::GetSignature | Endpoint::BindPort => 3,
@@ -175,6 +178,7 @@ fn request(stream: &mut Stream) -> Result<Asked> {
                     parameters: api::parameters(query),
                     authorization: header("authorization"),
                     body: String::from_utf8_lossy(&input[length..length + body_length]).into_owned(),
+                    peer: stream.sock.peer_addr().ok().map(|peer| peer.ip()),
                 });
             }
         }

@@ -17,6 +17,16 @@ use crate::repository::{cargo, root};
 /// Lines of a difference that are shown of each file.
 const SHOWN_LINES: usize = 20;
 
+/// The schemas that the programs for the machines print: `bulkhead-<first> schema <second>`.
+const ON_MACHINES: [(&str, &str); 6] = [
+    ("incus", "spec"),
+    ("incus", "status"),
+    ("vpn", "config"),
+    ("vpn", "host"),
+    ("vpn", "leak-test"),
+    ("vpn", "status"),
+];
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Compare with the files there, and write nothing; exit with 1 if they differ
@@ -91,8 +101,11 @@ fn schemas() -> Result<Vec<Generated>> {
         let text = serde_json::to_string_pretty(&schema)? + "\n";
         files.push(Generated { path: format!("schemas/{name}"), text: Some(text) });
     }
-    for of in ["spec", "status"] {
-        files.push(Generated { path: format!("schemas/incus-{of}.schema.json"), text: Some(incus_schema(of)?) });
+    for (name, of) in ON_MACHINES {
+        files.push(Generated {
+            path: format!("schemas/{name}-{of}.schema.json"),
+            text: Some(printed_schema(name, of)?),
+        });
     }
     let folder = root().join("schemas");
     let mut names: Vec<PathBuf> = Vec::new();
@@ -109,15 +122,16 @@ fn schemas() -> Result<Vec<Generated>> {
     Ok(files)
 }
 
-/// What `bulkhead-incus` prints: the analyzer and these commands don't depend on the programs for the machines.
-fn incus_schema(of: &str) -> Result<String> {
+/// What the program `bulkhead-<name>` prints: the analyzer and these commands don't depend on the programs for the machines.
+fn printed_schema(name: &str, of: &str) -> Result<String> {
+    let package = format!("bulkhead-{name}");
     let output = Command::new(cargo())
-        .args(["run", "--quiet", "--package", "bulkhead-incus", "--", "schema", of])
+        .args(["run", "--quiet", "--package", &package, "--bin", &package, "--", "schema", of])
         .current_dir(root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .context("can't run cargo")?;
-    ensure!(output.status.success(), "`bulkhead-incus schema {of}` fails");
+    ensure!(output.status.success(), "`{package} schema {of}` fails");
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -104,8 +104,9 @@ pub const BUILTINS: &[Builtin] = &[
         let name = ev.expect_symbol(args[0], pos)?;
         let attrs = ev.attrs_of(args[1], pos)?;
         match (attrs.get(name), attrs.open) {
+            // What an unknown right side of `//` may have replaced would be written there.
+            (Some(Attr { value: Value::Unknown(..), .. }) | None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
             (Some(attr), _) => Ok(ev.position_value(attr.key.own())),
-            (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
             (None, None) => Ok(Value::Null(pos)),
         }
     }),

@@ -10,7 +10,7 @@ use crate::value::{Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b11, "seq", 2, |ev, args, _| {
-        ev.force(args[0])?;
+        ev.pass_over(ev.force(args[0])?);
         ev.force(args[1])
     }),
     builtin("deepSeq", 2, |ev, args, pos| {
@@ -36,7 +36,10 @@ pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "trace", 2, |ev, args, _| {
         let message = match ev.force(args[0])? {
             Value::String(text, _) => text.lossy().into_owned(),
-            other => print(other),
+            other => {
+                ev.pass_over(other);
+                print(other)
+            }
         };
         ev.say(format!("trace: {message}"));
         ev.force(args[1])
@@ -55,10 +58,17 @@ pub const BUILTINS: &[Builtin] = &[
 ];
 
 fn try_eval<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
-    let (success, value) = match ev.force(args[0]) {
-        // Whether something unknown would have thrown is unknown too.
+    let before = ev.passed_over.take();
+    let result = ev.force(args[0]);
+    let passed_over = ev.passed_over.get();
+    ev.passed_over.set(passed_over.or(before));
+    // Whether something unknown would have thrown is unknown too.
+    let (success, value) = match result {
         Ok(Value::Unknown(unknown, at)) => (Value::Unknown(unknown, pos), Value::Unknown(unknown, at)),
-        Ok(value) => (Value::bool(true, pos), value),
+        Ok(value) => match passed_over {
+            Some(unknown) => (Value::Unknown(unknown, pos), Value::Unknown(unknown, pos)),
+            None => (Value::bool(true, pos), value),
+        },
         Err(error) if matches!(error.cause, Cause::Failure(FailureKind::Thrown)) => {
             (Value::bool(false, pos), Value::bool(false, pos))
         }

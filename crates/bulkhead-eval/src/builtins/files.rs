@@ -43,7 +43,7 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("readDir", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
-        let entries = located.mount.tree.list(&located.path).map_err(|error| read_error(error, pos))?;
+        let entries = located.mount.tree.list(&located.path).map_err(|error| unreadable(ev, error, pos))?;
         ev.tick(pos, (entries.len() / 4) as u64)?;
         let entries = entries.iter().map(|entry| Attr {
             name: ev.intern(&entry.name),
@@ -55,9 +55,9 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("readFileType", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
-        match located.mount.tree.kind(&located.path).map_err(|error| read_error(error, pos))? {
+        match located.mount.tree.kind(&located.path).map_err(|error| unreadable(ev, error, pos))? {
             Some(kind) => Ok(ev.string(kind_name(kind).as_bytes(), pos)),
-            None => Err(read_error(ReadError::NotFound { path: located.path }, pos)),
+            None => Err(unreadable(ev, ReadError::NotFound { path: located.path }, pos)),
         }
     }),
     builtin("pathExists", 1, |ev, args, pos| {
@@ -66,17 +66,7 @@ pub const BUILTINS: &[Builtin] = &[
         let must_be_folder = text.ends_with(b"/") || text.ends_with(b"/.");
         let path = path_of(ev, value, pos)?;
         let located = ev.locate(&path, pos)?;
-        let kind = match located.mount.tree.kind(&located.path) {
-            Ok(kind) => kind,
-            Err(ReadError::LeavesRoot { target, .. }) => return Err(outside(ev, &target, pos)),
-            Err(_) => None,
-        };
-        let exists = match kind {
-            Some(FileKind::Directory) => true,
-            Some(FileKind::Symlink) if must_be_folder => located.mount.tree.list(&located.path).is_ok(),
-            Some(_) => !must_be_folder,
-            None => false,
-        };
+        let exists = if must_be_folder { is_folder(ev, &located, pos)? } else { kind_at(ev, &located, pos)?.is_some() };
         Ok(Value::bool(exists, pos))
     }),
     builtin("path", 1, add_path),
@@ -209,8 +199,30 @@ fn kind_name(kind: FileKind) -> &'static str {
     }
 }
 
-fn read_error<'a>(error: ReadError, pos: Pos) -> Box<Error<'a>> {
-    Error::new(FailureKind::Read, error.to_string(), pos)
+/// What can't be read; what lies outside of the tree is unknown.
+fn unreadable<'a>(ev: &Evaluator<'a>, error: ReadError, pos: Pos) -> Box<Error<'a>> {
+    match error {
+        ReadError::LeavesRoot { target, .. } => outside(ev, &target, pos),
+        error => Error::new(FailureKind::Read, error.to_string(), pos),
+    }
+}
+
+/// What lies somewhere, if anything does; links that lead nowhere are nothing.
+fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Option<FileKind>> {
+    match at.mount.tree.kind(&at.path) {
+        Ok(kind) => Ok(kind),
+        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::Io { .. })) => Err(unreadable(ev, error, pos)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether a folder lies somewhere, perhaps behind a link.
+fn is_folder<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, bool> {
+    match at.mount.tree.resolve(&at.path) {
+        Ok(path) => Ok(kind_at(ev, &Located { mount: at.mount, path }, pos)? == Some(FileKind::Directory)),
+        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::Io { .. })) => Err(unreadable(ev, error, pos)),
+        Err(_) => Ok(false),
+    }
 }
 
 fn outside<'a>(ev: &Evaluator<'a>, path: &str, pos: Pos) -> Box<Error<'a>> {
@@ -243,9 +255,10 @@ fn find_file<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
     for entry in entries.iter() {
         let entry = ev.force(entry)?;
         let prefix = match entry {
-            Value::Attrs(attrs, _) => match attrs.get(Symbol::new("prefix")) {
-                Some(attr) => ev.text_of(attr.value, pos)?,
-                None => "",
+            Value::Attrs(attrs, _) => match (attrs.get(Symbol::new("prefix")), attrs.open) {
+                (Some(attr), _) => ev.text_of(attr.value, pos)?,
+                (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
+                (None, None) => "",
             },
             other => return Err(ev.wrong_type("a set", other, pos)),
         };
@@ -258,7 +271,7 @@ fn find_file<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
         let folder = path_of(ev, folder, pos)?;
         let candidate = normal_path(&format!("{folder}/{rest}"));
         let located = ev.locate(&candidate, pos)?;
-        if located.mount.tree.exists(&located.path) {
+        if kind_at(ev, &located, pos)?.is_some() {
             return Ok(ev.path(&candidate, pos));
         }
     }
@@ -298,11 +311,11 @@ impl<'a> Evaluator<'a> {
             return Ok(text.bytes().to_vec());
         }
         let located = self.locate(absolute, pos)?;
-        let bytes =
-            located.mount.tree.read(&located.path, self.world.limits().file_size).map_err(|error| match error {
-                ReadError::LeavesRoot { target, .. } => outside(self, &target, pos),
-                error => read_error(error, pos),
-            })?;
+        let bytes = located
+            .mount
+            .tree
+            .read(&located.path, self.world.limits().file_size)
+            .map_err(|error| unreadable(self, error, pos))?;
         self.reserve(pos, bytes.len())?;
         Ok(bytes)
     }
@@ -325,16 +338,12 @@ impl<'a> Evaluator<'a> {
             match tree.kind(&located.path) {
                 Ok(Some(FileKind::Symlink)) => {}
                 Ok(Some(kind)) => return Ok((located, kind)),
-                Ok(None) => return Err(read_error(ReadError::NotFound { path: located.path }, pos)),
-                Err(ReadError::LeavesRoot { target, .. }) => return Err(outside(self, &target, pos)),
-                Err(error) => return Err(read_error(error, pos)),
+                Ok(None) => return Err(unreadable(self, ReadError::NotFound { path: located.path }, pos)),
+                Err(error) => return Err(unreadable(self, error, pos)),
             }
             let folder = located.path.parent().unwrap_or_else(TreePath::root);
             let Some(target) = tree.link_target(&located.path) else {
-                let path = tree.resolve(&located.path).map_err(|error| match error {
-                    ReadError::LeavesRoot { target, .. } => outside(self, &target, pos),
-                    error => read_error(error, pos),
-                })?;
+                let path = tree.resolve(&located.path).map_err(|error| unreadable(self, error, pos))?;
                 located = Located { mount: located.mount, path };
                 continue;
             };
@@ -346,7 +355,7 @@ impl<'a> Evaluator<'a> {
             };
             located = self.locate(&absolute, pos)?;
         }
-        Err(read_error(ReadError::LinkLoop { path: located.path }, pos))
+        Err(unreadable(self, ReadError::LinkLoop { path: located.path }, pos))
     }
 
     pub fn import_located(
@@ -469,10 +478,10 @@ impl<'a> Evaluator<'a> {
             Error::unknown(self.unknown(&reason, None, pos), pos)
         };
         *budget = budget.checked_sub(64).ok_or_else(too_large)?;
-        let kind = tree.kind(&file.path).map_err(|error| read_error(error, pos))?;
+        let kind = tree.kind(&file.path).map_err(|error| unreadable(self, error, pos))?;
         match kind {
             Some(FileKind::Regular) => {
-                let prefix = tree.read_prefix(&file.path, *budget).map_err(|error| read_error(error, pos))?;
+                let prefix = tree.read_prefix(&file.path, *budget).map_err(|error| unreadable(self, error, pos))?;
                 *budget = budget.checked_sub(prefix.length).ok_or_else(too_large)?;
                 let Some(executable) = tree.is_executable(&file.path) else {
                     let reason = format!("whether `{}` is executable is not known here", file.display());
@@ -482,7 +491,7 @@ impl<'a> Evaluator<'a> {
             }
             Some(FileKind::Directory) => {
                 let mut entries = Vec::new();
-                for entry in tree.list(&file.path).map_err(|error| read_error(error, pos))? {
+                for entry in tree.list(&file.path).map_err(|error| unreadable(self, error, pos))? {
                     let path = file.path.join(&entry.name).map_err(|e| Error::evaluation(e.to_string(), pos))?;
                     let child = Located { mount: file.mount, path };
                     if let Some(filter) = filter {
@@ -505,7 +514,7 @@ impl<'a> Evaluator<'a> {
                 let reason = format!("the store path of `{}`, a link or special file, is not computed", file.display());
                 Err(Error::unknown(self.unknown(&reason, None, pos), pos))
             }
-            None => Err(read_error(ReadError::NotFound { path: file.path.clone() }, pos)),
+            None => Err(unreadable(self, ReadError::NotFound { path: file.path.clone() }, pos)),
         }
     }
 }

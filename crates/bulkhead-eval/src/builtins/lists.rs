@@ -42,10 +42,18 @@ pub const BUILTINS: &[Builtin] = &[
         let mut unknown = None;
         for item in ev.list_of(args[1], pos)?.iter() {
             ev.tick(pos, 1)?;
-            match ev.equality(args[0], item, pos)? {
+            let equality = match ev.equality(args[0], item, pos) {
+                // What is unknown may be the item, and then nothing behind it is looked at.
+                Err(error) if !error.is_limit() => unknown.map(Equality::Unknown).ok_or(error)?,
+                equality => equality?,
+            };
+            match equality {
                 Equality::Equal => return Ok(Value::bool(true, pos)),
                 Equality::Different => {}
-                Equality::Unknown(reason) => unknown = Some(reason),
+                Equality::Unknown(reason) => {
+                    ev.passed_over.set(Some(reason));
+                    unknown = Some(reason);
+                }
             }
         }
         match unknown {
@@ -86,6 +94,7 @@ pub const BUILTINS: &[Builtin] = &[
         for item in list.iter() {
             ev.tick(pos, 1)?;
             accumulator = ev.apply(function, &[accumulator, item], pos)?;
+            ev.pass_over(accumulator);
         }
         Ok(accumulator)
     }),
@@ -128,7 +137,7 @@ pub const BUILTINS: &[Builtin] = &[
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
         for item in list.iter() {
             // Nix evaluates the items here, though nowhere else.
-            ev.force(item)?;
+            ev.pass_over(ev.force(item)?);
             if test(ev, args[0], item, pos)? { &mut right } else { &mut wrong }.push(item);
         }
         let (right, wrong) = (ev.list_of_vec(&right, pos), ev.list_of_vec(&wrong, pos));
@@ -142,7 +151,9 @@ pub const BUILTINS: &[Builtin] = &[
         let compare = ev.expect_function(args[0], pos)?;
         let mut items = Vec::with_capacity(list.len());
         for item in list.iter() {
-            items.push(ev.force(item)?);
+            let item = ev.force(item)?;
+            ev.pass_over(item);
+            items.push(item);
         }
         let by_less_than = matches!(&compare, Value::Builtin(builtin, _) if builtin.name == "lessThan");
         let sorted = merge_sort(items, &mut |a, b| {

@@ -126,7 +126,8 @@ fn split<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Val
     let regex = regex_of(ev, args[0], pos)?;
     let text = ev.expect_string(args[1], pos)?;
     let bytes = text.bytes();
-    let part = |bytes| Value::String(ev.str(bytes, text.context), pos);
+    // As in Nix the parts refer to nothing.
+    let part = |bytes| ev.borrowed_string(bytes, pos);
     let mut items = Vec::new();
     let mut after = 0;
     let mut matches = regex.matches(bytes);

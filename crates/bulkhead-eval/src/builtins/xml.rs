@@ -97,6 +97,7 @@ impl<'a> Writer<'a> {
                 match attrs.get(bulkhead_syntax::Symbol::new(name)) {
                     Some(attr) => Ok(match ev.force(attr.value)? {
                         Value::String(text, _) => Some(text.lossy().into_owned()),
+                        Value::Unknown(unknown, at) => return Err(Error::unknown(unknown, at)),
                         _ => None,
                     }),
                     None => Ok(None),

@@ -179,7 +179,10 @@ impl<'a> Evaluator<'a> {
         let argument = self.force(argument)?;
         let (attrs, unknown) = match argument {
             Value::Attrs(attrs, _) => (Some(attrs), attrs.open),
-            Value::Unknown(unknown, _) => (None, Some(unknown)),
+            Value::Unknown(unknown, _) => {
+                self.pass_over(argument);
+                (None, Some(unknown))
+            }
             other => {
                 let message = format!("{} called with {} where it takes a set", called(lambda), other.described_type());
                 return Err(Error::evaluation(message, pos));

@@ -64,6 +64,15 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Note that a value was evaluated whose own value does not matter. If it is unknown, it might have failed, which
+    /// `tryEval` would tell.
+    #[inline]
+    pub fn pass_over(&self, value: Value<'a>) {
+        if let Value::Unknown(unknown, _) = value {
+            self.passed_over.set(Some(unknown));
+        }
+    }
+
     /// Force a value all the way down, as `deepSeq` does: each set and list once, so that what contains itself has an
     /// end. Unknown parts are left alone.
     pub fn force_deep(&self, value: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
@@ -73,6 +82,7 @@ impl<'a> Evaluator<'a> {
     fn force_parts(&self, value: Value<'a>, pos: Pos, seen: &mut FxHashSet<*const ()>) -> Result<'a, Value<'a>> {
         self.nested(pos, || {
             let forced = self.force(value)?;
+            self.pass_over(forced);
             match forced {
                 Value::List(list, _) if seen.insert(std::ptr::from_ref(list).cast()) => {
                     for item in list.iter().filter(|item| !is_plain(*item)) {
@@ -81,7 +91,8 @@ impl<'a> Evaluator<'a> {
                 }
                 Value::Attrs(attrs, _) if seen.insert(std::ptr::from_ref(attrs).cast()) => {
                     // Of a derivation whose place is unknown only what it was made of is looked at.
-                    if self.uninstantiated(attrs)?.is_some() {
+                    if let Some(unknown) = self.uninstantiated(attrs)? {
+                        self.passed_over.set(Some(unknown));
                         return match attrs.get(self.symbols.drv_attrs) {
                             Some(attr) => self.force_parts(attr.value, attr.key, seen).map(|_| forced),
                             None => Ok(forced),
@@ -110,5 +121,5 @@ fn infinite_recursion<'a>() -> Box<Error<'a>> {
 
 /// Whether there is nothing in the value that could be forced.
 fn is_plain(value: Value<'_>) -> bool {
-    !matches!(value, Value::Thunk(_) | Value::List(..) | Value::Attrs(..))
+    !matches!(value, Value::Thunk(_) | Value::List(..) | Value::Attrs(..) | Value::Unknown(..))
 }

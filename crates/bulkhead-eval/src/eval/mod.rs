@@ -33,7 +33,7 @@ use crate::explain::Recorded;
 use crate::outcome::without_escapes;
 use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
-use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
+use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Unknown, Value};
 use crate::world::{self, Limits, World};
 
 use self::sets::is_plain;
@@ -67,6 +67,8 @@ pub struct Evaluator<'a> {
     /// The newest name so far: a newer one is new to the process.
     newest: Cell<Symbol>,
     stack_end: usize,
+    /// Something unknown that was evaluated although the result does not depend on it; see [`Evaluator::pass_over`].
+    pub passed_over: Cell<Option<&'a Unknown<'a>>>,
     free_frames: FreeFrames<'a>,
     empty_list: &'a List<'a>,
     /// What strings are put together of, if somebody will ask.
@@ -122,6 +124,7 @@ impl<'a> Evaluator<'a> {
             names: Cell::new(0),
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
+            passed_over: Cell::new(None),
             free_frames: FreeFrames::default(),
             recorded: None,
             empty_list: arena.alloc(List::new(&[])),

@@ -148,7 +148,8 @@ impl<'a> Evaluator<'a> {
             let key = code.pos(dynamic.name);
             let name = match self.eval(code, inner, dynamic.name)? {
                 Value::Null(_) => continue,
-                Value::Unknown(unknown, _) => {
+                name @ Value::Unknown(unknown, _) => {
+                    self.pass_over(name);
                     open.get_or_insert(unknown);
                     continue;
                 }
@@ -173,7 +174,11 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, ()> {
         let Some(attr) = entries.iter().find(|attr| attr.name == self.symbols.overrides) else { return Ok(()) };
         let overrides = self.force(attr.value)?;
-        for over in self.expect_attrs(overrides, pos)?.entries() {
+        let overrides = self.expect_attrs(overrides, pos)?;
+        if let Some(unknown) = overrides.open {
+            return Err(Error::unknown(unknown, pos));
+        }
+        for over in overrides.entries() {
             match set.attrs.iter().position(|attr| attr.name == over.name) {
                 Some(slot) => {
                     entries[slot].value = over.value;

@@ -39,8 +39,9 @@ pub fn print_all(expressions: &[&str]) -> Vec<Printed> {
 
 /// The value of one expression, evaluated all the way down; or what Nix says about it.
 pub fn evaluate(expression: &str) -> Result<String, String> {
-    let mut nix = Command::new("nix-instantiate")
-        .args(["--eval", "--strict", "--readonly-mode", "--option", "store", "dummy://", "-"])
+    // Its regular expressions take exponential time on some texts.
+    let mut nix = Command::new("timeout")
+        .args(["20", "nix-instantiate", "--eval", "--strict", "--readonly-mode", "--option", "store", "dummy://", "-"])
         .env_remove("NIX_PATH")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -4,3 +4,4 @@
 
 pub mod builtins;
 pub mod language;
+pub mod unknown;

@@ -6,9 +6,11 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{AgeFile, AgeFileError};
 use bulkhead_source::ReadError;
 
+use crate::comparison::Comparison;
 use crate::context::Context;
 use crate::reported::UNREADABLE_FILE;
 use crate::rule::{Area, Rule};
+use crate::words::edit;
 
 pub(crate) const RULE: Rule = Rule {
     name: "not-age",
@@ -48,7 +50,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (path, file) in broken {
         let Err(error) = &file.header else { continue };
         let named = comparisons.iter().find(|comparison| comparison.path.as_ref() == Some(&file.path));
-        let finding = describe(file, error)
+        let finding = describe(file, error, named)
             .with_data("secret", named.map_or(path, |comparison| &comparison.name))
             .with_data("path", path);
         found.push(match named {
@@ -58,7 +60,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn describe(file: &AgeFile, error: &AgeFileError) -> Diagnostic {
+fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>) -> Diagnostic {
     let place = Place::file(file.path.to_arc());
     match error {
         AgeFileError::Read(error @ ReadError::IsDirectory { .. }) => UNREADABLE_FILE
@@ -73,11 +75,16 @@ fn describe(file: &AgeFile, error: &AgeFileError) -> Diagnostic {
                 .finding(place, format!("`{}`: {}", file.path, error.message))
                 .with_note(format!("noticed at byte {}", error.offset));
             match &error.help {
-                Some(help) => finding.with_help(help.replace("FILE", file.path.as_str())),
-                None => {
-                    finding.with_help(format!("restore it from git, or make it anew: agenix -e {}", file.path.name()))
-                }
+                // agenix knows the file by its name in the rules.
+                Some(help) => finding
+                    .with_help(help.replace("agenix -e FILE", &make(file, named)).replace("FILE", file.path.as_str())),
+                None => finding.with_help(format!("restore it from git, or make it anew: {}", make(file, named))),
             }
         }
     }
+}
+
+/// What to type to encrypt the secret anew.
+fn make(file: &AgeFile, named: Option<&Comparison<'_>>) -> String {
+    named.and_then(edit).unwrap_or_else(|| format!("agenix -e {}", file.path))
 }

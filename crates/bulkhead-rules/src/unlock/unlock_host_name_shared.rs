@@ -52,7 +52,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for (property, host) in [("clearnetHost", &unlock.clearnet_host), ("onionHost", &unlock.onion_host)] {
             gaps.extend(host.gap());
             let Some(host) = host.known() else { continue };
-            let Some((owner, place)) = owners.get(&plain(&host.value)) else { continue };
+            let Some((owner, place)) = owners.get(&plain(reached(&host.value))) else { continue };
             let message = format!(
                 "the boot environment of `{}` is reached as `{}`, a host name of `{owner}`",
                 machine.name, host.value
@@ -72,4 +72,18 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     RULE.undecided(gaps, "whether a boot environment shares its name with a machine", found);
+}
+
+/// The name in what is given to `ssh`: without the user, the port and the scheme of `ssh://root@kif:2222` (ssh(1)).
+fn reached(host: &str) -> &str {
+    let host = host.trim();
+    let host = host.strip_prefix("ssh://").unwrap_or(host).trim_end_matches('/');
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    if let Some((inside, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        return inside;
+    }
+    match host.split_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{ChildStdout, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,15 @@ pub struct Removal {
     pub line: String,
 }
 
+/// A line of the last commit. All texts are free of control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The file in which the line stands, relative to the root.
+    pub path: String,
+    /// The line, without the space around.
+    pub line: String,
+}
+
 impl GitHistory {
     /// The history that leads to `HEAD`, in the repository that holds the folder `root`; `None` if there is no git, no
     /// repository or no commit.
@@ -54,9 +63,8 @@ impl GitHistory {
     /// On any trouble, and after 2 seconds or 5,000 lines, it gives what it has found so far.
     /// `pathspecs` (gitglossary(7), relative to the root; none match all files) bound where it looks.
     pub fn removed_lines(&self, pattern: &str, pathspecs: &[&str], wanted: impl Fn(&str) -> bool) -> Vec<Removal> {
-        let mut removals = Vec::new();
-        if [pattern].iter().chain(pathspecs).any(|text| text.is_empty() || text.contains(['\0', '\n'])) {
-            return removals;
+        if !is_plain(pattern, pathspecs) {
+            return Vec::new();
         }
         // `log` would run what the configuration names for `log.showSignature`, textconv and external diffs.
         let mut command = self.repository.git(["-c", "core.quotePath=false", "log", "--no-show-signature"]);
@@ -66,24 +74,80 @@ impl GitHistory {
             .arg("--format=%x01%h%x00%s%x00%cs")
             .arg(format!("-G{pattern}"))
             .args(["HEAD", "--"])
-            .args(pathspecs)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let Ok(child) = spawn(command) else { return removals };
-        // Git is stopped when this goes, and with it the thread that reads what it prints.
-        let mut git = Running(child);
-        let Some(stdout) = git.0.stdout.take() else { return removals };
-        let (sender, lines) = mpsc::sync_channel(64);
-        std::thread::spawn(move || read_removals(stdout, &sender));
-        let deadline = Instant::now() + SEARCH_TIME;
-        while removals.len() < MAX_LINES {
-            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(removal) if wanted(&removal.line) => removals.push(removal),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+            .args(pathspecs);
+        collect(command, read_removals, |removal: &Removal| wanted(&removal.line))
+    }
+
+    /// The lines that stand in files of the last commit below the root, sorted by file: what the working tree or the index
+    /// has lost already is still there. Patterns, pathspecs and bounds are those of [`GitHistory::removed_lines`].
+    pub fn committed_lines(&self, pattern: &str, pathspecs: &[&str], wanted: impl Fn(&str) -> bool) -> Vec<Committed> {
+        if !is_plain(pattern, pathspecs) {
+            return Vec::new();
         }
-        removals
+        let mut command = self.repository.git(["grep", "-I", "-E", "-z", "--no-color", "--no-line-number"]);
+        command
+            .args(["--no-column", "--no-full-name", "--no-textconv", "--no-recurse-submodules", "-e"])
+            .arg(pattern)
+            .args(["HEAD", "--"])
+            .args(pathspecs);
+        collect(command, read_committed, |committed: &Committed| wanted(&committed.line))
+    }
+}
+
+fn is_plain(pattern: &str, pathspecs: &[&str]) -> bool {
+    [pattern].iter().chain(pathspecs).all(|text| !text.is_empty() && !text.contains(['\0', '\n']))
+}
+
+/// What `read` makes of what git prints, within the bounds.
+fn collect<T: Send + 'static>(
+    mut command: Command,
+    read: fn(ChildStdout, &mpsc::SyncSender<T>),
+    wanted: impl Fn(&T) -> bool,
+) -> Vec<T> {
+    let mut found = Vec::new();
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(child) = spawn(command) else { return found };
+    // Git is stopped when this goes, and with it the thread that reads what it prints.
+    let mut git = Running(child);
+    let Some(stdout) = git.0.stdout.take() else { return found };
+    let (sender, lines) = mpsc::sync_channel(64);
+    std::thread::spawn(move || read(stdout, &sender));
+    let deadline = Instant::now() + SEARCH_TIME;
+    while found.len() < MAX_LINES {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(item) if wanted(&item) => found.push(item),
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    found
+}
+
+/// Read the next line, as far as it is kept; `false` at the end.
+fn next_line(stdout: &mut BufReader<ChildStdout>, line: &mut Vec<u8>) -> bool {
+    line.clear();
+    match stdout.by_ref().take(LINE_LIMIT).read_until(b'\n', line) {
+        Ok(length) if length > 0 => {}
+        _ => return false,
+    }
+    if line.last() != Some(&b'\n') {
+        // The rest of a line that is too long; what was read of it serves.
+        let _ = stdout.skip_until(b'\n');
+    }
+    true
+}
+
+/// Send on the lines that `git grep -z` prints: `HEAD:path`, NUL, the line.
+fn read_committed(stdout: ChildStdout, sender: &mpsc::SyncSender<Committed>) {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = Vec::new();
+    while next_line(&mut stdout, &mut line) {
+        let text = String::from_utf8_lossy(&line);
+        let Some((path, text)) = text.strip_prefix("HEAD:").and_then(|text| text.split_once('\0')) else { continue };
+        let committed = Committed { path: printable(path), line: printable(text).trim().to_owned() };
+        if sender.send(committed).is_err() {
+            return;
+        }
     }
 }
 
@@ -93,16 +157,7 @@ fn read_removals(stdout: ChildStdout, sender: &mpsc::SyncSender<Removal>) {
     let (mut commit, mut subject, mut date, mut path) = (String::new(), String::new(), String::new(), String::new());
     let mut in_hunk = false;
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut stdout).take(LINE_LIMIT).read_until(b'\n', &mut line) {
-            Ok(length) if length > 0 => {}
-            _ => return,
-        }
-        if line.last() != Some(&b'\n') {
-            // The rest of a line that is too long; what was read of it serves.
-            let _ = stdout.skip_until(b'\n');
-        }
+    while next_line(&mut stdout, &mut line) {
         let text = printable(&String::from_utf8_lossy(&line));
         if let Some(header) = line.strip_prefix(b"\x01") {
             let header = String::from_utf8_lossy(header);

@@ -10,7 +10,7 @@ mod tree;
 
 use std::path::PathBuf;
 
-pub use history::{GitHistory, Removal};
+pub use history::{Committed, GitHistory, Removal};
 pub use repository::{GitHooks, find_git_root, find_hooks};
 pub use tree::GitTree;
 pub(crate) use tree::submodules;

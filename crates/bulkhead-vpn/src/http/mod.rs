@@ -217,6 +217,9 @@ impl Client {
             let reason = if proxy.is_some() { format!("proxy {first}: {error}") } else { error.to_string() };
             match error.kind() {
                 std::io::ErrorKind::TimedOut => self.timed_out(&what),
+                std::io::ErrorKind::ConnectionRefused if proxy.is_none() => {
+                    Fault::ConnectionRefused { what: what.clone() }
+                }
                 _ => Fault::Unreachable { what: what.clone(), reason },
             }
         })?;

@@ -33,7 +33,8 @@
 //! does not forward: the next server, with the same port; only when three servers say that it is busy is another port
 //! signed. A refused signature, a payload that is over, or a port below 10000: another port is signed.
 //!
-//! **Watch.** Every 10 s WireGuard is asked for its peer. Nothing heard for 180 s (its reject-after-time): a packet is sent
+//! **Watch.** Every 10 s rules, address and route are compared with what was made, and made again if somebody changed
+//! them; another default route is a fault, which closes the way out. Then WireGuard is asked for its peer. Nothing heard for 180 s (its reject-after-time): a packet is sent
 //! that must be answered; nothing for 15 s more, and the tunnel is dead. What counts is whether WireGuard's numbers
 //! *change*, on the monotonic clock; their dates are of a clock that may jump. Every 15 minutes the port is bound again.
 //! After `renewAfterDays` days, or when asked, the connection is renewed: all that needs time (token, list, key) is done

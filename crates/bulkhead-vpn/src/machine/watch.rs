@@ -47,6 +47,11 @@ impl Machine {
     }
 
     fn look(&mut self, connection: &mut Connection, now: Duration) -> Result<(), Fault> {
+        let repaired = self.network.with(|network| network.keep(&connection.tunnel, &self.rules))?;
+        if !repaired.is_empty() {
+            log::warning!("somebody has changed {}; it is as it was again", repaired.join(" and "));
+            self.context.board.change(|status| status.repairs += 1);
+        }
         let state = self.network.with(|network| network.peer())?;
         let verdict = connection.liveness.look(state, now);
         let age = now.saturating_sub(connection.liveness.shaken()).as_secs();

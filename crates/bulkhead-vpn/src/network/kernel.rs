@@ -20,13 +20,15 @@ pub struct KernelNetwork {
     /// Whether the table is ours: it was made by this run, or an earlier one of ours was replaced.
     has_table: bool,
     configured: bool,
+    /// The table as it is listed after it was loaded.
+    listed: Option<String>,
 }
 
 impl KernelNetwork {
     /// Nothing is changed yet.
     pub fn new(config: Arc<Config>) -> Self {
         let nft = Nft::new(&config.nft);
-        Self { config, nft, forwarding: Forwarding::default(), has_table: false, configured: false }
+        Self { config, nft, forwarding: Forwarding::default(), has_table: false, configured: false, listed: None }
     }
 
     fn interface(&self) -> Result<u32, Fault> {
@@ -41,6 +43,11 @@ impl KernelNetwork {
 
     fn device(&self) -> Device {
         Device::find(self.config.interface.as_str())
+    }
+
+    fn list(&self) -> Result<String, Fault> {
+        let (family, name) = rules::TABLE.split_once(' ').unwrap_or_default();
+        self.nft.list(family, name)
     }
 
     fn no_other_way_out(&self, index: u32) -> Result<(), Fault> {
@@ -93,12 +100,36 @@ impl Network for KernelNetwork {
     fn load(&mut self, rules: &Rules) -> Result<(), Fault> {
         self.nft.load(&rules::replace(&self.config, rules))?;
         self.has_table = true;
+        self.listed = Some(self.list()?);
         if rules.open.is_some() {
             for interface in [&self.config.interface, &self.config.bridge.interface] {
                 self.forwarding.enable(interface.as_str()).map_err(Fault::Local)?;
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<String>, Fault> {
+        let mut repaired = Vec::new();
+        let index = self.interface()?;
+        self.no_other_way_out(index)?;
+        // A table that is gone can't be listed.
+        if self.listed.is_some() && self.list().ok() != self.listed {
+            self.load(rules)?;
+            repaired.push("the rules".to_owned());
+        }
+        let addresses = link::addresses(index).map_err(local("can't ask the kernel for addresses"))?;
+        if !addresses.contains(&(tunnel.address, 32)) {
+            link::add_address(index, tunnel.address).map_err(local("can't set the address"))?;
+            repaired.push("the address".to_owned());
+        }
+        let routes = link::default_routes().map_err(local("can't ask the kernel for routes"))?;
+        if routes.is_empty() {
+            link::set_up(index, true).map_err(local("can't switch the interface on"))?;
+            link::add_default_route(index).map_err(local("can't set the default route"))?;
+            repaired.push("the default route".to_owned());
+        }
+        Ok(repaired)
     }
 
     fn peer(&mut self) -> Result<PeerState, Fault> {

@@ -106,6 +106,44 @@ pub fn default_routes() -> io::Result<Vec<Option<u32>>> {
     Ok(routes.collect())
 }
 
+/// The routers that IPv4 default routes of the main table lead to, each with the number of its interface.
+pub fn gateways() -> io::Result<Vec<(u32, Ipv4Addr)>> {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    let answers = request(NETLINK_ROUTE, RouteNetlinkMessage::GetRoute(message), NLM_F_DUMP)?;
+    let routes = answers.into_iter().filter_map(|answer| match answer {
+        RouteNetlinkMessage::NewRoute(route)
+            if route.header.destination_prefix_length == 0 && route.header.table == RouteHeader::RT_TABLE_MAIN =>
+        {
+            let interface = route.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Oif(index) => Some(*index),
+                _ => None,
+            })?;
+            let gateway = route.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+                _ => None,
+            })?;
+            Some((interface, gateway))
+        }
+        _ => None,
+    });
+    Ok(routes.collect())
+}
+
+/// The number of the interface at the other end of a pair, in its own namespace.
+pub fn peer_of(name: &str) -> io::Result<Option<u32>> {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+    let answers = request(NETLINK_ROUTE, RouteNetlinkMessage::GetLink(message), 0)?;
+    Ok(answers.into_iter().find_map(|answer| match answer {
+        RouteNetlinkMessage::NewLink(link) => link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Link(index) => Some(*index),
+            _ => None,
+        }),
+        _ => None,
+    }))
+}
+
 /// Lead everything that has no other route to an interface. Another default route is no reason to fail only if it is
 /// this one.
 pub fn add_default_route(index: u32) -> io::Result<()> {

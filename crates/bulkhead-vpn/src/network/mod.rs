@@ -4,9 +4,9 @@ mod device;
 mod forwarding;
 mod genetlink;
 mod kernel;
-mod link;
+pub(crate) mod link;
 mod netlink;
-mod nft;
+pub(crate) mod nft;
 pub mod rules;
 mod uapi;
 
@@ -52,6 +52,10 @@ pub trait Network: Send {
 
     /// Load rules, in one transaction.
     fn load(&mut self, rules: &Rules) -> Result<(), Fault>;
+
+    /// Look whether interface, route and rules are as they were made, and make again what is not, other than the keys;
+    /// what that was. Another way out is a fault.
+    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<String>, Fault>;
 
     /// What WireGuard says about the peer.
     fn peer(&mut self) -> Result<PeerState, Fault>;

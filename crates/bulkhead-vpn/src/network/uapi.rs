@@ -32,10 +32,10 @@ pub fn peer(socket: &Path) -> io::Result<PeerState> {
     for (name, value) in answer.lines().filter_map(|line| line.split_once('=')) {
         let number = || value.parse::<u64>().unwrap_or_default();
         match name {
-            "last_handshake_time_sec" => handshake += Duration::from_secs(number()),
-            "last_handshake_time_nsec" => handshake += Duration::from_nanos(number()),
-            "rx_bytes" => state.received += number(),
-            "tx_bytes" => state.sent += number(),
+            "last_handshake_time_sec" => handshake = handshake.saturating_add(Duration::from_secs(number())),
+            "last_handshake_time_nsec" => handshake = handshake.saturating_add(Duration::from_nanos(number())),
+            "rx_bytes" => state.received = state.received.saturating_add(number()),
+            "tx_bytes" => state.sent = state.sent.saturating_add(number()),
             _ => {}
         }
     }

@@ -45,7 +45,7 @@ impl Pia {
         context.enter(step)?;
         let target = self.forwarding_target(tunnel)?;
         let request = Request::get("/getSignature", &[("token", token.reveal())]);
-        let response = self.client.send(&target, &request)?;
+        let response = self.send_to_forwarding(&target, tunnel, &request)?;
         let what = target.describe();
         self.forwarding_fault(&what, tunnel, &response)?;
         let said = Said::of(&response);
@@ -63,7 +63,7 @@ impl Pia {
     pub(super) fn bind_port(&mut self, tunnel: &Tunnel, port: &SignedPort) -> Result<(), Fault> {
         let target = self.forwarding_target(tunnel)?;
         let parameters = [("payload", port.payload.reveal()), ("signature", port.signature.reveal())];
-        let response = self.client.send(&target, &Request::get("/bindPort", &parameters))?;
+        let response = self.send_to_forwarding(&target, tunnel, &Request::get("/bindPort", &parameters))?;
         let what = target.describe();
         self.forwarding_fault(&what, tunnel, &response)?;
         let said = Said::of(&response);
@@ -77,6 +77,17 @@ impl Pia {
             return Err(answer::refused(&what, &response, &said));
         }
         Ok(())
+    }
+
+    /// A server that forwards no ports has nothing listening for them.
+    fn send_to_forwarding(&self, target: &Target, tunnel: &Tunnel, request: &Request) -> Result<Response, Fault> {
+        self.client.send(target, request).map_err(|fault| match fault {
+            Fault::ConnectionRefused { .. } => {
+                let reason = "it refuses connections for that".to_owned();
+                Fault::NotForwarding { server: tunnel.server.name.clone(), reason }
+            }
+            other => other,
+        })
     }
 
     fn forwarding_target(&self, tunnel: &Tunnel) -> Result<Target, Fault> {
@@ -149,6 +160,17 @@ mod tests {
         assert_eq!(decode(port.payload.reveal()).as_deref(), Some(text.as_bytes()));
         let created = signed(r#"{"port":47047,"created_at":"2020-05-30T00:00:00Z"}"#).expect("a port");
         assert_eq!(Some(created.expires), date::parse("2020-07-29T00:00:00Z"));
+    }
+
+    #[test]
+    fn no_payload_is_a_panic() {
+        for seed in 0..2000 {
+            let text = br#"{"token":"x","port":47047,"expires_at":"2020-06-30T22:33:44.114369906Z"}"#;
+            let text = crate::mutate::mutate(text, seed);
+            if let Ok(port) = signed(&String::from_utf8_lossy(&text)) {
+                assert!(port.port >= LOWEST);
+            }
+        }
     }
 
     #[test]

@@ -114,6 +114,7 @@ pub(super) fn is_worth_another_way(fault: &Fault) -> bool {
     match fault {
         Fault::Timeout { .. }
         | Fault::Unreachable { .. }
+        | Fault::ConnectionRefused { .. }
         | Fault::Untrusted { .. }
         | Fault::Damaged { .. }
         | Fault::ListSignature { .. } => true,

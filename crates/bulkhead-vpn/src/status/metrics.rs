@@ -43,6 +43,7 @@ pub fn metrics(status: &Status) -> String {
     metric("connects_total", "counter", "Connections made, renewals not counted.", &one(status.connects as f64));
     metric("renewals_total", "counter", "Renewals made.", &one(status.renewals as f64));
     metric("faults_total", "counter", "Faults.", &one(status.faults as f64));
+    metric("repairs_total", "counter", "Rules, address or route set right.", &one(status.repairs as f64));
     metric("hook_failures_total", "counter", "Failures of the port program.", &one(status.hook_failures as f64));
     let services = |value: fn(&super::ServiceStatus) -> u64| -> Vec<(String, f64)> {
         let sample =
@@ -57,5 +58,56 @@ pub fn metrics(status: &Status) -> String {
 }
 
 fn escape(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::status::{ConnectionStatus, PortStatus, ServiceStatus};
+
+    /// Every line is a comment or `name{labels} value`, each name was announced, and appears in one block.
+    #[test]
+    fn the_format_is_kept_whatever_servers_are_called() {
+        let service = ServiceStatus {
+            name: "torrent".to_owned(),
+            address: [10, 73, 0, 10].into(),
+            sent_packets: 1,
+            sent_bytes: u64::MAX,
+            received_packets: 0,
+            received_bytes: 0,
+        };
+        let status = Status {
+            connection: Some(ConnectionStatus {
+                region: "a\"b\\c\nd".to_owned(),
+                server: "}\r\nbulkhead_vpn_connected 7".to_owned(),
+                ..ConnectionStatus::default()
+            }),
+            port: Some(PortStatus { port: Some(40_000), expires: Some(1), ..PortStatus::default() }),
+            services: vec![service],
+            ..Status::default()
+        };
+        let text = metrics(&status);
+        let mut announced = BTreeSet::new();
+        let mut current = "";
+        for line in text.lines() {
+            if let Some(comment) = line.strip_prefix("# ") {
+                let mut words = comment.split(' ');
+                let kind = words.next().unwrap();
+                current = words.next().unwrap();
+                assert!(kind == "HELP" || kind == "TYPE", "{line}");
+                assert_eq!(announced.insert(current), kind == "HELP", "{line}");
+                continue;
+            }
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            assert!(name == current || name.strip_prefix(current).is_some_and(|rest| rest.starts_with('{')), "{line}");
+        }
+        assert!(text.contains("{region=\"a\\\"b\\\\c\\nd\",server=\"} \\nbulkhead_vpn_connected 7\"} 1\n"), "{text}");
+        assert!(text.ends_with('\n'));
+    }
 }

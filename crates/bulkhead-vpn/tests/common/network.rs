@@ -92,6 +92,10 @@ impl Network for FakeNetwork {
         Ok(())
     }
 
+    fn keep(&mut self, _: &Tunnel, _: &Rules) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
     fn peer(&mut self) -> Result<PeerState, Fault> {
         let (now, wall) = (self.clock.monotonic(), self.clock.wall());
         let mut inner = self.called("peer")?;

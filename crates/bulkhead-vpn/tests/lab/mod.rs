@@ -283,9 +283,17 @@ impl Lab {
     /// Write the configuration of the daemon.
     pub fn configure(&self) -> PathBuf {
         let folder = self.folder.path().display();
-        std::fs::write(self.folder.path().join("login"), "p0000001\ncorrect horse\n").unwrap();
+        let login = self.folder.path().join("login");
+        std::fs::write(&login, "p0000001\ncorrect horse\n").unwrap();
+        std::fs::set_permissions(&login, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let hook = self.folder.path().join("hook");
-        let program = format!("#!/bin/sh\nenv | sort > {folder}/hook.new && mv {folder}/hook.new {folder}/hook.ran\n");
+        // It also opens a connection to its service, if somebody listens there.
+        let program = format!(
+            "#!/bin/bash\nenv | sort > {folder}/hook.new && mv {folder}/hook.new {folder}/hook.ran\n\
+             for target in $TARGET_IP {SEARCH}; do\n\
+               timeout 2 bash -c \"exec 3<>/dev/tcp/$target/2000\" 2> /dev/null && echo $target >> {folder}/hook.reached\n\
+             done\nexit 0\n"
+        );
         std::fs::write(&hook, program).unwrap();
         std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let text = format!(

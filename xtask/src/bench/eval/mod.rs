@@ -73,7 +73,7 @@ pub fn run(args: &EvalArgs) -> Result<u8> {
         ("time", Align::Right),
     ]);
     for case in cases(&folder, args.nixpkgs_lib.as_deref())? {
-        let ours = Program::new(&bulkhead).args(["eval", "--strict", "--root"]).arg(&folder).arg(&case.file);
+        let ours = Program::new(&bulkhead).args(["eval", "--strict", "--root", "/"]).arg(&case.file);
         let theirs = Program::new(Path::new("nix-instantiate")).args(["--eval", "--strict"]).arg(&case.file);
         let theirs = nix.is_some().then_some(theirs);
         if let Some(theirs) = &theirs {
