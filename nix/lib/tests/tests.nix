@@ -1,6 +1,7 @@
 # The tests of nix/lib: the list of those that fail, with what came out and what was expected. It has to be empty.
 #
 #   nix-instantiate --eval --strict nix/lib/tests/tests.nix
+#   bulkhead eval nix/lib/tests/tests.nix
 let
   lib = import ../.;
   fleet = lib.loadFleet ./fleet;
