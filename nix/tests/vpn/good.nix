@@ -184,6 +184,10 @@ in
     expr = {
       inherit (plain.config.systemd.timers.vpn-guard-verify) wantedBy;
       inherit (plain.config.systemd.timers.vpn-guard-verify.timerConfig) OnUnitInactiveSec;
+      bridge = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStartPost.text [
+        "[ -e /sys/class/net/vpn0 ] || exit 0\n"
+        "echo 0 > /proc/sys/net/ipv4/conf/vpn0/forwarding"
+      ];
       missing = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStart.text [
         "unshare --net"
         "nft --stateless list table bridge bulkhead-vpn && nft --stateless list table arp bulkhead-vpn && nft --stateless list table inet bulkhead-vpn"
@@ -193,6 +197,7 @@ in
     expected = {
       wantedBy = [ "timers.target" ];
       OnUnitInactiveSec = "30s";
+      bridge = [ ];
       missing = [ ];
     };
   };
