@@ -1,5 +1,5 @@
 # What prepares a VPN container on its host: shell scripts for services, and the proxy's configuration. The scripts want ip
-# in their path, and root's rights.
+# and udevadm in their path, and root's rights.
 let
   inherit (builtins)
     attrNames
@@ -107,7 +107,7 @@ in
 
     ```nix
     vpnInterfaceScript "wg-vpn"
-    => "ip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\n"
+    => "ip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\nudevadm wait …"
     ```
   */
   vpnInterfaceScript =
@@ -115,6 +115,7 @@ in
     lines [
       "ip link delete dev ${interface} 2> /dev/null || true"
       "ip link add dev ${interface} type wireguard"
+      "udevadm wait --timeout=30 /sys/class/net/${interface}"
     ];
 
   /**
