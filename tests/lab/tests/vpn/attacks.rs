@@ -71,17 +71,17 @@ impl<'a> Attacks<'a> {
         let mut it = Self { world, run, attacks: Vec::new() };
         it.around_the_tunnel();
         it.around_the_tunnel_by_name();
-        it.to_the_host();
+        it.against_the_host();
         it.as_somebody_else();
         it.through_the_vpn();
-        it.to_siblings();
+        it.against_siblings();
         it.lies();
         it.lies_to_the_bridge();
         it.without_ipv4();
         it.by_a_port_that_nobody_declared();
-        it.from_the_vpn_container();
-        it.from_outside();
-        it.from_the_far_end();
+        it.by_the_vpn_container();
+        it.by_outsiders();
+        it.by_the_far_end();
         it.attacks
     }
 
@@ -240,7 +240,7 @@ impl<'a> Attacks<'a> {
         }
     }
 
-    fn to_the_host(&mut self) {
+    fn against_the_host(&mut self) {
         for from in ["search", "torrent"] {
             let a = self.own(from);
             for to in [HOST, HOST_LAN, HOST_TAILNET, HOST_DOCKER, Ipv4Addr::LOCALHOST] {
@@ -318,7 +318,7 @@ impl<'a> Attacks<'a> {
         self.push("vpn itself: SSH", "search", vec![frame], &["vpn"]);
     }
 
-    fn to_siblings(&mut self) {
+    fn against_siblings(&mut self) {
         for (from, to) in [("search", "torrent"), ("torrent", "search")] {
             let (a, b) = (self.own(from), self.own(to));
             let frame = self.frame(self.mac(to), self.mac(from), &self.datagram(a, b, SINK));
@@ -436,7 +436,7 @@ impl<'a> Attacks<'a> {
     }
 
     /// The VPN container talks to the whole internet; whoever takes it over gets no further than the tunnel and the proxy.
-    fn from_the_vpn_container(&mut self) {
+    fn by_the_vpn_container(&mut self) {
         let a = self.own("vpn");
         for (to, port) in [(INTERNET, SINK), (NAS, SINK), (TAILNET, SINK), (SERVERS[0], KEYS)] {
             let frame = self.to_host_mac("vpn", &self.datagram(a, to.into(), port));
@@ -469,7 +469,7 @@ impl<'a> Attacks<'a> {
         self.add("vpn to torrent, as the host", "vpn", frame);
     }
 
-    fn from_outside(&mut self) {
+    fn by_outsiders(&mut self) {
         let outside =
             |it: &Self, packet: &[u8]| ethernet(it.world.host_mac, it.world.lan_mac, ethertype(NAS.into()), packet);
         for name in ["vpn", "torrent"] {
@@ -488,7 +488,7 @@ impl<'a> Attacks<'a> {
     }
 
     /// The provider, and whoever has taken it over.
-    fn from_the_far_end(&mut self) {
+    fn by_the_far_end(&mut self) {
         for name in ["torrent", "search"] {
             let to = self.own(name);
             for from in [IpAddr::from(TUNNEL_END), INTERNET.into()] {
