@@ -565,6 +565,13 @@ in
     };
   };
 
+  "its configuration is checked by the daemon when the host is built" = {
+    expr = lib.length (
+      lib.filter (check: check.name == "bulkhead-vpn-config") plain.config.system.checks
+    );
+    expected = 1;
+  };
+
   # The services.
   "services start when the VPN is connected, and stay when it restarts" = {
     expr = {
