@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::lock::Locks;
 use crate::progress::Progress;
 use crate::spec::{Fingerprint, Spec};
+use crate::watch::Watch;
 
 /// The key that makes an instance ours; its value is the workspace's name. It is there from the first moment.
 pub const WORKSPACE: &str = "user.bulkhead.workspace";
@@ -24,6 +25,10 @@ const READY: &str = "user.bulkhead.ready";
 
 /// How long the daemon's own work on an instance is waited for before it is tried to interfere.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the daemon may take to answer that it makes an instance.
+const ANSWER: Duration = Duration::from_secs(45);
+/// How long the console of an instance that has stopped may take to be written down.
+const CONSOLE: Duration = Duration::from_secs(5);
 /// How long a daemon that went away may stay away.
 pub const ABSENCE: Duration = Duration::from_secs(30);
 
@@ -48,6 +53,9 @@ pub struct Found {
 }
 
 type IdRange = Range<u64>;
+
+/// What stands before a line of the console among those of a log.
+const ON_CONSOLE: &str = "console: ";
 
 /// An entry of `volatile.idmap.next`.
 #[derive(Debug, Deserialize)]
@@ -148,7 +156,11 @@ pub fn create(
     // of the work, unpacking, can go on beside that of others.
     let held = locks.ids(api.watch(), progress)?;
     progress.step("making the instance");
-    let begun = api.begin("POST", "/instances", Some(&definition(spec, image, origin)), &attempt)?;
+    api.watch().check(|| format!("can't {attempt}: there is no time left"))?;
+    // A request that is not answered may be heeded later, when it has been looked for something to clean up in vain. So
+    // neither a signal nor the deadline ends this one.
+    let patient = api.with(api.project(), &Watch::undisturbed(ANSWER));
+    let begun = patient.begin("POST", "/instances", Some(&definition(spec, image, origin)), &attempt)?;
     while find(api, name)?.is_none_or(|found| found.ids().is_empty()) && api.goes_on(&begun, &attempt)? {
         api.watch().check(|| format!("can't {attempt}: Incus is still at it"))?;
         api.watch().sleep(Duration::from_millis(10));
@@ -270,6 +282,18 @@ fn remove_once(
     Ok(false)
 }
 
+/// The log of an instance that has stopped by itself. Its console may be written down only after that.
+pub fn last_words(api: &Api, name: &str) -> Vec<String> {
+    let watch = api.watch().within(CONSOLE);
+    loop {
+        let lines = log(api, name);
+        if watch.is_over() || lines.iter().any(|line| line.starts_with(ON_CONSOLE)) {
+            return lines;
+        }
+        watch.sleep(Duration::from_millis(200));
+    }
+}
+
 /// The lines of LXC's log that are errors, and the last ones of the console. Never fails: it only adds to an error.
 pub fn log(api: &Api, name: &str) -> Vec<String> {
     const LINES: usize = 12;
@@ -286,7 +310,7 @@ pub fn log(api: &Api, name: &str) -> Vec<String> {
     if !console.starts_with('{') {
         let all: Vec<&str> = console.lines().filter(|line| !line.trim().is_empty()).collect();
         let last = all.get(all.len().saturating_sub(LINES)..).unwrap_or_default();
-        lines.extend(last.iter().map(|line| format!("console: {}", printable(line))));
+        lines.extend(last.iter().map(|line| format!("{ON_CONSOLE}{}", printable(line))));
     }
     lines
 }

@@ -64,7 +64,7 @@ pub fn wait(api: &Api, spec: &Spec, progress: &Progress) -> Result<(), Error> {
             Err(error) => return Err(error),
             Ok(Missing::Nothing) => return Ok(()),
             Ok(Missing::Stopped) => {
-                return Err(Error::Stopped { name: name.to_owned(), details: instance::log(api, name) });
+                return Err(Error::Stopped { name: name.to_owned(), details: instance::last_words(api, name) });
             }
             Ok(Missing::Something { step, seen }) => {
                 progress.step(&step);
