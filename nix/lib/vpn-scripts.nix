@@ -90,6 +90,7 @@ in
   /**
     A script that makes the WireGuard interface in the host's network namespace, for the container that starts next to take
     it in. One that is there has not been taken in, or has come back, and is made anew: it would keep its keys and peers.
+    systemd-nspawn refuses an interface that udev has not seen yet (EBUSY), so that is waited for.
 
     # Inputs
 

@@ -232,6 +232,12 @@ in
       "nft_nat"
       "nft_numgen"
     ];
+    # What the assertions do not know, the daemon refuses before anything is switched to.
+    system.checks = lib.optional (pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform) (
+      pkgs.runCommand "bulkhead-vpn-config" { } ''
+        ${cfg.package}/bin/bulkhead-vpn check-config --no-files --config ${settingsFile} > $out
+      ''
+    );
     systemd.tmpfiles.rules = [ "d ${cfg.emptyFolder} 0555 root root -" ];
 
     containers.${vpnContainer} =

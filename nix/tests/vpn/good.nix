@@ -184,6 +184,10 @@ in
     expr = {
       inherit (plain.config.systemd.timers.vpn-guard-verify) wantedBy;
       inherit (plain.config.systemd.timers.vpn-guard-verify.timerConfig) OnUnitInactiveSec;
+      bridge = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStartPost.text [
+        "[ -e /sys/class/net/vpn0 ] || exit 0\n"
+        "echo 0 > /proc/sys/net/ipv4/conf/vpn0/forwarding"
+      ];
       missing = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStart.text [
         "unshare --net"
         "nft --stateless list table bridge bulkhead-vpn && nft --stateless list table arp bulkhead-vpn && nft --stateless list table inet bulkhead-vpn"
@@ -193,6 +197,7 @@ in
     expected = {
       wantedBy = [ "timers.target" ];
       OnUnitInactiveSec = "30s";
+      bridge = [ ];
       missing = [ ];
     };
   };
@@ -558,6 +563,13 @@ in
       proxy = "10.73.0.1:8888";
       file = true;
     };
+  };
+
+  "its configuration is checked by the daemon when the host is built" = {
+    expr = lib.length (
+      lib.filter (check: check.name == "bulkhead-vpn-config") plain.config.system.checks
+    );
+    expected = 1;
   };
 
   # The services.

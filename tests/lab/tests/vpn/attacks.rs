@@ -80,6 +80,8 @@ impl<'a> Attacks<'a> {
         it.without_ipv4();
         it.by_a_port_that_nobody_declared();
         it.by_the_vpn_container();
+        it.as_a_router();
+        it.questions();
         it.by_outsiders();
         it.by_the_far_end();
         it.attacks
@@ -467,6 +469,28 @@ impl<'a> Attacks<'a> {
         let frame =
             self.frame(self.mac("torrent"), self.mac("vpn"), &self.datagram(HOST.into(), self.own("torrent"), SINK));
         self.add("vpn to torrent, as the host", "vpn", frame);
+    }
+
+    /// What the VPN container may pass on comes from some machine, and is for one service.
+    fn as_a_router(&mut self) {
+        let torrent = (self.mac("torrent"), self.own("torrent"));
+        for source in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(0, 1, 2, 3), Ipv4Addr::new(224, 0, 0, 1)] {
+            let frame = self.frame(torrent.0, self.mac("vpn"), &self.datagram(source.into(), torrent.1, SINK));
+            self.add(format!("vpn to torrent, from {source}"), "vpn", frame);
+        }
+        let packet = self.datagram(INTERNET.into(), Ipv4Addr::BROADCAST.into(), SINK);
+        let frame = self.frame(BROADCAST, self.mac("vpn"), &packet);
+        self.add("vpn to all, from the internet", "vpn", frame);
+    }
+
+    /// Questions are heard by those alone who may answer.
+    fn questions(&mut self) {
+        for (from, about, what) in [("torrent", numbered("search").1, "search"), ("search", HOST, "the host")] {
+            let (mac, own, _) = numbered(from);
+            let question = Arp { operation: 1, sender: (mac, own), target: ([0; 6], about) }.bytes();
+            let frame = ethernet(BROADCAST, mac, ARP, &[question, canary(self.next())].concat());
+            self.add(format!("{from} asks all who {what} is"), from, frame);
+        }
     }
 
     fn by_outsiders(&mut self) {

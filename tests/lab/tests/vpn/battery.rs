@@ -69,6 +69,7 @@ impl<'a> Battery<'a> {
         let torrent = &world.container("torrent").namespace;
         for (namespace, port) in [
             (&world.host, SSH),
+            (&world.host, 443),
             (world.vpn(), SSH),
             (torrent, SSH),
             (&world.container("search").namespace, SSH),

@@ -76,6 +76,10 @@ impl Battery<'_> {
             ));
         }
         checks.push(("search pings vpn".to_owned(), Box::new(|patience| self.pings(patience))));
+        checks.push((
+            "vpn reaches itself".to_owned(),
+            Box::new(|patience| world.vpn().enter(|| tcp((Ipv4Addr::LOCALHOST, SSH).into(), patience).map(drop))),
+        ));
         checks.push(("the proxy asks for names".to_owned(), Box::new(|patience| self.asks_for_names(patience))));
         checks.push((
             "the proxy reaches the provider".to_owned(),

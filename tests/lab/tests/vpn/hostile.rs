@@ -1,7 +1,8 @@
 //! Attacks by the host's own programs: the proxy, which names may lead anywhere, and others.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::time::Duration;
 
 use anyhow::Result;
 use bulkhead_lab::frame::{canaries, canary};
@@ -54,6 +55,12 @@ impl Battery<'_> {
             targets.iter().for_each(|(_, target)| begin(*target));
             Ok(())
         })?;
+        // Loopback is seen nowhere.
+        let reaches_itself = self.world.host.enter(|| {
+            setfsuid(Uid::from_raw(PROXY_USER));
+            let own = (Ipv4Addr::LOCALHOST, 443).into();
+            Ok(TcpStream::connect_timeout(&own, Duration::from_millis(200)).is_ok())
+        })?;
         let others = [("x", None), ("torrent", Some(HOST_LAN))];
         self.world.host.enter(|| {
             for (index, (name, source)) in others.iter().enumerate() {
@@ -79,6 +86,12 @@ impl Battery<'_> {
             let is_seen = captured.iter().any(|(place, frame)| place == name && canaries(frame).contains(&number));
             let what = format!("the host to {name}{of}");
             if is_seen { won.push(what) } else { lost.push(what) }
+        }
+        let what = "the proxy to the host itself".to_owned();
+        if reaches_itself {
+            won.push(what)
+        } else {
+            lost.push(what)
         }
         Ok((won, lost))
     }

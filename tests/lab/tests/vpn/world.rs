@@ -138,7 +138,7 @@ impl World {
     /// As `new`; whether bridged frames are shown to the hooks for IP.
     pub fn with(br_netfilter: bool) -> Result<Self> {
         static WORLDS: AtomicU32 = AtomicU32::new(0);
-        let number = std::process::id() % 1_000_000 * 10 + WORLDS.fetch_add(1, Ordering::Relaxed) % 10;
+        let number = std::process::id() % 100_000 * 100 + WORLDS.fetch_add(1, Ordering::Relaxed) % 100;
         let [host, lan, tailnet, pia, net] = ["host", "lan", "tailnet", "pia", "net"].map(Namespace::new);
         let (host, lan, tailnet, pia, net) = (host?, lan?, tailnet?, pia?, net?);
         outside(&host, &lan, &tailnet, &pia, &net)?;
