@@ -215,3 +215,22 @@ fn what_a_daemon_does_for_a_start_that_is_gone_is_collected() {
     assert_code(&lab.gc(&[]), 0);
     assert_eq!(lab.listing(), before);
 }
+
+#[test]
+fn a_start_asked_to_end_before_a_busy_daemon_answers_leaves_nothing() {
+    let Some(mut lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let spec = lab.workspace("a", 10);
+    running(&lab, &spec);
+    assert_code(&lab.stop(&spec), 0);
+    let mut run = lab.begin("start", &spec);
+    assert!(run.reach("making the instance"));
+    lab.sh("kill -STOP \"$daemon\"");
+    run.signal("INT");
+    std::thread::sleep(Duration::from_secs(1));
+    lab.sh("kill -CONT \"$daemon\"");
+    assert_code(&run.finish().output, 130);
+    // What it had asked for could be made only now.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(lab.listing(), before);
+}
