@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::api::Api;
 use crate::error::Error;
 use crate::lock::Locks;
+use crate::log;
 use crate::progress::Progress;
 use crate::spec::{Fingerprint, Spec};
 use crate::watch::Watch;
@@ -27,8 +28,6 @@ const READY: &str = "user.bulkhead.ready";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the daemon may take to answer that it makes an instance.
 const ANSWER: Duration = Duration::from_secs(45);
-/// How long the console of an instance that has stopped may take to be written down.
-const CONSOLE: Duration = Duration::from_secs(5);
 /// How long a daemon that went away may stay away.
 pub const ABSENCE: Duration = Duration::from_secs(30);
 
@@ -53,9 +52,6 @@ pub struct Found {
 }
 
 type IdRange = Range<u64>;
-
-/// What stands before a line of the console among those of a log.
-const ON_CONSOLE: &str = "console: ";
 
 /// An entry of `volatile.idmap.next`.
 #[derive(Debug, Deserialize)]
@@ -198,7 +194,7 @@ pub fn start(api: &Api, name: &str, progress: &Progress) -> Result<(), Error> {
     let started = api.change("PUT", &format!("/instances/{name}/state"), Some(&body), &attempt, progress);
     started.map_err(|error| match error {
         Error::Refused { attempt, code, answer, .. } => {
-            Error::Refused { attempt, code, answer, details: log(api, name) }
+            Error::Refused { attempt, code, answer, details: log::log(api, name) }
         }
         other => other,
     })
@@ -280,45 +276,6 @@ fn remove_once(
     let attempt = format!("stop the instance `{name}`");
     api.change("PUT", &format!("{path}/state"), Some(&body), &attempt, progress)?;
     Ok(false)
-}
-
-/// The log of an instance that has stopped by itself. Its console may be written down only after that.
-pub fn last_words(api: &Api, name: &str) -> Vec<String> {
-    let watch = api.watch().within(CONSOLE);
-    loop {
-        let lines = log(api, name);
-        if watch.is_over() || lines.iter().any(|line| line.starts_with(ON_CONSOLE)) {
-            return lines;
-        }
-        watch.sleep(Duration::from_millis(200));
-    }
-}
-
-/// The lines of LXC's log that are errors, and the last ones of the console. Never fails: it only adds to an error.
-pub fn log(api: &Api, name: &str) -> Vec<String> {
-    const LINES: usize = 12;
-    let read = |path: &str| api.text(&format!("/instances/{name}/{path}"), "read a log").unwrap_or_default();
-    let errors = read("logs/lxc.log");
-    let errors = errors.lines().filter(|line| line.contains(" ERROR ")).map(|line| {
-        // `lxc NAME TIME ERROR part - ../src/lxc/start.c:start:2197 - what happened`
-        let words = line.splitn(3, " - ").nth(2).unwrap_or(line);
-        format!("lxc: {}", printable(words))
-    });
-    let mut lines: Vec<String> = errors.take(LINES).collect();
-    let console = read("console");
-    // Where there is no console, the answer is JSON.
-    if !console.starts_with('{') {
-        let all: Vec<&str> = console.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = all.get(all.len().saturating_sub(LINES)..).unwrap_or_default();
-        lines.extend(last.iter().map(|line| format!("{ON_CONSOLE}{}", printable(line))));
-    }
-    lines
-}
-
-/// What a workspace wrote must not steer a terminal.
-fn printable(line: &str) -> String {
-    const LENGTH: usize = 300;
-    line.trim().chars().filter(|character| !character.is_control()).take(LENGTH).collect()
 }
 
 /// Where an instance comes from, as it is written down in it.
