@@ -156,3 +156,10 @@ fn limits_name_themselves_and_the_place() {
         assert!(failure.place.is_some() && failure.help.is_some(), "{text}");
     }
 }
+
+#[test]
+fn what_is_thrown_without_words_is_told_in_some() {
+    for text in ["throw \"\"", "throw \" \\n\"", "throw \"\u{1b}[31m\""] {
+        assert_eq!(common::print(text).unwrap_err(), "thrown without a message", "{text:?}");
+    }
+}

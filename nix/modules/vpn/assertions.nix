@@ -91,6 +91,37 @@ let
       } would both be at ${place}";
     }) (lib.groupBy (mount: mount.mountPoint) (lib.attrValues container.mounts));
 
+  # What would be another way out of a container, by options of NixOS' containers.
+  waysOut =
+    name:
+    let
+      container = config.containers.${name};
+      given = attribute: none: container ? ${attribute} && container.${attribute} != none;
+      of = if name == vpnContainer then "the VPN container" else "`vpn.containers.${name}`";
+    in
+    map
+      (attribute: {
+        assertion = false;
+        message = "`containers.${name}.${attribute}` is set, which would be another way out of ${of}, or into it: leave it out";
+      })
+      (
+        lib.filter (attribute: given attribute [ ]) [
+          "interfaces"
+          "macvlans"
+          "forwardPorts"
+        ]
+        ++ lib.optional (given "extraVeths" { }) "extraVeths"
+        ++ lib.filter (attribute: given attribute null) [
+          "hostAddress"
+          "hostAddress6"
+          "localAddress"
+          "localAddress6"
+          "networkNamespace"
+        ]
+        ++ lib.optional (!container.privateNetwork) "privateNetwork"
+        ++ lib.optional (container.hostBridge != cfg.bridgeName) "hostBridge"
+      );
+
   secretFault = option: path: {
     assertion = path == null || !lib.hasPrefix builtins.storeDir path;
     message = "`vpn.${option}` is ${toString path}, in the Nix store, which everybody on this host can read: name the decrypted file, such as `config.age.secrets.<name>.path`";
@@ -185,6 +216,7 @@ in
               path = cfg.wireguardFile;
             }
           ]
+      ++ lib.concatMap waysOut names
       ++ lib.concatLists (lib.mapAttrsToList mountFaults cfg.containers)
       ++ lib.concatLists (lib.mapAttrsToList sameMounts cfg.containers)
       ++ map (name: {

@@ -86,6 +86,8 @@ let
       onForwarded.command = [ "${pkgs.writeShellScript "on-port-forwarded" cfg.onPortForwarded}" ];
     };
   };
+  gatewayUnit = "container@${vpnContainer}.service";
+  isConnected = "vpn status --json 2> /dev/null | jq --exit-status .connection > /dev/null";
   settingsFile = pkgs.writeText "bulkhead-vpn.json" (builtins.toJSON settings);
 
   rules = pkgs.writeText "bulkhead-vpn-inside.nft" (vpnInsideRuleset {
@@ -189,8 +191,8 @@ in
       default = "vpn-online.service";
       example = "vpn-online.service";
       description = ''
-        The unit that is active while the VPN container runs and from when it is connected for the first time. Order what
-        needs the connection after it, with `wants`: with `requires`, it would be stopped when the VPN container restarts.
+        The unit that becomes active when the VPN is connected, after each start of the VPN container that was asked for. Order
+        what needs the connection after it, with `wants`: with `requires`, it would be stopped when the container restarts.
       '';
     };
 
@@ -230,6 +232,12 @@ in
       "nft_nat"
       "nft_numgen"
     ];
+    # What the assertions do not know, the daemon refuses before anything is switched to.
+    system.checks = lib.optional (pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform) (
+      pkgs.runCommand "bulkhead-vpn-config" { } ''
+        ${cfg.package}/bin/bulkhead-vpn check-config --no-files --config ${settingsFile} > $out
+      ''
+    );
     systemd.tmpfiles.rules = [ "d ${cfg.emptyFolder} 0555 root root -" ];
 
     containers.${vpnContainer} =
@@ -257,6 +265,17 @@ in
         preStart = lib.mkAfter (vpnInterfaceScript cfg.interfaceName);
         wants = [ cfg.onlineUnit ] ++ lib.optional isPia "vpn-proxy.service";
         after = lib.optional isPia "vpn-proxy.service";
+        path = [
+          cfg.package
+          pkgs.jq
+        ];
+        # A container is also "ready" for a moment when its daemon has failed. Restarts that led to a connection don't count
+        # for the steps of the next ones.
+        postStart = lib.mkAfter ''
+          if ${isConnected}; then
+            systemctl reset-failed ${gatewayUnit}
+          fi
+        '';
         unitConfig.StartLimitIntervalSec = 0;
         serviceConfig = {
           # At once, then in steps: 1 s, 2.6 s, 6.7 s … 5 min.
@@ -267,27 +286,25 @@ in
       }
     ];
 
+    # Not ordered after the container and not bound to it: a container that fails is started again by itself, and what
+    # waits for the connection goes on to wait.
     systemd.services.vpn-online = {
       description = "The VPN is connected";
-      bindsTo = [ "container@${vpnContainer}.service" ];
-      after = [ "container@${vpnContainer}.service" ];
+      wants = [ gatewayUnit ];
+      partOf = [ gatewayUnit ];
       path = [
         cfg.package
         pkgs.jq
-        config.systemd.package
       ];
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
         TimeoutStartSec = "infinity";
       };
-      # A container is also "ready" for a moment when its daemon has failed. Restarts that led to a connection don't count
-      # for the steps of the next ones.
       script = ''
-        until vpn status --json 2> /dev/null | jq --exit-status .connection > /dev/null; do
+        until ${isConnected}; do
           sleep 1
         done
-        systemctl reset-failed container@${vpnContainer}.service
       '';
     };
   };

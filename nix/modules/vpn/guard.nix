@@ -8,7 +8,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../../lib) guardLoadScript guardVerifyScript;
+  inherit (import ../../lib) guardLoadScript guardVerifyScript vpnBridgeScript;
 
   cfg = config.vpn;
   rules = pkgs.writeText "vpn-guard.nft" cfg.ruleset;
@@ -107,6 +107,11 @@ in
             }
           )
         );
+        # Whoever turns on forwarding for the host does so for this bridge, too; it is turned off again.
+        ExecStartPost = pkgs.writeShellScript "vpn-bridge-verify" ''
+          [ -e /sys/class/net/${cfg.bridgeName} ] || exit 0
+          ${vpnBridgeScript cfg.description}
+        '';
       };
     };
     systemd.timers.vpn-guard-verify = {

@@ -184,6 +184,10 @@ in
     expr = {
       inherit (plain.config.systemd.timers.vpn-guard-verify) wantedBy;
       inherit (plain.config.systemd.timers.vpn-guard-verify.timerConfig) OnUnitInactiveSec;
+      bridge = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStartPost.text [
+        "[ -e /sys/class/net/vpn0 ] || exit 0\n"
+        "echo 0 > /proc/sys/net/ipv4/conf/vpn0/forwarding"
+      ];
       missing = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStart.text [
         "unshare --net"
         "nft --stateless list table bridge bulkhead-vpn && nft --stateless list table arp bulkhead-vpn && nft --stateless list table inet bulkhead-vpn"
@@ -193,6 +197,7 @@ in
     expected = {
       wantedBy = [ "timers.target" ];
       OnUnitInactiveSec = "30s";
+      bridge = [ ];
       missing = [ ];
     };
   };
@@ -378,7 +383,7 @@ in
     expr = {
       made =
         lib.hasSuffix
-          "\nip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\n"
+          "\nip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\nudevadm wait --timeout=30 /sys/class/net/wg-vpn\n"
           plain.config.systemd.services."container@vpn".preStart;
       moved = has (flagsOf plain "vpn") [ "--network-interface=wg-vpn" ];
       # The unit would wait for the device, which comes with its own start.
@@ -413,11 +418,16 @@ in
         "StartLimitIntervalSec=0"
         "TimeoutStartSec=infinity"
       ];
+      reset = all plain.config.systemd.services."container@vpn".postStart [
+        "if vpn status --json"
+        "systemctl reset-failed container@vpn.service"
+      ];
     };
     expected = {
       inside = [ ];
       restart = [ ];
       outside = [ ];
+      reset = [ ];
     };
   };
   "what is closed in it is closed before its network, and before the daemon" = {
@@ -555,6 +565,13 @@ in
     };
   };
 
+  "its configuration is checked by the daemon when the host is built" = {
+    expr = lib.length (
+      lib.filter (check: check.name == "bulkhead-vpn-config") plain.config.system.checks
+    );
+    expected = 1;
+  };
+
   # The services.
   "services start when the VPN is connected, and stay when it restarts" = {
     expr = {
@@ -562,11 +579,14 @@ in
       wants = lib.elem "vpn-online.service" plain.config.systemd.services."container@web".wants;
       inherit (plain.config.systemd.services."container@web") requires bindsTo partOf;
       online = {
-        inherit (plain.config.systemd.services.vpn-online) bindsTo after;
-        missing = all plain.config.systemd.services.vpn-online.script [
-          "until vpn status --json"
-          "reset-failed container@vpn.service"
-        ];
+        inherit (plain.config.systemd.services.vpn-online)
+          after
+          bindsTo
+          partOf
+          requires
+          ;
+        missing = all plain.config.systemd.services.vpn-online.script [ "until vpn status --json" ];
+        timeout = lineOf (unitOf plain "vpn-online.service") "TimeoutStartSec";
         wanted = lib.elem "vpn-online.service" plain.config.systemd.services."container@vpn".wants;
       };
     };
@@ -580,9 +600,13 @@ in
       bindsTo = [ ];
       partOf = [ ];
       online = {
-        bindsTo = [ "container@vpn.service" ];
-        after = [ "container@vpn.service" ];
+        # A container that fails and is started again must not end the wait.
+        after = [ ];
+        bindsTo = [ ];
+        requires = [ ];
+        partOf = [ "container@vpn.service" ];
         missing = [ ];
+        timeout = [ "TimeoutStartSec=infinity" ];
         wanted = true;
       };
     };

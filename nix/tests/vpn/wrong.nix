@@ -272,6 +272,31 @@ in
         vpn.containers.web.config.nix.enable = true;
       }
       "${option "containers.web"} is a container, in which there is no Nix: its store is the host's, and building there would be building as the host, by the host's network. Leave `nix.enable` out";
+  "other ways out of a container, by NixOS' own options" = {
+    expr =
+      (hostOf {
+        containers.web = {
+          macvlans = [ "eth0" ];
+          extraVeths.side.hostAddress = "10.9.0.1";
+          privateNetwork = lib.mkForce false;
+        };
+        containers.vpn.forwardPorts = [ { hostPort = 80; } ];
+      }).failed;
+    expected = [
+      "`containers.vpn.forwardPorts` is set, which would be another way out of the VPN container, or into it: leave it out"
+    ]
+    ++
+      map
+        (
+          option:
+          "`containers.web.${option}` is set, which would be another way out of `vpn.containers.web`, or into it: leave it out"
+        )
+        [
+          "macvlans"
+          "extraVeths"
+          "privateNetwork"
+        ];
+  };
   "a workspace of the same name" = {
     expr =
       let

@@ -49,7 +49,11 @@ const TOOLS: [Tool; 17] = [
     Tool { program: "unshare", package: "util-linux", used_for: "the verification of the guard" },
     Tool { program: "unbound", package: "unbound", used_for: "the resolver of the sandbox" },
     Tool { program: "tinyproxy", package: "tinyproxy-bin", used_for: "the proxy of a VPN container" },
-    Tool { program: "wireguard-go", package: "wireguard-go", used_for: "the tunnel of a VPN container, and its far end" },
+    Tool {
+        program: "wireguard-go",
+        package: "wireguard-go",
+        used_for: "the tunnel of a VPN container, and its far end",
+    },
     Tool { program: "wg", package: "wireguard-tools", used_for: "the tunnel of a VPN container, and its far end" },
 ];
 

@@ -79,7 +79,10 @@ fn ask(socket: &Path, question: &str) -> io::Result<Zeroizing<String>> {
     let mut answer = Zeroizing::new(String::with_capacity(4096));
     let mut some = Zeroizing::new([0; 4096]);
     while !answer.ends_with("\n\n") {
-        let count = stream.read(&mut *some)?;
+        let count = match stream.read(&mut *some) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
         if count == 0 || answer.len() > 1 << 20 {
             return Err(io::Error::other("its answer is cut off"));
         }
