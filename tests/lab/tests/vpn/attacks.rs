@@ -71,19 +71,19 @@ impl<'a> Attacks<'a> {
         let mut it = Self { world, run, attacks: Vec::new() };
         it.around_the_tunnel();
         it.around_the_tunnel_by_name();
-        it.against_the_host();
+        it.the_host();
         it.as_somebody_else();
         it.through_the_vpn();
-        it.against_siblings();
+        it.siblings();
         it.lies();
         it.lies_to_the_bridge();
         it.without_ipv4();
         it.by_a_port_that_nobody_declared();
-        it.by_the_vpn_container();
+        it.the_vpn_container();
         it.as_a_router();
         it.questions();
-        it.by_outsiders();
-        it.by_the_far_end();
+        it.outsiders();
+        it.the_far_end();
         it.attacks
     }
 
@@ -242,7 +242,7 @@ impl<'a> Attacks<'a> {
         }
     }
 
-    fn against_the_host(&mut self) {
+    fn the_host(&mut self) {
         for from in ["search", "torrent"] {
             let a = self.own(from);
             for to in [HOST, HOST_LAN, HOST_TAILNET, HOST_DOCKER, Ipv4Addr::LOCALHOST] {
@@ -320,7 +320,7 @@ impl<'a> Attacks<'a> {
         self.push("vpn itself: SSH", "search", vec![frame], &["vpn"]);
     }
 
-    fn against_siblings(&mut self) {
+    fn siblings(&mut self) {
         for (from, to) in [("search", "torrent"), ("torrent", "search")] {
             let (a, b) = (self.own(from), self.own(to));
             let frame = self.frame(self.mac(to), self.mac(from), &self.datagram(a, b, SINK));
@@ -438,7 +438,7 @@ impl<'a> Attacks<'a> {
     }
 
     /// The VPN container talks to the whole internet; whoever takes it over gets no further than the tunnel and the proxy.
-    fn by_the_vpn_container(&mut self) {
+    fn the_vpn_container(&mut self) {
         let a = self.own("vpn");
         for (to, port) in [(INTERNET, SINK), (NAS, SINK), (TAILNET, SINK), (SERVERS[0], KEYS)] {
             let frame = self.to_host_mac("vpn", &self.datagram(a, to.into(), port));
@@ -489,11 +489,17 @@ impl<'a> Attacks<'a> {
             let (mac, own, _) = numbered(from);
             let question = Arp { operation: 1, sender: (mac, own), target: ([0; 6], about) }.bytes();
             let frame = ethernet(BROADCAST, mac, ARP, &[question, canary(self.next())].concat());
-            self.add(format!("{from} asks all who {what} is"), from, frame);
+            // The VPN container is in a pair with each service.
+            self.push(
+                format!("{from} asks all who {what} is"),
+                from,
+                vec![frame],
+                if about == HOST { &["vpn"] } else { &[] },
+            );
         }
     }
 
-    fn by_outsiders(&mut self) {
+    fn outsiders(&mut self) {
         let outside =
             |it: &Self, packet: &[u8]| ethernet(it.world.host_mac, it.world.lan_mac, ethertype(NAS.into()), packet);
         for name in ["vpn", "torrent"] {
@@ -512,7 +518,7 @@ impl<'a> Attacks<'a> {
     }
 
     /// The provider, and whoever has taken it over.
-    fn by_the_far_end(&mut self) {
+    fn the_far_end(&mut self) {
         for name in ["torrent", "search"] {
             let to = self.own(name);
             for from in [IpAddr::from(TUNNEL_END), INTERNET.into()] {

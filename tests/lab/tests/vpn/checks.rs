@@ -77,6 +77,21 @@ impl Battery<'_> {
         }
         checks.push(("search pings vpn".to_owned(), Box::new(|patience| self.pings(patience))));
         checks.push((
+            "vpn reaches the provider in the tunnel".to_owned(),
+            Box::new(|patience| {
+                let connected = || TcpStream::connect_timeout(&(TUNNEL_END, FORWARDING).into(), patience);
+                world.vpn().enter(|| Ok(connected()?)).map(drop)
+            }),
+        ));
+        checks.push((
+            "the internet reaches torrent by the forwarded port".to_owned(),
+            Box::new(|patience| {
+                let bound = world.provider(|fake| Ok(fake.bound()))?;
+                let port = *bound.keys().next().context("no port is forwarded")?;
+                world.net.enter(|| tcp((EXIT, port).into(), patience).map(drop))
+            }),
+        ));
+        checks.push((
             "vpn reaches itself".to_owned(),
             Box::new(|patience| world.vpn().enter(|| tcp((Ipv4Addr::LOCALHOST, SSH).into(), patience).map(drop))),
         ));

@@ -55,6 +55,8 @@ pub const TUNNEL_END: Ipv4Addr = Ipv4Addr::new(10, 5, 128, 1);
 pub const PROXY: u16 = 8888;
 pub const PROXY_USER: u32 = 4242;
 pub const KEYS: u16 = 1337;
+/// The provider's port for forwarded ports, in the tunnel.
+pub const FORWARDING: u16 = 19999;
 pub const SINK: u16 = 7777;
 pub const SSH: u16 = 22;
 pub const HTTP: u16 = 80;
@@ -330,7 +332,7 @@ impl World {
                 "torrent": { "address": numbered("torrent").1 }, "search": { "address": numbered("search").1 },
             },
             "portForwarding": {
-                "service": "torrent", "protocol": "both", "onForwarded": { "command": [program("true")?] },
+                "service": "torrent", "port": SSH, "protocol": "both", "onForwarded": { "command": [program("true")?] },
             },
             "provider": { "pia": {
                 "location": { "regions": ["alpha"] },
