@@ -48,6 +48,7 @@
         fleet = ./nix/modules/fleet;
         secrets = ./nix/modules/secrets;
         sandbox = ./nix/modules/sandbox;
+        vpn = ./nix/modules/vpn;
         workspaces = ./nix/modules/workspaces;
       };
 

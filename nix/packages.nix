@@ -8,16 +8,19 @@ let
   isProgram = name: builtins.pathExists (root + "/crates/${name}/src/main.rs");
   names = builtins.filter isProgram (builtins.attrNames (builtins.readDir (root + "/crates")));
 
-  # What cargo reads, and nothing else: a change to a module or to the documentation builds nothing anew.
+  # What cargo reads, and nothing else: a change to a module or to the documentation builds nothing anew. All members of the
+  # workspace are in it, or cargo would not read the workspace.
+  members = map (member: root + "/${lib.removeSuffix "/*" member}") manifest.workspace.members;
   source = lib.fileset.toSource {
     inherit root;
-    fileset = lib.fileset.unions [
-      (root + "/Cargo.toml")
-      (root + "/Cargo.lock")
-      (root + "/.cargo")
-      (root + "/crates")
-      (root + "/xtask")
-    ];
+    fileset = lib.fileset.unions (
+      [
+        (root + "/Cargo.toml")
+        (root + "/Cargo.lock")
+        (root + "/.cargo")
+      ]
+      ++ members
+    );
   };
 
   program =

@@ -149,7 +149,9 @@ in
         ++
           when (match "[a-z]([a-z0-9-]*[a-z0-9])?" name == null)
             "${option "containers"} has ${quote name}; a container has small letters, digits and `-` in its name, and begins with a letter"
-        ++ interfaceFaults "the interface of ${option "containers.${name}"} on the host" services.${name}.interface
+        ++
+          interfaceFaults "the interface of ${option "containers.${name}"} on the host"
+            services.${name}.interface
         ++
           when (!isPrivateMac services.${name}.mac)
             "${of name "mac"} is ${quote services.${name}.mac}, and not a locally administered unicast address in lower case such as 02:00:00:00:00:01"
@@ -176,8 +178,7 @@ in
         other:
         (
           if other ? subnet && isIPv4Network subnet && parseNetwork other.subnet != null then
-            when (networksOverlap subnet other.subnet)
-              "${option "subnet"}, ${subnet}, overlaps with ${other.subnet} of ${other.option}"
+            when (networksOverlap subnet other.subnet) "${option "subnet"}, ${subnet}, overlaps with ${other.subnet} of ${other.option}"
           else
             [ ]
         )
@@ -255,7 +256,9 @@ in
     )
     ++
       when (length receivers > 1)
-        "${and' (map (name: of name "receiveForwardedPort") receivers)} are both set, but the provider forwards one port: choose one container"
+        "${
+          and' (map (name: of name "receiveForwardedPort") receivers)
+        } are both set, but the provider forwards one port: choose one container"
     ++ when (
       hook && receivers == [ ]
     ) "${option "onPortForwarded"} is set, but no container has `receiveForwardedPort`"

@@ -1,5 +1,5 @@
 # What prepares a VPN container on its host: shell scripts for services, and the proxy's configuration. The scripts want ip
-# in their path, and root's rights.
+# and udevadm in their path, and root's rights.
 let
   inherit (builtins)
     attrNames
@@ -90,6 +90,7 @@ in
   /**
     A script that makes the WireGuard interface in the host's network namespace, for the container that starts next to take
     it in. One that is there has not been taken in, or has come back, and is made anew: it would keep its keys and peers.
+    systemd-nspawn refuses an interface that udev has not seen yet (EBUSY), so that is waited for.
 
     # Inputs
 
@@ -107,7 +108,7 @@ in
 
     ```nix
     vpnInterfaceScript "wg-vpn"
-    => "ip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\n"
+    => "ip link delete dev wg-vpn 2> /dev/null || true\nip link add dev wg-vpn type wireguard\nudevadm wait …"
     ```
   */
   vpnInterfaceScript =
@@ -115,6 +116,7 @@ in
     lines [
       "ip link delete dev ${interface} 2> /dev/null || true"
       "ip link add dev ${interface} type wireguard"
+      "udevadm wait --timeout=30 /sys/class/net/${interface}"
     ];
 
   /**

@@ -199,8 +199,12 @@ rec {
     let
       nameFaults =
         { name, ... }:
-        when (match "[a-z]([a-z0-9-]*[a-z0-9])?" name == null || stringLength name > 63)
-          "`${name}` can't be the name of a workspace: it is a host name too, so write at most 63 of a to z, 0 to 9 and `-`, the first a letter and the last not `-`";
+        when (
+          name == "localhost"
+        ) "`localhost` can't be the name of a workspace: it is that of every host for itself"
+        ++
+          when (match "[a-z]([a-z0-9-]*[a-z0-9])?" name == null || stringLength name > 63)
+            "`${name}` can't be the name of a workspace: it is a host name too, so write at most 63 of a to z, 0 to 9 and `-`, the first a letter and the last not `-`";
 
       cidFaults =
         { name, cid, ... }:

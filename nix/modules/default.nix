@@ -4,6 +4,7 @@
     ./fleet
     ./sandbox
     ./secrets
+    ./vpn
     ./workspaces
   ];
 }

@@ -1,7 +1,8 @@
 //! ASCII armor: strict PEM around an age file (age specification, "ASCII armor"; RFC 7468, figure 3).
 //!
-//! Lines of 64 characters, the last one shorter or as long, canonical base64 with padding, LF or CRLF. As in age, up to
-//! 1024 bytes of blank lines may surround it.
+//! Lines of 64 characters, the last one shorter or as long, canonical base64 with padding, LF or CRLF. Up to 1024 bytes of
+//! blank lines may follow it. The library of age allows as many before it, but its program looks for the marker in the first
+//! bytes (`cmd/age/age.go`), and is what agenix runs.
 
 use crate::encoding::decode_padded;
 use crate::header_error::{HeaderError, HeaderErrorKind};
@@ -10,7 +11,7 @@ pub(crate) const BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 const END: &[u8] = b"-----END AGE ENCRYPTED FILE-----";
 const COLUMNS: usize = 64;
 const BYTES_PER_LINE: usize = 48;
-/// What age tolerates on either side (`armor/armor.go`, `maxWhitespace`), in bytes.
+/// What age tolerates behind it (`armor/armor.go`, `maxWhitespace`), in bytes.
 const MAX_BLANKS: usize = 1024;
 
 /// As much of an armored file as could be decoded.
@@ -48,11 +49,10 @@ pub(crate) fn decode(input: &[u8], whole: bool) -> Decoded {
 fn fill(decoded: &mut Decoded, input: &[u8], whole: bool) -> Result<(), HeaderError> {
     let broken = |offset, message: &str| HeaderError::new(HeaderErrorKind::Armor, offset, message);
     let mut at = input.len() - input.trim_ascii_start().len();
-    if at > MAX_BLANKS {
-        return Err(broken(0, "more than 1024 blanks stand before the armored file, which age refuses"));
-    }
-    if at > 0 && input[at - 1] != b'\n' {
-        return Err(broken(at, "blanks stand in front of `-----BEGIN AGE ENCRYPTED FILE-----` on its line"));
+    if at > 0 {
+        let message =
+            "blanks stand in front of `-----BEGIN AGE ENCRYPTED FILE-----`, which age then does not recognise";
+        return Err(broken(0, message).help("delete them"));
     }
     let mut is_first = true;
     let mut must_end = false;

@@ -271,6 +271,11 @@ pub(crate) fn one_line(text: &str) -> Result<&str, KeyError> {
         let help = "consider it leaked: make a new key, put its public half here, and replace what the old one opened";
         return Err(KeyError::new(KeyErrorKind::PrivateKey(kind), message).help(help));
     }
+    if line.starts_with('\u{feff}') {
+        let message = "a byte order mark stands in front of it, which neither SSH nor age takes";
+        let help = "save the file as UTF-8 without a byte order mark";
+        return Err(KeyError::new(KeyErrorKind::NotAKey, message).help(help));
+    }
     if line.starts_with("-----BEGIN ") || line.starts_with("---- BEGIN ") {
         let message = "this is a key in PEM, PGP or RFC 4716 format; age takes the one line of an OpenSSH .pub file";
         let error = KeyError::new(KeyErrorKind::OtherFormat, message);

@@ -63,7 +63,7 @@ fn armor_changes_nothing_but_the_flag() {
     for text in [
         armored(&file(X25519), "\n"),
         armored(&file(X25519), "\r\n"),
-        [b" \n\r\n".as_slice(), &armored(&file(X25519), "\n"), b"\n \t\n"].concat(),
+        [armored(&file(X25519), "\n").as_slice(), b"\n \t\n"].concat(),
         armored(&file(X25519), "\n").trim_ascii_end().to_vec(),
     ] {
         let header = whole(&text).unwrap();
@@ -182,7 +182,7 @@ fn armor_is_strict() {
         (good.replace(begin, &format!("{begin}Comment: x\n\n")), "not canonical base64"),
         (good.replace(begin, &format!("{}  \n", begin.trim_end())), "something follows"),
         (format!(" {good}"), "blanks stand in front"),
-        (format!("{}{good}", "\n".repeat(1025)), "more than 1024 blanks"),
+        (format!("\n{good}"), "blanks stand in front"),
         (format!("x\n{good}"), "something stands before"),
     ] {
         assert_refused(text.as_bytes(), HeaderErrorKind::Armor, words);

@@ -92,11 +92,14 @@ pub struct RenderOptions<'a> {
     pub width: usize,
     /// The rules that were checked, for formats that list them.
     pub rules: &'a [RuleDescription<'a>],
+    /// Where the paths of places begin in the git repository around them: empty, or a folder with a slash at its end. In
+    /// front of the paths in formats that the host of the repository reads: SARIF and GitHub's.
+    pub folder: &'a str,
 }
 
 impl Default for RenderOptions<'_> {
     fn default() -> Self {
-        RenderOptions { color: false, width: 100, rules: &[] }
+        RenderOptions { color: false, width: 100, rules: &[], folder: "" }
     }
 }
 
@@ -117,8 +120,8 @@ pub fn render(
         Format::Full => full::render(report, &texts, options, out),
         Format::Concise => concise::render(report, &texts, options, out),
         Format::Json => json::render(report, &texts, out),
-        Format::Sarif => sarif::render(report, &texts, options.rules, out),
-        Format::Github => github::render(report, &texts, out),
+        Format::Sarif => sarif::render(report, &texts, options, out),
+        Format::Github => github::render(report, &texts, options.folder, out),
     }
 }
 

@@ -6,17 +6,17 @@
 use std::io;
 
 use crate::full::summary_line;
-use crate::text::{Texts, path};
+use crate::text::{Texts, repository_path};
 use crate::{Diagnostic, Report, Severity};
 
-pub(crate) fn render(report: &Report, texts: &Texts<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+pub(crate) fn render(report: &Report, texts: &Texts<'_>, folder: &str, out: &mut dyn io::Write) -> io::Result<()> {
     for finding in &report.findings {
         let command = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
             Severity::Undecided => "notice",
         };
-        let mut properties = vec![("file", path(&finding.place).to_owned())];
+        let mut properties = vec![("file", repository_path(&finding.place, folder))];
         if let Some((start, end)) = texts.positions(&finding.place) {
             properties.push(("line", start.line.to_string()));
             // Columns are refused for annotations over several lines.

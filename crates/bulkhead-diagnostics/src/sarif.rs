@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::github::prose;
-use crate::text::{Texts, path};
-use crate::{Diagnostic, Place, Report, RuleDescription, Severity};
+use crate::text::{Texts, repository_path};
+use crate::{Diagnostic, Place, RenderOptions, Report, RuleDescription, Severity};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 /// GitHub takes at most 1,000 locations of a result.
@@ -18,12 +18,14 @@ const MAX_RELATED: usize = 1_000;
 pub(crate) fn render(
     report: &Report,
     texts: &Texts<'_>,
-    rules: &[RuleDescription<'_>],
+    options: &RenderOptions<'_>,
     mut out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let (rules, index) = rule_list(report, rules);
+    let (rules, index) = rule_list(report, options.rules);
+    let place = |place: &Place| location(place, options.folder, texts);
     let mut seen = HashMap::new();
-    let results: Vec<Value> = report.findings.iter().map(|finding| result(finding, &index, texts, &mut seen)).collect();
+    let results: Vec<Value> =
+        report.findings.iter().map(|finding| result(finding, &index, texts, &place, &mut seen)).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -86,6 +88,7 @@ fn result(
     finding: &Diagnostic,
     index: &BTreeMap<&str, usize>,
     texts: &Texts<'_>,
+    location: &dyn Fn(&Place) -> Value,
     seen: &mut HashMap<String, usize>,
 ) -> Value {
     let fingerprint = fingerprint(finding, texts);
@@ -98,14 +101,14 @@ fn result(
     }
     result.insert("level".to_owned(), level(finding.severity).into());
     result.insert("message".to_owned(), json!({ "text": message(&prose(finding)) }));
-    result.insert("locations".to_owned(), json!([location(&finding.place, texts)]));
+    result.insert("locations".to_owned(), json!([location(&finding.place)]));
     let related: Vec<Value> = finding
         .related
         .iter()
         .take(MAX_RELATED)
         .enumerate()
         .map(|(id, related)| {
-            let mut location = location(&related.place, texts);
+            let mut location = location(&related.place);
             location["id"] = (id + 1).into();
             location["message"] = json!({ "text": message(&related.message) });
             location
@@ -137,7 +140,7 @@ fn message(text: &str) -> String {
     text.replace("](", "] (")
 }
 
-fn location(place: &Place, texts: &Texts<'_>) -> Value {
+fn location(place: &Place, folder: &str, texts: &Texts<'_>) -> Value {
     let region = match texts.positions(place) {
         Some((start, end)) => json!({
             "startLine": start.line,
@@ -149,7 +152,7 @@ fn location(place: &Place, texts: &Texts<'_>) -> Value {
     };
     json!({
         "physicalLocation": {
-            "artifactLocation": { "uri": uri(path(place)), "uriBaseId": "%SRCROOT%" },
+            "artifactLocation": { "uri": uri(&repository_path(place, folder)), "uriBaseId": "%SRCROOT%" },
             "region": region,
         },
     })

@@ -106,6 +106,14 @@ pub(crate) fn path(place: &Place) -> &str {
     if place.file.is_empty() { "." } else { &place.file }
 }
 
+/// The path of a place from the top of the repository, in which `folder` (empty, or with a slash at its end) is the root.
+pub(crate) fn repository_path(place: &Place, folder: &str) -> String {
+    match folder.trim_end_matches('/') {
+        folder if place.file.is_empty() && !folder.is_empty() => folder.to_owned(),
+        _ => format!("{folder}{}", path(place)),
+    }
+}
+
 /// Whether `c` could change how the text around it is shown, or is not seen at all: control characters, those that
 /// change the direction of text (CVE-2021-42574), invisible ones, and spaces that look like a plain space.
 pub(crate) fn is_deceptive(c: char) -> bool {

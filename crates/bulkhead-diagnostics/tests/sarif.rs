@@ -35,6 +35,28 @@ fn rules_are_found_by_index() {
 }
 
 #[test]
+fn paths_begin_at_the_top_of_the_repository() {
+    let options = RenderOptions { folder: "infra/fleet one/", ..RenderOptions::default() };
+    let log: Value = serde_json::from_str(&show(&report(), Format::Sarif, &files(), &options)).unwrap();
+    let plain = run(&report(), &files());
+    let uris = |run: &Value| -> Vec<String> {
+        let results = run["results"].as_array().unwrap().iter();
+        results
+            .flat_map(|result| {
+                let related = result["relatedLocations"].as_array().into_iter().flatten();
+                result["locations"].as_array().unwrap().iter().chain(related)
+            })
+            .map(|location| location["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let expected: Vec<String> = uris(&plain).iter().map(|uri| format!("infra/fleet%20one/{uri}")).collect();
+    assert!(expected.len() > plain["results"].as_array().unwrap().len());
+    assert_eq!(uris(&log["runs"][0]), expected);
+    let github = show(&report(), Format::Github, &files(), &options);
+    assert!(github.lines().filter(|line| line.starts_with("::")).all(|line| line.contains(" file=infra/fleet one/")));
+}
+
+#[test]
 fn every_result_has_a_place_in_the_repository() {
     let run = run(&report(), &files());
     assert_eq!(run["columnKind"], "unicodeCodePoints");

@@ -131,7 +131,7 @@ impl<'a> Evaluator<'a> {
     /// An error for people: places instead of positions.
     pub fn failure_of(&self, error: Error<'a>) -> Failure {
         let (kind, message, help, at) = match &error.cause {
-            Cause::Failure(kind) => (*kind, without_escapes(error.message), error.help, error.pos),
+            Cause::Failure(kind) => (*kind, in_words(error.message), error.help, error.pos),
             Cause::Unknown(unknown) => (
                 FailureKind::Unknown,
                 format!("this is unknown: {}", unknown.reason),
@@ -168,6 +168,12 @@ impl Path {
         self.containers.push(container);
         true
     }
+}
+
+/// A message that may be shown: `throw ""` has none.
+fn in_words(message: String) -> String {
+    let message = without_escapes(message);
+    if message.trim().is_empty() { "thrown without a message".to_owned() } else { message }
 }
 
 /// A message without the sequences that colour it on a terminal (ECMA-48, `ESC [ … m`): it is shown in other places too,

@@ -156,3 +156,23 @@ fn limits_name_themselves_and_the_place() {
         assert!(failure.place.is_some() && failure.help.is_some(), "{text}");
     }
 }
+
+#[test]
+fn what_is_thrown_without_words_is_told_in_some() {
+    for text in ["throw \"\"", "throw \" \\n\"", "throw \"\u{1b}[31m\""] {
+        assert_eq!(common::print(text).unwrap_err(), "thrown without a message", "{text:?}");
+    }
+}
+
+/// Not asked of Nix, which would go and fetch.
+#[test]
+fn what_is_wrong_with_a_fetcher_is_told_although_nothing_is_fetched() {
+    for (text, message) in [
+        ("fetchTree { type = \"file\"; owner = -1; }", "negative value given for 'fetchTree' argument 'owner': -1"),
+        ("builtins.fetchurl \"https://example.org/~x~\"", "invalid store path name when fetching a URL"),
+        ("builtins.fetchurl { url = \"https://example.org/x\"; name = \"~y~\"; }", "invalid store path name"),
+    ] {
+        let found = common::print(text).unwrap_err();
+        assert!(found.contains(message), "{text}: {found}");
+    }
+}

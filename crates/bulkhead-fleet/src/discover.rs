@@ -13,6 +13,7 @@ use bulkhead_source::{Entry, FileKind, FileTree, GitTree, ReadError, TreePath, f
 use rayon::prelude::*;
 
 use crate::config::{CONFIG_FILE, Config};
+use crate::evaluate::in_submodule;
 use crate::fact::{Gap, GapKind};
 use crate::machine::PROPERTIES_FILE;
 use crate::secret::is_age_name;
@@ -328,10 +329,13 @@ fn interest_is_unreadable(
                     .with_help(
                         "if it has nothing to do with machines and secrets, put it in `ignore` in bulkhead.toml",
                     ),
+                ReadError::InSubmodule { .. } => in_submodule(finding),
                 _ => finding.with_help("remove the link, or let it point to something in this tree"),
             });
             // What a machine links to in its own folder says nothing about machines.
-            if matches!(error, ReadError::LeavesRoot { .. }) && !is_in_machine(tree, path) {
+            if matches!(error, ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. })
+                && !is_in_machine(tree, path)
+            {
                 note_unread_folder(config, path, error.to_string(), GapKind::Unread, found);
             }
             true

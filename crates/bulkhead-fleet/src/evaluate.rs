@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, Failure, FailureKind};
 use bulkhead_eval::{ParseFailure, World};
-use bulkhead_source::TreePath;
+use bulkhead_source::{ReadError, TreePath};
 use bulkhead_syntax::Ast;
 use rayon::prelude::*;
 
@@ -95,7 +95,8 @@ pub fn diagnostics_of_parse_failure(path: &TreePath, failure: &ParseFailure) -> 
     let file = path.to_arc();
     match failure {
         ParseFailure::Read(error) => {
-            vec![Diagnostic::new("unreadable-file", Severity::Error, Place::file(file), error.to_string())]
+            let finding = Diagnostic::new("unreadable-file", Severity::Error, Place::file(file), error.to_string());
+            vec![if matches!(error, ReadError::InSubmodule { .. }) { in_submodule(finding) } else { finding }]
         }
         ParseFailure::NotUtf8(at, byte) => {
             let message = format!("can't read `{path}`: it is not UTF-8 (byte 0x{byte:02x} at {at})");
@@ -117,6 +118,12 @@ pub fn diagnostics_of_parse_failure(path: &TreePath, failure: &ParseFailure) -> 
             })
             .collect(),
     }
+}
+
+/// A finding about what can't be read because it is in a submodule that is not there: it may be as it should.
+pub(crate) fn in_submodule(mut finding: Diagnostic) -> Diagnostic {
+    finding.severity = Severity::Undecided;
+    finding.with_help("check a working tree with the submodule: git submodule update --init")
 }
 
 /// Findings without repetition, in the order of their places: several machines may import the same broken file.

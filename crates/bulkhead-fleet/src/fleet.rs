@@ -10,7 +10,7 @@ use bulkhead_source::{FileKind, FileTree, ReadError, TreePath};
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
-use crate::config::Config;
+use crate::config::{CONFIG_FILE, Config};
 use crate::discover::{Inventory, UnreadFolder, UnreadMachine, discover, misnamed_config};
 use crate::evaluate::{Evaluate, diagnostics_of_failure, sorted};
 use crate::fact::{Gap, GapKind};
@@ -443,7 +443,8 @@ impl Loader<'_> {
                     }
                 }
                 Err(error) if options.rules.is_empty() => {
-                    findings.push(if candidates.is_expected(path) {
+                    let is_there = !matches!(error, ReadError::InSubmodule { .. });
+                    findings.push(if candidates.is_expected(path) && is_there {
                         Diagnostic::new(
                             "unreadable-file",
                             Severity::Error,
@@ -527,13 +528,32 @@ fn fleets_below(config: &Config, properties: &[TreePath]) -> Vec<Diagnostic> {
 /// How many fleets in folders below are named.
 const MOST_FLEETS_BELOW: usize = 20;
 
+/// Machines lie in a folder that is called almost as it should be, where there is none: `Machines`.
+fn misnamed_machines_folder(meant: &TreePath, inventory: &Inventory) -> Option<(Diagnostic, Gap)> {
+    let length = meant.as_str().len();
+    let found = inventory.other_properties.iter().find_map(|path| {
+        let (start, rest) = path.as_str().split_at_checked(length)?;
+        (rest.starts_with('/') && start.eq_ignore_ascii_case(meant.as_str())).then_some(start)
+    })?;
+    let reason: Arc<str> = Arc::from(format!("`{found}` is not called `{meant}`"));
+    let place = Place::file(Arc::from(found));
+    let message = format!("`{found}` is not read: the folder of machines is called `{meant}`, in small letters");
+    let finding = Diagnostic::new("config", Severity::Error, place.clone(), message)
+        .with_help(format!("rename it: git mv {found} {meant}"))
+        .with_help(format!("or name it in {CONFIG_FILE}: [layout] machines = \"{found}\""));
+    Some((finding, Gap { kind: GapKind::Failed, reason, help: None, place }))
+}
+
 /// The folder of machines that `bulkhead.toml` names is not there. Everything that is granted would seem to be granted to
 /// nobody; the one thing that is wrong is the name.
 fn no_machines_folder(tree: &dyn FileTree, config: &Config, inventory: &Inventory) -> Option<(Diagnostic, Gap)> {
     let place = config.place_of(&["layout", "machines"]);
     let folder = &config.machines;
-    if place.span.is_none() || tree.exists(folder) {
+    if tree.exists(folder) {
         return None;
+    }
+    if place.span.is_none() {
+        return misnamed_machines_folder(folder, inventory);
     }
     let reason: Arc<str> = Arc::from(format!("`{folder}`, the folder of machines, does not exist"));
     let gap = Gap { kind: GapKind::Failed, reason, help: None, place: place.clone() };

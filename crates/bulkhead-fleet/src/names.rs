@@ -295,7 +295,7 @@ pub struct BindingName {
 }
 
 /// What a file calls the texts in it that are bound to a name: `howl` for the key in `let howl = "ssh-ed25519 …";` or in
-/// `hosts.howl.publicKey = "…";`, and `howl-2` for the second in `howl = [ "…" "…" ];`. By the span of the expression.
+/// `hosts.howl.publicKey = "…";`, and `howl-2` for the second in `howl = [ "…" "…" ];` unless a comment behind it names it. By the span of the expression.
 pub fn names_of_keys(ast: &Ast) -> HashMap<Span, BindingName> {
     let mut names = HashMap::new();
     let mut pending: Vec<(ExprId, Option<BindingName>)> = vec![(ast.root, None)];
@@ -309,9 +309,10 @@ pub fn names_of_keys(ast: &Ast) -> HashMap<Span, BindingName> {
             Expr::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let name = name.as_ref().map(|list| {
-                        let name = match index {
-                            0 => list.name.clone(),
-                            index => Arc::from(format!("{}-{}", list.name, index + 1)),
+                        let name = match (name_behind(ast, ast.span(*item)), index) {
+                            (Some(behind), _) => behind,
+                            (None, 0) => list.name.clone(),
+                            (None, index) => Arc::from(format!("{}-{}", list.name, index + 1)),
                         };
                         BindingName { name, in_list: true }
                     });
@@ -348,6 +349,18 @@ pub fn names_of_keys(ast: &Ast) -> HashMap<Span, BindingName> {
         }
     }
     names
+}
+
+/// The name in a comment behind an item on its line, if it is a name and not a sentence: `"ssh-ed25519 …" # howl`. Generated
+/// rules have all names of a key there, and a key without a comment of its own.
+fn name_behind(ast: &Ast, item: Span) -> Option<Arc<str>> {
+    let at = ast.comments.partition_point(|comment| comment.span.start < item.end);
+    let comment = ast.comments.get(at)?;
+    let between = ast.text.get(item.end as usize..comment.span.start as usize)?;
+    let name = comment.text.trim().split(", ").next()?;
+    let is_name = |letter: char| letter.is_alphanumeric() || "-_.@".contains(letter);
+    (between.bytes().all(|byte| byte == b' ' || byte == b'\t') && !name.is_empty() && name.chars().all(is_name))
+        .then(|| Arc::from(name))
 }
 
 fn enter(set: &AttrSet, around: Option<&BindingName>, pending: &mut Vec<(ExprId, Option<BindingName>)>) {

@@ -340,6 +340,19 @@ fn keys_that_a_function_reads_are_named_after_their_files() {
 }
 
 #[test]
+fn keys_in_a_list_are_named_by_the_comment_behind_them() {
+    let bare = |line: &'static str| line.rsplit_once(' ').map_or(line, |(key, _)| key);
+    let (ponyo, kif, s0, howl) = (bare(PONYO), bare(KIF), bare(S0), bare(HOWL));
+    let rules = format!(
+        "let admins = [\n  \"{ponyo}\" # ponyo, old-ponyo\n  \"{kif}\" # the one that leaves in May\n  \"{s0}\"\n  # howl\n  \"{howl} a@howl\" # amy\n];\nin {{ \"a.age\".publicKeys = admins; }}\n"
+    );
+    let fleet = load(&[("secrets/secrets.nix", rules)]);
+    let keys = &fleet.rules_files[0].entries[0].public_keys;
+    let names: Vec<String> = keys.iter().map(|key| fleet.key_name(key)).collect();
+    assert_eq!(names, ["ponyo", "admins-2", "admins-3", "a@howl"]);
+}
+
+#[test]
 fn entries_whose_evaluation_fails_are_told_one_by_one() {
     let rules = "{\n  \"a.age\".publicKeys = throw \"lost\";\n  \"b.age\".publicKeys = [ (throw \"gone\") ];\n  \"c.age\".publicKeys = (import ../nowhere).all;\n  \"d.age\".publicKeys = [ ];\n}\n";
     let fleet = load(&[("secrets/secrets.nix", rules.to_owned())]);

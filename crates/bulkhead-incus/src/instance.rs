@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::api::Api;
 use crate::error::Error;
 use crate::lock::Locks;
+use crate::log;
 use crate::progress::Progress;
 use crate::spec::{Fingerprint, Spec};
+use crate::watch::Watch;
 
 /// The key that makes an instance ours; its value is the workspace's name. It is there from the first moment.
 pub const WORKSPACE: &str = "user.bulkhead.workspace";
@@ -24,6 +26,8 @@ const READY: &str = "user.bulkhead.ready";
 
 /// How long the daemon's own work on an instance is waited for before it is tried to interfere.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the daemon may take to answer that it makes an instance.
+const ANSWER: Duration = Duration::from_secs(45);
 /// How long a daemon that went away may stay away.
 pub const ABSENCE: Duration = Duration::from_secs(30);
 
@@ -148,7 +152,11 @@ pub fn create(
     // of the work, unpacking, can go on beside that of others.
     let held = locks.ids(api.watch(), progress)?;
     progress.step("making the instance");
-    let begun = api.begin("POST", "/instances", Some(&definition(spec, image, origin)), &attempt)?;
+    api.watch().check(|| format!("can't {attempt}: there is no time left"))?;
+    // A request that is not answered may be heeded later, when it has been looked for something to clean up in vain. So
+    // neither a signal nor the deadline ends this one.
+    let patient = api.with(api.project(), &Watch::undisturbed(ANSWER));
+    let begun = patient.begin("POST", "/instances", Some(&definition(spec, image, origin)), &attempt)?;
     while find(api, name)?.is_none_or(|found| found.ids().is_empty()) && api.goes_on(&begun, &attempt)? {
         api.watch().check(|| format!("can't {attempt}: Incus is still at it"))?;
         api.watch().sleep(Duration::from_millis(10));
@@ -186,7 +194,7 @@ pub fn start(api: &Api, name: &str, progress: &Progress) -> Result<(), Error> {
     let started = api.change("PUT", &format!("/instances/{name}/state"), Some(&body), &attempt, progress);
     started.map_err(|error| match error {
         Error::Refused { attempt, code, answer, .. } => {
-            Error::Refused { attempt, code, answer, details: log(api, name) }
+            Error::Refused { attempt, code, answer, details: log::log(api, name) }
         }
         other => other,
     })
@@ -268,33 +276,6 @@ fn remove_once(
     let attempt = format!("stop the instance `{name}`");
     api.change("PUT", &format!("{path}/state"), Some(&body), &attempt, progress)?;
     Ok(false)
-}
-
-/// The lines of LXC's log that are errors, and the last ones of the console. Never fails: it only adds to an error.
-pub fn log(api: &Api, name: &str) -> Vec<String> {
-    const LINES: usize = 12;
-    let read = |path: &str| api.text(&format!("/instances/{name}/{path}"), "read a log").unwrap_or_default();
-    let errors = read("logs/lxc.log");
-    let errors = errors.lines().filter(|line| line.contains(" ERROR ")).map(|line| {
-        // `lxc NAME TIME ERROR part - ../src/lxc/start.c:start:2197 - what happened`
-        let words = line.splitn(3, " - ").nth(2).unwrap_or(line);
-        format!("lxc: {}", printable(words))
-    });
-    let mut lines: Vec<String> = errors.take(LINES).collect();
-    let console = read("console");
-    // Where there is no console, the answer is JSON.
-    if !console.starts_with('{') {
-        let all: Vec<&str> = console.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = all.get(all.len().saturating_sub(LINES)..).unwrap_or_default();
-        lines.extend(last.iter().map(|line| format!("console: {}", printable(line))));
-    }
-    lines
-}
-
-/// What a workspace wrote must not steer a terminal.
-fn printable(line: &str) -> String {
-    const LENGTH: usize = 300;
-    line.trim().chars().filter(|character| !character.is_control()).take(LENGTH).collect()
 }
 
 /// Where an instance comes from, as it is written down in it.

@@ -25,6 +25,7 @@ mod image;
 mod instance;
 mod interface;
 mod lock;
+mod log;
 mod output;
 mod progress;
 mod ready;

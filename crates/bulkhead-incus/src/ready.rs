@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::api::Api;
 use crate::error::Error;
 use crate::instance;
+use crate::log;
 use crate::progress::Progress;
 use crate::spec::{Address, Spec};
 
@@ -64,7 +65,7 @@ pub fn wait(api: &Api, spec: &Spec, progress: &Progress) -> Result<(), Error> {
             Err(error) => return Err(error),
             Ok(Missing::Nothing) => return Ok(()),
             Ok(Missing::Stopped) => {
-                return Err(Error::Stopped { name: name.to_owned(), details: instance::log(api, name) });
+                return Err(Error::Stopped { name: name.to_owned(), details: log::last_words(api, name) });
             }
             Ok(Missing::Something { step, seen }) => {
                 progress.step(&step);
@@ -141,7 +142,7 @@ fn with_console(error: Error, api: &Api, name: &str) -> Error {
         Error::Deadline { seconds, state, .. } => {
             // The deadline is over for the console too.
             let api = api.with(api.project(), &crate::watch::Watch::undisturbed(Duration::from_secs(5)));
-            Error::Deadline { seconds, state, details: instance::log(&api, name) }
+            Error::Deadline { seconds, state, details: log::log(&api, name) }
         }
         other => other,
     }

@@ -1,7 +1,7 @@
 //! Phrases that several rules share.
 
 use bulkhead_diagnostics::{Diagnostic, Place};
-use bulkhead_fleet::{Gap, GapKind};
+use bulkhead_fleet::{Gap, GapKind, Machine};
 use bulkhead_source::TreePath;
 use foldhash::{HashSet, HashSetExt};
 
@@ -48,6 +48,15 @@ pub(crate) fn enumerate(items: &[String]) -> String {
         None => String::new(),
         Some((only, [])) => only.clone(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+/// What a machine is called in a sentence that names another, too: where both have one name, the folder tells them apart.
+pub(crate) fn called(machine: &Machine, beside: &Machine) -> String {
+    if machine.name == beside.name && machine.dir != beside.dir {
+        format!("`{}` in `{}`", machine.name, machine.dir)
+    } else {
+        format!("`{}`", machine.name)
     }
 }
 

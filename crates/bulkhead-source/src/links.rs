@@ -34,6 +34,9 @@ pub(crate) trait Lookup {
     /// What `name` stands for in `folder`; `path` is the same from the root.
     fn look_up(&self, folder: &Self::Directory, name: &str, path: &str) -> Result<Found<Self::Directory>, ReadError>;
 
+    /// Why it can't be told what follows after `here`, where nothing is, or nothing that has names in it.
+    fn hidden(&self, here: &TreePath, asked: &TreePath) -> Option<ReadError>;
+
     /// The part of an absolute link target that follows the root, if the target lies below the root.
     fn inside<'t>(&self, absolute: &'t str) -> Option<&'t str>;
 }
@@ -130,7 +133,12 @@ pub(crate) fn resolve<L: Lookup>(
                     return Ok(Resolved::Nothing(missing(path, unfinished.pop())));
                 }
             }
-            Found::Leaf(_) | Found::Nothing => return Ok(Resolved::Nothing(missing(path, unfinished.pop()))),
+            Found::Leaf(_) | Found::Nothing => {
+                return match tree.hidden(&own(&here)?, path) {
+                    Some(error) => Err(error),
+                    None => Ok(Resolved::Nothing(missing(path, unfinished.pop()))),
+                };
+            }
         }
     }
     match folders.pop() {

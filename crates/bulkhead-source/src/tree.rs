@@ -67,6 +67,14 @@ pub enum ReadError {
         /// Where it points.
         target: String,
     },
+    /// The path lies in a git submodule whose files are not in the tree: it can't be told whether anything is there.
+    #[error("`{path}` belongs to the git submodule `{submodule}`, whose files are not there to be read")]
+    InSubmodule {
+        /// The path asked for.
+        path: TreePath,
+        /// The place of the submodule.
+        submodule: TreePath,
+    },
     /// Symbolic links lead in a circle, or too far.
     #[error("`{path}` is a chain of symbolic links without end")]
     LinkLoop {
@@ -96,7 +104,7 @@ pub enum ReadError {
 /// A tree of files below one root: a working tree, the git index, a revision, or memory.
 ///
 /// Every method follows symbolic links in the folders that lead to `path`; links that leave the root are
-/// [`ReadError::LeavesRoot`]. Implementations are safe to use from many threads at once.
+/// [`ReadError::LeavesRoot`], and what lies in a submodule that is not there is [`ReadError::InSubmodule`]. Implementations are safe to use from many threads at once.
 pub trait FileTree: Send + Sync {
     /// What this tree is, for messages: `the working tree`, `the git index`, `revision 1f3a9c2`.
     fn describe(&self) -> String;

@@ -130,7 +130,10 @@ impl WorkTree {
                 // A socket, or a device without a driver: open(2).
                 (_, Some(libc::ENXIO | libc::ENODEV)) => return Err(not_regular()),
                 (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => {
-                    return Err(ReadError::NotFound { path: asked.clone() });
+                    return Err(match self.in_submodule(path) {
+                        Some(submodule) => ReadError::InSubmodule { path: asked.clone(), submodule },
+                        None => ReadError::NotFound { path: asked.clone() },
+                    });
                 }
                 _ => return Err(failure(asked, words(&error))),
             },
@@ -160,6 +163,15 @@ impl WorkTree {
         }
     }
 
+    /// The submodule that `path`, where nothing lies, is in, if that is not checked out: an empty folder.
+    fn in_submodule(&self, path: &TreePath) -> Option<TreePath> {
+        let mut folder = path.parent()?;
+        while matches!(self.look(folder.as_str()), Ok(None)) {
+            folder = folder.parent()?;
+        }
+        self.is_submodule(&folder).then_some(folder)
+    }
+
     /// What lies at `path`, to which only real folders lead.
     fn look(&self, path: &str) -> Result<Option<FileKind>, ReadError> {
         match fs::symlink_metadata(self.on_disk(path)) {
@@ -176,6 +188,10 @@ impl WorkTree {
 impl Lookup for WorkTree {
     // The system finds folders by their path.
     type Directory = ();
+
+    fn hidden(&self, here: &TreePath, asked: &TreePath) -> Option<ReadError> {
+        self.in_submodule(here).map(|submodule| ReadError::InSubmodule { path: asked.clone(), submodule })
+    }
 
     fn top(&self) {}
 
@@ -224,7 +240,11 @@ impl FileTree for WorkTree {
             return Ok(Some(FileKind::Directory));
         }
         if self.is_plain(path)? {
-            return self.look(path.as_str());
+            let kind = self.look(path.as_str())?;
+            return match kind.is_none().then(|| self.in_submodule(path)).flatten() {
+                Some(submodule) => Err(ReadError::InSubmodule { path: path.clone(), submodule }),
+                None => Ok(kind),
+            };
         }
         links::resolve_kind(self, path)
     }
@@ -252,11 +272,14 @@ impl FileTree for WorkTree {
 
     /// A submodule that is not checked out is an empty folder; only then is git asked what it stands for.
     fn is_submodule(&self, path: &TreePath) -> bool {
-        if path.is_root() || !self.list(path).is_ok_and(|entries| entries.is_empty()) {
+        if path.is_root() {
             return false;
         }
-        let Ok(path) = self.resolve(path) else { return false };
+        let Ok(Resolved::Directory(path, ())) = links::resolve(self, path, true) else { return false };
         let folder = self.on_disk(path.as_str());
+        if !fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
+            return false;
+        }
         // A folder outside of git is what it looks like.
         let Some(top) = git::find_git_root(&folder) else { return false };
         let Some(below) = folder.strip_prefix(&top).ok().and_then(Path::to_str) else { return false };

@@ -108,8 +108,14 @@ fn submodules_are_not_looked_into() {
     for tree in [index(&folder), revision(&folder, "HEAD")] {
         assert_eq!(names(&tree, ""), [".gitmodules", "module?"]);
         assert_eq!(tree.kind(&path("module")).unwrap(), Some(FileKind::Other));
-        assert_eq!(tree.kind(&path("module/a")).unwrap(), None);
-        assert_eq!(content(&tree, "module"), "error: can't read `module`: it is a submodule, not a regular file");
+        let hidden = |name: &str| ReadError::InSubmodule { path: path(name), submodule: path("module") };
+        assert_eq!(tree.kind(&path("module/a")).unwrap_err(), hidden("module/a"));
+        assert_eq!(tree.list(&path("module")).unwrap_err(), hidden("module"));
+        assert_eq!(
+            content(&tree, "module/a"),
+            "error: `module/a` belongs to the git submodule `module`, whose files are not there to be read"
+        );
+        assert!(content(&tree, "module").contains("the git submodule `module`"));
     }
     let module = GitTree::index(&folder.path.join("module")).unwrap();
     assert_eq!(names(&module, ""), ["a"]);
@@ -372,14 +378,17 @@ fn submodules_are_told_from_other_things_that_cannot_be_read() {
     module.commit("module");
     let folder = Folder::with_git();
     folder.git(&["submodule", "--quiet", "add", module.path.to_str().unwrap(), "deep/module"]);
-    folder.write("a", "1").link("link", "a");
+    folder.write("a", "1").link("link", "a").link("into", "deep/module/a");
     folder.commit("all");
     for tree in [GitTree::index(&folder.path).unwrap(), GitTree::revision(&folder.path, "HEAD").unwrap()] {
         assert!(tree.is_submodule(&path("deep/module")));
         for other in ["a", "link", "deep", "nothing", "deep/module/a"] {
             assert!(!tree.is_submodule(&path(other)), "{other}");
         }
-        assert!(content(&tree, "deep/module").contains("it is a submodule"));
+        for hidden in ["deep/module", "deep/module/a", "into"] {
+            assert!(content(&tree, hidden).contains("the git submodule `deep/module`"), "{hidden}");
+        }
+        assert!(content(&tree, "deep/nothing").contains("does not exist"));
     }
     // In the working tree it is a folder as long as it is checked out; below the root of the tree, too.
     for (root, name) in [("", "deep/module"), ("deep", "module")] {
@@ -392,6 +401,12 @@ fn submodules_are_told_from_other_things_that_cannot_be_read() {
         let tree = WorkTree::open(&folder.path.join(root)).unwrap();
         assert!(tree.is_submodule(&path(name)), "{name}");
         assert!(!tree.is_submodule(&path(empty)) && !tree.is_submodule(&path("")));
+        let inside = |folder: &str| path(&format!("{folder}/deeper/a"));
+        let hidden = ReadError::InSubmodule { path: inside(name), submodule: path(name) };
+        assert_eq!(tree.kind(&inside(name)).unwrap_err(), hidden);
+        assert_eq!(tree.read(&inside(name), 1).unwrap_err(), hidden);
+        assert_eq!(tree.kind(&inside(empty)), Ok(None));
+        assert_eq!(tree.read(&inside(empty), 1).unwrap_err(), ReadError::NotFound { path: inside(empty) });
     }
 }
 

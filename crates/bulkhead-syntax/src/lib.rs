@@ -8,6 +8,7 @@
 //! of characters of operators without any space, NUL in strings, and texts beyond 64 MiB.
 
 mod ast;
+mod conflict;
 mod docs;
 mod errors;
 mod grammar;
@@ -65,6 +66,10 @@ const MOST_TEXT: usize = 64 << 20;
 /// assert_eq!(errors[0].message, "attribute `a` is already defined");
 /// ```
 pub fn parse(text: &str) -> Result<Ast, Vec<SyntaxError>> {
+    read(text).map_err(|errors| conflict::explain(text, errors))
+}
+
+fn read(text: &str) -> Result<Ast, Vec<SyntaxError>> {
     let mut errors = Errors::default();
     if text.len() > MOST_TEXT {
         let message = format!("the text is {} bytes long; at most {MOST_TEXT} are read", text.len());

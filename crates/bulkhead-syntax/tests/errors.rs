@@ -206,3 +206,24 @@ fn no_more_than_twenty_errors() {
     let text = format!("{{ {} }}", "a = ; ".repeat(100));
     assert_eq!(errors(&text).len(), 20);
 }
+
+#[test]
+fn merge_conflicts_are_named() {
+    let conflict = "<<<<<<< HEAD\n  a = 1;\n=======\n  a = 2;\n>>>>>>> other\n";
+    for text in [format!("{{\n{conflict}}}\n"), format!("{{ b =\n{conflict}"), conflict.replace('\n', "\r\n")] {
+        let errors = errors(&text);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].message, "a merge conflict is not resolved");
+        let (begin, end) = (errors[0].span, errors[0].related.as_ref().unwrap().0);
+        assert_eq!(&text[begin.start as usize..begin.end as usize], "<<<<<<< HEAD");
+        assert_eq!(&text[end.start as usize..end.end as usize], ">>>>>>> other");
+    }
+    // Each conflict, and what is wrong besides.
+    let messages: Vec<String> =
+        errors(&format!("{{\n{conflict}{conflict}}}\n}}")).into_iter().map(|error| error.message).collect();
+    assert_eq!(messages[..2], ["a merge conflict is not resolved", "a merge conflict is not resolved"]);
+    // Text that speaks of conflicts is text.
+    assert!(parse(&format!("''\n{conflict}''")).is_ok());
+    assert_eq!(errors(&format!("''\n{conflict}'' )")).len(), 1);
+    assert!(!errors(&format!("''\n{conflict}'' )"))[0].message.contains("conflict"));
+}

@@ -136,6 +136,7 @@ fn read(stream: &UnixStream, longest: usize, end: Instant, is_complete: fn(&[u8]
         let count = match stream.read(&mut some) {
             Ok(0) => break,
             Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
             Err(error) => return Err(error),
         };

@@ -24,9 +24,9 @@
 //! | secrets | `credentialsFile` (and `dedicatedIpFile`, `wireguard.file`): **the one file**, mounted read-only, mode 0400, owner root of the container |
 //! | certificates | `caFile`, `listKeyFile`: no secrets, may be in the store |
 //! | state | `/var/lib/bulkhead-vpn`, mode 0700 (`StateDirectory=`), which must survive restarts of the container: token, list of servers, and the signed port, without which the forwarded port changes |
-//! | control | `/run/bulkhead-vpn` of the container is a folder of the host, `/run/bulkhead-vpn` too (mode 0700, root; in a user namespace, of the container's root). `control.sock` in it is the daemon's; `vpn` on the host talks to it there. No `RuntimeDirectory=` for the unit inside: it would be emptied at each stop |
+//! | control | `controlSocket` is in a folder that only root of the container can use and that the host sees too: one of the host, mounted, or one of the container's root file system. `vpn` on the host talks to the daemon there. The daemon makes and removes the socket |
 //! | proxy | `pia.proxy` is `hostAddress:8888`. What has to be let through by CONNECT: the ports 443, 8080 and 1337; names that end in `.privateinternetaccess.com` or `.piaservers.net`, and addresses (servers are asked by address, and change too often for a list) |
-//! | metrics | `metricsFile`, if wanted, say `/run/bulkhead-vpn/vpn.prom`: world-readable, without secrets |
+//! | metrics | `metricsFile`, if wanted: world-readable, without secrets |
 //!
 //! **The unit in the container**, `bulkhead-vpn.service`:
 //!
@@ -76,6 +76,8 @@ pub mod host;
 pub mod http;
 mod log;
 pub mod machine;
+#[cfg(test)]
+mod mutate;
 pub mod network;
 pub mod notify;
 pub mod pia;

@@ -29,7 +29,7 @@ use crate::wireguard_file::WireguardFile;
 
 /// How long the machine may take to notice that it is to stop, before it is cleaned up behind its back. It may be in the
 /// middle of a request.
-const STOP_PATIENCE: Duration = Duration::from_secs(3);
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// How often the metrics file is written.
 const METRICS: Duration = Duration::from_secs(15);
 

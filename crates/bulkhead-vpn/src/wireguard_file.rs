@@ -77,7 +77,8 @@ fn parse(text: &str) -> At<Tunnel> {
     let private_key = key(&interface, "privatekey")?.ok_or_else(|| missing(&interface, "PrivateKey"))?;
     let preshared_key = key(&peer, "presharedkey")?;
     let (line, text) = peer.values.get("publickey").ok_or_else(|| missing(&peer, "PublicKey"))?;
-    let public_key = PublicKey::from_base64(text).ok_or_else(|| (*line, format!("{text:?} is no WireGuard key")))?;
+    let public_key = PublicKey::from_base64(text)
+        .ok_or_else(|| (*line, "publickey is no WireGuard key (base64 of 32 bytes)".to_owned()))?;
     let (line, text) = peer.values.get("endpoint").ok_or_else(|| missing(&peer, "Endpoint"))?;
     let endpoint: SocketAddr = text.parse().map_err(|_| {
         let why = "before the tunnel is there, names can't be looked up without going around it";
@@ -141,7 +142,7 @@ fn sections(text: &str) -> At<(Section, Section)> {
             let slot = match line.to_lowercase().as_str() {
                 "[interface]" => &mut interface,
                 "[peer]" => &mut peer,
-                _ => return Err((number, format!("{line:?} is no section: [Interface] and [Peer] are"))),
+                _ => return Err((number, format!("{} is no section: [Interface] and [Peer] are", shown(line)))),
             };
             if slot.is_some() {
                 return Err((number, format!("there is a second {line}; one can be used")));
@@ -175,7 +176,7 @@ fn sections(text: &str) -> At<(Section, Section)> {
             return Err((number, "commands in this file are never run; take them out".to_owned()));
         }
         if !known.contains(&name.as_str()) {
-            return Err((number, format!("{name:?} is no setting of wg-quick")));
+            return Err((number, format!("{} is no setting of wg-quick", shown(&name))));
         }
         match section.values.get_mut(&name) {
             // wg-quick takes lists on several lines.
@@ -192,6 +193,11 @@ fn sections(text: &str) -> At<(Section, Section)> {
         (None, _) => Err((0, "there is no [Interface]".to_owned())),
         (_, None) => Err((0, "there is no [Peer]".to_owned())),
     }
+}
+
+/// A text for a message. A long one may be a key in the wrong place.
+fn shown(text: &str) -> String {
+    if text.len() <= 24 { format!("{text:?}") } else { "what this line has".to_owned() }
 }
 
 /// The IPv4 networks of a list; an address without a prefix is one of 32 bits.
@@ -242,6 +248,16 @@ Endpoint = 192.0.2.7:51820
         assert_eq!((tunnel.address, tunnel.dns), (Ipv4Addr::new(10, 2, 0, 2), vec![Ipv4Addr::new(10, 2, 0, 1)]));
         assert_eq!((tunnel.peer.endpoint, tunnel.peer.keepalive), (([192, 0, 2, 7], 51820).into(), 25));
         assert_eq!(tunnel.peer.allowed_ips.len(), 1);
+    }
+
+    #[test]
+    fn no_file_is_a_panic_and_no_message_has_a_key() {
+        for seed in 0..2000 {
+            let text = crate::mutate::mutate(FILE.as_bytes(), seed);
+            if let Err((_, message)) = parse(&String::from_utf8_lossy(&text)) {
+                assert!(!message.contains("dwdtCnMYpX08FsFy"), "{message}");
+            }
+        }
     }
 
     #[test]

@@ -34,9 +34,9 @@ fn services_reach_the_internet_through_the_tunnel_and_in_no_other_way() {
     let mut daemon = lab.daemon();
     let ready = daemon.ready();
     println!("ready after {ready:?}; {}; {}", daemon.memory("VmRSS"), daemon.memory("VmHWM"));
-    assert_eq!(lab.ask_internet("torrent"), Some(EXIT.to_string()));
-    assert_eq!(lab.ask_internet("search"), Some(EXIT.to_string()));
-    assert_eq!(lab.resolve("torrent"), Some(INTERNET));
+    lab.reaches_the_internet("torrent");
+    lab.reaches_the_internet("search");
+    lab.eventually("names are looked up", || lab.resolve("torrent") == Some(INTERNET));
 
     // The status knows, and has no secrets.
     let status = daemon.status();
@@ -140,8 +140,8 @@ fn a_forwarded_port_leads_to_its_service_and_survives() {
             socket.recv(&mut [0; 100]).is_ok()
         })
     };
-    assert_eq!(arrives(port).as_deref(), Some("torrent"));
-    assert!(udp_arrives(&lab));
+    lab.eventually("tcp arrives", || arrives(port).as_deref() == Some("torrent"));
+    lab.eventually("udp arrives", || udp_arrives(&lab));
     assert_eq!(arrives(port + 1), None);
 
     // The hook was told, and knows nothing else.
@@ -181,20 +181,17 @@ fn a_forwarded_port_leads_to_its_service_and_survives() {
     stop.store(true, Ordering::Relaxed);
     let (longest, last) = pings.join().unwrap();
     println!("longest interruption by a renewal: {longest:?}");
-    assert!(last < Duration::from_secs(1), "it goes on afterwards");
-    assert_eq!(arrives(port).as_deref(), Some("torrent"));
+    assert!(last < Duration::from_secs(10), "it goes on afterwards");
+    lab.eventually("tcp arrives", || arrives(port).as_deref() == Some("torrent"));
 
     // A kill and a new start, too.
     daemon.kill();
-    assert_eq!(
-        lab.ask_internet("torrent"),
-        Some(EXIT.to_string()),
-        "the tunnel outlives the daemon, and its rules too"
-    );
+    // The tunnel outlives the daemon, and its rules too.
+    lab.reaches_the_internet("torrent");
     let daemon = lab.daemon();
     daemon.ready();
     assert_eq!(daemon.status()["port"]["port"].as_u64(), Some(port.into()));
-    assert!(udp_arrives(&lab));
+    lab.eventually("udp arrives", || udp_arrives(&lab));
     assert_eq!(lab.pia(|fake| fake.count(Endpoint::GetSignature)), 1);
 }
 
@@ -222,6 +219,60 @@ fn sigterm_cleans_up_in_every_step() {
     }
 }
 
+/// Answers CONNECT after a while; all names are those of the provider's public hosts.
+fn slow_proxy(mut client: TcpStream) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let to = head.split(' ').nth(1)?;
+    let to = to.parse().unwrap_or_else(|_| address([198, 51, 100, 2].into(), 443));
+    std::thread::sleep(Duration::from_millis(200));
+    let mut server = TcpStream::connect(to).ok()?;
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+    let (mut from, mut back) = (client.try_clone().ok()?, server.try_clone().ok()?);
+    std::thread::spawn(move || std::io::copy(&mut from, &mut back));
+    std::io::copy(&mut server, &mut client).ok().map(drop)
+}
+
+#[test]
+fn signals_break_nothing_off() {
+    let Some(mut lab) = lab("signals_break_nothing_off") else { return };
+    // rustls begins anew by itself what was broken off; what comes before it, the proxy's answer, is made slow too.
+    lab.kill("tinyproxy");
+    let (ready, wait) = mpsc::channel();
+    lab.spawn("host", move || {
+        let listener = TcpListener::bind("10.73.0.1:8888").unwrap();
+        ready.send(()).unwrap();
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || slow_proxy(stream));
+        }
+    });
+    wait.recv().unwrap();
+    for endpoint in [Endpoint::Token, Endpoint::List, Endpoint::AddKey, Endpoint::GetSignature, Endpoint::BindPort] {
+        lab.pia(move |fake| fake.inject(Injection::always(endpoint, Fault::Delay(200))));
+    }
+    let mut daemon = lab.daemon();
+    lab.eventually("it receives signals", || lab.folder.path().join("vpn.sock").exists());
+    let pid = rustix::process::Pid::from_raw(daemon.pid() as i32).unwrap();
+    // SIGHUP asks for a renewal, and comes to any thread; being stopped and continued ends the waiting of all of them
+    // (signal(7), "Interruption of system calls and library functions by stop signals").
+    use rustix::process::Signal;
+    for signal in [Signal::HUP, Signal::STOP, Signal::CONT].into_iter().cycle().take(900) {
+        rustix::process::kill_process(pid, signal).unwrap();
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    daemon.ready();
+    lab.eventually("it is renewed", || daemon.status()["renewals"].as_u64() > Some(0));
+    let status = daemon.status();
+    assert_eq!((&status["faults"], &status["connects"]), (&0.into(), &1.into()), "{}", daemon.log());
+    lab.reaches_the_internet("torrent");
+    assert_eq!(daemon.terminate().0, Some(0));
+}
+
 #[test]
 fn there_is_one_daemon_in_a_namespace() {
     let Some(lab) = lab("there_is_one_daemon_in_a_namespace") else { return };
@@ -239,7 +290,7 @@ fn there_is_one_daemon_in_a_namespace() {
     let told = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(2), "{told}");
     assert!(told.contains("another bulkhead-vpn runs in this network namespace"), "{told}");
-    assert_eq!(lab.ask_internet("torrent"), Some(EXIT.to_string()));
+    lab.reaches_the_internet("torrent");
     assert!(!lab.folder.path().join("other.sock").exists());
     first.kill();
     // One that was killed is in nobody's way.
@@ -317,8 +368,8 @@ fn a_wireguard_file_is_a_provider_too() {
     value.as_object_mut().unwrap().remove("portForwarding");
     let daemon = lab.daemon_with(&value);
     daemon.ready();
-    assert_eq!(lab.ask_internet("torrent"), Some(EXIT.to_string()));
-    assert_eq!(lab.resolve("search"), Some(INTERNET));
+    lab.reaches_the_internet("torrent");
+    lab.eventually("names are looked up", || lab.resolve("search") == Some(INTERNET));
     assert_eq!(daemon.command(&["check-config"]).status.code(), Some(0));
     assert_eq!(lab.pia(|fake| fake.requests().len()), 0);
 }

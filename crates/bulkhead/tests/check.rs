@@ -139,6 +139,22 @@ fn the_machine_output_keeps_its_promise() {
 }
 
 #[test]
+fn the_host_of_a_repository_is_told_paths_from_its_top() {
+    let outer = Folder::empty();
+    std::fs::create_dir_all(outer.path().join("infra")).unwrap();
+    std::fs::rename(Folder::fleet().path(), outer.path().join("infra/fleet")).unwrap();
+    outer.change("infra/fleet/machines/storage/s0/properties.nix", "\"x86_64-linux\"", "\"x86-64-linux\"");
+    let outer = outer.with_git();
+    for source in [&[] as &[&str], &["--staged"], &["--rev", "HEAD"]] {
+        let show = |format| outer.bulkhead(&[&["check", "infra/fleet", "--format", format], source].concat());
+        assert!(show("github").stdout.contains(" file=infra/fleet/machines/storage/s0/properties.nix,"));
+        assert!(show("sarif").stdout.contains("\"infra/fleet/machines/storage/s0/properties.nix\""));
+        assert_eq!(show("json").json()["findings"][0]["file"], "machines/storage/s0/properties.nix");
+        assert!(show("concise").stdout.starts_with("machines/storage/s0/properties.nix:"));
+    }
+}
+
+#[test]
 fn roles_and_machines_as_json() {
     let fleet = Folder::fleet();
     assert_eq!(fleet.bulkhead(&["roles", "--json"]).json()["roles"]["pia"], serde_json::json!(["s0"]));

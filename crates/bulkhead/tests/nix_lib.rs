@@ -188,6 +188,24 @@ fn compare_in(folder: &Path, fleet: &str) -> Answer {
 }
 
 #[test]
+fn the_tests_of_the_library_hold() {
+    let run = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+        .args(["eval", "--json"])
+        .arg(repository("nix/lib/tests/tests.nix"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap(), json!([]), "by Bulkhead");
+
+    if !has_nix() {
+        return;
+    }
+    let failing = nix(&repository("nix"), "import (root + \"/lib/tests/tests.nix\")");
+    assert_eq!(failing, json!([]), "by Nix");
+}
+
+#[test]
 fn the_example() {
     if !has_nix() {
         return;

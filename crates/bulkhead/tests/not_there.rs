@@ -366,3 +366,92 @@ fn rules_may_name_a_file_through_a_link_to_its_folder() {
     // It is compared with what it is encrypted to.
     assert!(run.stdout.contains("recipient"), "{}", run.stdout);
 }
+
+/// The keys of rules lie in a submodule: without it they are not known, whatever way leads to them.
+#[test]
+fn keys_in_a_submodule_that_is_not_there_are_not_known() {
+    let ways = [
+        "(import ./keys/keys.nix).a",
+        "(import ./keys).a",
+        "(import ./link.nix).a",
+        "builtins.readFile ./keys/a.pub",
+        "if builtins.pathExists ./keys/keys.nix then (import ./keys/keys.nix).a else \"none\"",
+        "if builtins.readDir ./keys ? \"a.pub\" then builtins.readFile ./keys/a.pub else \"none\"",
+    ];
+    let key = common::example().join("machines/laptops/howl/howl.pub");
+    let key = std::fs::read_to_string(key).unwrap();
+    let keys = Folder::empty();
+    keys.write("a.pub", &key).write("keys.nix", "{ a = builtins.readFile ./a.pub; }");
+    keys.write("default.nix", "import ./keys.nix");
+    let keys = keys.with_git();
+    for way in ways {
+        let fleet = Folder::empty();
+        // It is encrypted to another key.
+        fleet.write("a.age", std::fs::read(common::example().join("secrets/wifi.age")).unwrap());
+        fleet.write("secrets.nix", format!("{{ \"a.age\".publicKeys = [ ({way}) ]; }}"));
+        let fleet = fleet.with_git();
+        symlink("keys/keys.nix", fleet.path().join("link.nix")).unwrap();
+        let source = keys.path().to_str().unwrap();
+        fleet.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", source, "keys"]);
+        fleet.git(&["add", "--all"]);
+        fleet.git(&["commit", "--quiet", "--message=submodule"]);
+        let audit = |arguments: &[&str]| fleet.bulkhead(&[&["audit", "--format", "json"], arguments].concat());
+        let control = audit(&[]);
+        assert_eq!(control.code, 1, "{way}: {}", control.stdout);
+        assert!(control.rules().iter().any(|rule| rule == "stale-recipient"), "{way}: {}", control.stdout);
+        fleet.git(&["submodule", "--quiet", "deinit", "--force", "--all"]);
+        for arguments in [&["--rev", "HEAD"] as &[&str], &["--staged"], &[]] {
+            let run = audit(arguments);
+            assert_eq!(run.code, 0, "{way} {arguments:?}: {}", run.stdout);
+            let json = run.json();
+            assert_eq!(json["summary"]["errors"], 0, "{way} {arguments:?}");
+            assert_eq!(json["summary"]["warnings"], 0, "{way} {arguments:?}");
+            assert!(run.stdout.contains("belongs to the git submodule `keys`"), "{way} {arguments:?}: {}", run.stdout);
+            assert!(!findings(&run, "secrets.nix").is_empty(), "{way} {arguments:?}: {}", run.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_rules_file_that_is_a_link_into_a_submodule_is_not_known_to_be_broken() {
+    let rules = Folder::empty();
+    rules.write("secrets.nix", "{ }");
+    let rules = rules.with_git();
+    let fleet = Folder::fleet().with_git();
+    let source = rules.path().to_str().unwrap();
+    fleet.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", source, "private"]);
+    symlink("private/secrets.nix", fleet.path().join("secrets.nix")).unwrap();
+    fleet.git(&["add", "--all"]);
+    one(
+        &fleet.bulkhead(&["check", "--staged", "--format", "json"]),
+        "secrets.nix",
+        "unreadable-file",
+        "undecided",
+        "private",
+    );
+}
+
+#[test]
+fn machines_in_a_folder_with_a_capital_are_seen() {
+    let fleet = Folder::fleet();
+    std::fs::rename(fleet.path().join("machines"), fleet.path().join("Machines")).unwrap();
+    let run = check(&fleet);
+    one(&run, "Machines", "config", "error", "the folder of machines is called `machines`");
+    assert!(!run.rules().iter().any(|rule| rule == "unknown-role"), "{}", run.stdout);
+}
+
+#[test]
+fn where_there_is_no_fleet_nothing_is_written_and_a_bare_repository_is_recognised() {
+    let empty = Folder::empty();
+    let run = empty.bulkhead(&["gen-docs"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("there is no fleet in"), "{}", run.stderr);
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+
+    let fleet = Folder::fleet().with_git();
+    fleet.git(&["clone", "--quiet", "--bare", ".", "bare"]);
+    let run = fleet.bulkhead(&["check", "bare"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--rev HEAD"), "{}", run.stderr);
+    assert_eq!(fleet.bulkhead(&["check", "bare", "--rev", "HEAD"]).code, 0);
+}

@@ -252,8 +252,9 @@ in
       let
         rules = rulesOf { gateway6 = null; };
       in
+      # But for the list of protocols that nobody sends to a bridge itself.
       map (has rules) [
-        "ip6"
+        "ip6 "
         "icmpv6"
         "fd20"
       ];

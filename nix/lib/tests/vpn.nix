@@ -1,7 +1,7 @@
 # The tests of the VPN container's rules and scripts, for tests.nix.
 lib:
 let
-  inherit (builtins) concatStringsSep filter;
+  inherit (builtins) concatStringsSep filter mapAttrs;
 
   port = number: {
     interface = "vb-${toString number}";
@@ -68,6 +68,17 @@ let
       map trim (
         filter builtins.isString (builtins.split "\n" (builtins.elemAt (builtins.head bodies) 1))
       );
+  services = mapAttrs (_: service: service // { receives = false; }) vpn.services;
+  described =
+    changes:
+    vpn
+    // {
+      interface = "wg-vpn";
+      inherit services;
+      hook = false;
+      others = [ ];
+    }
+    // changes;
   host = changes: linesOf (lib.vpnTables (vpn // changes));
   within = changes: linesOf (lib.vpnInsideTables (inside // changes)) "inet";
 in
@@ -282,6 +293,70 @@ in
           "ConnectPort 443\n"
         ];
     want = [
+      true
+      true
+      true
+      true
+      true
+    ];
+  };
+  "a good VPN has no faults" = {
+    got = lib.vpnFaults (described { });
+    want = [ ];
+  };
+  "what is wrong is told with both sides" = {
+    got = builtins.concatMap (changes: lib.vpnFaults (described changes)) [
+      { hostAddress = "10.74.0.1"; }
+      {
+        services = services // {
+          b = services.b // {
+            address = "10.73.0.3";
+          };
+        };
+      }
+      { services = mapAttrs (_: service: service // { receives = true; }) services; }
+      { interface = "vpn0"; }
+      { hook = true; }
+      { subnet = "fd73::/64"; }
+      {
+        others = [
+          {
+            option = "the other";
+            subnet = "10.0.0.0/8";
+          }
+        ];
+      }
+      { allowBetween = [ [ "a" ] ]; }
+    ];
+    want = [
+      "`vpn.hostAddress` is 10.74.0.1, outside of `vpn.subnet`, 10.73.0.0/24"
+      "`vpn.containers.a.ip` and `vpn.containers.b.ip` are both 10.73.0.3"
+      "`vpn.containers.a.receiveForwardedPort` and `vpn.containers.b.receiveForwardedPort` are both set, but the provider forwards one port: choose one container"
+      "`vpn.bridgeName` and `vpn.interfaceName` are both vpn0"
+      "`vpn.onPortForwarded` is set, but no container has `receiveForwardedPort`"
+      "`vpn.subnet` is `fd73::/64`, and not an IPv4 network such as 10.73.0.0/24, with no bits after the prefix"
+      "`vpn.subnet`, 10.73.0.0/24, overlaps with 10.0.0.0/8 of the other"
+      "a pair of `vpn.allowBetween`, [ \"a\" ], has to have two names"
+    ];
+  };
+  "what is no address and no network does not throw" = {
+    got = map (changes: lib.vpnFaults (described changes) != [ ]) [
+      { hostAddress = ""; }
+      { hostAddress = "nonsense"; }
+      { subnet = ""; }
+      { subnet = "10.73.0.0"; }
+      { subnet = "10.73.0.0/33"; }
+      {
+        others = [
+          {
+            option = "the other";
+            interface = "wg-vpn";
+          }
+        ];
+      }
+    ];
+    want = [
+      true
       true
       true
       true

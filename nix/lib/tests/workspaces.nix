@@ -94,11 +94,13 @@ in
       "a.b"
       ""
       tooLong
+      "localhost"
     ];
     want = [
       0
       0
       0
+      1
       1
       1
       1

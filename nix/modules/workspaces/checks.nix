@@ -10,12 +10,24 @@ let
 
   workspaces = lib.attrValues config.workspaces;
 
+  # With the module `fleet`: the machines by their names and host names.
+  machinesBy = lib.zipAttrs (
+    lib.concatMap (
+      machine:
+      map (host: { ${host} = machine.name; }) (lib.unique ([ machine.name ] ++ machine.hostNames))
+    ) (if options ? machines then lib.attrValues config.machines.hosts else [ ])
+  );
+
   ofEach =
     workspace:
     let
       it = "`workspaces.${workspace.name}`";
       isVm = workspace.type == "vm";
       inherit (workspace) resources;
+      # This host itself may be a machine of its own name.
+      namesakes = lib.filter (name: name != config.networking.hostName) (
+        machinesBy.${workspace.name} or [ ]
+      );
     in
     [
       {
@@ -49,6 +61,10 @@ let
       {
         assertion = workspace.name != config.networking.hostName;
         message = "${it} has the name of this host: call it something else";
+      }
+      {
+        assertion = namesakes == [ ];
+        message = "${it} has a name of the machine `${lib.head namesakes}`, which this host could not reach then: call it something else";
       }
     ];
 

@@ -87,13 +87,15 @@ let
       serviceConfig = {
         Type = "notify";
         RemainAfterExit = true;
+        # The commands that stop it ask for more time too.
+        NotifyAccess = "exec";
         ExecStart = "${program} start ${files.${name}}";
         ExecStop = "${program} stop ${files.${name}}";
         # What a start that was killed has left.
         ExecStopPost = "${program} stop ${files.${name}}";
         # The program keeps a deadline of its own, and asks for more time while it works.
         TimeoutStartSec = cfg.startSeconds + 30;
-        TimeoutStopSec = cfg.stopSeconds + 60;
+        TimeoutStopSec = cfg.stopSeconds + 150;
       };
     };
   };

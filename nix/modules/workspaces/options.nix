@@ -74,7 +74,7 @@ let
           description = ''
             What runs the workspace: `vm` a virtual machine with a kernel of its own (microvm.nix, cloud-hypervisor),
             `container` systemd-nspawn with a user namespace and the host's Nix store, `incus` an unprivileged Incus
-            instance that is made anew at each start.
+            instance that is made anew at each start. NixOS has Incus only with {option}`networking.nftables.enable`.
           '';
         };
 
@@ -99,7 +99,12 @@ let
         };
 
         hostKey = mkOption {
-          type = types.nullOr types.singleLineStr;
+          type = types.nullOr (
+            types.strMatching "ssh-ed25519 AAAA[A-Za-z0-9+/]+=*( [^\n]*)?"
+            // {
+              description = "the line of an Ed25519 public key";
+            }
+          );
           default = null;
           example = "ssh-ed25519 AAAA…";
           description = ''

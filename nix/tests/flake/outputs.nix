@@ -60,6 +60,7 @@ in
       default = true;
       fleet = true;
       sandbox = true;
+      vpn = true;
       secrets = true;
       workspaces = true;
     };

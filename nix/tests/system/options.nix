@@ -14,6 +14,7 @@ let
     "machines"
     "networking.sandbox"
     "thisMachine"
+    "vpn"
     "workspaceDefaults"
     "workspaces"
   ];
@@ -27,6 +28,7 @@ let
       "sandbox"
     ]
     [ "thisMachine" ]
+    [ "vpn" ]
     [ "workspaceDefaults" ]
     [ "workspaces" ]
   ];

@@ -29,7 +29,7 @@ in
 {
   "its unit makes it, and removes it" = {
     expr = {
-      inherit (service) Type RemainAfterExit;
+      inherit (service) Type RemainAfterExit NotifyAccess;
       start = lib.hasInfix "/bin/bulkhead-incus start " service.ExecStart;
       stop = lib.hasInfix "/bin/bulkhead-incus stop " service.ExecStop;
       left = lib.hasInfix "/bin/bulkhead-incus stop " service.ExecStopPost;
@@ -37,6 +37,7 @@ in
     expected = {
       Type = "notify";
       RemainAfterExit = true;
+      NotifyAccess = "exec";
       start = true;
       stop = true;
       left = true;

@@ -56,6 +56,39 @@ in
       }).failed;
     expected = [ "`workspaces.fry` has the name of this host: call it something else" ];
   };
+  "a name of another machine of the fleet" = {
+    expr =
+      (hostWith {
+        imports = [ (support.modules + "/fleet") ];
+        machines.root = ../../fleet;
+        thisMachine.name = "fry";
+        workspaces."s0" = {
+          type = "container";
+          ip = "10.20.0.10";
+        };
+        workspaces.web = {
+          type = "container";
+          ip = "10.20.0.11";
+        };
+      }).failed;
+    expected = [
+      "`workspaces.s0` has a name of the machine `s0`, which this host could not reach then: call it something else"
+    ];
+  };
+  "a host key that is none, and a private one" = {
+    expr =
+      map (hostKey: throws (hostOf "container" { workspaces.dev = { inherit hostKey; }; }).failed)
+        [
+          "AAAA"
+          "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ"
+          "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n"
+        ];
+    expected = [
+      true
+      true
+      true
+    ];
+  };
   "two with the same CID, and a reserved one" = {
     expr =
       two { cid = 7; } {

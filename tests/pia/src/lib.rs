@@ -4,6 +4,16 @@
 //! It knows nothing of `bulkhead-vpn` and shares no code with it. In a test it runs in the same process ([`FakePia`]),
 //! on loopback, with WireGuard left out ([`Recorded`]); in a lab it is the program `fake-pia`, in the network namespace of
 //! the provider, with a real WireGuard server ([`wireguard::Server`]), NAT, port forwarding and DNS.
+//!
+//! **In a lab.** Enter a network namespace that has the addresses of [`Options::public`] and of all [`Options::servers`], and
+//! an interface to the internet. Start a [`wireguard::Server`] there, [`dns::serve`] on the addresses of [`Options::dns`]
+//! (the server has given them to its interface), then [`FakePia::start`] with the server as its backend, and
+//! [`FakePia::write_files`] for the client. Threads and sockets stay in the namespace that they were started in. `fake-pia`
+//! does just that, and is told of faults by a line of JSON on its control socket, as
+//! `{"inject": {"endpoint": "addKey", "server": "alpha401", "times": 1, "fault": {"delay": 3000}}}`.
+//!
+//! **Faults** ([`Injection`]) wait for the requests that they match; the oldest that fits comes first. What was asked for is
+//! in [`FakePia::requests`], in order.
 
 mod api;
 mod control;

@@ -47,7 +47,7 @@ impl Server {
         let socket = socket_of(&self.interface);
         let start = Instant::now();
         while !socket.exists() {
-            if start.elapsed() > Duration::from_secs(10) {
+            if start.elapsed() > Duration::from_secs(60) {
                 bail!("wireguard-go made no socket at {}", socket.display());
             }
             sleep(Duration::from_millis(10));

@@ -6,6 +6,7 @@ mod fleet;
 mod key;
 mod measure;
 mod table;
+mod vpn;
 
 use anyhow::Result;
 
@@ -26,12 +27,15 @@ enum What {
     Check(check::CheckArgs),
     /// The embedded evaluator on demanding files, side by side with Nix
     Eval(eval::EvalArgs),
+    /// The VPN daemon in network namespaces, as root: start, renewal, throughput beside plain WireGuard, memory
+    Vpn,
 }
 
 pub fn run(args: &Args) -> Result<u8> {
     match &args.what {
         Some(What::Check(args)) => check::run(args),
         Some(What::Eval(args)) => eval::run(args),
+        Some(What::Vpn) => vpn::run(),
         None => check::run(&args.check),
     }
 }

@@ -23,11 +23,8 @@ const OPTIONS: [(&str, &str); 4] = [
 ];
 
 /// Tests that can't be compared for another reason than an unknown value.
-const EXCLUDED: [(&str, &str); 3] = [
-    ("eval-okay-redefine-builtin", "the search path is never complete in an analysis, so a missing name is unknown"),
-    ("eval-fail-filterSource-4", "the filter runs when a path is copied to the store"),
-    ("eval-fail-filterSource-5", "the filter runs when a path is copied to the store"),
-];
+const EXCLUDED: [(&str, &str); 1] =
+    [("eval-okay-redefine-builtin", "the search path is never complete in an analysis, so a missing name is unknown")];
 
 /// Run the suite in `folder`.
 pub fn run(folder: &Path) -> Result<Vec<Tally>> {

@@ -245,7 +245,12 @@ fn render_some(project: &Project, report: &Report, number: usize) {
     let others: Vec<Format> = Format::ALL.into_iter().filter(|format| *format != Format::Full).collect();
     for format in std::iter::once(&Format::Full).chain(others.get(number % others.len())) {
         let mut out = Vec::new();
-        let options = RenderOptions { color: number.is_multiple_of(2), width: 40 + number % 100, rules: &rules };
+        let options = RenderOptions {
+            color: number.is_multiple_of(2),
+            width: 40 + number % 100,
+            rules: &rules,
+            folder: "infra/",
+        };
         let rendered = render(report, *format, &sources, &options, &mut out);
         assert!(rendered.is_ok(), "writing to memory failed");
         let text = String::from_utf8(out);

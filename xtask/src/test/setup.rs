@@ -17,7 +17,7 @@ pub struct Tool {
     pub used_for: &'static str,
 }
 
-const TOOLS: [Tool; 14] = [
+const TOOLS: [Tool; 17] = [
     Tool {
         program: "nix-instantiate",
         package: "nix-bin",
@@ -48,6 +48,13 @@ const TOOLS: [Tool; 14] = [
     },
     Tool { program: "unshare", package: "util-linux", used_for: "the verification of the guard" },
     Tool { program: "unbound", package: "unbound", used_for: "the resolver of the sandbox" },
+    Tool { program: "tinyproxy", package: "tinyproxy-bin", used_for: "the proxy of a VPN container" },
+    Tool {
+        program: "wireguard-go",
+        package: "wireguard-go",
+        used_for: "the tunnel of a VPN container, and its far end",
+    },
+    Tool { program: "wg", package: "wireguard-tools", used_for: "the tunnel of a VPN container, and its far end" },
 ];
 
 /// Packages that Debian starts a server of as it installs them. They are unpacked, and not installed.

@@ -43,7 +43,12 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("readDir", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
-        let entries = located.mount.tree.list(&located.path).map_err(|error| unreadable(ev, error, pos))?;
+        let tree = &located.mount.tree;
+        let entries = tree.list(&located.path).map_err(|error| unreadable(ev, error, pos))?;
+        if entries.is_empty() && tree.is_submodule(&located.path) {
+            let (path, submodule) = (located.path.clone(), located.path.clone());
+            return Err(unreadable(ev, ReadError::InSubmodule { path, submodule }, pos));
+        }
         ev.tick(pos, (entries.len() / 4) as u64)?;
         let entries = entries.iter().map(|entry| Attr {
             name: ev.intern(&entry.name),
@@ -203,15 +208,24 @@ fn kind_name(kind: FileKind) -> &'static str {
 fn unreadable<'a>(ev: &Evaluator<'a>, error: ReadError, pos: Pos) -> Box<Error<'a>> {
     match error {
         ReadError::LeavesRoot { target, .. } => outside(ev, &target, pos),
+        error @ ReadError::InSubmodule { .. } => not_there(ev, &error, pos),
         error => Error::new(FailureKind::Read, error.to_string(), pos),
     }
+}
+
+/// What may lie there or not, since the files around it are not in the tree.
+fn not_there<'a>(ev: &Evaluator<'a>, error: &ReadError, pos: Pos) -> Box<Error<'a>> {
+    let help = "check a working tree with the submodule: git submodule update --init";
+    Error::unknown(ev.unknown(&error.to_string(), Some(help), pos), pos)
 }
 
 /// What lies somewhere, if anything does; links that lead nowhere are nothing.
 fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Option<FileKind>> {
     match at.mount.tree.kind(&at.path) {
         Ok(kind) => Ok(kind),
-        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::Io { .. })) => Err(unreadable(ev, error, pos)),
+        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. } | ReadError::Io { .. })) => {
+            Err(unreadable(ev, error, pos))
+        }
         Err(_) => Ok(None),
     }
 }
@@ -220,7 +234,9 @@ fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Opt
 fn is_folder<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, bool> {
     match at.mount.tree.resolve(&at.path) {
         Ok(path) => Ok(kind_at(ev, &Located { mount: at.mount, path }, pos)? == Some(FileKind::Directory)),
-        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::Io { .. })) => Err(unreadable(ev, error, pos)),
+        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. } | ReadError::Io { .. })) => {
+            Err(unreadable(ev, error, pos))
+        }
         Err(_) => Ok(false),
     }
 }
@@ -396,10 +412,10 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         let display = file.display();
         let ast = self.world.parse_located(file).map_err(|failure| {
-            let failure = if let ParseFailure::Read(ReadError::LeavesRoot { target, .. }) = &failure {
-                return outside(self, target, pos);
-            } else {
-                parse_failure(&display, failure)
+            let failure = match &failure {
+                ParseFailure::Read(ReadError::LeavesRoot { target, .. }) => return outside(self, target, pos),
+                ParseFailure::Read(error @ ReadError::InSubmodule { .. }) => return not_there(self, error, pos),
+                _ => parse_failure(&display, failure),
             };
             let mut error = Error::new(failure.kind, failure.message, pos).placed(failure.place);
             error.help = failure.help;

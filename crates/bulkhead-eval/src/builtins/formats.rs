@@ -15,14 +15,14 @@ pub const BUILTINS: &[Builtin] = &[
         Ok(Value::String(ev.new_str(&writer.out, writer.context), pos))
     }),
     builtin("fromJSON", 1, |ev, args, pos| {
-        let text = ev.expect_string(args[0], pos)?;
+        let text = ev.plain_string_of(args[0], pos)?;
         ev.reserve(pos, text.len().saturating_mul(2))?;
         ev.tick_bulk(pos, text.len())?;
         let parsed = json::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
     builtin("fromTOML", 1, |ev, args, pos| {
-        let text = ev.expect_string(args[0], pos)?;
+        let text = ev.plain_string_of(args[0], pos)?;
         ev.reserve(pos, text.len().saturating_mul(2))?;
         ev.tick_bulk(pos, text.len())?;
         let parsed = toml::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;

@@ -1,9 +1,11 @@
 //! What needs a store, a network, a clock or an environment: here all of it is unknown, with a reason.
 
+use bulkhead_syntax::Symbol;
+
 use super::{Builtin, builtin};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::pure::flake_ref;
+use crate::pure::{flake_ref, path, store};
 use crate::value::{Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
@@ -11,8 +13,8 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("fetchGit", 1, |ev, _, pos| fetched(ev, pos)),
     builtin("fetchMercurial", 1, |ev, _, pos| fetched(ev, pos)),
     builtin("fetchTarball", 1, |ev, _, pos| fetched(ev, pos)),
-    builtin("fetchTree", 1, |ev, _, pos| fetched(ev, pos)),
-    builtin("fetchurl", 1, |ev, _, pos| fetched(ev, pos)),
+    builtin("fetchTree", 1, fetch_tree),
+    builtin("fetchurl", 1, fetch_url),
     builtin("getEnv", 1, |ev, args, pos| {
         let name = ev.expect_string(args[0], pos)?;
         let reason = format!("the environment (here the variable `{}`) is not read", name.lossy());
@@ -59,6 +61,47 @@ pub const BUILTINS: &[Builtin] = &[
         }
     }),
 ];
+
+/// What is wrong with the arguments is told; what would come is unknown.
+fn fetch_tree<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    match ev.force(args[0])? {
+        Value::Attrs(attrs, _) => {
+            for attr in attrs.by_name() {
+                if let Value::Int(number @ ..0, _) = ev.force(attr.value)? {
+                    let message = format!("negative value given for 'fetchTree' argument '{}': {number}", attr.name);
+                    return Err(Error::evaluation(message, attr.key));
+                }
+            }
+        }
+        Value::String(url, _) if url.bytes().starts_with(b"file:.") => {
+            let message = format!("'{}' must use an absolute path", url.lossy());
+            return Err(Error::evaluation(message, pos).with_help("the scheme `file` does not support relative paths"));
+        }
+        _ => {}
+    }
+    fetched(ev, pos)
+}
+
+/// The same for `fetchurl`: the name that the file would have in the store must be one.
+fn fetch_url<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let (url, name) = match ev.force(args[0])? {
+        Value::Attrs(attrs, _) => {
+            let get = |name| attrs.get(Symbol::new(name)).map(|attr| ev.force(attr.value)).transpose();
+            (get("url")?, get("name")?.or(attrs.open.map(|unknown| Value::Unknown(unknown, pos))))
+        }
+        url => (Some(url), None),
+    };
+    let name = match (name, url) {
+        (Some(Value::String(name, _)), _) => name.bytes(),
+        (None, Some(Value::String(url, _))) => path::base_name(url.bytes()),
+        _ => return fetched(ev, pos),
+    };
+    store::check_name(name).map_err(|error| {
+        Error::evaluation(format!("invalid store path name when fetching a URL: {error}"), pos)
+            .with_help("give a set with `url` and a `name` of its own")
+    })?;
+    fetched(ev, pos)
+}
 
 fn fetched<'a>(ev: &Evaluator<'a>, pos: Pos) -> Result<'a, Value<'a>> {
     Err(Error::unknown(ev.unknown("nothing is fetched from the network", None, pos), pos))

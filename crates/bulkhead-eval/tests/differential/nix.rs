@@ -41,7 +41,18 @@ pub fn print_all(expressions: &[&str]) -> Vec<Printed> {
 pub fn evaluate(expression: &str) -> Result<String, String> {
     // Its regular expressions take exponential time on some texts.
     let mut nix = Command::new("timeout")
-        .args(["20", "nix-instantiate", "--eval", "--strict", "--readonly-mode", "--option", "store", "dummy://", "-"])
+        .args([
+            "--signal=KILL",
+            "20",
+            "nix-instantiate",
+            "--eval",
+            "--strict",
+            "--readonly-mode",
+            "--option",
+            "store",
+            "dummy://",
+            "-",
+        ])
         .env_remove("NIX_PATH")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

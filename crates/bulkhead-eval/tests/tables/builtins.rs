@@ -128,6 +128,8 @@ pub const ERRORS: &[(&str, &str)] = &[
     ("builtins.all 1 [ 1 ]", "attempt to call something which is not a function but an integer"),
     ("builtins.attrNames [ ]", "expected a set but found a list"),
     ("builtins.bitAnd 1 1.0", "expected an integer but found a float"),
+    ("builtins.fromJSON (builtins.toJSON (builtins.toFile \"f\" \"x\"))", "is not allowed to refer to a store path"),
+    ("builtins.fromTOML (builtins.toFile \"f\" \"x\")", "is not allowed to refer to a store path"),
     ("builtins.ceil 1.0e300", "not in the range of integers"),
     ("builtins.concatLists [ 1 ]", "expected a list but found an integer"),
     ("builtins.concatStringsSep 1 [ ]", "expected a string but found an integer"),

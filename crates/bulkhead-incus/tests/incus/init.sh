@@ -14,7 +14,7 @@ if [ -e /home/dev/fails ]; then
 fi
 echo started >>/home/dev/log
 if [ ! -e /home/dev/has-no-address ]; then
-  [ -e /home/dev/is-slow ] && /bin/busybox sleep 1
+  [ -e /home/dev/is-slow ] && /bin/busybox sleep 3
   last=$(/bin/busybox cut -d: -f6 /sys/class/net/eth0/address)
   /bin/busybox ip link set eth0 up
   /bin/busybox ip addr add "10.9.0.$((0x$last))/24" dev eth0

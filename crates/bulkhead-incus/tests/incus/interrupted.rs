@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::lab::Lab;
+use crate::run::Run;
 use crate::{assert_code, said};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -37,6 +38,19 @@ fn running(lab: &Lab, spec: &Path) {
     assert_code(&lab.start(spec), 0);
 }
 
+/// Begin `command`, and let it come to `step`. On a busy machine it is over before it was heard of, at times.
+fn begin_until(lab: &Lab, command: &str, spec: &Path, step: &str, prepare: fn(&Lab, &Path)) -> Run {
+    for _ in 0..5 {
+        prepare(lab, spec);
+        lab.slow_at("a", step);
+        let mut run = lab.begin(command, spec);
+        if run.reach(step) {
+            return run;
+        }
+    }
+    panic!("`{command}` never tells of `{step}`");
+}
+
 /// Kill `command` at each of its steps, then let `after` make good for it. Half of the steps go to a second lab.
 fn killed_at_each_step(
     command: &str,
@@ -54,10 +68,7 @@ fn killed_at_each_step(
         let spec = lab.workspace("a", 10);
         for step in steps.iter().skip(half).step_by(2) {
             for pause in pauses {
-                prepare(&lab, &spec);
-                lab.slow_at("a", step);
-                let mut run = lab.begin(command, &spec);
-                assert!(run.reach(step), "{step}");
+                let run = begin_until(&lab, command, &spec, step, prepare);
                 std::thread::sleep(Duration::from_millis(*pause));
                 drop(run);
                 after(&lab, &spec, &before);
@@ -130,10 +141,7 @@ fn a_start_asked_to_end_at_any_step_leaves_nothing() {
         if step == "ready" {
             continue;
         }
-        nothing(&lab, &spec);
-        lab.slow_at("a", step);
-        let mut run = lab.begin("start", &spec);
-        assert!(run.reach(step), "{step}");
+        let run = begin_until(&lab, "start", &spec, step, nothing);
         run.signal(signal);
         let run = run.finish();
         // The signal may have come after the last thing that heeds it.
@@ -205,5 +213,24 @@ fn what_a_daemon_does_for_a_start_that_is_gone_is_collected() {
     lab.sh("kill -CONT \"$daemon\"");
     std::thread::sleep(Duration::from_secs(1));
     assert_code(&lab.gc(&[]), 0);
+    assert_eq!(lab.listing(), before);
+}
+
+#[test]
+fn a_start_asked_to_end_before_a_busy_daemon_answers_leaves_nothing() {
+    let Some(mut lab) = Lab::new() else { return };
+    let before = lab.listing();
+    let spec = lab.workspace("a", 10);
+    running(&lab, &spec);
+    assert_code(&lab.stop(&spec), 0);
+    let mut run = lab.begin("start", &spec);
+    assert!(run.reach("making the instance"));
+    lab.sh("kill -STOP \"$daemon\"");
+    run.signal("INT");
+    std::thread::sleep(Duration::from_secs(1));
+    lab.sh("kill -CONT \"$daemon\"");
+    assert_code(&run.finish().output, 130);
+    // What it had asked for could be made only now.
+    std::thread::sleep(Duration::from_secs(2));
     assert_eq!(lab.listing(), before);
 }

@@ -144,7 +144,7 @@ impl Lab {
             },
             "resources": { "cpu": 1, "memory": "256MiB", "disk": "1GiB", "processes": 200 },
             "mounts": [{ "source": self.home(name), "path": "/home/dev" }],
-            "ready": { "deadlineSeconds": 60 },
+            "ready": { "deadlineSeconds": 600 },
             "incus": { "socket": self.socket() },
             "stateFolder": self.dir.join("state"),
             "stopSeconds": 5,
@@ -276,7 +276,7 @@ impl Lab {
 
     /// Wait until `condition` holds.
     pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(120);
         while !condition() {
             assert!(Instant::now() < end, "still not: {what}");
             std::thread::sleep(Duration::from_millis(50));

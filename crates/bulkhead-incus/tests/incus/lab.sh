@@ -31,7 +31,7 @@ daemon=
 start_daemon() {
   "$incusd" --logfile "$lab/incusd.log" </dev/null >>"$lab/incusd.out" 2>&1 &
   daemon=$!
-  incus admin waitready --timeout 30 >/dev/null 2>&1
+  incus admin waitready --timeout 120 >/dev/null 2>&1
 }
 signal_daemon() {
   kill "-$1" "$daemon"

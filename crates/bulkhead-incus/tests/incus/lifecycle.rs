@@ -19,6 +19,8 @@ fn a_workspace_is_what_its_spec_says() {
     let mut spec = lab.spec("a", 10);
     let read_only = json!({ "source": state, "path": "/etc/host-key", "readOnly": true });
     spec["mounts"].as_array_mut().unwrap().push(read_only);
+    // It is to be shut down, not killed, however busy the machine is.
+    spec["stopSeconds"] = json!(120);
     let spec = lab.write("a", &spec);
 
     let run = lab.begin("start", &spec).finish();

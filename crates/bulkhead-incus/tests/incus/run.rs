@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
 
+/// More than a run takes on a busy machine.
+const HANGS: Duration = Duration::from_secs(660);
+
 /// A run that has begun. One that is dropped is killed.
 pub struct Run {
     child: Option<Child>,
@@ -41,7 +44,7 @@ impl Run {
     /// Wait until it tells of the step that `starts` so, or it ends. Gives whether it told of it.
     pub fn reach(&mut self, starts: &str) -> bool {
         let is_it = |line: &str| line.strip_prefix("STATUS=").is_some_and(|status| status.starts_with(starts));
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + HANGS;
         loop {
             if self.listen(is_it) {
                 return true;
@@ -70,7 +73,7 @@ impl Run {
 
     /// Wait for its end.
     pub fn finish(mut self) -> Finished {
-        let end = Instant::now() + Duration::from_secs(120);
+        let end = Instant::now() + HANGS;
         while !self.is_over() {
             self.listen(|_| false);
             assert!(Instant::now() < end, "it hangs; it told {:#?}", self.told);

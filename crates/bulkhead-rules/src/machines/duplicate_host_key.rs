@@ -5,6 +5,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::words::called;
 
 pub(crate) const RULE: Rule = Rule {
     name: "duplicate-host-key",
@@ -40,9 +41,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let first = *seen.entry(key.identity()).or_insert(index);
         let other = fleet.machines.get(first).filter(|_| first != index);
         let Some((other, own)) = other.and_then(|other| Some((other, other.host_key.known()?))) else { continue };
+        let first = called(other, machine);
         found.push(
-            RULE.finding(key.place.clone(), format!("`{}` and `{}` have the same host key", other.name, machine.name))
-                .with_related(own.place.clone(), format!("the host key of `{}`", other.name))
+            RULE.finding(key.place.clone(), format!("{first} and {} have the same host key", called(machine, other)))
+                .with_related(own.place.clone(), format!("the host key of {first}"))
                 .with_note("whoever has one of the machines can read the secrets of both")
                 .with_help(format!(
                     "write the key that {} really has; if it is this one, make a new one there",

@@ -5,6 +5,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::words::called;
 
 pub(crate) const RULE: Rule = Rule {
     name: "duplicate-host-name",
@@ -40,12 +41,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for name in &machine.host_names {
             let (first, place) = *seen.entry(plain(&name.value)).or_insert((index, &name.place));
             let Some(other) = fleet.machines.get(first).filter(|_| first != index) else { continue };
+            let first = called(other, machine);
             found.push(
                 RULE.finding(
                     name.place.clone(),
-                    format!("`{}` is a host name of `{}` and of `{}`", name.value, other.name, machine.name),
+                    format!("`{}` is a host name of {first} and of {}", name.value, called(machine, other)),
                 )
-                .with_related(place.clone(), format!("`{}` has it too", other.name))
+                .with_related(place.clone(), format!("{first} has it too"))
                 .with_note("SSH would trust either machine's key for this name")
                 .with_help("take it from one of them")
                 .with_data("name", &*name.value)

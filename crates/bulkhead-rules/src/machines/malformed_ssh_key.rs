@@ -46,7 +46,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 let finding = finding(&written, &error.message);
                 match &error.help {
                     Some(help) => finding.with_help(help.clone()),
-                    None => finding,
+                    None => finding.with_help("write the whole line of its .pub file, as ssh-keygen has made it"),
                 }
             }
             Ok(recipient) if written.used.is_for_ssh() && recipient.ssh().is_none() => {

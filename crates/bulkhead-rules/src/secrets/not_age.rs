@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bulkhead_age::{Foreign, HeaderErrorKind};
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{AgeFile, AgeFileError};
 use bulkhead_source::ReadError;
@@ -19,8 +20,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A secret's file is no age file, or its header is broken.",
     docs: "\
 A file that is named `.age`, or that a rule names, does not begin with the header of an age file. The finding says what
-it is instead, where that can be told: text (the secret in clear?), a private key, a file of git-crypt, sops or PGP, a
-pointer of git LFS, a merge conflict, nothing at all.
+it is instead, where that can be told: text (the secret in clear?), a private key, a file of sops or PGP, a merge
+conflict, nothing at all.
+
+What git-crypt has encrypted, and a pointer of git LFS, may stand for an age file. In an index or a revision there is nothing
+else, so the finding is *undecided*.
 
 **Why it matters.** No machine can decrypt it, and if it is the secret in clear, everybody can read it.
 
@@ -50,7 +54,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (path, file) in broken {
         let Err(error) = &file.header else { continue };
         let named = comparisons.iter().find(|comparison| comparison.path.as_ref() == Some(&file.path));
-        let finding = describe(file, error, named)
+        let finding = describe(file, error, named, context.tree.is_working_tree())
             .with_data("secret", named.map_or(path, |comparison| &comparison.name))
             .with_data("path", path);
         found.push(match named {
@@ -60,8 +64,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>) -> Diagnostic {
+fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>, is_working_tree: bool) -> Diagnostic {
     let place = Place::file(file.path.to_arc());
+    if let Some(finding) = elsewhere(file, error, is_working_tree) {
+        return finding;
+    }
     match error {
         AgeFileError::Read(error @ ReadError::IsDirectory { .. }) => UNREADABLE_FILE
             .finding(place, format!("{error}; its name is that of a secret"))
@@ -82,6 +89,26 @@ fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>
             }
         }
     }
+}
+
+/// What is said of a file whose content is elsewhere: a filter of git puts it into the working tree.
+fn elsewhere(file: &AgeFile, error: &AgeFileError, is_working_tree: bool) -> Option<Diagnostic> {
+    let AgeFileError::Header(error) = error else { return None };
+    let (why, command) = match error.kind {
+        HeaderErrorKind::Foreign(Foreign::GitCrypt) => {
+            ("git-crypt has encrypted the file as a whole", "git-crypt unlock")
+        }
+        HeaderErrorKind::Foreign(Foreign::LfsPointer) => ("it is a pointer of git LFS, and no more", "git lfs pull"),
+        _ => return None,
+    };
+    let message = format!("can't tell who can read `{}`: {why}", file.path);
+    let mut finding = RULE.finding(Place::file(file.path.to_arc()), message);
+    finding.severity = Severity::Undecided;
+    Some(if is_working_tree {
+        finding.with_help(format!("have git put the file itself here\n{command}"))
+    } else {
+        finding.with_help(format!("check the working tree instead, where the file itself is after\n{command}"))
+    })
 }
 
 /// What to type to encrypt the secret anew.

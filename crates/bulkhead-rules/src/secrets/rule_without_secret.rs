@@ -1,6 +1,7 @@
 //! `rule-without-secret`: a rule for a file that is not there.
 
 use bulkhead_diagnostics::{Diagnostic, Severity, nearest};
+use bulkhead_fleet::Fleet;
 use bulkhead_source::TreePath;
 
 use crate::comparison::Origin;
@@ -63,8 +64,21 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             finding = finding.with_help(format!("did you mean `{near}`?"));
         }
         let make = edit(comparison).unwrap_or_else(|| "agenix -e FILE".to_owned());
-        found.push(data(finding.with_help(format!("make it, or delete the rule\n{make}")), &comparison.name));
+        let help = match comparison.origin {
+            Origin::Rules(rules, _) if !rules.generated => format!("make it, or delete the rule\n{make}"),
+            // Nobody edits generated rules; what they are made of must change.
+            Origin::Rules(..) if !fleet.secrets.iter().any(|secret| secret.file == *path) => {
+                "put it back, or write the rules anew if it has left for good\nbulkhead gen-secrets".to_owned()
+            }
+            _ => format!("make it, or take out its entry in {} and run bulkhead gen-secrets\n{make}", entries(fleet)),
+        };
+        found.push(data(finding.with_help(help), &comparison.name));
     }
+}
+
+/// The file that grants secrets.
+fn entries(fleet: &Fleet) -> String {
+    fleet.config.secrets.join("properties.nix").map_or_else(|_| "properties.nix".to_owned(), |path| path.to_string())
 }
 
 fn data(finding: Diagnostic, secret: &str) -> Diagnostic {

@@ -1,7 +1,7 @@
 //! `unknown-role`: a secret that is granted to a role which no machine has.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
-use bulkhead_fleet::{Fleet, Scope};
+use bulkhead_fleet::{Fleet, Machine, Scope};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -78,6 +78,14 @@ pub(crate) fn nearest_role<'a>(fleet: &'a Fleet, name: &str) -> Option<&'a str> 
     nearest(name, fleet.roles.keys().map(|role| &**role))
 }
 
+/// The one machine that has a role, and where it says so.
+fn only_holder<'f>(fleet: &'f Fleet, role: &str) -> Option<(&'f Machine, &'f Place)> {
+    let [index] = fleet.roles.get(role)?.machines[..] else { return None };
+    let machine = fleet.machines.get(index)?;
+    let written = machine.system_roles.items.iter().find(|written| &*written.value == role)?;
+    Some((machine, &written.place))
+}
+
 fn finding(fleet: &Fleet, place: Place, role: &str, message: String) -> Diagnostic {
     let mut finding = RULE.finding(place, message);
     if let Some(gap) = fleet.role_gaps.first() {
@@ -86,7 +94,16 @@ fn finding(fleet: &Fleet, place: Place, role: &str, message: String) -> Diagnost
         finding = finding.with_related(gap.place.clone(), "these roles are not known");
     }
     finding = match nearest_role(fleet, role) {
-        Some(near) => finding.with_help(format!("did you mean `{near}`?")),
+        Some(near) => {
+            let finding = finding.with_help(format!("did you mean `{near}`?"));
+            // The mistake may as well be at the machine.
+            match only_holder(fleet, near) {
+                Some((machine, place)) => {
+                    finding.with_related(place.clone(), format!("only `{}` has the role `{near}`", machine.name))
+                }
+                None => finding,
+            }
+        }
         None => finding.with_help("give the role to a machine, or take it out here"),
     };
     if !fleet.roles.is_empty() {

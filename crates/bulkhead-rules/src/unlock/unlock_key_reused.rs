@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::words::called;
 
 pub(crate) const RULE: Rule = Rule {
     name: "unlock-key-reused",
@@ -51,7 +52,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let owners = fleet.keys.owners(key.identity());
         let others: Vec<&KeyOwner> =
             owners.iter().filter(|owner| **owner != KeyOwner::Unlock { machine: index }).collect();
-        let mut uses: Vec<(Place, String)> = others.iter().filter_map(|owner| other_use(fleet, owner)).collect();
+        let mut uses: Vec<(Place, String)> =
+            others.iter().filter_map(|owner| other_use(fleet, machine, owner)).collect();
         let is_owned = !uses.is_empty();
         if let Some(place) = in_rules.get(key.identity()).filter(|_| !is_owned) {
             uses.push(((*place).clone(), "a recipient of secrets in a rules file".to_owned()));
@@ -65,25 +67,25 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// What else a key is, and where.
-fn other_use(fleet: &Fleet, owner: &KeyOwner) -> Option<(Place, String)> {
+/// What else the unlock key of a machine is, and where.
+fn other_use(fleet: &Fleet, of: &Machine, owner: &KeyOwner) -> Option<(Place, String)> {
     let machine = |index: &usize| fleet.machines.get(*index);
     let (key, what): (&Key, String) = match owner {
         KeyOwner::Host { machine: index } => {
             let machine = machine(index)?;
-            (machine.host_key.known()?, format!("the host key of `{}`", machine.name))
+            (machine.host_key.known()?, format!("the host key of {}", called(machine, of)))
         }
         KeyOwner::User { machine: index, index: which } => {
             let machine = machine(index)?;
-            (machine.user_keys.items.get(*which)?, format!("a user key of `{}`", machine.name))
+            (machine.user_keys.items.get(*which)?, format!("a user key of {}", called(machine, of)))
         }
         KeyOwner::Deploy { machine: index, index: which } => {
             let machine = machine(index)?;
-            (machine.deploy_keys.items.get(*which)?, format!("a deploy key of `{}`", machine.name))
+            (machine.deploy_keys.items.get(*which)?, format!("a deploy key of {}", called(machine, of)))
         }
         KeyOwner::Unlock { machine: index } => {
             let machine = machine(index)?;
-            (machine.remote_unlock.known()?.host_key.known()?, format!("the boot key of `{}`", machine.name))
+            (machine.remote_unlock.known()?.host_key.known()?, format!("the boot key of {}", called(machine, of)))
         }
         KeyOwner::Admin { index } => (fleet.admins.get(*index)?, "an admin key of the fleet".to_owned()),
         KeyOwner::Binding { name, place } => {

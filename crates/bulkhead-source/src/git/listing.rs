@@ -44,6 +44,8 @@ pub(super) enum Walk<'l> {
     Leaf(&'l Node),
     /// A link stands where a folder is wanted.
     ThroughLink,
+    /// A submodule stands where a folder is wanted.
+    InSubmodule,
 }
 
 impl Node {
@@ -91,6 +93,7 @@ impl Listing {
                 Some(Node::Folder(next)) => folder = *next,
                 Some(node) if parts.next().is_none() => return Walk::Leaf(node),
                 Some(Node::Link(_)) => return Walk::ThroughLink,
+                Some(Node::Submodule) => return Walk::InSubmodule,
                 Some(_) | None => return Walk::Nothing,
             }
         }

@@ -105,12 +105,23 @@ impl GitTree {
         GitTree { name, repository, listing, blobs }
     }
 
+    /// The error about `asked`, which leads to `path` in a submodule.
+    fn in_submodule(&self, path: &TreePath, asked: &TreePath) -> ReadError {
+        let mut submodule = path.clone();
+        while !matches!(self.listing.walk(&submodule), Walk::Leaf(Node::Submodule)) {
+            let Some(above) = submodule.parent() else { break };
+            submodule = above;
+        }
+        ReadError::InSubmodule { path: asked.clone(), submodule }
+    }
+
     /// Follow the links in `path`: the folder or leaf that it leads to.
     fn find(&self, path: &TreePath) -> Result<(TreePath, Node), ReadError> {
         links::check_length(path)?;
         match self.listing.walk(path) {
             Walk::Folder(folder) => return Ok((path.clone(), Node::Folder(folder))),
             Walk::Nothing => return Err(ReadError::NotFound { path: path.clone() }),
+            Walk::InSubmodule => return Err(self.in_submodule(path, path)),
             Walk::Leaf(node) if !matches!(node, Node::Link(_)) => return Ok((path.clone(), node.clone())),
             Walk::Leaf(_) | Walk::ThroughLink => {}
         }
@@ -127,6 +138,10 @@ impl GitTree {
 
 impl Lookup for GitTree {
     type Directory = u32;
+
+    fn hidden(&self, here: &TreePath, asked: &TreePath) -> Option<ReadError> {
+        matches!(self.listing.walk(here), Walk::Leaf(Node::Submodule)).then(|| self.in_submodule(here, asked))
+    }
 
     fn top(&self) -> u32 {
         0
@@ -170,6 +185,7 @@ impl FileTree for GitTree {
             Walk::Folder(_) => Ok(Some(FileKind::Directory)),
             Walk::Leaf(node) => Ok(Some(node.kind())),
             Walk::Nothing => Ok(None),
+            Walk::InSubmodule => Err(self.in_submodule(path, path)),
             Walk::ThroughLink => links::resolve_kind(self, path),
         }
     }
@@ -179,10 +195,11 @@ impl FileTree for GitTree {
     }
 
     fn read_prefix(&self, path: &TreePath, limit: u64) -> Result<Prefix, ReadError> {
-        match self.find(path)?.1 {
+        let (target, node) = self.find(path)?;
+        match node {
             Node::File(id) => self.blobs.read(&id, limit).map_err(|reason| failure(path, reason)),
             Node::Folder(_) => Err(ReadError::IsDirectory { path: path.clone() }),
-            Node::Submodule => Err(failure(path, "it is a submodule, not a regular file")),
+            Node::Submodule => Err(ReadError::InSubmodule { path: path.clone(), submodule: target }),
             Node::Link(_) | Node::Other => Err(failure(path, "it is not a regular file")),
         }
     }
@@ -192,8 +209,10 @@ impl FileTree for GitTree {
     }
 
     fn list(&self, path: &TreePath) -> Result<Vec<Entry>, ReadError> {
-        let Node::Folder(folder) = self.find(path)?.1 else {
-            return Err(ReadError::NotDirectory { path: path.clone() });
+        let folder = match self.find(path)? {
+            (_, Node::Folder(folder)) => folder,
+            (target, Node::Submodule) => return Err(ReadError::InSubmodule { path: path.clone(), submodule: target }),
+            _ => return Err(ReadError::NotDirectory { path: path.clone() }),
         };
         let entry = |child: &Child| Entry { name: child.name.clone(), kind: child.node.kind() };
         Ok(self.listing.children(folder).iter().map(entry).collect())

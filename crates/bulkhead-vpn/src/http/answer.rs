@@ -241,6 +241,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_is_sent_is_a_panic_or_too_much() {
+        let texts: [&[u8]; 3] = [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\nRetry-After: 7\r\n\r\n{\"status\":\"OK\",\"port\":40000}",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n3;x=y\r\nfgh\r\n0\r\nT: x\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 404 Not Found\r\n\r\nno length",
+        ];
+        for seed in 0..2000 {
+            let text = crate::mutate::mutate(texts[seed as usize % 3], seed);
+            if let Ok(response) = read(&mut text.as_slice(), 64) {
+                assert!(response.body.len() <= 64);
+            }
+        }
+    }
+
+    #[test]
     fn retry_after_is_read() {
         let text = "HTTP/1.1 429 Too Many\r\nretry-after: 120\r\nContent-Length: 0\r\n\r\n";
         let response = read(&mut text.as_bytes(), 100).ok().expect("an answer");

@@ -32,10 +32,10 @@ pub fn peer(socket: &Path) -> io::Result<PeerState> {
     for (name, value) in answer.lines().filter_map(|line| line.split_once('=')) {
         let number = || value.parse::<u64>().unwrap_or_default();
         match name {
-            "last_handshake_time_sec" => handshake += Duration::from_secs(number()),
-            "last_handshake_time_nsec" => handshake += Duration::from_nanos(number()),
-            "rx_bytes" => state.received += number(),
-            "tx_bytes" => state.sent += number(),
+            "last_handshake_time_sec" => handshake = handshake.saturating_add(Duration::from_secs(number())),
+            "last_handshake_time_nsec" => handshake = handshake.saturating_add(Duration::from_nanos(number())),
+            "rx_bytes" => state.received = state.received.saturating_add(number()),
+            "tx_bytes" => state.sent = state.sent.saturating_add(number()),
             _ => {}
         }
     }
@@ -79,7 +79,10 @@ fn ask(socket: &Path, question: &str) -> io::Result<Zeroizing<String>> {
     let mut answer = Zeroizing::new(String::with_capacity(4096));
     let mut some = Zeroizing::new([0; 4096]);
     while !answer.ends_with("\n\n") {
-        let count = stream.read(&mut *some)?;
+        let count = match stream.read(&mut *some) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
         if count == 0 || answer.len() > 1 << 20 {
             return Err(io::Error::other("its answer is cut off"));
         }

@@ -24,7 +24,8 @@ pub fn parse(text: &str) -> Option<SystemTime> {
                 _ => return None,
             };
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-            sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60)
+            let number = |text: &str| text.parse::<u8>().ok().filter(|number| *number < 60).map(i64::from);
+            sign * (number(hours)? * 3600 + number(minutes)? * 60)
         }
     };
     let seconds = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
@@ -52,6 +53,10 @@ mod tests {
         assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(seconds("2024-02-29T12:00:00+02:00"), Some(1_709_200_800));
         assert_eq!(seconds("2000-03-01T00:00:00-00:30"), Some(951_870_600));
+        for seed in 0..2000 {
+            let text = crate::mutate::mutate(b"2020-06-30T22:33:44.114369906+02:00", seed);
+            parse(&String::from_utf8_lossy(&text));
+        }
         for wrong in [
             "",
             "2020-06-30",
@@ -59,6 +64,9 @@ mod tests {
             "2020-06-30T22:33:44",
             "2020-06-30T22:33:44ZZ",
             "2020é06-30T22:33:44Z",
+            "2020-06-30T22:33:44+9223372036854775807:00",
+            "2020-06-30T22:33:44-00:99",
+            "2020-06-30T22:33:44+1",
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }

@@ -163,6 +163,17 @@ mod tests {
     }
 
     #[test]
+    fn no_payload_is_a_panic() {
+        for seed in 0..2000 {
+            let text = br#"{"token":"x","port":47047,"expires_at":"2020-06-30T22:33:44.114369906Z"}"#;
+            let text = crate::mutate::mutate(text, seed);
+            if let Ok(port) = signed(&String::from_utf8_lossy(&text)) {
+                assert!(port.port >= LOWEST);
+            }
+        }
+    }
+
+    #[test]
     fn what_can_not_be_used_is_refused() {
         assert_eq!(signed(r#"{"port":999,"expires_at":"2020-06-30T22:33:44Z"}"#), Err(Fault::LowPort(999)));
         for wrong in ["", "{}", r#"{"port":47047}"#, r#"{"port":47047,"expires_at":"2020-05-31T23:59:59Z"}"#] {

@@ -272,7 +272,7 @@ pub fn configuration(folder: &std::path::Path, proxy: SocketAddr) -> String {
   "stateDirectory": "{folder}/state",
   "controlSocket": "{folder}/control.sock",
   "nft": "/usr/sbin/nft",
-  "requestTimeoutSeconds": 1
+  "requestTimeoutSeconds": 2
 }}"#
     )
 }

@@ -275,7 +275,7 @@ impl Lab {
     pub fn eventually(&self, what: &str, mut check: impl FnMut() -> bool) {
         let start = Instant::now();
         while !check() {
-            assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+            assert!(start.elapsed() < Duration::from_secs(120), "never: {what}");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -339,6 +339,12 @@ impl Lab {
             stream.read_to_string(&mut text).ok()?;
             Some(text)
         })
+    }
+
+    /// A service is seen with the address of the provider's exit, at the latest when a busy machine has got round to it.
+    pub fn reaches_the_internet(&self, namespace: &str) {
+        let wanted = Some(EXIT.to_string());
+        self.eventually("the internet is reached through the tunnel", || self.ask_internet(namespace) == wanted);
     }
 
     /// An address of a name, asked for at the VPN container.
@@ -415,10 +421,13 @@ impl Daemon {
 
     /// Wait for readiness; how long it took since the start.
     pub fn ready(&self) -> Duration {
-        self.notified.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        self.notified.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let mut message = [0; 4096];
         loop {
-            let length = self.notified.recv(&mut message).unwrap_or_else(|error| panic!("{error}:\n{}", self.log()));
+            let length = match self.notified.recv(&mut message) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                other => other.unwrap_or_else(|error| panic!("{error}:\n{}", self.log())),
+            };
             if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == "READY=1") {
                 return self.started.elapsed();
             }
@@ -443,7 +452,7 @@ impl Daemon {
         let start = Instant::now();
         let pid = rustix::process::Pid::from_raw(self.pid() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        while start.elapsed() < Duration::from_secs(20) {
+        while start.elapsed() < Duration::from_secs(60) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status.code(), start.elapsed());
             }

@@ -167,7 +167,7 @@ pub struct CheckArgs {
 /// `audit`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Compares the recipients in the headers of .age files with the rules that agenix would encrypt them by. Needs no key, and
+Compares the recipients in the headers of .age files with the rules that agenix would encrypt them by. Needs no key, and \
 no configuration: rules files are found by what they contain.
 
 Examples:
@@ -198,9 +198,9 @@ Examples:
   bulkhead gen-secrets --check        for CI: exit with 1 if it is out of date
   bulkhead gen-secrets --adopt        turn a handwritten secrets.nix into secrets/properties.nix
 
-Exit code: 0 it is written, or up to date; 1 it is refused (what would have to be guessed is said, as error or undecided,
-just as `bulkhead check` says it), or with --check it is out of date; 2 the tool failed. Where all reasons are undecided,
-`bulkhead check` ends with 0 unless it runs with `--deny undecided`: it asks whether something is wrong, and this command
+Exit code: 0 it is written, or up to date; 1 it is refused (what would have to be guessed is said, as error or undecided, \
+just as `bulkhead check` says it), or with --check it is out of date; 2 the tool failed. Where all reasons are undecided, \
+`bulkhead check` ends with 0 unless it runs with `--deny undecided`: it asks whether something is wrong, and this command \
 whether the file could be written.")]
 pub struct GenSecretsArgs {
     /// Compare with the file there, and write nothing; exit with 1 if they differ
@@ -217,7 +217,7 @@ pub struct GenSecretsArgs {
 /// `gen-docs`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Only the text between `<!-- bulkhead:begin NAME -->` and `<!-- bulkhead:end NAME -->` is written; all other text stays.
+Only the text between `<!-- bulkhead:begin NAME -->` and `<!-- bulkhead:end NAME -->` is written; all other text stays. \
 What is not known is said on standard error, with the reason.
 
 Exit code: 0 the text is written, or up to date; 1 files have errors, or with --check it is out of date; 2 the tool failed.")]
@@ -237,7 +237,7 @@ Example: bulkhead machines --role server --json | jq '.machines | map_values(.ho
 
 In tables `?` is what is not known, and `-` what is not there.
 
-Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all \
 the same, and says what is not known: `unknown` and `undecided` in JSON); 2 the tool failed.")]
 pub struct MachinesArgs {
     /// Only machines that have this role
@@ -251,7 +251,7 @@ pub struct MachinesArgs {
 /// `roles`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all \
 the same, and says what is not known: `incomplete` and `undecided` in JSON); 2 the tool failed.")]
 pub struct JsonArgs {
     /// As JSON
@@ -262,7 +262,7 @@ pub struct JsonArgs {
 /// `secrets`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all \
 the same, and says what is not known: `undecided` in JSON); 2 the tool failed.")]
 pub struct SecretsArgs {
     /// Only secrets that this machine can read, and why
@@ -278,7 +278,7 @@ pub struct SecretsArgs {
 #[command(after_help = "\
 Example: bulkhead who-can-read pia-login
 
-Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all
+Exit code: 0 the answer is all there is to know; 1 something in it is not known, or files have errors (it is printed all \
 the same, and says what is not known: `key` and `undecided` in JSON); 2 the tool failed.")]
 pub struct WhoCanReadArgs {
     /// The secret: its name, or its file
@@ -355,7 +355,7 @@ pub enum OptionsFormat {
 /// `eval`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Evaluates as `nix-instantiate --eval` does, but pure: no processes, no network, no environment, no clock. What needs
+Evaluates as `nix-instantiate --eval` does, but pure: no processes, no network, no environment, no clock. What needs \
 those is unknown, with the reason.
 
 Examples:

@@ -34,12 +34,7 @@ fn judge(root: PathBuf, global: &Global, args: &ReportArgs, options: CheckOption
     drop(meter);
     let nothing = report.summary.machines == 0 && report.summary.secrets == 0 && report.findings.is_empty();
     if nothing {
-        anyhow::bail!(
-            "there is no fleet in {} ({}): no machines/**/properties.nix, no .age file and no agenix rules\n\
-             go to the folder of your fleet, or name it: bulkhead check PATH",
-            root.display(),
-            project.tree().describe()
-        );
+        return Err(output::no_fleet(&root, project.tree(), "bulkhead check PATH"));
     }
     let code = output::show(&project, global, args, &report);
     // The process ends here, and the system takes memory back faster than a million objects can be dropped.

@@ -143,7 +143,7 @@ fn path_text(path: &Path) -> Result<String> {
 
 fn tell(messages: &[String]) {
     for message in messages {
-        eprintln!("{message}");
+        let _ = writeln!(std::io::stderr(), "{message}");
     }
 }
 
@@ -175,11 +175,12 @@ fn show(global: &Global, world: &World, given: Option<(&'static str, String)>, f
         color: output::colored(global, io::stderr().is_terminal()),
         width: output::width().clamp(40, 140),
         rules: &[],
+        folder: "",
     };
     let texts = Texts { world, given };
     let mut out = io::BufWriter::new(io::stderr().lock());
     for finding in &report.findings {
-        bulkhead_diagnostics::render_finding(finding, &texts, &options, &mut out)?;
+        output::unless_unread(bulkhead_diagnostics::render_finding(finding, &texts, &options, &mut out))?;
     }
-    Ok(out.flush()?)
+    output::unless_unread(out.flush())
 }

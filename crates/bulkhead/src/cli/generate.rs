@@ -123,7 +123,7 @@ pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8>
     let path = fleet.config.claude_md.clone();
     let intent = Intent::new(args.check, args.stdout);
     if code(&fleet) != OK {
-        eprintln!("{path} is not {}: put the above right first", intent.participle());
+        output::tell(&format!("{path} is not {}: put the above right first", intent.participle()));
         return Ok(FINDINGS);
     }
     // The tables of the document have no room for reasons.
@@ -132,6 +132,15 @@ pub fn docs(program: Program, global: &Global, args: &GenDocsArgs) -> Result<u8>
     let current = current(&project, &path)?;
     let library = docs::read_library(project.tree(), project.world(), &fleet.config);
     let layout = docs::layout(&fleet, project.tree());
+    let is_nothing = fleet.machines.is_empty()
+        && fleet.secrets.is_empty()
+        && fleet.rules_files.is_empty()
+        && fleet.age_files.is_empty()
+        && !project.tree().exists(&fleet.config.lib);
+    if is_nothing && current.is_none() {
+        let root = project.tree().root().unwrap_or(Path::new("."));
+        return Err(output::no_fleet(root, project.tree(), "bulkhead -C DIR gen-docs"));
+    }
     // A document must not depend on which of the programs wrote it.
     let commands = docs::default_commands("bulkhead");
     let input = DocsInput { fleet: &fleet, library: &library, layout: &layout, commands: &commands };
@@ -175,7 +184,7 @@ fn compare(path: &TreePath, current: Option<&str>, wanted: &str, command: &str) 
             if let Some(diff) = diff(path.as_str(), current.as_deref(), &mask_private_keys(wanted)) {
                 output::print(&diff.text)?;
             }
-            eprintln!("{path} is out of date; run: {command}");
+            output::tell(&format!("{path} is out of date; run: {command}"));
             Ok(FINDINGS)
         }
     }
@@ -189,7 +198,7 @@ fn refuse(
     intent: Intent,
 ) -> Result<u8> {
     show(project, global, &findings)?;
-    eprintln!("{path} is not {}: put the above right first", intent.participle());
+    output::tell(&format!("{path} is not {}: put the above right first", intent.participle()));
     Ok(FINDINGS)
 }
 
@@ -199,11 +208,13 @@ fn show<'d>(project: &Project, global: &Global, findings: impl IntoIterator<Item
         color: output::colored(global, std::io::stderr().is_terminal()),
         width: output::width().clamp(40, 140),
         rules: &[],
+        folder: "",
     };
     let report = Report::new(findings.into_iter().cloned().collect(), Summary::default());
     let sources = project.sources();
     for finding in &report.findings {
-        bulkhead_diagnostics::render_finding(finding, &sources, &options, &mut std::io::stderr().lock())?;
+        let stderr = &mut std::io::stderr().lock();
+        output::unless_unread(bulkhead_diagnostics::render_finding(finding, &sources, &options, stderr))?;
     }
     Ok(())
 }

@@ -20,7 +20,9 @@ pub fn install(program: Program, global: &Global, args: &HooksArgs) -> Result<u8
     };
     let is_empty = |staged: GitTree| staged.list(&TreePath::root()).is_ok_and(|entries| entries.is_empty());
     if GitTree::index(&root).is_ok_and(is_empty) {
-        eprintln!("nothing is committed or staged here yet: the hook refuses commits until there is a fleet in them");
+        output::tell(
+            "nothing is committed or staged here yet: the hook refuses commits until there is a fleet in them",
+        );
     }
     output::print(&format!("{said}\nit runs `{command} check --staged` before each commit\n"))?;
     Ok(OK)

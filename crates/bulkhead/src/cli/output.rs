@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bulkhead_diagnostics::{Format, RenderOptions, Report, Severity, mask_json, mask_private_keys, render};
+use bulkhead_source::{FileTree, find_git_root};
 
 use super::args::{ColorChoice, Deny, EvaluatorChoice, Global, ReportArgs};
 use super::{FINDINGS, OK, Program};
@@ -57,6 +58,21 @@ pub fn root(program: Program, global: &Global, path: Option<&Path>) -> Result<Pa
     }
 }
 
+/// The failure that there is nothing to work on; `named` is the command with a folder.
+pub fn no_fleet(root: &Path, tree: &dyn FileTree, named: &str) -> anyhow::Error {
+    let is_bare = tree.is_working_tree() && ["HEAD", "objects", "refs"].iter().all(|name| root.join(name).exists());
+    let help = if is_bare {
+        "this is a bare git repository: name a revision, such as --rev HEAD".to_owned()
+    } else {
+        format!("go to the folder of your fleet, or name it: {named}")
+    };
+    anyhow::anyhow!(
+        "there is no fleet in {} ({}): no machines/**/properties.nix, no .age file and no agenix rules\n{help}",
+        root.display(),
+        tree.describe()
+    )
+}
+
 /// Open the repository that the arguments mean.
 pub fn open(root: PathBuf, global: &Global) -> Result<Project> {
     let options = OpenOptions {
@@ -104,12 +120,29 @@ pub fn search_path(global: &Global) -> Result<Vec<(String, PathBuf)>> {
 pub fn show(project: &Project, global: &Global, args: &ReportArgs, report: &Report) -> Result<u8> {
     let stdout = io::stdout();
     let rules = rule_descriptions();
-    let options =
-        RenderOptions { color: colored(global, stdout.is_terminal()), width: width().clamp(40, 140), rules: &rules };
+    let folder = folder_in_repository(project);
+    let options = RenderOptions {
+        color: colored(global, stdout.is_terminal()),
+        width: width().clamp(40, 140),
+        rules: &rules,
+        folder: &folder,
+    };
     let mut out = io::BufWriter::new(stdout.lock());
-    render(report, args.format, &project.sources(), &options, &mut out)?;
-    out.flush()?;
+    unless_unread(render(report, args.format, &project.sources(), &options, &mut out).and_then(|()| out.flush()))?;
     Ok(exit_code(report, &args.deny))
+}
+
+/// Where the root lies in its git repository: empty, or a folder with a slash at its end.
+fn folder_in_repository(project: &Project) -> String {
+    let below = project.tree().root().and_then(|root| {
+        let root = root.canonicalize().ok()?;
+        let top = find_git_root(&root)?.canonicalize().ok()?;
+        Some(root.strip_prefix(top).ok()?.to_str()?.to_owned())
+    });
+    match below {
+        Some(below) if !below.is_empty() => format!("{below}/"),
+        _ => String::new(),
+    }
 }
 
 fn exit_code(report: &Report, deny: &[Deny]) -> u8 {
@@ -139,20 +172,30 @@ pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{}", mask_private_keys(line));
 }
 
+/// Whoever reads our output has seen enough, as `head` does. That is no failure, and what was found stays found.
+pub fn unless_unread(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Print text.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    unless_unread(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// Findings that a command meets on its way, on standard error.
 pub fn show_problems(project: &Project, global: &Global, report: &Report) -> Result<()> {
     let stderr = io::stderr();
     let rules = rule_descriptions();
-    let options =
-        RenderOptions { color: colored(global, stderr.is_terminal()), width: width().clamp(40, 140), rules: &rules };
+    let options = RenderOptions {
+        color: colored(global, stderr.is_terminal()),
+        width: width().clamp(40, 140),
+        rules: &rules,
+        folder: "",
+    };
     let mut out = io::BufWriter::new(stderr.lock());
-    render(report, Format::Full, &project.sources(), &options, &mut out)?;
-    Ok(out.flush()?)
+    unless_unread(render(report, Format::Full, &project.sources(), &options, &mut out).and_then(|()| out.flush()))
 }

@@ -21,7 +21,10 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
     drop(meter);
     let errors: Vec<_> = errors(&fleet).cloned().collect();
     if fleet.machines.is_empty() {
-        eprintln!("no machines: there is no {}/**/properties.nix in {}", fleet.config.machines, fleet.origin);
+        output::tell(&format!(
+            "no machines: there is no {}/**/properties.nix in {}",
+            fleet.config.machines, fleet.origin
+        ));
     }
     if !errors.is_empty() {
         let summary = Summary {

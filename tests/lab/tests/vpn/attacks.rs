@@ -32,6 +32,15 @@ pub enum Evidence {
     Moved(&'static str, IpAddr),
     /// The bridge believes that this MAC address is behind the port.
     Learned(Mac, &'static str),
+    /// The host sends a canary to this MAC address while the bridge does not know where it is, and the attacker gets it.
+    Overheard(Mac),
+}
+
+impl Attack {
+    /// Whether it is seen where its frames are, and changes nothing that others believe.
+    pub fn is_plain(&self) -> bool {
+        self.evidence == Evidence::Anywhere
+    }
 }
 
 pub struct Attacks<'a> {
@@ -62,16 +71,19 @@ impl<'a> Attacks<'a> {
         let mut it = Self { world, run, attacks: Vec::new() };
         it.around_the_tunnel();
         it.around_the_tunnel_by_name();
-        it.to_the_host();
+        it.the_host();
         it.as_somebody_else();
         it.through_the_vpn();
-        it.to_siblings();
+        it.siblings();
         it.lies();
+        it.lies_to_the_bridge();
         it.without_ipv4();
         it.by_a_port_that_nobody_declared();
-        it.from_the_vpn_container();
-        it.from_outside();
-        it.from_the_far_end();
+        it.the_vpn_container();
+        it.as_a_router();
+        it.questions();
+        it.outsiders();
+        it.the_far_end();
         it.attacks
     }
 
@@ -230,7 +242,7 @@ impl<'a> Attacks<'a> {
         }
     }
 
-    fn to_the_host(&mut self) {
+    fn the_host(&mut self) {
         for from in ["search", "torrent"] {
             let a = self.own(from);
             for to in [HOST, HOST_LAN, HOST_TAILNET, HOST_DOCKER, Ipv4Addr::LOCALHOST] {
@@ -296,13 +308,19 @@ impl<'a> Attacks<'a> {
             let frame = self.to_vpn("search", &self.datagram(self.own("search"), to.into(), SINK));
             self.push(format!("by way of vpn: UDP to {what}"), "search", vec![frame], &["vpn"]);
         }
+        if self.world.br_netfilter {
+            let frame = self.to_vpn("search", &self.datagram(self.own("search"), INTERNET.into(), 3129));
+            let name = "through the tunnel, redirected to a service of the host";
+            // Nobody listens at that port of the internet, which the sender is told.
+            self.push(name, "search", vec![frame], &["vpn", "tunnel", "search"]);
+        }
         let frame = self.to_vpn("search", &self.datagram(self.own("search"), self.own("vpn"), SINK));
         self.push("vpn itself: UDP", "search", vec![frame], &["vpn"]);
         let frame = self.to_vpn("search", &self.syn(self.own("search"), self.own("vpn"), SSH));
         self.push("vpn itself: SSH", "search", vec![frame], &["vpn"]);
     }
 
-    fn to_siblings(&mut self) {
+    fn siblings(&mut self) {
         for (from, to) in [("search", "torrent"), ("torrent", "search")] {
             let (a, b) = (self.own(from), self.own(to));
             let frame = self.frame(self.mac(to), self.mac(from), &self.datagram(a, b, SINK));
@@ -359,6 +377,33 @@ impl<'a> Attacks<'a> {
         }
     }
 
+    fn lies_to_the_bridge(&mut self) {
+        for (from, port) in [("search", "vb-search"), ("torrent", "vb-torrent"), ("vpn", "vb-vpn")] {
+            // The bridge remembers those of earlier runs.
+            let [.., high, low] = self.run.to_be_bytes();
+            let mac = [2, 0x66, high, low, 1, numbered(from).0[5]];
+            // The group address of link aggregation (IEEE 802.1AX), which bridges keep to themselves.
+            let frame = ethernet([1, 0x80, 0xc2, 0, 0, 2], mac, 0x88b5, &canary(self.next()));
+            self.claim(format!("{from} has one more MAC address"), from, frame, Evidence::Learned(mac, port));
+            let nobody = [2, 0x66, high, low, 2, numbered(from).0[5]];
+            self.hear(format!("{from} hears what is sent to nobody"), from, nobody);
+            let mac = self.mac(from);
+            self.hear(format!("an undeclared port hears what is sent to {from}"), "x", mac);
+            let frame = ethernet(BROADCAST, mac, 0x88b5, &canary(self.next()));
+            let name = format!("an undeclared port: the MAC address of {from}");
+            self.claim(name, "x", frame, Evidence::Learned(mac, "vb-x"));
+        }
+        let frame =
+            self.frame([1, 0x80, 0xc2, 0, 0, 2], self.mac("x"), &self.datagram(self.own("x"), HOST_LAN.into(), SINK));
+        self.add("an undeclared port: to the host in a frame for bridges", "x", frame);
+    }
+
+    fn hear(&mut self, name: String, from: &'static str, mac: Mac) {
+        let number = self.next();
+        let evidence = Evidence::Overheard(mac);
+        self.attacks.push(Attack { name, number, from, frames: Vec::new(), allowed: &[], evidence });
+    }
+
     fn without_ipv4(&mut self) {
         let (a, mac) = (address_of("search", 6), self.mac("search"));
         for (to, what) in
@@ -390,13 +435,10 @@ impl<'a> Attacks<'a> {
         self.add("an undeclared port: to torrent", "x", frame);
         let frame = self.to_vpn("x", &self.datagram(x, INTERNET.into(), SINK));
         self.add("an undeclared port: through the tunnel", "x", frame);
-        let frame = ethernet(BROADCAST, self.mac("vpn"), 0x88b5, &canary(self.next()));
-        let evidence = Evidence::Learned(self.mac("vpn"), "vb-x");
-        self.claim("an undeclared port: the MAC address of vpn", "x", frame, evidence);
     }
 
     /// The VPN container talks to the whole internet; whoever takes it over gets no further than the tunnel and the proxy.
-    fn from_the_vpn_container(&mut self) {
+    fn the_vpn_container(&mut self) {
         let a = self.own("vpn");
         for (to, port) in [(INTERNET, SINK), (NAS, SINK), (TAILNET, SINK), (SERVERS[0], KEYS)] {
             let frame = self.to_host_mac("vpn", &self.datagram(a, to.into(), port));
@@ -429,7 +471,35 @@ impl<'a> Attacks<'a> {
         self.add("vpn to torrent, as the host", "vpn", frame);
     }
 
-    fn from_outside(&mut self) {
+    /// What the VPN container may pass on comes from some machine, and is for one service.
+    fn as_a_router(&mut self) {
+        let torrent = (self.mac("torrent"), self.own("torrent"));
+        for source in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(0, 1, 2, 3), Ipv4Addr::new(224, 0, 0, 1)] {
+            let frame = self.frame(torrent.0, self.mac("vpn"), &self.datagram(source.into(), torrent.1, SINK));
+            self.add(format!("vpn to torrent, from {source}"), "vpn", frame);
+        }
+        let packet = self.datagram(INTERNET.into(), Ipv4Addr::BROADCAST.into(), SINK);
+        let frame = self.frame(BROADCAST, self.mac("vpn"), &packet);
+        self.add("vpn to all, from the internet", "vpn", frame);
+    }
+
+    /// Questions are heard by those alone who may answer.
+    fn questions(&mut self) {
+        for (from, about, what) in [("torrent", numbered("search").1, "search"), ("search", HOST, "the host")] {
+            let (mac, own, _) = numbered(from);
+            let question = Arp { operation: 1, sender: (mac, own), target: ([0; 6], about) }.bytes();
+            let frame = ethernet(BROADCAST, mac, ARP, &[question, canary(self.next())].concat());
+            // The VPN container is in a pair with each service.
+            self.push(
+                format!("{from} asks all who {what} is"),
+                from,
+                vec![frame],
+                if about == HOST { &["vpn"] } else { &[] },
+            );
+        }
+    }
+
+    fn outsiders(&mut self) {
         let outside =
             |it: &Self, packet: &[u8]| ethernet(it.world.host_mac, it.world.lan_mac, ethertype(NAS.into()), packet);
         for name in ["vpn", "torrent"] {
@@ -448,7 +518,7 @@ impl<'a> Attacks<'a> {
     }
 
     /// The provider, and whoever has taken it over.
-    fn from_the_far_end(&mut self) {
+    fn the_far_end(&mut self) {
         for name in ["torrent", "search"] {
             let to = self.own(name);
             for from in [IpAddr::from(TUNNEL_END), INTERNET.into()] {

@@ -1,16 +1,18 @@
 //! All attacks and all checks, and the oracle: what leaves the host is WireGuard's, or the proxy's to the provider.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use bulkhead_lab::frame::{ARP, ICMP, IPV4, IPV6, TCP, UDP, answered_syn, canaries, ethernet};
+use anyhow::{Result, anyhow};
+use bulkhead_lab::frame::{IPV4, canaries, canary, ethernet};
 use bulkhead_lab::{Container, Namespace, Packets, Socket};
 use serde_json::Value;
 
 use crate::attacks::{Attack, Attacks, Evidence, beliefs};
+use crate::oracle::{is_evidence, judge};
 use crate::world::*;
 
 /// A frame, and where it was captured.
@@ -67,6 +69,7 @@ impl<'a> Battery<'a> {
         let torrent = &world.container("torrent").namespace;
         for (namespace, port) in [
             (&world.host, SSH),
+            (&world.host, 443),
             (world.vpn(), SSH),
             (torrent, SSH),
             (&world.container("search").namespace, SSH),
@@ -92,32 +95,88 @@ impl<'a> Battery<'a> {
     pub fn attack(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
         let run = NEXT.fetch_add(2, Ordering::Relaxed);
         let attacks = Attacks::all(self.world, run);
+        let (plain, lies): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| attack.is_plain());
         let taps = Taps::open(self.world);
+        let mut observed = self.attack_plainly(&plain, &taps)?;
+        let lied = self.lie(lies, &taps)?;
+        observed.captured.extend(lied.captured);
+        observed = Observed { moved: lied.moved, learned: lied.learned, ..observed };
+        let (won, lost): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| succeeded(attack, &observed));
+        let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
+        let (mut won, mut lost): (BTreeSet<String>, BTreeSet<String>) = (names(won), names(lost));
+        let (more, less) = self.attack_from_the_host(run, &taps)?;
+        won.extend(more);
+        lost.extend(less);
+        Ok((won, lost))
+    }
+
+    /// Some attack that succeeds, or something that has to work and does not.
+    pub fn notices(&self) -> Result<Option<String>> {
+        let run = NEXT.fetch_add(2, Ordering::Relaxed);
+        let attacks = Attacks::all(self.world, run);
+        let (plain, lies): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| attack.is_plain());
+        let taps = Taps::open(self.world);
+        let observed = self.attack_plainly(&plain, &taps)?;
+        if let Some(won) = plain.iter().find(|attack| succeeded(attack, &observed)) {
+            return Ok(Some(won.name.clone()));
+        }
+        if let Some(failing) = self.check_within(Duration::from_millis(900)).into_iter().next() {
+            return Ok(Some(failing));
+        }
+        if let Some(won) = self.attack_from_the_host(run, &taps)?.0.into_iter().next() {
+            return Ok(Some(won));
+        }
+        let observed = self.lie(lies.clone(), &taps)?;
+        Ok(lies.iter().find(|attack| succeeded(attack, &observed)).map(|won| won.name.clone()))
+    }
+
+    fn attack_plainly(&self, attacks: &[&Attack], taps: &Taps) -> Result<Observed> {
         self.prepare()?;
+        self.send(attacks, taps);
+        Ok(Observed { captured: self.wait(taps)?, ..Observed::default() })
+    }
+
+    /// Attacks on what others believe.
+    fn lie(&self, mut lies: Vec<&Attack>, taps: &Taps) -> Result<Observed> {
         let mut observed = Observed::default();
-        let (plain, mut lies): (Vec<&Attack>, Vec<&Attack>) =
-            attacks.iter().partition(|attack| attack.evidence == Evidence::Anywhere);
         // What is sent to one whose MAC address was taken does not arrive.
         lies.sort_by_key(|attack| matches!(attack.evidence, Evidence::Learned(..)));
-        self.send(&plain, &taps);
-        observed.captured = self.wait(&taps)?;
         // Who speaks in between undoes them, so there is more than one try.
         for _ in 0..2 {
+            self.listen(&lies, &mut observed, taps)?;
             self.prepare()?;
             // Linux takes no answer about a neighbour in the same tick of its clock in which it has learnt of it.
             std::thread::sleep(TICK);
             for lie in &lies {
-                self.send(&[lie], &taps);
+                self.send(&[lie], taps);
                 if matches!(lie.evidence, Evidence::Learned(..)) {
                     observed.learned.extend(self.learned()?);
                 }
             }
-            observed.captured.extend(self.wait(&taps)?);
+            observed.captured.extend(self.wait(taps)?);
             observed.moved.extend(self.moved()?);
         }
-        let (won, lost): (Vec<&Attack>, Vec<&Attack>) = attacks.iter().partition(|attack| succeeded(attack, &observed));
-        let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
-        Ok((names(won), names(lost)))
+        Ok(observed)
+    }
+
+    /// The host sends to those whose frames others want to hear.
+    fn listen(&self, attacks: &[&Attack], observed: &mut Observed, taps: &Taps) -> Result<()> {
+        let bridge = Socket::open(&self.world.host, BRIDGE)?;
+        let mut forget = String::new();
+        for name in ["vpn", "torrent", "search"] {
+            for port in ["vb-vpn", "vb-torrent", "vb-search", "vb-x"] {
+                // It is at one of them.
+                writeln!(forget, "fdb del {} dev {port} master", mac_text(numbered(name).0))?;
+            }
+        }
+        self.world.host.output("bridge", &["-force", "-batch", "-"], &forget)?;
+        for attack in attacks {
+            if let Evidence::Overheard(mac) = attack.evidence {
+                bridge.send(&ethernet(mac, BRIDGE_MAC, 0x88b5, &canary(attack.number)))?;
+            }
+        }
+        observed.captured.extend(self.wait(taps)?);
+        Ok(())
     }
 
     /// Have a container attack, as somebody: what succeeds and what does not, and what its own programs could do.
@@ -193,7 +252,7 @@ impl<'a> Battery<'a> {
     }
 
     /// Everything that comes until nothing more comes.
-    fn wait(&self, taps: &Taps) -> Result<Vec<Captured>> {
+    pub fn wait(&self, taps: &Taps) -> Result<Vec<Captured>> {
         let mut captured = Vec::new();
         let (start, mut last) = (Instant::now(), Instant::now());
         while last.elapsed() < QUIET && start.elapsed() < MOST {
@@ -207,7 +266,7 @@ impl<'a> Battery<'a> {
         Ok(captured)
     }
 
-    fn capture(&self, taps: &Taps) -> Vec<Captured> {
+    pub fn capture(&self, taps: &Taps) -> Vec<Captured> {
         let mut captured: Vec<Captured> = Vec::new();
         let mut take = |name: &'static str, socket: &Socket| {
             // One whose interface is gone has nothing more to tell.
@@ -233,7 +292,7 @@ impl<'a> Battery<'a> {
     }
 
     /// Everybody knows where everybody is, and what was captured before is forgotten.
-    fn prepare(&self) -> Result<()> {
+    pub fn prepare(&self) -> Result<()> {
         let host = &self.world.host;
         for who in ["host", "vpn", "torrent"] {
             let (namespace, interface) = self.named(who);
@@ -280,37 +339,11 @@ impl<'a> Battery<'a> {
         }
         Ok(moved)
     }
-
-    /// What has to work with a tunnel and does not.
-    pub fn check(&self) -> Vec<String> {
-        let hasty = self.check_within(Duration::from_millis(500));
-        if hasty.is_empty() { hasty } else { self.check_within(Duration::from_secs(3)) }
-    }
-
-    fn check_within(&self, patience: Duration) -> Vec<String> {
-        let world = self.world;
-        let mut failing = Vec::new();
-        let mut note = |name: String, outcome: Result<()>| {
-            if let Err(error) = outcome {
-                failing.push(format!("{name}: {error:#}"));
-            }
-        };
-        for name in ["torrent", "search"] {
-            let namespace = &world.container(name).namespace;
-            note(format!("{name} reaches the internet"), through(namespace, patience));
-            note(format!("{name} is told addresses"), resolve(namespace, patience).map(drop));
-            let to = (world.container(name).address, SSH).into();
-            note(format!("the host reaches {name}"), world.host.enter(|| is_seen(tcp(to, patience)?, HOST)));
-        }
-        let proxy = world.vpn().enter(|| Ok(TcpStream::connect_timeout(&(HOST, PROXY).into(), patience)?));
-        note("vpn reaches the proxy".to_owned(), proxy.map(drop));
-        failing
-    }
 }
 
 /// Captures that come and go with the tunnel: its near end, and the far end from which attacks come.
 #[derive(Default)]
-struct Taps {
+pub struct Taps {
     tunnel: Option<Socket>,
     far: Option<Packets>,
 }
@@ -319,40 +352,6 @@ impl Taps {
     fn open(world: &World) -> Self {
         Self { tunnel: Socket::open(world.vpn(), &world.interface).ok(), far: Packets::open(&world.pia).ok() }
     }
-}
-
-/// A service sees the internet, and the internet sees the provider.
-pub fn through(namespace: &Namespace, patience: Duration) -> Result<()> {
-    namespace.enter(|| is_seen(tcp((INTERNET, HTTP).into(), patience)?, EXIT))
-}
-
-fn is_seen(seen: IpAddr, expected: Ipv4Addr) -> Result<()> {
-    ensure!(seen == IpAddr::from(expected), "{seen} is seen instead of {expected}");
-    Ok(())
-}
-
-/// The address that a server sees.
-pub fn tcp(to: std::net::SocketAddr, patience: Duration) -> Result<IpAddr> {
-    use std::io::Read as _;
-    let mut connection = TcpStream::connect_timeout(&to, patience).context("connecting")?;
-    connection.set_read_timeout(Some(patience))?;
-    let mut seen = String::new();
-    connection.read_to_string(&mut seen).context("reading")?;
-    Ok(seen.parse()?)
-}
-
-/// The address of a name, asked for at the VPN container.
-pub fn resolve(namespace: &Namespace, patience: Duration) -> Result<Ipv4Addr> {
-    namespace.enter(|| {
-        let socket = UdpSocket::bind("0.0.0.0:0")?;
-        socket.set_read_timeout(Some(patience))?;
-        let question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x01\x00\x01";
-        socket.send_to(question, (numbered("vpn").1, 53))?;
-        let mut answer = [0; 512];
-        let length = socket.recv(&mut answer).context("no answer")?;
-        let address: [u8; 4] = answer[length.saturating_sub(4)..length].try_into()?;
-        Ok(address.into())
-    })
 }
 
 fn listen(namespace: &Namespace, port: u16) -> Result<TcpListener> {
@@ -387,102 +386,10 @@ fn serve(tcp: &[TcpListener], udp: &UdpSocket) {
 fn succeeded(attack: &Attack, observed: &Observed) -> bool {
     match attack.evidence {
         Evidence::Anywhere => observed.captured.iter().any(|(place, frame)| is_evidence(attack, place, frame)),
+        Evidence::Overheard(mac) => observed.captured.iter().any(|(place, frame)| {
+            *place == attack.from && frame.starts_with(&mac) && canaries(frame).contains(&attack.number)
+        }),
         Evidence::Moved(who, address) => observed.moved.contains(&(who, address)),
         Evidence::Learned(mac, port) => observed.learned.contains(&(mac_text(mac), port.to_owned())),
-    }
-}
-
-fn is_evidence(attack: &Attack, place: &str, frame: &[u8]) -> bool {
-    if answered_syn(frame) == Some(attack.number) {
-        return true;
-    }
-    let is_own_way = match attack.from {
-        // On its way in, the frame of somebody outside is where it has to be.
-        "lan" => ["lan", "lan0"].contains(&place),
-        name => place == name && !is_answer(frame),
-    };
-    !is_own_way && !attack.allowed.contains(&place) && canaries(frame).contains(&attack.number)
-}
-
-/// An answer that carries what was asked: of a ping, or an ICMP error other than advice to the sender.
-fn is_answer(frame: &[u8]) -> bool {
-    let is_redirect = frame.len() > 54 && frame[12..14] == [8, 0] && frame[23] == 1 && frame[34] == 5;
-    !is_redirect
-}
-
-/// What gets through of attacks, and what leaves the host that is neither WireGuard's nor the proxy's.
-fn judge(world: &World, attacks: &[Attack], captured: &[Captured]) -> BTreeSet<String> {
-    let mut leaks = BTreeSet::new();
-    let ways_out: Vec<&str> = world.egress.iter().map(|(name, _)| *name).collect();
-    for (place, frame) in captured {
-        let numbers = canaries(frame);
-        if !numbers.is_empty() || answered_syn(frame).is_some() {
-            let of = attacks.iter().filter(|attack| is_evidence(attack, place, frame));
-            leaks.extend(of.map(|attack| format!("{} (seen at {place})", attack.name)));
-        }
-        if ways_out.contains(place) {
-            SEEN.fetch_add(1, Ordering::Relaxed);
-            // The host may send back what somebody on the LAN has sent to where it has no way.
-            let is_lans = |number: &u32| attacks.iter().any(|attack| attack.from == "lan" && attack.number == *number);
-            if !may_pass(world, place, frame) && (numbers.is_empty() || !numbers.iter().all(is_lans)) {
-                leaks.insert(format!("a frame at {place}: {frame:02x?}"));
-            }
-        }
-    }
-    leaks
-}
-
-/// Whether a frame may be seen on a way out of the host: it is not the host's, WireGuard's, the proxy's to the provider, or
-/// the host's own look for its router.
-fn may_pass(world: &World, place: &str, frame: &[u8]) -> bool {
-    if place != "lan0" {
-        // The host itself says there nothing but who it is.
-        return is_of_neighbours(frame) && canaries(frame).is_empty();
-    }
-    if frame.get(6..12) != Some(&world.host_mac) {
-        return true;
-    }
-    if is_of_neighbours(frame) {
-        return canaries(frame).is_empty();
-    }
-    let (Some(packet), Some(IPV4)) = (frame.get(14..), kind(frame)) else { return false };
-    let header = usize::from(packet[0] & 15) * 4;
-    let (Some(to), Some(payload)) = (packet.get(16..20), packet.get(header..)) else { return false };
-    let to = Ipv4Addr::new(to[0], to[1], to[2], to[3]);
-    let port = payload.get(2..4).map(|port| u16::from_be_bytes([port[0], port[1]]));
-    match (packet[9], port) {
-        // WireGuard's messages have a type of 1 to 4 and three zeros (its paper, 5.4).
-        (UDP, Some(KEYS)) => {
-            let kind = payload.get(8..12).unwrap_or_default();
-            SERVERS.contains(&to) && matches!(kind, [1..=4, 0, 0, 0])
-        }
-        // The host tells the server that WireGuard does not listen any more (RFC 792), with what it has sent.
-        (ICMP, _) => {
-            let quoted = payload.get(8..).unwrap_or_default();
-            SERVERS.contains(&to)
-                && payload.starts_with(&[3, 3])
-                && quoted.get(9) == Some(&UDP)
-                && quoted.get(20..22) == Some(&KEYS.to_be_bytes())
-        }
-        (TCP, Some(443)) => to == PIA,
-        (TCP, Some(KEYS)) => SERVERS.contains(&to),
-        _ => false,
-    }
-}
-
-fn kind(frame: &[u8]) -> Option<u16> {
-    Some(u16::from_be_bytes([*frame.get(12)?, *frame.get(13)?]))
-}
-
-/// ARP, neighbour discovery and reports about multicast groups: ICMPv6 alone, or after a header with options.
-fn is_of_neighbours(frame: &[u8]) -> bool {
-    match kind(frame) {
-        Some(ARP) => true,
-        Some(IPV6) => match frame.get(20) {
-            Some(58) => matches!(frame.get(54), Some(130..=137 | 143)),
-            Some(0) => matches!(frame.get(62), Some(130..=132 | 143)),
-            _ => false,
-        },
-        _ => false,
     }
 }

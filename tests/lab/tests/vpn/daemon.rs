@@ -1,6 +1,7 @@
 //! The daemon, as systemd would run it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -47,7 +48,10 @@ impl Daemon {
         self.notified.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut message = [0; 4096];
         loop {
-            let length = self.notified.recv(&mut message).with_context(|| format!("not ready:\n{}", self.log()))?;
+            let length = match self.notified.recv(&mut message) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                received => received.with_context(|| format!("not ready:\n{}", self.log()))?,
+            };
             if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == "READY=1") {
                 return Ok(self.started.elapsed());
             }

@@ -90,7 +90,10 @@ fn the_forwarded_port_leads_to_one_service() -> Result<()> {
     let world = World::new()?;
     world.guard()?;
     world.start_wireguard()?;
-    let daemon = Daemon::start(&world)?;
+    // The service listens at the port itself.
+    let mut settings = world.configuration()?;
+    settings["portForwarding"].as_object_mut().context("no port")?.remove("port");
+    let daemon = Daemon::start_with(&world, &settings)?;
     daemon.ready()?;
     let port = forwarded_port(&daemon)?;
     let battery = Battery::new(&world)?;
@@ -118,7 +121,7 @@ fn the_forwarded_port_leads_to_one_service() -> Result<()> {
         ensure!(leaks.is_empty(), "during a renewal: {leaks:#?}");
         arrives(&daemon, "after a renewal")?;
         daemon.kill()?;
-        let daemon = Daemon::start(&world)?;
+        let daemon = Daemon::start_with(&world, &settings)?;
         daemon.ready()?;
         arrives(&daemon, "after a restart")
     };

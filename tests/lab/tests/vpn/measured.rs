@@ -19,10 +19,9 @@ const BULK: u16 = 5001;
 const LONG: Duration = Duration::from_secs(2);
 
 /// Bytes a second of one connection from a namespace to the internet.
-fn throughput(world: &World, from: &Namespace) -> Result<f64> {
-    let listener = world.net.enter(|| Ok(TcpListener::bind((INTERNET, BULK))?))?;
+fn throughput(listener: &TcpListener, from: &Namespace) -> Result<f64> {
     std::thread::scope(|scope| {
-        let received = scope.spawn(move || -> Result<f64> {
+        let received = scope.spawn(|| -> Result<f64> {
             let (mut stream, _) = listener.accept()?;
             let (start, mut count) = (Instant::now(), 0);
             let mut buffer = vec![0; 1 << 17];
@@ -102,9 +101,10 @@ fn the_path_through_the_container_is_measured() -> Result<()> {
     println!("from start to ready: {ready:?}");
 
     let plain = Plain::new(&world)?;
+    let listener = world.net.enter(|| Ok(TcpListener::bind((INTERNET, BULK))?))?;
     for _ in 0..2 {
         let [alone, through] = [&plain.namespace, &world.container("search").namespace]
-            .map(|namespace| throughput(&world, namespace).map(|bytes| bytes * 8.0 / 1e6));
+            .map(|namespace| throughput(&listener, namespace).map(|bytes| bytes * 8.0 / 1e6));
         let (alone, through) = (alone.context("plain WireGuard")?, through.context("through the container")?);
         println!("plain WireGuard {alone:.0} Mbit/s, through the container {through:.0} Mbit/s");
     }

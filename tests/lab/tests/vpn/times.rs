@@ -193,7 +193,7 @@ fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
     let services = ["torrent", "search"].map(|name| world.container(name).namespace.clone());
     let works = || {
         eventually("a service reaches the internet", || {
-            Ok(services.iter().all(|service| crate::battery::through(service, Duration::from_millis(700)).is_ok()))
+            Ok(services.iter().all(|service| crate::checks::through(service, Duration::from_millis(700)).is_ok()))
         })
     };
     let renew = |daemon: &Option<Daemon>| -> Result<()> {

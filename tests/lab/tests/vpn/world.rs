@@ -55,6 +55,8 @@ pub const TUNNEL_END: Ipv4Addr = Ipv4Addr::new(10, 5, 128, 1);
 pub const PROXY: u16 = 8888;
 pub const PROXY_USER: u32 = 4242;
 pub const KEYS: u16 = 1337;
+/// The provider's port for forwarded ports, in the tunnel.
+pub const FORWARDING: u16 = 19999;
 pub const SINK: u16 = 7777;
 pub const SSH: u16 = 22;
 pub const HTTP: u16 = 80;
@@ -81,6 +83,7 @@ pub fn mac_text(mac: Mac) -> String {
 }
 
 pub struct World {
+    pub br_netfilter: bool,
     pub host: Namespace,
     pub lan: Namespace,
     pub tailnet: Namespace,
@@ -131,12 +134,23 @@ fn text(function: &str, argument: &Value) -> Result<String> {
 impl World {
     /// The network, with the proxy and the provider, and without a guard, a tunnel or a daemon.
     pub fn new() -> Result<Self> {
+        Self::with(false)
+    }
+
+    /// As `new`; whether bridged frames are shown to the hooks for IP.
+    pub fn with(br_netfilter: bool) -> Result<Self> {
         static WORLDS: AtomicU32 = AtomicU32::new(0);
-        let number = std::process::id() % 1_000_000 * 10 + WORLDS.fetch_add(1, Ordering::Relaxed) % 10;
+        let number = std::process::id() % 100_000 * 100 + WORLDS.fetch_add(1, Ordering::Relaxed) % 100;
         let [host, lan, tailnet, pia, net] = ["host", "lan", "tailnet", "pia", "net"].map(Namespace::new);
         let (host, lan, tailnet, pia, net) = (host?, lan?, tailnet?, pia?, net?);
         outside(&host, &lan, &tailnet, &pia, &net)?;
         make_bridge(&host)?;
+        // A kernel without br_netfilter has no such setting.
+        let flag = if br_netfilter { "1" } else { "0" };
+        for name in ["iptables", "ip6tables", "arptables"] {
+            let outcome = host.sysctl(&format!("bridge/bridge-nf-call-{name}"), flag);
+            ensure!(outcome.is_ok() || !br_netfilter, "the kernel has no br_netfilter");
+        }
         host.feed("nft", &["-f", "-"], CARELESS)?;
         let containers = NAMES.iter().map(|name| container(&host, name)).collect::<Result<Vec<_>>>()?;
         let mut egress = Vec::new();
@@ -163,6 +177,7 @@ impl World {
             inside: text("vpnInsideRuleset", &inside)?,
             far_interface: format!("wp{number}"),
             interface,
+            br_netfilter,
             host,
             lan,
             tailnet,
@@ -316,7 +331,9 @@ impl World {
             "services": {
                 "torrent": { "address": numbered("torrent").1 }, "search": { "address": numbered("search").1 },
             },
-            "portForwarding": { "service": "torrent", "protocol": "both" },
+            "portForwarding": {
+                "service": "torrent", "port": SSH, "protocol": "both", "onForwarded": { "command": [program("true")?] },
+            },
             "provider": { "pia": {
                 "location": { "regions": ["alpha"] },
                 "credentialsFile": login,
@@ -444,12 +461,16 @@ pub fn make_bridge(host: &Namespace) -> Result<()> {
     host.ip(&[&format!("address replace {HOST6}/64 dev {BRIDGE} nodad")])
 }
 
-/// The host's own rules: everything that goes out is translated, as for other containers.
+/// The host's own rules: everything that goes out is translated, as for other containers; a transparent proxy listens.
 pub const CARELESS: &str = "
 table ip host {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     oifname { lan0, tailscale0 } masquerade
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname vpn0 udp dport 3129 redirect to :7777
   }
 }
 ";

@@ -1,0 +1,53 @@
+//! Output that nobody reads: what was found stays found, and what is written is written.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::Folder;
+use pretty_assertions::assert_eq;
+
+/// The exit code of a run whose standard output and standard error are closed on the other side.
+fn unread(fleet: &Folder, arguments: &[&str]) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = fleet.command(env!("CARGO_BIN_EXE_bulkhead"));
+    command.args(arguments).stdout(writer.try_clone().unwrap()).stderr(writer);
+    command.status().unwrap().code()
+}
+
+#[test]
+fn exit_codes_are_the_same_when_nobody_reads() {
+    let whole = Folder::fleet();
+    let broken = Folder::fleet();
+    broken.change("machines/storage/s0/properties.nix", "\"pia\"", "\"pai\"");
+    let commands: [&[&str]; 14] = [
+        &["check"],
+        &["check", "--format", "json"],
+        &["check", "--format", "sarif"],
+        &["audit"],
+        &["gen-secrets", "--check"],
+        &["gen-secrets", "--stdout"],
+        &["gen-docs", "--check"],
+        &["gen-docs", "--stdout"],
+        &["machines", "--json"],
+        &["roles"],
+        &["secrets"],
+        &["who-can-read", "pia-login"],
+        &["eval", "-E", "1 + true"],
+        &["explain", "no-such-rule"],
+    ];
+    for fleet in [whole, broken] {
+        for arguments in commands {
+            assert_eq!(unread(&fleet, arguments), Some(fleet.bulkhead(arguments).code), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn files_are_written_all_the_same() {
+    let fleet = Folder::fleet();
+    fleet.change("machines/storage/s0/properties.nix", "\"storage\"", "\"store\"");
+    let before = fleet.read("CLAUDE.md");
+    assert_eq!(unread(&fleet, &["gen-docs"]), Some(0));
+    assert_ne!(fleet.read("CLAUDE.md"), before);
+}

@@ -1,0 +1,265 @@
+# What can't be true of a VPN, or of the host around it.
+{
+  config,
+  lib,
+  options,
+  ...
+}:
+let
+  inherit (import ../../lib) networkOf vpnContainer vpnFaults;
+
+  cfg = config.vpn;
+  inherit (config.networking) nftables sandbox;
+  isPia = cfg.provider == "pia";
+  names = [ vpnContainer ] ++ lib.attrNames cfg.containers;
+
+  # Networks and interfaces that the configuration gives to others.
+  others =
+    lib.concatLists (
+      lib.mapAttrsToList (
+        interface: given:
+        map (
+          { address, prefixLength, ... }:
+          {
+            option = "`networking.interfaces.${interface}`";
+            subnet = networkOf "${address}/${toString prefixLength}";
+            inherit interface;
+          }
+        ) given.ipv4.addresses
+      ) config.networking.interfaces
+    )
+    ++
+      lib.concatMap
+        (
+          { option, interfaces }:
+          map (interface: {
+            option = "one of `networking.${option}`";
+            inherit interface;
+          }) (lib.attrNames interfaces)
+        )
+        [
+          {
+            option = "bridges";
+            interfaces = config.networking.bridges;
+          }
+          {
+            option = "wireguard.interfaces";
+            interfaces = config.networking.wireguard.interfaces;
+          }
+          {
+            option = "wg-quick.interfaces";
+            interfaces = config.networking.wg-quick.interfaces;
+          }
+        ]
+    ++ lib.optional (options.networking ? sandbox && sandbox.enable) {
+      option = "the sandbox's (`networking.sandbox.subnet` and `bridge`)";
+      inherit (sandbox) subnet;
+      interface = sandbox.bridge;
+    };
+
+  # Folders of secrets, none of which goes into a container as a whole.
+  secretFolders = [
+    "/run/agenix"
+    "/run/agenix.d"
+    "/run/secrets"
+    "/run/secrets.d"
+    "/run/keys"
+    "/etc/ssh"
+  ];
+  inFolder = folder: path: path == folder || lib.hasPrefix "${folder}/" path;
+  mountFaults =
+    name: container:
+    lib.concatMap (
+      mount:
+      map
+        (folder: {
+          assertion = false;
+          message = "`vpn.containers.${name}.mounts` has ${mount.hostPath}, ${
+            if mount.hostPath == folder then "which" else "and ${folder}"
+          } holds secrets of this host: give the container the one file that it needs, by `credentials`";
+        })
+        (
+          lib.filter (folder: inFolder folder mount.hostPath || inFolder mount.hostPath folder) secretFolders
+        )
+    ) (lib.attrValues container.mounts);
+  sameMounts =
+    name: container:
+    lib.mapAttrsToList (place: mounts: {
+      assertion = lib.length mounts == 1;
+      message = "`vpn.containers.${name}.mounts`: ${
+        lib.concatMapStringsSep " and " (mount: mount.hostPath) mounts
+      } would both be at ${place}";
+    }) (lib.groupBy (mount: mount.mountPoint) (lib.attrValues container.mounts));
+
+  # What would be another way out of a container, by options of NixOS' containers.
+  waysOut =
+    name:
+    let
+      container = config.containers.${name};
+      given = attribute: none: container ? ${attribute} && container.${attribute} != none;
+      of = if name == vpnContainer then "the VPN container" else "`vpn.containers.${name}`";
+    in
+    map
+      (attribute: {
+        assertion = false;
+        message = "`containers.${name}.${attribute}` is set, which would be another way out of ${of}, or into it: leave it out";
+      })
+      (
+        lib.filter (attribute: given attribute [ ]) [
+          "interfaces"
+          "macvlans"
+          "forwardPorts"
+        ]
+        ++ lib.optional (given "extraVeths" { }) "extraVeths"
+        ++ lib.filter (attribute: given attribute null) [
+          "hostAddress"
+          "hostAddress6"
+          "localAddress"
+          "localAddress6"
+          "networkNamespace"
+        ]
+        ++ lib.optional (!container.privateNetwork) "privateNetwork"
+        ++ lib.optional (container.hostBridge != cfg.bridgeName) "hostBridge"
+      );
+
+  secretFault = option: path: {
+    assertion = path == null || !lib.hasPrefix builtins.storeDir path;
+    message = "`vpn.${option}` is ${toString path}, in the Nix store, which everybody on this host can read: name the decrypted file, such as `config.age.secrets.<name>.path`";
+  };
+  absolute = option: path: {
+    assertion = path == null || builtins.match "/[A-Za-z0-9._+@=/-]+" path != null;
+    message = "`vpn.${option}` is `${toString path}`, and not an absolute path of letters, digits and `._+@=-`";
+  };
+  needed = option: value: why: {
+    assertion = value != null;
+    message = "`vpn.${option}` is not set: ${why}";
+  };
+  unused = option: value: {
+    assertion = value == null;
+    message = "`vpn.${option}` is set, but `vpn.provider` is \"${cfg.provider}\", which has no use for it: leave it out";
+  };
+
+  flushes =
+    text:
+    builtins.match ".*flush[[:space:]]+ruleset.*" (builtins.replaceStrings [ "\n" ] [ " " ] text)
+    != null;
+in
+{
+  config = lib.mkIf cfg.enable {
+    assertions =
+      map
+        (message: {
+          assertion = false;
+          inherit message;
+        })
+        (
+          vpnFaults (
+            cfg.description
+            // {
+              hook = cfg.onPortForwarded != null;
+              others = lib.filter (other: other.subnet or "" != null) others;
+            }
+          )
+        )
+      ++ (
+        if isPia then
+          [
+            (needed "credentialsFile" cfg.credentialsFile
+              "PIA wants a user name and a password; name the decrypted file, such as `config.age.secrets.<name>.path`"
+            )
+            (needed "pia.caFile" cfg.pia.caFile
+              "PIA's servers have certificates of PIA's own authority; name the file with its certificate, which PIA publishes"
+            )
+            (needed "pia.listKeyFile" cfg.pia.listKeyFile
+              "PIA signs its list of servers; name the file with its public key, which PIA publishes"
+            )
+            (unused "wireguardFile" cfg.wireguardFile)
+            {
+              assertion = cfg.serverLocation != [ ];
+              message = "`vpn.serverLocation` names no region: name one, or \"lowest-latency\"";
+            }
+            {
+              assertion = cfg.latencyCountries == [ ] || cfg.serverLocation == "lowest-latency";
+              message = "`vpn.latencyCountries` is set, but `vpn.serverLocation` names regions: set it to \"lowest-latency\", or leave the countries out";
+            }
+          ]
+        else
+          [
+            (needed "wireguardFile" cfg.wireguardFile
+              "the provider `wireguard` is a file; name the decrypted file, such as `config.age.secrets.<name>.path`"
+            )
+            (unused "credentialsFile" cfg.credentialsFile)
+            (unused "dedicatedIp" cfg.dedicatedIp)
+            {
+              assertion = cfg.receiver == null;
+              message = "`vpn.containers.${cfg.receiver.name}.receiveForwardedPort` is set, but a WireGuard file can't ask its provider for a port: leave it out, or use `vpn.provider = \"pia\"`";
+            }
+          ]
+      )
+      ++
+        lib.concatMap
+          (given: [
+            (secretFault given.option given.path)
+            (absolute given.option given.path)
+          ])
+          [
+            {
+              option = "credentialsFile";
+              path = cfg.credentialsFile;
+            }
+            {
+              option = "dedicatedIp";
+              path = cfg.dedicatedIp;
+            }
+            {
+              option = "wireguardFile";
+              path = cfg.wireguardFile;
+            }
+          ]
+      ++ lib.concatMap waysOut names
+      ++ lib.concatLists (lib.mapAttrsToList mountFaults cfg.containers)
+      ++ lib.concatLists (lib.mapAttrsToList sameMounts cfg.containers)
+      ++ map (name: {
+        assertion = name != config.networking.hostName;
+        message = "`vpn.containers.${name}` has the name of this host: call it something else";
+      }) (lib.attrNames cfg.containers)
+      ++ lib.concatLists (
+        lib.mapAttrsToList (
+          name: container:
+          map (id: {
+            assertion = builtins.match "[A-Za-z0-9_-]+" id != null;
+            message = "`vpn.containers.${name}.credentials` has `${id}`; a credential has letters, digits, `_` and `-` in its name";
+          }) (lib.attrNames container.credentials)
+        ) cfg.containers
+      )
+      ++ lib.optionals (options ? workspaces) (
+        map (name: {
+          assertion = !(config.workspaces ? ${name});
+          message = "`workspaces.${name}` has the name of ${
+            if name == vpnContainer then "the VPN container" else "`vpn.containers.${name}`"
+          }: both would be the container `${name}`; call one of them something else";
+        }) names
+      )
+      ++ map (name: {
+        assertion = !config.containers.${name}.config.nix.enable;
+        message = "`vpn.containers.${name}` is a container, in which there is no Nix: its store is the host's, and building there would be building as the host, by the host's network. Leave `nix.enable` out";
+      }) (lib.attrNames cfg.containers)
+      ++ [
+        {
+          assertion = nftables.enable -> !nftables.flushRuleset;
+          message = "`networking.nftables.flushRuleset` would remove the guard of `vpn.bridgeName`, ${cfg.bridgeName}, at each reload of the firewall: set it to false (it is true by itself for `system.stateVersion` below 23.11 and where `networking.nftables.ruleset` or `rulesetFile` is given), and put rules into `networking.nftables.tables`, which cleans up its own";
+        }
+        {
+          assertion = nftables.enable -> !flushes nftables.ruleset && !flushes nftables.extraDeletions;
+          message = "`networking.nftables.ruleset` or `extraDeletions` has `flush ruleset`, which would remove the guard of `vpn.bridgeName`, ${cfg.bridgeName}, at each reload of the firewall: flush or delete your own tables by name";
+        }
+        {
+          assertion =
+            builtins.match "https://[A-Za-z0-9.-]+(:[0-9]+)?(/[^?# ]*)?" (
+              if cfg.publicAddressUrl == null then "https://x" else cfg.publicAddressUrl
+            ) != null;
+          message = "`vpn.publicAddressUrl` is `${toString cfg.publicAddressUrl}`, and not an https URL without a query";
+        }
+      ];
+  };
+}
