@@ -16,7 +16,9 @@ mod tree;
 mod work_tree;
 mod write;
 
-pub use git::{Committed, GitError, GitHistory, GitHooks, GitTree, Removal, find_git_root, find_hooks};
+pub use git::{
+    Committed, GitError, GitHistory, GitHooks, GitTree, Removal, find_git_root, find_hooks, refuse_sparse_checkout,
+};
 pub use path::{TreePath, TreePathError};
 pub use span::{LineIndex, Position, Span};
 pub use text::{TextError, read_text};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Diagnostic;
 use bulkhead_eval::{Mount, World};
 use bulkhead_fleet::{CONFIG_FILE, Config, Fleet, LoadError, LoadOptions, NixError, NixEvaluator, NixOptions};
-use bulkhead_source::{FileTree, GitError, GitTree, WorkTree, find_git_root};
+use bulkhead_source::{FileTree, GitError, GitTree, WorkTree, find_git_root, refuse_sparse_checkout};
 
 use crate::check::accepted;
 use crate::sources::TreeSources;
@@ -95,7 +95,11 @@ impl Project {
     /// [`crate::check`].
     pub fn open(options: &OpenOptions) -> Result<Project, OpenError> {
         let tree: Arc<dyn FileTree> = match &options.source {
-            Source::WorkingTree => Arc::new(WorkTree::open(&options.root)?),
+            Source::WorkingTree => {
+                let tree = WorkTree::open(&options.root)?;
+                refuse_sparse_checkout(&options.root)?;
+                Arc::new(tree)
+            }
             Source::Index => Arc::new(GitTree::index(&options.root)?),
             Source::Revision(revision) => Arc::new(GitTree::revision(&options.root, revision)?),
         };

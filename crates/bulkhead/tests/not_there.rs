@@ -198,6 +198,33 @@ fn submodules_are_undecided_where_their_files_are_not() {
 }
 
 #[test]
+fn a_sparse_checkout_is_refused_where_it_lacks_files() {
+    let fleet = Folder::fleet().with_git();
+    fleet.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/machines/"]);
+    for command in [&["check"][..], &["gen-secrets", "--check"], &["machines"]] {
+        let run = fleet.bulkhead(command);
+        assert_eq!(run.code, 2, "{command:?}: {}", run.stdout);
+        assert!(run.stderr.contains("is sparse and lacks `machines/"), "{}", run.stderr);
+        assert!(run.stderr.contains("`git sparse-checkout disable`"), "{}", run.stderr);
+        assert_eq!(fleet.bulkhead(&[command, &["--staged"]].concat()).code, 0, "{command:?}");
+    }
+
+    // Another worktree has patterns of its own.
+    let other = fleet.path().join("other");
+    fleet.git(&["worktree", "add", "--quiet", "--detach", other.to_str().unwrap()]);
+    fleet.git(&["-C", other.to_str().unwrap(), "sparse-checkout", "disable"]);
+    assert_eq!(fleet.bulkhead(&["check", other.to_str().unwrap()]).code, 0);
+    fleet.git(&["-C", other.to_str().unwrap(), "sparse-checkout", "set", "--no-cone", "/*", "!/secrets/"]);
+    let run = fleet.bulkhead(&["check", other.to_str().unwrap()]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+
+    // Patterns that keep nothing out are no matter.
+    fleet.git(&["sparse-checkout", "set", "--no-cone", "/*"]);
+    std::fs::remove_dir_all(&other).unwrap();
+    assert_eq!(check(&fleet).rules(), Vec::<String>::new());
+}
+
+#[test]
 fn secrets_in_a_submodule_are_neither_missing_nor_left_out() {
     let secret = std::fs::read(common::example().join("secrets/web/session-key.age")).unwrap();
     let module = Folder::empty();

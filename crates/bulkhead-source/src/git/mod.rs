@@ -6,12 +6,14 @@ mod blobs;
 mod history;
 mod listing;
 mod repository;
+mod sparse;
 mod tree;
 
 use std::path::PathBuf;
 
 pub use history::{Committed, GitHistory, Removal};
 pub use repository::{GitHooks, find_git_root, find_hooks};
+pub use sparse::refuse_sparse_checkout;
 pub use tree::GitTree;
 pub(crate) use tree::submodules;
 
@@ -61,6 +63,21 @@ pub enum GitError {
     )]
     Conflicted {
         /// One of the files, relative to the root of the tree.
+        first: String,
+        /// How many files there are.
+        count: usize,
+    },
+    /// A sparse checkout lacks files that git has.
+    #[error(
+        "the checkout of `{}` is sparse and lacks `{first}`{}; look at what git has with `--staged` or `--rev HEAD`, or \
+         get all files with `git sparse-checkout disable`",
+        .path.display(),
+        match .count { 1 => String::new(), count => format!(" and {} more", count - 1) }
+    )]
+    SparseCheckout {
+        /// The folder asked for.
+        path: PathBuf,
+        /// One of the files, relative to the folder.
         first: String,
         /// How many files there are.
         count: usize,
