@@ -58,6 +58,8 @@ fn show_prints_definitions_with_places_and_conditions() {
   [ 22 ]  machines/web/default.nix:5
   [ 443 ]  machines/web/default.nix:5
     only if `config.services.nginx.enable`, which is unknown: `config` is what all modules define together, and NixOS' own are not read
+  [ ]  machines/web/default.nix:5
+    only unless `config.services.nginx.enable`, which is unknown: `config` is what all modules define together, and NixOS' own are not read
 networking.hostName
   \"web\"  machines/web/default.nix:4
 services.nginx.enable
