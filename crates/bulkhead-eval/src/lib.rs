@@ -6,6 +6,7 @@
 //! - [`World::evaluate`] gives the value of a file as owned [`data`], every part with its place.
 //! - [`World::request`] evaluates as `nix-instantiate --eval` does and gives text.
 //! - [`World::explain`] tells where a value comes from.
+//! - [`World::session`] looks at values piece by piece, and into what unknown ones are put together of.
 //!
 //! What can't be known here (the network, the environment, a nixpkgs that is not at hand) is *unknown* with a reason;
 //! it is a value, not an error, and spreads only to what needs it.
@@ -22,6 +23,7 @@ mod outcome;
 mod print;
 mod pure;
 mod request;
+mod session;
 mod value;
 mod world;
 
@@ -29,4 +31,5 @@ pub use explain::{Explanation, Member, Part};
 pub use outcome::parse_failure;
 pub use print::quote;
 pub use request::{Answer, Argument, Input, Output, Request};
+pub use session::{FormalName, Members, Node, Session, Shape, Split};
 pub use world::{Limits, Located, Mount, ParseFailure, STACK_SIZE, World, mark_large_stack, on_large_stack};

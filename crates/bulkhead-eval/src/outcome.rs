@@ -22,7 +22,13 @@ const MAX_NESTING: usize = 500;
 impl<'a> Evaluator<'a> {
     /// Evaluate a value all the way down. Failures and unknowns stay where they are.
     pub fn data_of(&self, value: Value<'a>) -> Data {
-        self.convert(value, Pos::NONE, &mut Path { containers: Vec::new(), nodes: 0, exhausted: None })
+        self.data_after(value, 0).0
+    }
+
+    /// The same after so many nodes, which count against the limit of memory too; gives how many there are now.
+    pub fn data_after(&self, value: Value<'a>, nodes: usize) -> (Data, usize) {
+        let mut path = Path { containers: Vec::new(), nodes, exhausted: None };
+        (self.convert(value, Pos::NONE, &mut path), path.nodes)
     }
 
     fn convert(&self, value: Value<'a>, pos: Pos, path: &mut Path) -> Data {

@@ -230,6 +230,11 @@ impl World {
         bulkhead_source::read_text(&*mount.tree, &path, self.limits.file_size).ok()
     }
 
+    /// The tree given to [`World::new`], with its place.
+    pub(crate) fn first_mount(&self) -> &Mount {
+        &self.mounts[0]
+    }
+
     /// Which tree an absolute path lies in.
     pub(crate) fn locate(&self, absolute: &str) -> Option<Located<'_>> {
         let inside = |mount: &&Mount| {

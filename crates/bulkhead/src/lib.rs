@@ -38,6 +38,7 @@ pub use bulkhead_diagnostics as diagnostics;
 pub use bulkhead_eval as eval;
 pub use bulkhead_fleet as fleet;
 pub use bulkhead_generate as generate;
+pub use bulkhead_modules as modules;
 pub use bulkhead_rules as rules;
 pub use bulkhead_source as source;
 pub use bulkhead_syntax as syntax;

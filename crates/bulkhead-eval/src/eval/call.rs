@@ -150,7 +150,7 @@ impl<'a> Evaluator<'a> {
 
     /// The frame of a parameter.
     #[inline]
-    fn bind(
+    pub fn bind(
         &self,
         code: &'a Code<'a>,
         lambda: &'a Lambda,

@@ -23,10 +23,10 @@ impl<'a> Evaluator<'a> {
             let found = match value {
                 Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                     (Some(attr), _) => Some(attr.value),
-                    (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
+                    (None, Some(unknown)) => return Err(Error::unknown(self.came_in(unknown, pos), pos)),
                     (None, None) => None,
                 },
-                Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
+                Value::Unknown(unknown, _) => return Err(Error::unknown(self.came_in(unknown, pos), pos)),
                 _ => None,
             };
             let Some(found) = found else {

@@ -15,7 +15,7 @@ type Sources<'a> = SmallVec<[Value<'a>; 4]>;
 
 impl<'a> Evaluator<'a> {
     /// The frame of a recursive set or `let`, with thunks that see it.
-    pub(super) fn frame_of(&self, code: &'a Code<'a>, outer: Env<'a>, set: &'a AttrSet) -> &'a Frame<'a> {
+    pub fn frame_of(&self, code: &'a Code<'a>, outer: Env<'a>, set: &'a AttrSet) -> &'a Frame<'a> {
         // What may be overridden must be a thunk, so that it can be replaced for those who see it.
         let overridden = set.attrs.iter().any(|attr| attr.name == self.symbols.overrides);
         let length = set.attrs.len() + set.inherit_from.len();

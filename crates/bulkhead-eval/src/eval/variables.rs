@@ -107,9 +107,15 @@ impl<'a> Evaluator<'a> {
     #[cold]
     fn unknown_reached(&self, unknown: &'a Unknown<'a>, value: Value<'a>, pos: Pos) -> Value<'a> {
         if unknown.origin == Pos::NONE {
-            return Value::Unknown(self.unknown(unknown.reason, unknown.help, pos), pos);
+            return Value::Unknown(self.came_in(unknown, pos), pos);
         }
         value
+    }
+
+    /// Something unknown that is met here; if it was so from the start, it comes in here.
+    #[cold]
+    pub(super) fn came_in(&self, unknown: &'a Unknown<'a>, pos: Pos) -> &'a Unknown<'a> {
+        if unknown.origin == Pos::NONE { self.unknown(unknown.reason, unknown.help, pos) } else { unknown }
     }
 }
 

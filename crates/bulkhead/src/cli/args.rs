@@ -109,6 +109,10 @@ pub enum Command {
     Secrets(SecretsArgs),
     /// Tell who can read a secret, and why
     WhoCanRead(WhoCanReadArgs),
+    /// Show what a machine's modules define: values, places, conditions
+    Show(ShowArgs),
+    /// List the options that modules declare
+    Options(OptionsArgs),
     /// Evaluate a Nix expression, without Nix
     Eval(EvalArgs),
     /// Explain a rule: what it finds, why it matters, what to do
@@ -283,6 +287,69 @@ pub struct WhoCanReadArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads the machine's modules and what they import, without Nix and without NixOS' own modules. So it shows definitions, not
+defaults; `?` is what is not known (packages, other machines' inputs, anything that depends on the merged `config`).
+A definition under a condition that is not known is shown with that condition.
+
+Examples:
+  bulkhead show web                                     everything that web's modules define
+  bulkhead show web networking.firewall                 one option, or all below it
+  bulkhead show web services.openssh --json | jq '.definitions[] | {path, value, place}'
+  bulkhead show hosts/web/configuration.nix             any file that is a module
+  bulkhead show web --rev HEAD~1 > before               to compare revisions
+
+Exit code: 0 all of it is known; 1 something is not known, or files have errors (it is printed all the same, and says what
+is not known: `unknown`, `condition`, `undecided` and `problems` in JSON); 2 the tool failed.")]
+pub struct ShowArgs {
+    /// The machine: its name, its folder, or any file that is a module
+    #[arg(value_name = "MACHINE", add = ArgValueCandidates::new(complete::machines))]
+    pub machine: String,
+    /// The option, or the start of its path: `services.openssh`; names with dots in double quotes
+    #[arg(value_name = "OPTION")]
+    pub option: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `options`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Options of submodules are listed below the option: `<name>` stands for the name of an attribute, `*` for an item of a list.
+
+Examples:
+  bulkhead options modules/backup.nix
+  bulkhead options nix/modules --format markdown > OPTIONS.md
+  bulkhead options --format json | jq 'to_entries[] | select(.value.default == null) | .key'
+
+Exit code: 0 these are all; 1 there may be more, or files have errors; 2 the tool failed.")]
+pub struct OptionsArgs {
+    /// Modules: files, or folders (their default.nix; without one, every file in them that declares options) [default:
+    /// every file of the fleet that declares options]
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<String>,
+    /// How to list them
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub format: OptionsFormat,
+    /// Those that are internal or hidden too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// How options are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OptionsFormat {
+    /// For reading
+    Text,
+    /// For documentation
+    Markdown,
+    /// For programs: an object by the option's path
+    Json,
 }
 
 /// `eval`

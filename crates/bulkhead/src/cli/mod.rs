@@ -8,9 +8,11 @@ mod explain;
 mod explained;
 mod generate;
 mod hooks;
+mod options;
 mod output;
 mod progress;
 mod query;
+mod show;
 mod table;
 
 use std::ffi::OsString;
@@ -62,6 +64,8 @@ pub fn run_parsed(program: Program, cli: Cli) -> ExitCode {
         Command::Roles(args) => query::roles(program, &global, &args),
         Command::Secrets(args) => query::secrets(program, &global, &args),
         Command::WhoCanRead(args) => query::who_can_read(program, &global, &args),
+        Command::Show(args) => show::show(program, &global, &args),
+        Command::Options(args) => options::options(program, &global, &args),
         Command::Eval(args) => eval::eval(&global, &args),
         Command::Explain(args) => explain::explain(&global, &args),
         Command::Schema(args) => explain::schema(&args),

@@ -1,0 +1,318 @@
+//! Looking at values piece by piece, without evaluating more than is asked for.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_source::TreePath;
+use bulkhead_syntax::{BinaryOperator, Binding, Expr, ExprId, Parameter, Symbol};
+
+use crate::arena::Arena;
+use crate::code::Code;
+use crate::data::{Data, Failure, Unknown};
+use crate::error::{Cause, Error};
+use crate::eval::Evaluator;
+use crate::value::{Attr, Env, Frame, Pos, State, Truth, Value};
+use crate::world::{Located, World, on_large_stack};
+
+/// One evaluation whose values are looked at one by one. All its values share the limits of the [`World`].
+pub struct Session<'a> {
+    evaluator: &'a Evaluator<'a>,
+    /// Nodes of [`Data`] that were handed out; they count as memory.
+    nodes: Cell<usize>,
+}
+
+/// A value of a session, perhaps not evaluated yet.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    value: Value<'a>,
+    key: Pos,
+}
+
+/// What a value is, one level deep.
+pub enum Shape<'a> {
+    /// A set.
+    Attrs(Members<'a>),
+    /// A list.
+    List(Vec<Node<'a>>),
+    /// A string; bytes that are not UTF-8 are replaced.
+    String(String),
+    /// A path, absolute.
+    Path(String),
+    /// An integer.
+    Int(i64),
+    /// A Boolean.
+    Bool(bool),
+    /// Something that can be called.
+    Function,
+    /// `null` or a float.
+    Other,
+    /// Something unknown; and what it is put together of, where the expression tells.
+    Unknown(Unknown, Option<Split<'a>>),
+    /// The evaluation failed.
+    Failed(Arc<Failure>),
+}
+
+/// The attributes of a set.
+pub struct Members<'a> {
+    /// By name, in the order of the names' bytes.
+    pub attrs: Vec<(&'static str, Node<'a>)>,
+    /// Why there may be more, if there may.
+    pub open: Option<Unknown>,
+    /// If there may be more, and the expression is `left // right`: these.
+    pub update: Option<(Node<'a>, Node<'a>)>,
+    /// Equal for what is the same set in memory: one that contains itself can be told by it.
+    pub identity: usize,
+}
+
+impl<'a> Members<'a> {
+    /// An attribute.
+    pub fn get(&self, name: &str) -> Option<Node<'a>> {
+        self.attrs.binary_search_by_key(&name, |(name, _)| name).ok().map(|at| self.attrs[at].1)
+    }
+}
+
+/// What an unknown value is put together of.
+pub enum Split<'a> {
+    /// `if condition then consequence else alternative`
+    If {
+        /// The condition; unknown.
+        condition: Node<'a>,
+        /// The value if it holds.
+        consequence: Node<'a>,
+        /// The value if it does not.
+        alternative: Node<'a>,
+    },
+    /// `left ++ right`
+    Concat(Node<'a>, Node<'a>),
+    /// `left // right`
+    Update(Node<'a>, Node<'a>),
+}
+
+/// A parameter in a pattern.
+pub struct FormalName {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is written.
+    pub place: Option<Place>,
+}
+
+/// So many calls and `let`s are gone through to find what an unknown value is put together of.
+const MAX_STEPS: usize = 32;
+
+impl World {
+    /// Evaluate with `work`, piece by piece. The values end with it; what it returns is owned.
+    ///
+    /// # Errors
+    /// The system gives no thread to evaluate on.
+    pub fn session<R: Send>(&self, work: impl FnOnce(&Session<'_>) -> R + Send) -> std::io::Result<R> {
+        on_large_stack(|| {
+            let arena = Arena::new();
+            let evaluator = Evaluator::new(self, &arena);
+            work(&Session { evaluator: &evaluator, nodes: Cell::new(0) })
+        })
+    }
+}
+
+impl<'a> Session<'a> {
+    /// The value of a file (or of the `default.nix` in a folder) of the first tree.
+    pub fn import(&self, path: &TreePath) -> Result<Node<'a>, Failure> {
+        let located = Located { mount: self.evaluator.world.first_mount(), path: path.clone() };
+        self.import_absolute(&located.absolute())
+    }
+
+    /// The value of a file that evaluated code names by this absolute path.
+    pub fn import_absolute(&self, path: &str) -> Result<Node<'a>, Failure> {
+        self.result(self.evaluator.import_path(path, None, Pos::NONE))
+    }
+
+    /// The value of an expression that is in no file of the world. `name` stands for it in places.
+    pub fn text(&self, text: &str, name: &str) -> Result<Node<'a>, Failure> {
+        self.result(self.evaluator.text_value(text, name, "/"))
+    }
+
+    /// Something unknown. It comes in where something is selected from it.
+    pub fn unknown(&self, reason: &str, help: Option<&str>) -> Node<'a> {
+        let unknown = self.evaluator.unknown(reason, help, Pos::NONE);
+        Node { value: Value::Unknown(unknown, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// A string.
+    pub fn string(&self, text: &str) -> Node<'a> {
+        Node { value: self.evaluator.string(text, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// A set; with a node that is unknown as `open`, there may be more attributes in it.
+    pub fn attrs(&self, entries: Vec<(&str, Node<'a>)>, open: Option<Node<'a>>) -> Node<'a> {
+        let attr = |(name, node): (&str, Node<'a>)| Attr { name: Symbol::new(name), key: node.key, value: node.value };
+        let mut entries: Vec<Attr<'a>> = entries.into_iter().map(attr).collect();
+        entries.sort_by_key(|attr| attr.name);
+        entries.dedup_by_key(|attr| attr.name);
+        let open = open.and_then(|node| match node.value {
+            Value::Unknown(unknown, _) => Some(unknown),
+            _ => None,
+        });
+        let entries = self.evaluator.arena.copied(&entries);
+        Node { value: self.evaluator.sorted_attrs(entries, open, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// What a function gives for an argument; evaluated when it is looked at.
+    pub fn call(&self, function: Node<'a>, argument: Node<'a>) -> Result<Node<'a>, Failure> {
+        let ev = self.evaluator;
+        let called = ev.force(function.value).and_then(|forced| match forced {
+            Value::Closure(closure, pos) => {
+                let frame = ev.bind(closure.code, closure.lambda, closure.env(), argument.value, pos)?;
+                Ok(ev.thunk_of(State::delayed(closure.code.index, closure.lambda.body, Some(frame))))
+            }
+            other => Ok(ev.lazy_apply(other, argument.value, other.pos())),
+        });
+        Ok(Node { value: called.map_err(|error| ev.failure_of(*error))?, key: function.key })
+    }
+
+    /// The names in a function's pattern; none if it takes any argument. `None` if it is no function of the language.
+    pub fn formals(&self, function: Node<'a>) -> Option<Vec<FormalName>> {
+        let Ok(Value::Closure(closure, _)) = self.evaluator.force(function.value) else { return None };
+        let Parameter::Pattern { formals, .. } = &closure.lambda.parameter else { return Some(Vec::new()) };
+        let name = |formal: &bulkhead_syntax::Formal| FormalName {
+            name: formal.name.as_str(),
+            place: self.evaluator.files.place(closure.code.name_pos(formal.key)),
+        };
+        Some(formals.iter().map(name).collect())
+    }
+
+    /// Where the value's name is written, if it is an attribute.
+    pub fn key(&self, node: Node<'a>) -> Option<Place> {
+        self.evaluator.files.place(node.key)
+    }
+
+    /// The expression that made a value which was looked at.
+    pub fn place(&self, node: Node<'a>) -> Option<Place> {
+        self.evaluator.files.place(node.value.resolved().pos())
+    }
+
+    /// The value, all the way down.
+    pub fn data(&self, node: Node<'a>) -> Data {
+        let (data, nodes) = self.evaluator.data_after(node.value, self.nodes.get());
+        self.nodes.set(nodes);
+        data
+    }
+
+    /// What a value is.
+    pub fn look(&self, node: Node<'a>) -> Shape<'a> {
+        let ev = self.evaluator;
+        let before = match node.value {
+            Value::Thunk(thunk) => Some(thunk.state.get()),
+            _ => None,
+        };
+        let value = match ev.nested(node.key, || ev.force(node.value)) {
+            Ok(value) => value,
+            Err(error) => match &error.cause {
+                Cause::Unknown(unknown) => return Shape::Unknown(ev.unknown_of(unknown), None),
+                Cause::Failure(_) => return Shape::Failed(Arc::new(ev.failure_of(*error))),
+            },
+        };
+        match value {
+            Value::Attrs(attrs, _) => {
+                let attrs_of = attrs.by_name().into_iter();
+                let attrs_of = attrs_of.map(|attr| (attr.name.as_str(), Node { value: attr.value, key: attr.key }));
+                Shape::Attrs(Members {
+                    attrs: attrs_of.collect(),
+                    open: attrs.open.map(|unknown| ev.unknown_of(unknown)),
+                    update: match attrs.open.and(before).and_then(|state| self.split(state, node.key)) {
+                        Some(Split::Update(left, right)) => Some((left, right)),
+                        _ => None,
+                    },
+                    identity: std::ptr::from_ref(attrs) as usize,
+                })
+            }
+            Value::List(list, _) => Shape::List(list.iter().map(|value| Node { value, key: Pos::NONE }).collect()),
+            Value::String(text, _) => Shape::String(text.lossy().into_owned()),
+            Value::Path(path, _) => Shape::Path(path.path.to_owned()),
+            Value::Int(value, _) => Shape::Int(value),
+            Value::Bool(Truth(value), _) => Shape::Bool(value),
+            Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) => Shape::Function,
+            Value::Unknown(unknown, _) => {
+                let split = before.and_then(|state| self.split(state, node.key));
+                Shape::Unknown(ev.unknown_of(unknown), split)
+            }
+            Value::Null(_) | Value::Float(..) | Value::Thunk(_) => Shape::Other,
+        }
+    }
+
+    /// What the expression of a thunk is put together of; calls are followed into the function.
+    fn split(&self, state: State<'a>, key: Pos) -> Option<Split<'a>> {
+        let ev = self.evaluator;
+        let (mut code, mut env, mut id) = match state {
+            State::Delayed { file, expr, env } => (ev.files.get(file), env, expr),
+            State::Apply([function, argument], pos) => self.enter(*function, &[*argument], pos)?,
+            State::Apply2([function, first, second], pos) => self.enter(*function, &[*first, *second], pos)?,
+            _ => return None,
+        };
+        for _ in 0..MAX_STEPS {
+            let node = |id: ExprId| Node { value: ev.delay(code, env, id), key };
+            match code.expr(id) {
+                Expr::If { condition, consequence, alternative } => {
+                    return Some(Split::If {
+                        condition: node(*condition),
+                        consequence: node(*consequence),
+                        alternative: node(*alternative),
+                    });
+                }
+                Expr::Binary { operator: BinaryOperator::Concat, left, right } => {
+                    return Some(Split::Concat(node(*left), node(*right)));
+                }
+                Expr::Binary { operator: BinaryOperator::Update, left, right } => {
+                    return Some(Split::Update(node(*left), node(*right)));
+                }
+                Expr::Let { bindings, body } => {
+                    env = Some(ev.frame_of(code, env, bindings));
+                    id = *body;
+                }
+                Expr::With { scope, body, outer } => {
+                    let scope = ev.delay(code, env, *scope);
+                    env = Some(ev.arena.alloc(Frame::with(scope, *outer, env)));
+                    id = *body;
+                }
+                Expr::Assert { body, .. } => id = *body,
+                Expr::Apply { function, arguments } => {
+                    let function = ev.eval(code, env, *function).ok()?;
+                    let given: Vec<Value<'a>> = arguments.iter().map(|id| ev.delay(code, env, *id)).collect();
+                    (code, env, id) = self.enter(function, &given, code.pos(id))?;
+                }
+                Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
+                    let mut frame = env?;
+                    for _ in 0..*up {
+                        frame = frame.parent()?;
+                    }
+                    let Value::Thunk(thunk) = frame.slot(*slot)? else { return None };
+                    let State::Delayed { file, expr, env: seen } = thunk.state.get() else { return None };
+                    (code, env, id) = (ev.files.get(file), seen, expr);
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// The body of a function and what it sees, for these arguments.
+    fn enter(&self, function: Value<'a>, arguments: &[Value<'a>], pos: Pos) -> Option<(&'a Code<'a>, Env<'a>, ExprId)> {
+        let ev = self.evaluator;
+        let Ok(Value::Closure(closure, _)) = ev.force(function) else { return None };
+        let (code, mut lambda, mut env) = (closure.code, closure.lambda, closure.env());
+        for (index, argument) in arguments.iter().enumerate() {
+            if index > 0 {
+                let Expr::Lambda(inner) = code.expr(lambda.body) else { return None };
+                lambda = inner;
+            }
+            env = Some(ev.bind(code, lambda, env, *argument, pos).ok()?);
+        }
+        Some((code, env, lambda.body))
+    }
+
+    fn result(&self, result: Result<Value<'a>, Box<Error<'a>>>) -> Result<Node<'a>, Failure> {
+        match result {
+            Ok(value) => Ok(Node { value, key: Pos::NONE }),
+            Err(error) => Err(self.evaluator.failure_of(*error)),
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Definitions: down through sets, `mkIf`, `mkMerge`, the `mkOverride` family and the `mkOrder` family.
+
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
+use bulkhead_eval::{Members, Node, Shape, Split};
+
+use crate::condition::{Condition, Guard};
+use crate::tree::{Contents, Loader, problem};
+use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided};
+
+/// So many definitions are read at most.
+const MAX_DEFINITIONS: usize = 500_000;
+
+/// Sets nested deeper are values, not options.
+const MAX_DEPTH: usize = 100;
+
+/// Options whose values are modules, in the modules of NixOS and of projects that most fleets use: `*` is any name.
+const SUBMODULES: &[&[&str]] = &[
+    &["containers", "*", "config"],
+    &["home-manager", "users", "*"],
+    &["microvm", "vms", "*", "config"],
+    &["specialisation", "*", "configuration"],
+    &["virtualisation", "vmVariant"],
+    &["virtualisation", "vmVariantWithBootLoader"],
+];
+
+/// What holds for a value because of what is around it.
+#[derive(Clone)]
+struct Around {
+    path: OptionPath,
+    file: Arc<str>,
+    /// Where the last name of the path is written; not that of `content` in an `mkIf`.
+    key: Option<Place>,
+    condition: Condition,
+    /// Of the outermost `mkOverride`.
+    priority: Option<i64>,
+    order: Option<i64>,
+    /// The sets that it lies in.
+    inside: Vec<usize>,
+    /// How many `mkIf`, `if` and the like it lies in, besides.
+    wrapped: usize,
+}
+
+/// An attribute of a set that is put together.
+struct Part<'a> {
+    name: &'static str,
+    node: Node<'a>,
+    condition: Condition,
+}
+
+pub fn collect(loader: &mut Loader<'_, '_>, modules: &[(usize, Condition)], configuration: &mut Configuration) {
+    let mut walk = Walk { loader, found: &mut configuration.definitions, is_full: false };
+    walk.modules(modules, &OptionPath::root(), &Condition::Always, 0);
+}
+
+struct Walk<'w, 's, 'a> {
+    loader: &'w mut Loader<'s, 'a>,
+    found: &'w mut Vec<Definition>,
+    is_full: bool,
+}
+
+impl<'a> Walk<'_, '_, 'a> {
+    /// NixOS puts what was imported last first.
+    fn modules(&mut self, modules: &[(usize, Condition)], path: &OptionPath, condition: &Condition, depth: usize) {
+        for (index, holds) in modules.iter().rev() {
+            let module = self.loader.module(*index);
+            let around = Around {
+                path: path.clone(),
+                file: module.file.clone(),
+                key: None,
+                condition: condition.and_all(holds),
+                priority: None,
+                order: None,
+                inside: Vec::new(),
+                wrapped: depth,
+            };
+            match &module.config {
+                None => {}
+                Some(Contents::Config(node)) => self.value(*node, around),
+                Some(Contents::Shorthand(members)) => {
+                    let attrs = members.attrs.clone();
+                    for (name, node) in attrs {
+                        let key = self.loader.session.key(node);
+                        self.value(node, Around { path: path.join(name), key, ..around.clone() });
+                    }
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, node: Node<'a>, around: Around) {
+        if around.path.names().len() + around.wrapped > MAX_DEPTH {
+            return self.leaf(node, around);
+        }
+        match self.loader.look(node) {
+            Shape::Attrs(members) => self.attrs(node, members, around),
+            Shape::Unknown(_, Some(Split::If { condition, consequence, alternative })) => {
+                for (expected, branch) in [(true, consequence), (false, alternative)] {
+                    self.guarded(branch, condition, expected, around.clone());
+                }
+            }
+            // Lists are put together from all definitions, so that each part may count as one.
+            Shape::Unknown(_, Some(Split::Concat(left, right))) => {
+                let wrapped = around.wrapped + 1;
+                self.value(left, Around { wrapped, ..around.clone() });
+                self.value(right, Around { wrapped, ..around });
+            }
+            Shape::Path(_) | Shape::String(_) | Shape::Function if is_submodule(&around.path) => {
+                self.submodule(node, around);
+            }
+            _ => self.leaf(node, around),
+        }
+    }
+
+    fn attrs(&mut self, node: Node<'a>, members: Members<'a>, mut around: Around) {
+        if let Some(tag) = self.loader.tag(&members) {
+            around.wrapped += 1;
+            return match (tag.as_str(), members.get("content")) {
+                ("if", Some(content)) => match members.get("condition") {
+                    Some(condition) => self.guarded(content, condition, true, around),
+                    None => self.leaf(node, around),
+                },
+                ("merge", _) => {
+                    let Some(contents) = members.get("contents") else { return self.leaf(node, around) };
+                    self.merge(contents, around);
+                }
+                ("override", Some(content)) => {
+                    let priority = self.number(&members, "priority");
+                    around.priority = around.priority.or(priority);
+                    self.value(content, around);
+                }
+                ("order", Some(content)) => {
+                    let order = self.number(&members, "priority");
+                    around.order = around.order.or(order);
+                    self.value(content, around);
+                }
+                ("definition", _) => match members.get("value") {
+                    Some(value) => self.value(value, around),
+                    None => self.leaf(node, around),
+                },
+                _ => self.leaf(node, around),
+            };
+        }
+        if is_submodule(&around.path) {
+            return self.submodule(node, around);
+        }
+        let is_package = members.get("outPath").is_some() || members.get("drvPath").is_some();
+        if is_package || around.inside.contains(&members.identity) {
+            return self.leaf(node, around);
+        }
+        if members.attrs.is_empty() && members.open.is_none() {
+            if !around.path.names().is_empty() {
+                self.leaf(node, around);
+            }
+            return;
+        }
+        if let Some((left, right)) = members.update
+            && let Some(parts) = self.update(left, right, &around.condition, 0)
+        {
+            around.inside.push(members.identity);
+            for Part { name, node, condition } in parts {
+                let key = self.loader.session.key(node);
+                self.value(node, Around { path: around.path.join(name), key, condition, ..around.clone() });
+            }
+            return;
+        }
+        if let Some(unknown) = &members.open {
+            let place = self.loader.session.place(node);
+            self.loader.unknown_at(&around.path, "there may be further definitions here", unknown.clone(), place);
+        }
+        around.inside.push(members.identity);
+        for (name, value) in members.attrs {
+            let key = self.loader.session.key(value);
+            self.value(value, Around { path: around.path.join(name), key, ..around.clone() });
+        }
+    }
+
+    /// The attributes of `left // right`, if the names of both are known or depend on conditions alone.
+    fn update(
+        &mut self,
+        left: Node<'a>,
+        right: Node<'a>,
+        condition: &Condition,
+        depth: usize,
+    ) -> Option<Vec<Part<'a>>> {
+        let (left, mut all) = (self.parts(left, condition, depth + 1)?, self.parts(right, condition, depth + 1)?);
+        let known = condition.guards().len();
+        let mut kept = Vec::new();
+        'parts: for mut part in left {
+            let mut without: Vec<Guard> = Vec::new();
+            for over in all.iter().filter(|over| over.name == part.name) {
+                // It is there unless the other one is.
+                match over.condition.guards().get(known..) {
+                    Some([guard]) => without.push(Guard { expected: !guard.expected, ..guard.clone() }),
+                    Some([_, ..]) => return None,
+                    _ => continue 'parts,
+                }
+            }
+            let opposite = |a: &Guard, b: &Guard| a.place == b.place && a.expected != b.expected;
+            if without.iter().any(|a| without.iter().any(|b| opposite(a, b))) {
+                continue;
+            }
+            part.condition = without.into_iter().fold(part.condition, |all, guard| all.and(guard));
+            kept.push(part);
+        }
+        all.extend(kept);
+        Some(all)
+    }
+
+    fn parts(&mut self, node: Node<'a>, condition: &Condition, depth: usize) -> Option<Vec<Part<'a>>> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        match self.loader.look(node) {
+            Shape::Attrs(members) if self.loader.tag(&members).is_some() => None,
+            Shape::Attrs(Members { attrs, open: None, .. }) => {
+                let part = |(name, node)| Part { name, node, condition: condition.clone() };
+                Some(attrs.into_iter().map(part).collect())
+            }
+            Shape::Attrs(Members { update: Some((left, right)), .. }) => self.update(left, right, condition, depth),
+            Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
+                let mut parts = Vec::new();
+                for (expected, branch) in [(true, consequence), (false, alternative)] {
+                    if let Some(condition) = self.loader.guarded(condition, test, expected) {
+                        parts.extend(self.parts(branch, &condition, depth + 1)?);
+                    }
+                }
+                Some(parts)
+            }
+            _ => None,
+        }
+    }
+
+    fn merge(&mut self, contents: Node<'a>, around: Around) {
+        let known = self.loader.undecided.len();
+        let items = self.loader.items(contents, &around.condition, 0, true);
+        // What is unknown in this list is a part of this path alone.
+        for undecided in &mut self.loader.undecided[known..] {
+            undecided.path = around.path.clone();
+            undecided.what = "there may be further definitions here";
+        }
+        for (item, condition) in items {
+            self.value(item, Around { condition, ..around.clone() });
+        }
+    }
+
+    fn guarded(&mut self, content: Node<'a>, test: Node<'a>, expected: bool, mut around: Around) {
+        let Some(condition) = self.loader.guarded(&around.condition, test, expected) else { return };
+        // What an `if` gives otherwise is often a set without anything in it, which defines nothing.
+        if !expected
+            && matches!(self.loader.session.look(content), Shape::Attrs(m) if m.attrs.is_empty() && m.open.is_none())
+        {
+            return;
+        }
+        around.condition = condition;
+        around.wrapped += 1;
+        self.value(content, around);
+    }
+
+    fn submodule(&mut self, node: Node<'a>, around: Around) {
+        let modules = self.loader.nested(&around.path, &[node], &around.file);
+        // Each level counts, so that modules that are inside of themselves have an end.
+        self.modules(&modules, &around.path, &around.condition, around.wrapped + 10);
+    }
+
+    fn number(&self, members: &Members<'a>, name: &str) -> Option<i64> {
+        match self.loader.session.look(members.get(name)?) {
+            Shape::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn leaf(&mut self, node: Node<'a>, around: Around) {
+        if self.found.len() >= MAX_DEFINITIONS {
+            if !self.is_full {
+                self.is_full = true;
+                let message = format!("there are more than {MAX_DEFINITIONS} definitions");
+                self.loader.failed(Failure { kind: FailureKind::Limit, ..problem(message, None) });
+            }
+            return;
+        }
+        let value = self.loader.session.data(node);
+        // What lies below such a value is not seen.
+        let hidden = match &value.kind {
+            DataKind::Unknown(unknown) => Some(unknown.clone()),
+            DataKind::Failed(failure) => Some(Unknown {
+                reason: Arc::from(format!("its evaluation failed: {}", failure.message)),
+                help: failure.help.as_deref().map(Arc::from),
+                place: failure.place.clone(),
+            }),
+            DataKind::Function => {
+                Some(Unknown { reason: Arc::from("it is a function"), help: None, place: value.place.clone() })
+            }
+            _ => None,
+        };
+        if let Some(reason) = hidden {
+            let place = around.key.clone().or_else(|| value.place.clone());
+            let path = around.path.clone();
+            self.loader.undecided.push(Undecided { path, what: UNKNOWN_DEFINITION, reason, place });
+        }
+        if around.path.names().is_empty() {
+            return self.no_set(value, around);
+        }
+        self.found.push(Definition {
+            path: around.path,
+            file: around.file,
+            key: around.key,
+            value,
+            condition: around.condition,
+            priority: around.priority.unwrap_or(DEFAULT_PRIORITY),
+            order: around.order.unwrap_or(DEFAULT_ORDER),
+        });
+    }
+
+    /// `config` itself is no set.
+    fn no_set(&mut self, value: Data, around: Around) {
+        match value.kind {
+            DataKind::Unknown(_) => {}
+            DataKind::Failed(failure) => self.loader.failed((*failure).clone()),
+            _ => {
+                let message = format!("what {} defines must be a set", around.file);
+                self.loader.failed(problem(message, value.place));
+            }
+        }
+    }
+}
+
+fn is_submodule(path: &OptionPath) -> bool {
+    let mut names = path.names();
+    // Also inside of other modules: a container has `home-manager.users` of its own.
+    loop {
+        let fits = |pattern: &&&[&str]| {
+            names.len() >= pattern.len()
+                && names.iter().zip(**pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
+        };
+        match SUBMODULES.iter().find(fits) {
+            Some(pattern) if names.len() == pattern.len() => return true,
+            Some(pattern) => names = &names[pattern.len()..],
+            None => return false,
+        }
+    }
+}

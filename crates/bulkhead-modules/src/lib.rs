@@ -1,0 +1,192 @@
+//! The NixOS module system over values that may be unknown.
+//!
+//! [`load`] reads the tree of modules that starts at a file (a machine's `default.nix`) and gives its
+//! [`Configuration`]: which modules there are, which options they declare, and every definition with its place, its
+//! condition, its priority and its order. NixOS' own modules are not read, so options that nobody declares are
+//! allowed, and what the merged `config` holds is unknown.
+//!
+//! What can't be decided is never left out. A definition under an unknown condition is *possible*. Where there may be
+//! definitions that are not seen (an import that is unknown, a set with unknown names), there is an [`Undecided`] that
+//! says why, and [`Configuration::effective`] takes it into account.
+//!
+//! The functions of `lib` are those of the nixpkgs in the [`World`]'s search path if there is one, else of a built-in
+//! one that has what fleets use; what it lacks is unknown.
+
+mod condition;
+mod definitions;
+mod effective;
+mod library;
+mod options;
+mod path;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::World;
+use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
+use bulkhead_source::TreePath;
+
+pub use condition::{Condition, Guard};
+pub use effective::Effective;
+pub use library::built_in as built_in_lib;
+pub use options::{Declared, OptionType};
+pub use path::{OptionPath, OptionPathError};
+
+/// The priority of a definition that has none of its own; `mkForce` is 50, `mkDefault` 1000. Lower ones win. As
+/// `defaultOverridePriority` in the NixOS manual.
+pub const DEFAULT_PRIORITY: i64 = 100;
+
+/// The order of a definition that has none of its own; `mkBefore` is 500, `mkAfter` 1500.
+pub const DEFAULT_ORDER: i64 = 1000;
+
+/// What [`Undecided::what`] says of a definition whose value is unknown as a whole.
+pub const UNKNOWN_DEFINITION: &str = "a definition is unknown";
+
+/// What [`Undecided::what`] says where there may be further options.
+pub const UNKNOWN_OPTIONS: &str = "there may be further options here";
+
+/// What a tree of modules says.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// The modules, in the order in which they are reached.
+    pub modules: Vec<Module>,
+    /// The definitions in the order in which NixOS merges lists, which is before [`Definition::order`] is looked at.
+    pub definitions: Vec<Definition>,
+    /// The options that the modules declare.
+    pub options: BTreeMap<OptionPath, Declared>,
+    /// Where there may be more than is seen, and why.
+    pub undecided: Vec<Undecided>,
+    /// What is wrong with the modules: a file that can't be parsed, an import that is no module …
+    pub problems: Vec<Failure>,
+}
+
+/// A module that was read.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// The file that it is in, as messages name files.
+    pub file: Arc<str>,
+    /// Whether it is part of the configuration.
+    pub condition: Condition,
+}
+
+/// One definition of an option.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// What it defines.
+    pub path: OptionPath,
+    /// The file of the module.
+    pub file: Arc<str>,
+    /// Where its name is written.
+    pub key: Option<Place>,
+    /// The value; parts of it may be unknown, or have failed.
+    pub value: Data,
+    /// Whether it holds.
+    pub condition: Condition,
+    /// Lower ones win.
+    pub priority: i64,
+    /// Lower ones come first where definitions are put together.
+    pub order: i64,
+}
+
+impl Definition {
+    /// Whether all of its value is known.
+    pub fn is_known(&self) -> bool {
+        is_known(&self.value)
+    }
+
+    /// Where it is: its name, or else the expression of its value.
+    pub fn place(&self) -> Option<&Place> {
+        self.key.as_ref().or(self.value.place.as_ref())
+    }
+}
+
+/// Something that could define more than is seen.
+#[derive(Clone, Debug)]
+pub struct Undecided {
+    /// It could define, or declare, this or anything below it.
+    pub path: OptionPath,
+    /// What it is, as a clause: "an import is unknown".
+    pub what: &'static str,
+    /// Why it is not known.
+    pub reason: Unknown,
+    /// Where it is.
+    pub place: Option<Place>,
+}
+
+/// Whether all of a value is known.
+pub fn is_known(data: &Data) -> bool {
+    first_unknown(data).is_none() && !has_failed(data)
+}
+
+/// The first unknown part of a value.
+pub fn first_unknown(data: &Data) -> Option<&Unknown> {
+    match &data.kind {
+        DataKind::Unknown(unknown) => Some(unknown),
+        DataKind::List(items) => items.iter().find_map(first_unknown),
+        DataKind::Attrs(attrs) => {
+            attrs.open.as_ref().or_else(|| attrs.attrs.values().find_map(|field| first_unknown(&field.value)))
+        }
+        _ => None,
+    }
+}
+
+fn has_failed(data: &Data) -> bool {
+    match &data.kind {
+        DataKind::Failed(_) => true,
+        DataKind::List(items) => items.iter().any(has_failed),
+        DataKind::Attrs(attrs) => attrs.attrs.values().any(|field| has_failed(&field.value)),
+        _ => false,
+    }
+}
+
+/// Read the modules that start at `path`, a file or a folder with a `default.nix` in the first tree of `world`.
+///
+/// Nothing fails as a whole: what is wrong is in [`Configuration::problems`]. All modules together share the limits of
+/// `world`.
+pub fn load(world: &World, path: &TreePath) -> Configuration {
+    load_all(world, std::slice::from_ref(path))
+}
+
+/// Read the modules that start at several files as one configuration.
+pub fn load_all(world: &World, paths: &[TreePath]) -> Configuration {
+    tree::load(world, paths)
+}
+
+impl Configuration {
+    /// The definitions of exactly this option.
+    pub fn definitions(&self, path: &OptionPath) -> Vec<&Definition> {
+        self.definitions.iter().filter(|definition| definition.path == *path).collect()
+    }
+
+    /// The definitions of this option and of all below it.
+    pub fn below(&self, path: &OptionPath) -> Vec<&Definition> {
+        self.definitions.iter().filter(|definition| definition.path.starts_with(path)).collect()
+    }
+
+    /// The names right below a path that something defines.
+    pub fn children(&self, path: &OptionPath) -> BTreeSet<Arc<str>> {
+        let depth = path.names().len();
+        let below = self.definitions.iter().filter(|definition| definition.path.starts_with(path));
+        below.filter_map(|definition| definition.path.names().get(depth).cloned()).collect()
+    }
+
+    /// Why there may be definitions of this path, or below it, that are not seen: definitions of a path above it whose
+    /// value is unknown are among the reasons.
+    pub fn undecided_at(&self, path: &OptionPath) -> Vec<&Undecided> {
+        let touches = |other: &OptionPath| path.starts_with(other) || other.starts_with(path);
+        self.undecided.iter().filter(|undecided| touches(&undecided.path)).collect()
+    }
+
+    /// The declaration of an option. Names of attributes are matched by `<name>` in it.
+    pub fn declared(&self, path: &OptionPath) -> Option<&Declared> {
+        self.options.get(path).or_else(|| {
+            let fits = |pattern: &OptionPath| {
+                pattern.names().len() == path.names().len()
+                    && pattern.names().iter().zip(path.names()).all(|(a, b)| a == b || &**a == "<name>" || &**a == "*")
+            };
+            self.options.iter().find(|(pattern, _)| fits(pattern)).map(|(_, declared)| declared)
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! `lib`, and what else modules are called with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bulkhead_eval::data::Failure;
+use bulkhead_eval::{Node, Session, World};
+
+/// The name that stands for the built-in `lib` in places.
+pub const BUILT_IN: &str = "<built-in lib>";
+
+/// Why `modulesPath` is unknown.
+pub const NOT_READ: &str = "NixOS' own modules are not read";
+
+const TEXT: &str = include_str!("lib.nix");
+
+/// The values that modules are called with.
+pub struct Arguments<'a> {
+    lib: Node<'a>,
+    pkgs: Node<'a>,
+    config: Node<'a>,
+    options: Node<'a>,
+    modules_path: Node<'a>,
+    /// What `_module.args` defines.
+    pub given: HashMap<Arc<str>, Node<'a>>,
+}
+
+impl<'a> Arguments<'a> {
+    pub fn new(session: &Session<'a>, world: &World) -> Result<Arguments<'a>, Failure> {
+        let lib = lib(session, world)?;
+        let packages = session.unknown("packages are not evaluated", None);
+        Ok(Arguments {
+            lib,
+            pkgs: session.attrs(vec![("lib", lib)], Some(packages)),
+            config: session.unknown("`config` is what all modules define together, and NixOS' own are not read", None),
+            options: session.unknown("`options` are those of all modules, and NixOS' own are not read", None),
+            modules_path: session.unknown(NOT_READ, None),
+            given: HashMap::new(),
+        })
+    }
+
+    /// The set to call a module with, whose pattern has these names.
+    pub fn of(&self, session: &Session<'a>, names: &[&'static str], name: Option<Node<'a>>) -> Node<'a> {
+        let outside = "module arguments other than lib, config, options, pkgs and modulesPath come from outside of these \
+                       modules";
+        let rest = session.unknown(outside, Some("define it in `_module.args` of one of these modules"));
+        let mut entries = vec![
+            ("lib", self.lib),
+            ("pkgs", self.pkgs),
+            ("config", self.config),
+            ("options", self.options),
+            ("modulesPath", self.modules_path),
+        ];
+        entries.extend(name.map(|name| ("name", name)));
+        for wanted in names {
+            if entries.iter().all(|(name, _)| name != wanted) {
+                let value = self.given.get(*wanted).copied().unwrap_or_else(|| {
+                    let reason = format!("the module argument `{wanted}` comes from outside of these modules");
+                    session.unknown(&reason, None)
+                });
+                entries.push((wanted, value));
+            }
+        }
+        let given = self.given.iter().filter(|(name, _)| !names.contains(&&***name));
+        let given: Vec<(&str, Node<'a>)> = given.map(|(name, node)| (&**name, *node)).collect();
+        entries.extend(given.into_iter().filter(|(name, _)| !["lib", "pkgs", "config", "options"].contains(name)));
+        session.attrs(entries, Some(rest))
+    }
+}
+
+/// The `lib` of the nixpkgs in the search path, else the built-in one.
+pub fn lib<'a>(session: &Session<'a>, world: &World) -> Result<Node<'a>, Failure> {
+    if let Some((_, nixpkgs)) = world.search_path().iter().find(|(name, _)| name == "nixpkgs")
+        && let Ok(lib) = session.import_absolute(&format!("{nixpkgs}/lib"))
+    {
+        return Ok(lib);
+    }
+    built_in(session)
+}
+
+/// The built-in `lib`.
+pub fn built_in<'a>(session: &Session<'a>) -> Result<Node<'a>, Failure> {
+    let missing = session.unknown("the built-in `lib` lacks it", Some("give a nixpkgs with `--nixpkgs DIR`"));
+    session.call(session.text(TEXT, BUILT_IN)?, missing)
+}

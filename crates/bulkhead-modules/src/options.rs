@@ -1,0 +1,239 @@
+//! Declared options.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::{Members, Node, Shape, Split};
+
+use crate::OptionPath;
+use crate::condition::Condition;
+use crate::tree::Loader;
+
+/// Submodules and sets of options nested deeper are not looked at.
+const MAX_DEPTH: usize = 40;
+
+/// An option that a module declares.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The file of the module.
+    pub file: Arc<str>,
+    /// Where its name is written.
+    pub place: Option<Place>,
+    /// Its type.
+    pub kind: OptionType,
+    /// Its default, if it has one.
+    pub default: Option<Data>,
+    /// How its default is to be shown, if it says so: a text, or an expression as text.
+    pub default_text: Option<String>,
+    /// An example: a value, or an expression as text.
+    pub example: Option<Data>,
+    /// What it is for; Markdown.
+    pub description: Option<String>,
+    /// Whether it is for other modules only.
+    pub internal: bool,
+    /// Whether it is shown in manuals.
+    pub visible: bool,
+    /// Whether it may be defined at most once.
+    pub read_only: bool,
+    /// Whether it is declared.
+    pub condition: Condition,
+}
+
+/// The type of an option.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptionType {
+    /// Its name in `lib.types`, as `attrsOf`; `unspecified` where the option has none, `unknown` where it is not known.
+    pub name: String,
+    /// What the NixOS manual calls it: `list of string`.
+    pub description: String,
+    /// The types that it is made of: `elemType` of lists and sets, `left` and `right` of `either`.
+    pub nested: Vec<(String, OptionType)>,
+    /// The values of an `enum`.
+    pub values: Vec<Data>,
+}
+
+impl OptionType {
+    fn named(name: &str, description: &str) -> OptionType {
+        OptionType {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            nested: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+}
+
+/// The options of modules below `prefix`.
+pub fn collect(
+    loader: &mut Loader<'_, '_>,
+    modules: &[(usize, Condition)],
+    prefix: &OptionPath,
+    found: &mut BTreeMap<OptionPath, Declared>,
+) {
+    for (index, condition) in modules {
+        let module = loader.module(*index);
+        let (file, Some(options)) = (module.file.clone(), module.options) else { continue };
+        Walk { loader, file, found }.value(options, prefix.clone(), condition, 0);
+    }
+}
+
+struct Walk<'w, 's, 'a> {
+    loader: &'w mut Loader<'s, 'a>,
+    file: Arc<str>,
+    found: &'w mut BTreeMap<OptionPath, Declared>,
+}
+
+impl<'a> Walk<'_, '_, 'a> {
+    fn value(&mut self, node: Node<'a>, path: OptionPath, condition: &Condition, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let place = self.loader.session.key(node);
+        match self.loader.look(node) {
+            Shape::Attrs(members) if self.loader.tag(&members).as_deref() == Some("option") => {
+                self.option(members, path, place, condition, depth);
+            }
+            Shape::Attrs(members) => {
+                if let Some(unknown) = members.open {
+                    self.undecided(&path, unknown, place);
+                }
+                for (name, value) in members.attrs {
+                    self.value(value, path.join(name), condition, depth + 1);
+                }
+            }
+            Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
+                for (expected, branch) in [(true, consequence), (false, alternative)] {
+                    if let Some(condition) = self.loader.guarded(condition, test, expected) {
+                        self.value(branch, path.clone(), &condition, depth + 1);
+                    }
+                }
+            }
+            Shape::Unknown(unknown, _) => self.undecided(&path, unknown, place),
+            Shape::Failed(failure) => self.loader.failed((*failure).clone()),
+            _ => {
+                let message = format!("`options.{path}` must be an option (`mkOption`) or a set of them");
+                self.loader.failed(crate::tree::problem(message, place));
+            }
+        }
+    }
+
+    fn undecided(&mut self, path: &OptionPath, reason: bulkhead_eval::data::Unknown, place: Option<Place>) {
+        self.loader.undecided.push(crate::Undecided {
+            path: path.clone(),
+            what: crate::UNKNOWN_OPTIONS,
+            reason,
+            place,
+        });
+    }
+
+    fn option(
+        &mut self,
+        members: Members<'a>,
+        path: OptionPath,
+        place: Option<Place>,
+        condition: &Condition,
+        depth: usize,
+    ) {
+        let kind = match members.get("type") {
+            Some(node) => self.kind(node, &path, condition, depth + 1),
+            None => OptionType::named("unspecified", "unspecified value"),
+        };
+        let data = |name: &str| members.get(name).map(|node| self.loader.session.data(node));
+        let flag = |name: &str, default: bool| match data(name).map(|data| data.kind) {
+            Some(DataKind::Bool(value)) => value,
+            // `visible = "shallow"` is shown, without what is below it.
+            _ => default,
+        };
+        let declared = Declared {
+            file: self.file.clone(),
+            place,
+            default: data("default"),
+            default_text: data("defaultText").and_then(text),
+            example: data("example"),
+            description: data("description").and_then(text),
+            internal: flag("internal", false),
+            visible: flag("visible", true),
+            read_only: flag("readOnly", false),
+            condition: condition.clone(),
+            kind,
+        };
+        // An option may be declared by several modules, which add to it; the one that says more is shown.
+        let says_more = |old: &Declared| old.description.is_none() && declared.description.is_some();
+        if self.found.get(&path).is_none_or(says_more) {
+            self.found.insert(path, declared);
+        }
+    }
+
+    fn kind(&mut self, node: Node<'a>, path: &OptionPath, condition: &Condition, depth: usize) -> OptionType {
+        let Shape::Attrs(members) = self.loader.session.look(node) else {
+            return OptionType::named("unknown", "unknown type");
+        };
+        let string = |name: &str| match members.get(name).map(|node| self.loader.session.look(node)) {
+            Some(Shape::String(text)) => Some(text),
+            _ => None,
+        };
+        let name = string("name").unwrap_or_else(|| "unknown".to_owned());
+        let mut kind = OptionType::named(&name, &string("description").unwrap_or_else(|| name.clone()));
+        if depth > MAX_DEPTH {
+            return kind;
+        }
+        if name == "enum" {
+            let payload = members.get("functor").and_then(|node| self.member(node, "payload"));
+            let values = payload.and_then(|node| self.member(node, "values").or(Some(node)));
+            if let Some(DataKind::List(values)) = values.map(|node| self.loader.session.data(node).kind) {
+                kind.values = values;
+            }
+        }
+        if name == "submodule" {
+            self.submodule(&members, path, condition);
+        }
+        let Some(Shape::Attrs(nested)) = members.get("nestedTypes").map(|node| self.loader.session.look(node)) else {
+            return kind;
+        };
+        for (role, node) in nested.attrs {
+            let below = match (name.as_str(), role) {
+                ("attrsOf" | "lazyAttrsOf", "elemType") => path.join("<name>"),
+                ("listOf", "elemType") => path.join("*"),
+                _ => path.clone(),
+            };
+            let inner = self.kind(node, &below, condition, depth + 1);
+            kind.nested.push((role.to_owned(), inner));
+        }
+        kind
+    }
+
+    fn submodule(&mut self, members: &Members<'a>, path: &OptionPath, condition: &Condition) {
+        // Submodules inside of themselves have no end: each adds to the path.
+        if path.names().len() > MAX_DEPTH {
+            return;
+        }
+        let Some(modules) = members.get("getSubModules") else { return };
+        let nodes: Vec<Node<'a>> =
+            self.loader.items(modules, condition, 0, false).into_iter().map(|(node, _)| node).collect();
+        let modules = self.loader.nested(path, &nodes, &self.file.clone());
+        let modules: Vec<(usize, Condition)> =
+            modules.into_iter().map(|(index, holds)| (index, condition.and_all(&holds))).collect();
+        collect(self.loader, &modules, path, self.found);
+    }
+
+    fn member(&self, node: Node<'a>, name: &str) -> Option<Node<'a>> {
+        match self.loader.session.look(node) {
+            Shape::Attrs(members) => members.get(name),
+            _ => None,
+        }
+    }
+}
+
+/// The text of a string, `literalExpression` or `literalMD`.
+fn text(data: Data) -> Option<String> {
+    match data.kind {
+        DataKind::String(text) => Some(text.trim().to_owned()),
+        DataKind::Attrs(attrs) => match &attrs.attrs.get("text")?.value.kind {
+            DataKind::String(text) => Some(text.trim().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,531 @@
+//! Which modules there are: functions are called, imports followed, disabled modules left out.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Failure, FailureKind, Unknown};
+use bulkhead_eval::{Members, Node, Session, Shape, Split, World};
+use bulkhead_source::TreePath;
+
+use crate::condition::{Condition, Guard};
+use crate::library::{Arguments, NOT_READ};
+use crate::{Configuration, Module, OptionPath, Undecided, definitions, options};
+
+/// So many modules are read at most.
+const MAX_MODULES: usize = 20_000;
+
+/// So deep may imports, and splits of unknown lists, be nested.
+const MAX_DEPTH: usize = 200;
+
+/// So many branches of values that are unknown are gone into: a function may branch without end.
+const MAX_BRANCHES: usize = 10_000;
+
+/// So many problems are told.
+const MAX_PROBLEMS: usize = 1_000;
+
+/// The attributes of a module that has `config` or `options`.
+const STRUCTURE: &[&str] =
+    &["_class", "_file", "key", "disabledModules", "imports", "require", "options", "config", "meta", "freeformType"];
+
+/// The attributes that are no definitions in a module without `config` and `options`.
+const SHORTHAND: &[&str] = &["_class", "_file", "key", "disabledModules", "imports", "require", "freeformType"];
+
+/// A module as it is loaded.
+pub struct Loaded<'a> {
+    pub key: String,
+    pub file: Arc<str>,
+    pub config: Option<Contents<'a>>,
+    pub options: Option<Node<'a>>,
+    imports: Vec<(usize, Condition)>,
+    disabled: Vec<(String, Condition)>,
+}
+
+/// What a module defines.
+pub enum Contents<'a> {
+    /// The value of `config`.
+    Config(Node<'a>),
+    /// The module itself, apart from its structure.
+    Shorthand(Members<'a>),
+}
+
+/// Loads modules, and notes what is wrong or unknown.
+pub struct Loader<'s, 'a> {
+    pub session: &'s Session<'a>,
+    pub arguments: Arguments<'a>,
+    pub undecided: Vec<Undecided>,
+    pub problems: Vec<Failure>,
+    /// How many branches of unknown values were gone into.
+    branches: usize,
+    modules: Vec<Loaded<'a>>,
+    by_key: HashMap<String, usize>,
+    /// Where these modules are in the configuration: submodules are below its root.
+    prefix: OptionPath,
+    /// What modules of a submodule are called with as `name`.
+    name: Option<Node<'a>>,
+}
+
+/// Where a module was found.
+struct Origin {
+    file: Arc<str>,
+    key: String,
+    place: Option<Place>,
+    depth: usize,
+}
+
+pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
+    let loaded = world.session(|session| {
+        let mut configuration = Configuration::default();
+        let arguments = match Arguments::new(session, world) {
+            Ok(arguments) => arguments,
+            Err(failure) => {
+                configuration.problems.push(failure);
+                return configuration;
+            }
+        };
+        let mut loader = Loader::new(session, arguments);
+        let mut modules = loader.read(paths);
+        let given = loader.module_args(&modules);
+        if !given.is_empty() {
+            // What `_module.args` defines is only known now.
+            loader.restart();
+            loader.arguments.given = given;
+            modules = loader.read(paths);
+        }
+        for (module, condition) in &modules {
+            let module = &loader.modules[*module];
+            configuration.modules.push(Module { file: module.file.clone(), condition: condition.clone() });
+        }
+        options::collect(&mut loader, &modules, &OptionPath::root(), &mut configuration.options);
+        definitions::collect(&mut loader, &modules, &mut configuration);
+        configuration.undecided = loader.undecided;
+        configuration.problems = loader.problems;
+        configuration
+    });
+    loaded.unwrap_or_else(|error| Configuration {
+        problems: vec![problem(format!("no thread to evaluate on: {error}"), None)],
+        ..Configuration::default()
+    })
+}
+
+/// How messages name a file of the first tree that evaluated code sees at this path.
+fn shown(path: &str) -> Arc<str> {
+    Arc::from(path.strip_prefix('/').unwrap_or(path))
+}
+
+pub fn problem(message: String, place: Option<Place>) -> Failure {
+    Failure { message, kind: FailureKind::Evaluation, place, help: None, trace: Vec::new() }
+}
+
+impl<'s, 'a> Loader<'s, 'a> {
+    fn new(session: &'s Session<'a>, arguments: Arguments<'a>) -> Loader<'s, 'a> {
+        Loader {
+            session,
+            arguments,
+            undecided: Vec::new(),
+            problems: Vec::new(),
+            branches: 0,
+            modules: Vec::new(),
+            by_key: HashMap::new(),
+            prefix: OptionPath::root(),
+            name: None,
+        }
+    }
+
+    fn restart(&mut self) {
+        self.undecided.clear();
+        self.problems.clear();
+        self.modules.clear();
+        self.by_key.clear();
+    }
+
+    pub fn module(&self, index: usize) -> &Loaded<'a> {
+        &self.modules[index]
+    }
+
+    fn read(&mut self, paths: &[TreePath]) -> Vec<(usize, Condition)> {
+        let mut roots = Vec::new();
+        for path in paths {
+            match self.session.import(path) {
+                Ok(node) => {
+                    let key = format!("/{}", path.as_str());
+                    let file = self.session.place(node).map_or_else(|| path.to_arc(), |place| place.file);
+                    let origin = Origin { file: file.clone(), key: key.clone(), place: None, depth: 0 };
+                    let index = self.add(key, file);
+                    self.fill(index, node, &origin, false);
+                    roots.push((index, Condition::Always));
+                }
+                Err(failure) => self.failed(failure),
+            }
+        }
+        self.reached(&roots)
+    }
+
+    /// Modules below the root, as in a submodule: those of `nodes`, and their imports.
+    pub fn nested(&mut self, prefix: &OptionPath, nodes: &[Node<'a>], file: &Arc<str>) -> Vec<(usize, Condition)> {
+        let before = (std::mem::replace(&mut self.prefix, prefix.clone()), std::mem::take(&mut self.by_key), self.name);
+        self.name = prefix.names().last().map(|name| self.session.string(name));
+        let mut roots = Vec::new();
+        for (index, node) in nodes.iter().enumerate() {
+            let origin = Origin {
+                file: file.clone(),
+                key: format!("{file}:{prefix}:{index}"),
+                place: self.session.key(*node),
+                depth: 0,
+            };
+            roots.extend(self.module_of(*node, &origin, index, &Condition::Always));
+        }
+        let reached = self.reached(&roots);
+        (self.prefix, self.by_key, self.name) = before;
+        reached
+    }
+
+    fn add(&mut self, key: String, file: Arc<str>) -> usize {
+        let index = self.modules.len();
+        self.by_key.insert(key.clone(), index);
+        self.modules.push(Loaded { key, file, config: None, options: None, imports: Vec::new(), disabled: Vec::new() });
+        index
+    }
+
+    /// The modules that the roots import, each once and in NixOS' order, without those that are disabled.
+    fn reached(&mut self, roots: &[(usize, Condition)]) -> Vec<(usize, Condition)> {
+        let mut conditions: HashMap<usize, Condition> = HashMap::new();
+        let mut disabled: HashMap<String, Condition> = HashMap::new();
+        let mut seen: HashSet<usize> = HashSet::new();
+        let mut queue: VecDeque<usize> = roots.iter().map(|(index, _)| *index).collect();
+        while let Some(index) = queue.pop_front() {
+            if seen.insert(index) {
+                for (key, condition) in &self.modules[index].disabled {
+                    let is_sure = condition.is_always() && disabled.get(key).is_none_or(|known| !known.is_always());
+                    if is_sure || !disabled.contains_key(key) {
+                        disabled.insert(key.clone(), condition.clone());
+                    }
+                }
+                queue.extend(self.modules[index].imports.iter().map(|(import, _)| *import));
+            }
+        }
+        // What surely holds first: a module that is imported twice holds if one of the imports does.
+        let mut order = Vec::new();
+        for sure in [true, false] {
+            let mut queue: VecDeque<(usize, Condition)> = roots.iter().cloned().collect();
+            let mut walked: HashSet<usize> = HashSet::new();
+            while let Some((index, condition)) = queue.pop_front() {
+                let condition = match disabled.get(&self.modules[index].key) {
+                    None => condition,
+                    Some(Condition::Always) => continue,
+                    Some(possible) => condition.and_all(possible),
+                };
+                if (sure && !condition.is_always()) || !walked.insert(index) {
+                    continue;
+                }
+                let condition = conditions.entry(index).or_insert(condition).clone();
+                if !sure {
+                    order.push((index, condition.clone()));
+                }
+                let imports = &self.modules[index].imports;
+                queue.extend(imports.iter().map(|(import, guard)| (*import, condition.and_all(guard))));
+            }
+        }
+        order
+    }
+
+    /// A module that is imported, or several if it is not known which one. Those that can't be read are noted.
+    fn module_of(
+        &mut self,
+        node: Node<'a>,
+        origin: &Origin,
+        position: usize,
+        condition: &Condition,
+    ) -> Vec<(usize, Condition)> {
+        if self.modules.len() >= MAX_MODULES || origin.depth > MAX_DEPTH {
+            let message = format!("more than {MAX_MODULES} modules, or imports nested deeper than {MAX_DEPTH}");
+            self.failed(Failure { kind: FailureKind::Limit, ..problem(message, origin.place.clone()) });
+            return Vec::new();
+        }
+        let shape = self.look(node);
+        let place = self.session.place(node).or_else(|| origin.place.clone());
+        let path = match shape {
+            Shape::Path(path) => path,
+            Shape::String(path) if path.starts_with('/') => path,
+            Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
+                let mut modules = Vec::new();
+                for (expected, branch) in [(true, consequence), (false, alternative)] {
+                    if let Some(condition) = self.guarded(condition, test, expected) {
+                        modules.extend(self.module_of(branch, origin, position, &condition));
+                    }
+                }
+                return modules;
+            }
+            Shape::Unknown(reason, _) => {
+                self.unknown_at(&OptionPath::root(), "an import is unknown", reason, place);
+                return Vec::new();
+            }
+            Shape::Failed(failure) => {
+                self.failed((*failure).clone());
+                return Vec::new();
+            }
+            Shape::Attrs(_) | Shape::Function => {
+                let key = format!("{}:anon-{}", origin.key, position + 1);
+                let index = self.add(key.clone(), origin.file.clone());
+                let origin = Origin { file: origin.file.clone(), key, place, depth: origin.depth + 1 };
+                self.fill(index, node, &origin, false);
+                return vec![(index, condition.clone())];
+            }
+            _ => {
+                self.failed(problem(
+                    "this is imported but is no module: a set, a function or a path".to_owned(),
+                    place,
+                ));
+                return Vec::new();
+            }
+        };
+        if let Some(index) = self.by_key.get(&path) {
+            return vec![(*index, condition.clone())];
+        }
+        match self.session.import_absolute(&path) {
+            Ok(imported) => {
+                let file = self.session.place(imported).map_or_else(|| shown(&path), |place| place.file);
+                let index = self.add(path.clone(), file.clone());
+                self.fill(index, imported, &Origin { file, key: path, place, depth: origin.depth + 1 }, false);
+                vec![(index, condition.clone())]
+            }
+            Err(mut failure) => {
+                if failure.place.is_none() {
+                    failure.place = place;
+                }
+                self.failed(failure);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Read the value of a module.
+    fn fill(&mut self, index: usize, node: Node<'a>, origin: &Origin, called: bool) {
+        let members = match self.look(node) {
+            Shape::Attrs(members) if members.get("__functor").is_none() => members,
+            Shape::Function | Shape::Attrs(_) if !called => {
+                let formals = self.session.formals(node).unwrap_or_default();
+                let names: Vec<&'static str> = formals.iter().map(|formal| formal.name).collect();
+                let argument = self.arguments.of(self.session, &names, self.name);
+                match self.session.call(node, argument) {
+                    Ok(body) => self.fill(index, body, origin, true),
+                    Err(failure) => self.failed(failure),
+                }
+                return;
+            }
+            Shape::Unknown(reason, split) => {
+                let place = self.session.place(node);
+                match split {
+                    // `{ … }: if c then { … } else { … }`: each is a module of its own.
+                    Some(Split::If { condition, consequence, alternative }) => {
+                        for (expected, branch) in [(true, consequence), (false, alternative)] {
+                            if let Some(condition) = self.guarded(&Condition::Always, condition, expected) {
+                                let found = self.module_of(branch, origin, usize::from(expected), &condition);
+                                self.modules[index].imports.extend(found);
+                            }
+                        }
+                    }
+                    _ => self.unknown_at(&OptionPath::root(), "a module is unknown", reason, place),
+                }
+                return;
+            }
+            Shape::Failed(failure) => return self.failed((*failure).clone()),
+            _ => {
+                let place = self.session.place(node).or_else(|| Some(Place::file(origin.file.clone())));
+                return self.failed(problem("a module must be a set, or a function that gives one".to_owned(), place));
+            }
+        };
+        if self.tag(&members).is_some_and(|tag| tag != "module") {
+            // `mkIf c { … }` in the place of a module.
+            self.modules[index].config = Some(Contents::Config(node));
+            return;
+        }
+        if let Some(unknown) = &members.open {
+            self.unknown_at(
+                &OptionPath::root(),
+                "a module has further, unknown parts",
+                unknown.clone(),
+                self.session.place(node),
+            );
+        }
+        if let Some(file) = members.get("_file")
+            && let Shape::String(file) = self.session.look(file)
+        {
+            self.modules[index].file = shown(&file);
+        }
+        for name in ["disabledModules", "require", "imports"] {
+            let Some(list) = members.get(name) else { continue };
+            for (position, (node, condition)) in self.items(list, &Condition::Always, 0, true).into_iter().enumerate() {
+                if name == "disabledModules" {
+                    let disabled = self.disabled(node);
+                    self.modules[index].disabled.extend(disabled.map(|key| (key, condition)));
+                } else {
+                    let found = self.module_of(node, origin, position, &condition);
+                    self.modules[index].imports.extend(found);
+                }
+            }
+        }
+        if members.get("config").is_some() || members.get("options").is_some() {
+            let unsupported = members.attrs.iter().find(|(name, _)| !STRUCTURE.contains(name));
+            if let Some((name, node)) = unsupported {
+                let message = format!("the module has an attribute `{name}` beside `config` or `options`");
+                let mut failure = problem(message, self.session.key(*node));
+                failure.help = Some(format!("move `{name}` into `config`"));
+                self.failed(failure);
+            }
+            self.modules[index].config = members.get("config").map(Contents::Config);
+            self.modules[index].options = members.get("options");
+        } else {
+            let definitions = members.attrs.into_iter().filter(|(name, _)| !SHORTHAND.contains(name)).collect();
+            let members = Members { attrs: definitions, open: None, update: None, identity: members.identity };
+            self.modules[index].config = Some(Contents::Shorthand(members));
+        }
+    }
+
+    /// What a value is; of one that is unknown also what it is put together of, as long as that has an end.
+    pub fn look(&mut self, node: Node<'a>) -> Shape<'a> {
+        match self.session.look(node) {
+            Shape::Unknown(reason, Some(split)) => {
+                self.branches += 1;
+                Shape::Unknown(reason, (self.branches <= MAX_BRANCHES).then_some(split))
+            }
+            shape => shape,
+        }
+    }
+
+    /// The items of a list; of one that is unknown, those that its expression tells. `note` what remains unknown.
+    pub fn items(
+        &mut self,
+        list: Node<'a>,
+        condition: &Condition,
+        depth: usize,
+        note: bool,
+    ) -> Vec<(Node<'a>, Condition)> {
+        match self.look(list) {
+            Shape::List(items) => items.into_iter().map(|item| (item, condition.clone())).collect(),
+            Shape::Unknown(_, Some(split @ (Split::Concat(..) | Split::If { .. }))) if depth < MAX_DEPTH => match split
+            {
+                Split::Update(..) => Vec::new(),
+                Split::Concat(left, right) => {
+                    let mut items = self.items(left, condition, depth + 1, note);
+                    items.extend(self.items(right, condition, depth + 1, note));
+                    items
+                }
+                Split::If { condition: test, consequence, alternative } => {
+                    let mut items = Vec::new();
+                    for (expected, branch) in [(true, consequence), (false, alternative)] {
+                        if let Some(condition) = self.guarded(condition, test, expected) {
+                            items.extend(self.items(branch, &condition, depth + 1, note));
+                        }
+                    }
+                    items
+                }
+            },
+            Shape::Unknown(reason, _) => {
+                if note {
+                    let place = self.session.place(list);
+                    self.unknown_at(&OptionPath::root(), "a list of modules is unknown", reason, place);
+                }
+                Vec::new()
+            }
+            Shape::Failed(failure) => {
+                self.failed((*failure).clone());
+                Vec::new()
+            }
+            _ => {
+                self.failed(problem("this must be a list".to_owned(), self.session.place(list)));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The key of a module that is disabled.
+    fn disabled(&mut self, node: Node<'a>) -> Option<String> {
+        match self.session.look(node) {
+            Shape::Path(path) => Some(path),
+            // Other strings name modules of NixOS.
+            Shape::String(path) => path.starts_with('/').then_some(path),
+            Shape::Attrs(members) => match self.session.look(members.get("key")?) {
+                Shape::String(key) | Shape::Path(key) => Some(key),
+                _ => None,
+            },
+            Shape::Unknown(reason, _) => {
+                if *reason.reason != *NOT_READ {
+                    let place = self.session.place(node);
+                    self.unknown_at(&OptionPath::root(), "a module is disabled, but not known which", reason, place);
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A condition that holds if `test` is as expected too; `None` if it surely is not.
+    pub fn guarded(&mut self, condition: &Condition, test: Node<'a>, expected: bool) -> Option<Condition> {
+        match self.session.look(test) {
+            Shape::Bool(value) => (value == expected).then(|| condition.clone()),
+            Shape::Unknown(reason, _) => {
+                Some(condition.and(Guard { place: self.session.place(test), expected, reason }))
+            }
+            Shape::Failed(failure) => {
+                self.failed((*failure).clone());
+                None
+            }
+            _ => {
+                self.failed(problem("a condition must be true or false".to_owned(), self.session.place(test)));
+                None
+            }
+        }
+    }
+
+    /// `_type` of a set.
+    pub fn tag(&self, members: &Members<'a>) -> Option<String> {
+        match self.session.look(members.get("_type")?) {
+            Shape::String(tag) => Some(tag),
+            _ => None,
+        }
+    }
+
+    /// What `_module.args` surely defines, once.
+    fn module_args(&mut self, modules: &[(usize, Condition)]) -> HashMap<Arc<str>, Node<'a>> {
+        let mut found: HashMap<Arc<str>, Vec<Node<'a>>> = HashMap::new();
+        for (index, condition) in modules {
+            let module = match &self.modules[*index].config {
+                Some(Contents::Shorthand(members)) => members.get("_module"),
+                Some(Contents::Config(node)) => match self.session.look(*node) {
+                    Shape::Attrs(members) => members.get("_module"),
+                    _ => None,
+                },
+                None => None,
+            };
+            let Some(Shape::Attrs(module)) = module.map(|node| self.session.look(node)) else { continue };
+            let Some(Shape::Attrs(args)) = module.get("args").map(|node| self.session.look(node)) else { continue };
+            if self.tag(&args).is_some() || !condition.is_always() {
+                continue;
+            }
+            for (name, node) in args.attrs {
+                found.entry(Arc::from(name)).or_default().push(node);
+            }
+        }
+        let plain = |node: Node<'a>| match self.session.look(node) {
+            Shape::Attrs(members) => self.tag(&members).is_none(),
+            Shape::Failed(_) => false,
+            _ => true,
+        };
+        let once = found.into_iter().filter(|(_, nodes)| nodes.len() == 1 && plain(nodes[0]));
+        once.map(|(name, nodes)| (name, nodes[0])).collect()
+    }
+
+    /// Note that `path` below these modules may have more.
+    pub fn unknown_at(&mut self, path: &OptionPath, what: &'static str, reason: Unknown, place: Option<Place>) {
+        let path = OptionPath::of(self.prefix.names().iter().chain(path.names()));
+        self.undecided.push(Undecided { path, what, reason, place });
+    }
+
+    /// Note what is wrong.
+    pub fn failed(&mut self, failure: Failure) {
+        if self.problems.len() < MAX_PROBLEMS && !self.problems.contains(&failure) {
+            self.problems.push(failure);
+        }
+    }
+}

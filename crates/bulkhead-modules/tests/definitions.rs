@@ -1,0 +1,303 @@
+//! What modules define, with places, conditions and priorities.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::{Limits, World};
+use bulkhead_modules::{Condition, Configuration, Effective, OptionPath, load};
+use bulkhead_source::{MemoryTree, TreePath};
+use pretty_assertions::assert_eq;
+
+fn world(files: &[(&str, &str)]) -> World {
+    World::new(Arc::new(MemoryTree::new(files.iter().copied()).unwrap()), Limits::default())
+}
+
+fn configuration(files: &[(&str, &str)]) -> Configuration {
+    load(&world(files), &TreePath::new(files[0].0).unwrap())
+}
+
+fn path(text: &str) -> OptionPath {
+    OptionPath::parse(text).unwrap()
+}
+
+/// A value as a short text; `?` is unknown.
+fn short(data: &Data) -> String {
+    match &data.kind {
+        DataKind::Null => "null".to_owned(),
+        DataKind::Bool(value) => value.to_string(),
+        DataKind::Int(value) => value.to_string(),
+        DataKind::Float(value) => value.to_string(),
+        DataKind::String(text) => format!("{text:?}"),
+        DataKind::Path(path) => path.to_string(),
+        DataKind::List(items) => format!("[{}]", items.iter().map(short).collect::<Vec<_>>().join(" ")),
+        DataKind::Attrs(attrs) if attrs.attrs.is_empty() => "{ }".to_owned(),
+        DataKind::Attrs(attrs) => attrs.attrs.keys().map(|name| name.to_string()).collect::<Vec<_>>().join(","),
+        DataKind::Function => "<function>".to_owned(),
+        DataKind::Unknown(_) => "?".to_owned(),
+        DataKind::Failed(failure) => format!("<{}>", failure.message),
+    }
+}
+
+/// All definitions, one a line: path, value, and what is not as usual.
+fn listed(configuration: &Configuration) -> String {
+    let mut lines = Vec::new();
+    for definition in &configuration.definitions {
+        let mut line = format!("{} = {}", definition.path, short(&definition.value));
+        if let Condition::Possible(guards) = &definition.condition {
+            let guards: Vec<&str> = guards.iter().map(|guard| if guard.expected { "if" } else { "unless" }).collect();
+            let _ = write!(line, " ({})", guards.join(", "));
+        }
+        if definition.priority != 100 {
+            let _ = write!(line, " at {}", definition.priority);
+        }
+        if definition.order != 1000 {
+            let _ = write!(line, " order {}", definition.order);
+        }
+        lines.push(line);
+    }
+    lines.sort();
+    lines.join("\n")
+}
+
+fn no_problems(configuration: &Configuration) {
+    assert_eq!(configuration.problems, []);
+}
+
+#[test]
+fn a_module_is_a_set_a_function_or_a_path() {
+    let found = configuration(&[
+        ("machines/web/default.nix", "{ imports = [ ./ssh.nix ../../modules { services.nginx.enable = true; } ]; }"),
+        ("machines/web/ssh.nix", "{ config, lib, ... }: { config.services.openssh.enable = lib.mkDefault true; }"),
+        ("modules/default.nix", "args: { networking.hostName = \"web\"; }"),
+    ]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "networking.hostName = \"web\"\nservices.nginx.enable = true\nservices.openssh.enable = true at 1000"
+    );
+    let host_name = found.definitions(&path("networking.hostName"))[0];
+    assert_eq!(&*host_name.file, "modules/default.nix");
+    assert_eq!(host_name.key.as_ref().unwrap().span.unwrap().start, 19);
+    assert_eq!(found.modules.len(), 4);
+}
+
+#[test]
+fn conditions_make_definitions_absent_or_possible() {
+    let found = configuration(&[(
+        "default.nix",
+        r#"
+        { config, lib, pkgs, ... }:
+        with lib;
+        {
+          config = mkMerge [
+            { a.always = 1; }
+            (mkIf false { a.never = 1; })
+            (mkIf true { a.surely = 1; })
+            (mkIf config.services.x.enable { a.perhaps = mkIf config.y (mkForce 1); })
+            (optionalAttrs config.z { a.optional = 1; })
+            { a.either = if config.z then 1 else 2; }
+          ];
+        }
+        "#,
+    )]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "a.always = 1\na.either = 1 (if)\na.either = 2 (unless)\na.optional = 1 (if)\na.perhaps = 1 (if, if) at 50\na.surely = 1"
+    );
+    let guards = found.definitions(&path("a.perhaps"))[0].condition.guards();
+    assert!(guards[0].reason.reason.contains("`config`"), "{guards:?}");
+    assert!(guards[0].place.is_some());
+    let files = found.definitions.iter().filter_map(|definition| definition.key.as_ref()).map(|key| &*key.file);
+    assert!(files.clone().all(|file| file == "default.nix"), "{:?}", files.collect::<Vec<_>>());
+}
+
+#[test]
+fn imports_that_depend_on_something_unknown_are_possible_or_undecided() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ lib, inputs, config, ... }: {
+               imports = [ ./a.nix inputs.agenix.nixosModules.default ]
+                 ++ lib.optional (inputs ? x) ./b.nix
+                 ++ lib.optionals true [ ./c.nix ];
+             }",
+        ),
+        ("a.nix", "{ a = 1; }"),
+        ("b.nix", "{ b = 1; }"),
+        ("c.nix", "{ c = 1; }"),
+    ]);
+    no_problems(&found);
+    assert_eq!(listed(&found), "a = 1\nb = 1 (if)\nc = 1");
+    assert_eq!(found.undecided.len(), 1);
+    assert_eq!(&*found.undecided[0].reason.reason, "the module argument `inputs` comes from outside of these modules");
+    assert!(matches!(found.effective(&path("a")), Effective::Undecided(definitions) if definitions.len() == 1));
+}
+
+#[test]
+fn priorities_decide_and_what_contradicts_is_told() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ lib, config, ... }: {
+               imports = [ ./other.nix ];
+               a = lib.mkDefault 1;
+               b = true;
+               c = lib.mkForce 3;
+               d = lib.mkBefore [ 1 ];
+               e = 1;
+             }",
+        ),
+        (
+            "other.nix",
+            "{ lib, config, ... }: { a = 2; b = false; c = 4; d = [ 2 ]; e = lib.mkIf config.x (lib.mkForce 2); }",
+        ),
+    ]);
+    no_problems(&found);
+    let known = |name: &str| match found.effective(&path(name)) {
+        Effective::Known(definitions) => definitions.iter().map(|d| short(&d.value)).collect::<Vec<_>>().join(" "),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(known("a"), "2");
+    assert_eq!(known("c"), "3");
+    assert_eq!(known("d"), "[1] [2]");
+    assert!(matches!(found.effective(&path("e")), Effective::Undecided(definitions) if definitions.len() == 2));
+    assert!(matches!(found.effective(&path("f")), Effective::Undefined));
+    let conflicts = found.conflicts();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!(conflicts[0].0, &path("b"));
+    assert_eq!(conflicts[0].1.len(), 2);
+}
+
+#[test]
+fn disabled_modules_and_what_they_import_are_left_out() {
+    let found = configuration(&[
+        ("default.nix", "{ imports = [ ./a.nix ./b.nix ]; disabledModules = [ ./a.nix \"services/x.nix\" ]; }"),
+        ("a.nix", "{ imports = [ ./c.nix ]; a = 1; }"),
+        ("b.nix", "{ b = 1; }"),
+        ("c.nix", "{ c = 1; }"),
+    ]);
+    no_problems(&found);
+    assert_eq!(listed(&found), "b = 1");
+}
+
+#[test]
+fn module_args_are_given_to_modules() {
+    let found = configuration(&[
+        ("default.nix", "{ imports = [ ./a.nix ]; _module.args.fleet = { domain = \"example.org\"; }; }"),
+        ("a.nix", "{ fleet, other, ... }: { networking.domain = fleet.domain; x = other; }"),
+    ]);
+    no_problems(&found);
+    assert_eq!(short(&found.definitions(&path("networking.domain"))[0].value), "\"example.org\"");
+    assert!(!found.definitions(&path("x"))[0].is_known());
+}
+
+#[test]
+fn sets_with_unknown_names_may_define_more() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ config, ... }: { services = { a.enable = true; ${config.name}.enable = true; }; }",
+    )]);
+    no_problems(&found);
+    assert_eq!(listed(&found), "services.a.enable = true");
+    assert!(matches!(found.effective(&path("services.b.enable")), Effective::Undecided(_)));
+    assert!(matches!(found.effective(&path("networking.hostName")), Effective::Undefined));
+}
+
+#[test]
+fn containers_have_modules_of_their_own() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ containers.db = { autoStart = true; config = { lib, ... }: { imports = [ ./db.nix ]; x = lib.mkForce 1; }; }; }",
+        ),
+        ("db.nix", "{ pkgs, ... }: { services.postgresql.enable = true; package = pkgs.postgresql; }"),
+    ]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "containers.db.autoStart = true\ncontainers.db.config.package = ?\n\
+         containers.db.config.services.postgresql.enable = true\ncontainers.db.config.x = 1 at 50"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_the_rest_is_read() {
+    let found = configuration(&[
+        ("default.nix", "{ imports = [ ./missing.nix ./broken.nix 5 ]; a = 1; b = throw \"no\"; }"),
+        ("broken.nix", "{ a = ; }"),
+    ]);
+    assert_eq!(listed(&found), "a = 1\nb = <no>");
+    assert_eq!(found.problems.len(), 3, "{:?}", found.problems);
+    assert!(found.problems.iter().all(|problem| problem.place.is_some()), "{:?}", found.problems);
+    // A module that can't be read could define anything.
+    assert!(matches!(found.effective(&path("a")), Effective::Undecided(_)));
+}
+
+#[test]
+fn what_contains_itself_has_an_end() {
+    let found = configuration(&[
+        ("default.nix", "{ imports = [ ./default.nix ./a.nix ]; x = let y = { z = y; }; in y; }"),
+        ("a.nix", "{ imports = [ ./default.nix ]; containers.c.config = ./a.nix; }"),
+    ]);
+    assert!(found.definitions.len() < 1_000, "{}", found.definitions.len());
+}
+
+#[test]
+fn below_a_value_that_is_not_seen_through_nothing_is_certain() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ pkgs, ... }: { users.users.alice = { name, ... }: { uid = 5; }; b = throw \"no\"; c = pkgs.lib.mkForce 1; }",
+    )]);
+    assert!(matches!(found.effective(&path("users.users.alice.uid")), Effective::Undecided(_)));
+    assert!(matches!(found.effective(&path("b.c")), Effective::Undecided(_)));
+    assert!(matches!(found.effective(&path("users.users.bob.uid")), Effective::Undefined));
+    assert_eq!(found.definitions(&path("c"))[0].priority, 50);
+}
+
+#[test]
+fn values_that_branch_without_end_have_an_end() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ config, ... }: let f = n: if config.x then f (n + 1) else f (n + 2); g = n: if config.x then g (n + 1) ++ g n else [ n ];
+         in { a = f 0; imports = g 0; b.c = 1; }",
+    )]);
+    assert!(found.definitions.len() < 100_000, "{}", found.definitions.len());
+    assert_eq!(found.definitions(&path("b.c")).len(), 1);
+}
+
+#[test]
+fn only_options_that_hold_modules_are_read_as_modules() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ services.x.containers.y.config = ./x.conf; home-manager.users.me = ./home.nix;
+               containers.c.config.home-manager.users.me = { home.stateVersion = \"24.05\"; }; }",
+        ),
+        ("home.nix", "{ programs.git.enable = true; }"),
+        ("x.conf", "no module"),
+    ]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "containers.c.config.home-manager.users.me.home.stateVersion = \"24.05\"\n\
+         home-manager.users.me.programs.git.enable = true\nservices.x.containers.y.config = /x.conf"
+    );
+}
+
+#[test]
+fn sets_that_are_put_together_of_known_and_conditional_ones_stay_known() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ config, lib, ... }: { services.x = { a = 1; b = 1; } // lib.optionalAttrs config.y { b = 2; c = 3; } // { d = 4; }; }",
+    )]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "services.x.a = 1\nservices.x.b = 1 (unless)\nservices.x.b = 2 (if)\nservices.x.c = 3 (if)\nservices.x.d = 4"
+    );
+    assert_eq!(found.undecided.len(), 0);
+}

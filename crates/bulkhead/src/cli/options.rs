@@ -1,0 +1,210 @@
+//! `options`: what modules declare.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use anyhow::{Result, bail};
+use bulkhead_diagnostics::{Sources, mask_private_keys};
+use bulkhead_eval::data::{Data, DataKind, Failure};
+use bulkhead_modules::{Declared, OptionPath, OptionType, load};
+use bulkhead_source::{FileKind, FileTree, TreePath, read_text};
+use serde_json::{Map, Value, json};
+
+use super::args::{Global, OptionsArgs, OptionsFormat};
+use super::show::{at, data_json, nix, place_json};
+use super::{FINDINGS, OK, Program, output};
+
+/// Larger files are no modules.
+const LARGEST: u64 = 4 << 20;
+
+pub fn options(program: Program, global: &Global, args: &OptionsArgs) -> Result<u8> {
+    let project = output::open(output::root(program, global, None)?, global)?;
+    let mut files = Vec::new();
+    if args.paths.is_empty() {
+        declaring(project.tree(), &TreePath::root(), &mut files);
+    }
+    for path in &args.paths {
+        let Ok(path) = TreePath::new(path) else {
+            bail!("`{path}` lies outside of the fleet; paths are relative to its root");
+        };
+        match project.tree().kind(&path)? {
+            Some(FileKind::Directory) => match path.join("default.nix") {
+                Ok(file) if project.tree().exists(&file) => files.push(file),
+                _ => declaring(project.tree(), &path, &mut files),
+            },
+            Some(_) => files.push(path),
+            None => bail!("there is no `{}` in {}", path.as_str(), project.tree().describe()),
+        }
+    }
+    let mut found: BTreeMap<OptionPath, Declared> = BTreeMap::new();
+    let mut problems: Vec<Failure> = Vec::new();
+    let mut is_open = false;
+    for file in &files {
+        let configuration = load(project.world(), file);
+        problems.extend(
+            configuration.problems.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>(),
+        );
+        is_open |= configuration.undecided.iter().any(|undecided| undecided.what == bulkhead_modules::UNKNOWN_OPTIONS);
+        for (path, declared) in configuration.options {
+            found.entry(path).or_insert(declared);
+        }
+    }
+    found.retain(|_, declared| args.all || (declared.visible && !declared.internal));
+    let sources = project.sources();
+    match args.format {
+        OptionsFormat::Json => output::print_json(&json(&found, &sources))?,
+        OptionsFormat::Markdown => output::print(&mask_private_keys(&markdown(&found, &sources)))?,
+        OptionsFormat::Text => {
+            let color = output::colored(global, std::io::stdout().is_terminal());
+            output::print(&mask_private_keys(&text(&found, &sources, color)))?;
+        }
+    }
+    for problem in &problems {
+        let place = problem.place.as_ref().map_or_else(String::new, |place| format!("{}: ", at(place, &sources)));
+        output::tell(&format!("{place}{}", problem.message));
+    }
+    if is_open {
+        output::tell("some modules may declare further options: the names of these are not known");
+    }
+    Ok(if problems.is_empty() && !is_open { OK } else { FINDINGS })
+}
+
+/// The files below a folder whose text declares options.
+fn declaring(tree: &dyn FileTree, folder: &TreePath, files: &mut Vec<TreePath>) {
+    let Ok(entries) = tree.list(folder) else { return };
+    for entry in entries {
+        let Ok(path) = folder.join(&entry.name) else { continue };
+        match entry.kind {
+            FileKind::Directory if !entry.name.starts_with('.') => declaring(tree, &path, files),
+            FileKind::Regular if entry.name.ends_with(".nix") => {
+                let declares = |text: &str| {
+                    text.contains("options")
+                        && ["mkOption", "mkEnableOption", "mkPackageOption"].iter().any(|name| text.contains(name))
+                };
+                if read_text(tree, &path, LARGEST).is_ok_and(|text| declares(&text)) {
+                    files.push(path);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The default as it is shown: its text if it has one.
+fn default_of(declared: &Declared) -> Option<String> {
+    declared.default_text.clone().or_else(|| declared.default.as_ref().map(|data| nix(data, 0)))
+}
+
+fn text(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources, color: bool) -> String {
+    let (bold, dim, end) = if color { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
+    let mut out = String::new();
+    for (path, declared) in found {
+        let place = declared.place.as_ref().map_or_else(|| declared.file.to_string(), |place| at(place, sources));
+        let _ = writeln!(out, "{bold}{path}{end}  {dim}{place}{end}");
+        let _ = writeln!(out, "    type     {}", declared.kind.description);
+        if let Some(default) = default_of(declared) {
+            let _ = writeln!(out, "    default  {}", default.replace('\n', "\n             "));
+        }
+        if let Some(example) = &declared.example {
+            let _ = writeln!(out, "    example  {}", nix(example, 0).replace('\n', "\n             "));
+        }
+        if let Some(description) = &declared.description {
+            let _ = writeln!(out, "    {}", description.replace('\n', "\n    "));
+        }
+        if !declared.condition.is_always() {
+            let _ = writeln!(out, "    declared only under a condition that is not known");
+        }
+        out.push('\n');
+    }
+    out.pop();
+    if found.is_empty() {
+        out.push_str("no module that was read declares options\n");
+    }
+    out.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\u{1b}') { '?' } else { c }).collect()
+}
+
+fn markdown(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> String {
+    let mut out = String::from("# Options\n");
+    for (path, declared) in found {
+        let _ = writeln!(out, "\n## `{path}`\n");
+        if let Some(description) = &declared.description {
+            let _ = writeln!(out, "{description}\n");
+        }
+        let _ = writeln!(out, "*Type:* {}", declared.kind.description.replace(['<', '*', '_'], ""));
+        for (title, value) in
+            [("Default", default_of(declared)), ("Example", declared.example.as_ref().map(|data| nix(data, 0)))]
+        {
+            match value {
+                Some(value) if value.contains('\n') => {
+                    let _ = writeln!(out, "\n*{title}:*\n\n```nix\n{value}\n```");
+                }
+                Some(value) => {
+                    let _ = writeln!(out, "\n*{title}:* `{value}`");
+                }
+                None => {}
+            }
+        }
+        let place = declared.place.as_ref().map_or_else(|| declared.file.to_string(), |place| at(place, sources));
+        let _ = writeln!(out, "\n*Declared in:* {place}");
+    }
+    out
+}
+
+fn json(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> Value {
+    let mut object = Map::new();
+    for (path, declared) in found {
+        let value = |data: &Option<Data>| {
+            let mut unknown = Vec::new();
+            let value = data.as_ref().map(|data| match &data.kind {
+                DataKind::Function => json!("<function>"),
+                _ => data_json(data, &mut Vec::new(), &mut unknown),
+            });
+            (value, unknown.into_iter().next().map(|(_, reason, _)| reason))
+        };
+        let (default, unknown_default) = value(&declared.default);
+        let (example, _) = value(&declared.example);
+        let mut entry = Map::new();
+        entry.insert("path".to_owned(), json!(path.names()));
+        entry.insert("type".to_owned(), type_json(&declared.kind));
+        entry.insert("description".to_owned(), json!(declared.description));
+        for (name, value) in
+            [("default", default), ("defaultUnknown", unknown_default.map(Value::from)), ("example", example)]
+        {
+            if let Some(value) = value {
+                entry.insert(name.to_owned(), value);
+            }
+        }
+        if let Some(text) = &declared.default_text {
+            entry.insert("defaultText".to_owned(), json!(text));
+        }
+        for (name, flag) in [
+            ("internal", declared.internal),
+            ("hidden", !declared.visible),
+            ("readOnly", declared.read_only),
+            ("conditional", !declared.condition.is_always()),
+        ] {
+            if flag {
+                entry.insert(name.to_owned(), json!(true));
+            }
+        }
+        let place = declared.place.as_ref().map(|place| place_json(place, sources));
+        entry.insert("place".to_owned(), place.unwrap_or_else(|| json!({ "file": &*declared.file })));
+        object.insert(path.to_string(), Value::Object(entry));
+    }
+    Value::Object(object)
+}
+
+fn type_json(kind: &OptionType) -> Value {
+    let mut object = Map::new();
+    object.insert("name".to_owned(), json!(kind.name));
+    object.insert("description".to_owned(), json!(kind.description));
+    if !kind.values.is_empty() {
+        let values = kind.values.iter().map(|value| data_json(value, &mut Vec::new(), &mut Vec::new()));
+        object.insert("values".to_owned(), Value::Array(values.collect()));
+    }
+    for (role, nested) in &kind.nested {
+        object.insert(role.clone(), type_json(nested));
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,138 @@
+//! `show` and `options`: what modules define and declare, and what of it is not known.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::Folder;
+use pretty_assertions::assert_eq;
+use serde_json::json;
+
+fn fleet() -> Folder {
+    let folder = Folder::empty();
+    folder.write(
+        "machines/web/properties.nix",
+        "{ hostNames = [ \"web\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"web\" ]; }",
+    );
+    folder.write(
+        "machines/web/default.nix",
+        "{ config, lib, pkgs, ... }:
+{
+  imports = [ ../../modules/backup.nix ];
+  networking.hostName = \"web\";
+  networking.firewall.allowedTCPPorts = [ 22 ] ++ lib.optional config.services.nginx.enable 443;
+  services.nginx.enable = lib.mkDefault true;
+  services.nginx.package = pkgs.nginx;
+}
+",
+    );
+    folder.write(
+        "modules/backup.nix",
+        "{ lib, ... }:
+{
+  options.backup = {
+    enable = lib.mkEnableOption \"backups\";
+    paths = lib.mkOption {
+      type = lib.types.listOf lib.types.path;
+      default = [ ];
+      example = [ \"/home\" ];
+      description = \"Which folders are saved.\";
+    };
+    jobs = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.submodule { options.every = lib.mkOption { type = lib.types.ints.u8; }; });
+      default = { };
+      description = \"Jobs by name.\";
+    };
+  };
+}
+",
+    );
+    folder
+}
+
+#[test]
+fn show_prints_definitions_with_places_and_conditions() {
+    let shown = fleet().bulkhead(&["show", "web"]);
+    assert_eq!(
+        shown.stdout,
+        "networking.firewall.allowedTCPPorts
+  [ 22 ]  machines/web/default.nix:5
+  [ 443 ]  machines/web/default.nix:5
+    only if `config.services.nginx.enable`, which is unknown: `config` is what all modules define together, and NixOS' own are not read
+  [ ]  machines/web/default.nix:5
+    only unless `config.services.nginx.enable`, which is unknown: `config` is what all modules define together, and NixOS' own are not read
+networking.hostName
+  \"web\"  machines/web/default.nix:4
+services.nginx.enable
+  true  machines/web/default.nix:6
+    mkDefault
+services.nginx.package
+  ?  machines/web/default.nix:7
+    `?` is unknown: packages are not evaluated
+",
+        "{}",
+        shown.stderr
+    );
+    assert_eq!(shown.code, 1);
+}
+
+#[test]
+fn show_of_one_option_that_is_known_is_a_clean_run() {
+    let shown = fleet().bulkhead(&["show", "machines/web/default.nix", "networking.hostName", "--json"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let json = shown.json();
+    assert_eq!(json["definitions"][0]["value"], json!("web"));
+    assert_eq!(json["definitions"][0]["key"], json!({ "file": "machines/web/default.nix", "line": 4, "column": 14 }));
+    assert_eq!(json["definitions"][0]["condition"], json!([]));
+    assert_eq!(json["undecided"], json!([]));
+}
+
+#[test]
+fn show_tells_which_machines_there_are() {
+    let shown = fleet().bulkhead(&["show", "wev"]);
+    assert_eq!(shown.code, 2);
+    assert!(shown.stderr.contains("did you mean `web`?"), "{}", shown.stderr);
+}
+
+#[test]
+fn show_tells_what_could_not_be_read() {
+    let fleet = fleet();
+    fleet.change("machines/web/default.nix", "../../modules/backup.nix", "./missing.nix");
+    let shown = fleet.bulkhead(&["show", "web", "networking.hostName"]);
+    assert_eq!(shown.code, 1);
+    assert!(shown.stdout.contains("Could not be read:\n  machines/web/default.nix:3: "), "{}", shown.stdout);
+}
+
+#[test]
+fn options_are_listed_as_text_markdown_and_json() {
+    let fleet = fleet();
+    let text = fleet.bulkhead(&["options", "modules/backup.nix"]);
+    assert_eq!(text.code, 0, "{}", text.stderr);
+    assert_eq!(
+        text.stdout,
+        "backup.enable  modules/backup.nix:4
+    type     boolean
+    default  false
+    example  true
+    Whether to enable backups.
+
+backup.jobs  modules/backup.nix:11
+    type     attribute set of submodule
+    default  { }
+    Jobs by name.
+
+backup.jobs.<name>.every  modules/backup.nix:12
+    type     8 bit unsigned integer; between 0 and 255 (both inclusive)
+
+backup.paths  modules/backup.nix:5
+    type     list of absolute path
+    default  [ ]
+    example  [ \"/home\" ]
+    Which folders are saved.
+"
+    );
+    let json = fleet.bulkhead(&["options", "--format", "json"]).json();
+    assert_eq!(json["backup.paths"]["type"]["elemType"]["name"], json!("path"));
+    assert_eq!(json["backup.paths"]["default"], json!([]));
+    let markdown = fleet.bulkhead(&["options", "modules", "--format", "markdown"]).stdout;
+    assert!(markdown.contains("## `backup.jobs.<name>.every`\n\n*Type:* 8 bit"), "{markdown}");
+}
