@@ -77,7 +77,7 @@ fn attacks_succeed_without_the_guard_and_fail_with_it() -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes: every rule in turn"]
+#[ignore = "takes minutes, and wants the machine for itself"]
 fn every_part_of_the_rules_is_needed() -> Result<()> {
     let mut needs = NEEDS.to_vec();
     needs.push(Need::BrNetfilter);
