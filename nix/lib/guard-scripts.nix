@@ -12,7 +12,9 @@ let
   # What a bridge must be for its tables to hold, as ip-link(8) names it. A bridge that is not there will be made so.
   bridgeFeatures = bridge: ''
     set_features() {
-      details=$(ip -details link show dev ${bridge} 2> /dev/null) || return 0
+      links=$(ip -oneline link show) || return 1
+      case "$links" in *": ${bridge}"[:@]*) ;; *) return 0 ;; esac
+      details=$(ip -details link show dev ${bridge}) || return 1
       for feature in "group_fwd_mask ${toString groupForwardMask}" "mcast_snooping 0" "stp_state 0"; do
         set -- $feature
         value=-1

@@ -268,6 +268,16 @@ fn what_others_do_to_the_tables_is_undone() -> Result<()> {
     assert!(guard.load(host)?.0, "the guard is loaded for a bridge from before it");
     holds(&battery, "with a bridge from before the guard")?;
 
+    // What has the bridge's name and is none can't have its features.
+    let other = Namespace::new("other")?;
+    other.ip(&[&format!("link add name {BRIDGE} type veth peer name far"), &format!("link set {BRIDGE} up")])?;
+    for (passed, told) in [guard.load(&other)?, guard.verify(&other)?] {
+        assert!(!passed && told.contains("the bridge is cut off"), "{told}");
+    }
+    let state: Value = serde_json::from_str(&other.run("ip", &["-json", "link", "show", BRIDGE])?)?;
+    assert!(state[0]["flags"].as_array().is_some_and(|flags| !flags.contains(&json!("UP"))), "{state}");
+    std::fs::remove_dir_all(folder.path().join("state"))?;
+
     // Rules that can't be loaded: nothing goes by the bridge until they can.
     let good = std::fs::read_to_string(&guard.rules)?;
     host.run("nft", &["flush", "ruleset"])?;
