@@ -44,25 +44,15 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         use BinaryOperator as Op;
         match operator {
-            Op::And => Ok(Value::bool(self.bool_of(code, env, left)? && self.bool_of(code, env, right)?, pos)),
-            Op::Or => Ok(Value::bool(self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
-            Op::Implies => Ok(Value::bool(!self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
-            Op::Equal | Op::NotEqual => {
-                let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
-                let equal = self.expect_equality(left, right, pos)?;
-                Ok(Value::bool(equal == (operator == Op::Equal), pos))
-            }
-            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
-                let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
-                // As Nix does it: `a <= b` is `!(b < a)`, which differs for NaN.
-                let value = match operator {
-                    Op::Less => self.less(left, right, pos)?,
-                    Op::Greater => self.less(right, left, pos)?,
-                    Op::LessOrEqual => !self.less(right, left, pos)?,
-                    _ => !self.less(left, right, pos)?,
-                };
-                Ok(Value::bool(value, pos))
-            }
+            Op::And
+            | Op::Or
+            | Op::Implies
+            | Op::Equal
+            | Op::NotEqual
+            | Op::Less
+            | Op::LessOrEqual
+            | Op::Greater
+            | Op::GreaterOrEqual => Ok(Value::bool(self.decide(code, env, operator, left, right, pos)?, pos)),
             Op::Concat => {
                 let left_value = self.eval(code, env, left)?;
                 let right_value = self.eval(code, env, right)?;
@@ -100,10 +90,32 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn bool_of(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
-        match self.eval(code, env, id)? {
-            Value::Bool(Truth(value), _) => Ok(value),
-            other => Err(self.wrong_type("a Boolean", other, code.pos(id))),
+    /// What an operator says that [`decides`].
+    pub fn decide(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        operator: BinaryOperator,
+        left: ExprId,
+        right: ExprId,
+        pos: Pos,
+    ) -> Result<'a, bool> {
+        use BinaryOperator as Op;
+        match operator {
+            Op::And => return Ok(self.condition(code, env, left)? && self.condition(code, env, right)?),
+            Op::Or => return Ok(self.condition(code, env, left)? || self.condition(code, env, right)?),
+            Op::Implies => return Ok(!self.condition(code, env, left)? || self.condition(code, env, right)?),
+            _ => {}
+        }
+        let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
+        match operator {
+            Op::Equal => self.expect_equality(left, right, pos),
+            Op::NotEqual => Ok(!self.expect_equality(left, right, pos)?),
+            Op::Less => self.less(left, right, pos),
+            Op::Greater => self.less(right, left, pos),
+            // As Nix does it: `a <= b` is `!(b < a)`, which differs for NaN.
+            Op::LessOrEqual => Ok(!self.less(right, left, pos)?),
+            _ => Ok(!self.less(left, right, pos)?),
         }
     }
 
@@ -248,6 +260,14 @@ impl<'a> Evaluator<'a> {
 
     /// Whether two values are equal, where that must be known.
     pub fn expect_equality(&self, left: Value<'a>, right: Value<'a>, pos: Pos) -> Result<'a, bool> {
+        // Most often something is compared with null, or with another tag.
+        match (left, right) {
+            (Value::Null(_), Value::Null(_)) => return Ok(true),
+            (Value::Null(_), Value::Attrs(..) | Value::String(..)) => return Ok(false),
+            (Value::Attrs(..) | Value::String(..), Value::Null(_)) => return Ok(false),
+            (Value::String(a, _), Value::String(b, _)) if a.len() != b.len() => return Ok(false),
+            _ => {}
+        }
         match self.equality(left, right, pos)? {
             Equality::Equal => Ok(true),
             Equality::Different => Ok(false),
@@ -511,11 +531,18 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Whether an operator gives a Boolean.
+pub fn decides(operator: BinaryOperator) -> bool {
+    use BinaryOperator as Op;
+    !matches!(operator, Op::Concat | Op::Update | Op::Add | Op::Subtract | Op::Multiply | Op::Divide)
+}
+
 /// Whether two values are the same object, which Nix takes for equal without looking (functions too).
 fn same_object<'a>(a: Value<'a>, b: Value<'a>) -> bool {
     match (a, b) {
         (Value::Thunk(a), Value::Thunk(b)) => std::ptr::eq(a, b),
         (Value::Closure(a, _), Value::Closure(b, _)) => std::ptr::eq(a, b),
+        (Value::Partial(a, _), Value::Partial(b, _)) => std::ptr::eq(a, b),
         (Value::Attrs(a, _), Value::Attrs(b, _)) => std::ptr::eq(a, b) && a.open.is_none(),
         (Value::List(a, _), Value::List(b, _)) => std::ptr::eq(a, b),
         _ => false,

@@ -6,14 +6,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::value::{Attr, Pos, Value};
+use crate::value::{Attr, Mapped, Parts, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "attrNames", 1, |ev, args, pos| {
         let attrs = ev.closed_attrs_of(args[0], pos)?;
         ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
         // The place of a name is where it is written, so that what is made of names can still be traced.
-        Ok(ev.list(attrs.by_name().into_iter().map(|attr| name_of(ev, attr)), pos))
+        Ok(ev.list(attrs.by_name().into_iter().map(|attr| ev.name_of(attr)), pos))
     }),
     forcing(0b1, "attrValues", 1, |ev, args, pos| {
         let attrs = ev.closed_attrs_of(args[0], pos)?;
@@ -79,10 +79,11 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     forcing(0b10, "mapAttrs", 2, |ev, args, pos| {
         let attrs = ev.attrs_of(args[1], pos)?;
-        ev.reserve(pos, attrs.entries().len() * 112)?;
+        ev.reserve(pos, attrs.entries().len() * 48)?;
         ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
-        let entries = attrs.entries().iter().map(|attr| Attr {
-            value: ev.lazy_apply2(args[0], name_of(ev, attr), attr.value, pos),
+        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Attrs(attrs.entries()), pos });
+        let entries = attrs.entries().iter().enumerate().map(|(index, attr)| Attr {
+            value: ev.lazy_part(mapped, index),
             key: attr.key.carried(),
             ..*attr
         });
@@ -113,11 +114,6 @@ pub const BUILTINS: &[Builtin] = &[
     forcing(0b10, "zipAttrsWith", 2, zip_attrs_with),
 ];
 
-/// The name of an attribute, where it is written.
-fn name_of<'a>(ev: &Evaluator<'a>, attr: &Attr<'a>) -> Value<'a> {
-    ev.borrowed_string(attr.name.as_str().as_bytes(), attr.key)
-}
-
 fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     let list = ev.list_of(args[1], pos)?;
     let mut groups: FxHashMap<Symbol, (Attr<'a>, Vec<Value<'a>>)> = FxHashMap::default();
@@ -130,7 +126,7 @@ fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resul
     }
     let entries = groups.into_values().map(|(attr, values)| {
         let values = ev.list_of_vec(&values, pos);
-        Attr { value: ev.lazy_apply2(args[0], name_of(ev, &attr), values, pos), key: attr.key.carried(), ..attr }
+        Attr { value: ev.lazy_apply2(args[0], ev.name_of(&attr), values, pos), key: attr.key.carried(), ..attr }
     });
     Ok(ev.attrs(entries.collect(), pos))
 }

@@ -13,7 +13,7 @@ use crate::eval::Evaluator;
 use crate::operators::CoerceMode;
 use crate::pure::derivation::{Derivation, Fixed, Instantiated};
 use crate::pure::{hash, json, store};
-use crate::value::{Attr, Attrs, Context, ContextElement, Partial, Pos, Selection, State, Unknown, Value};
+use crate::value::{Attr, Attrs, Context, ContextElement, Partial, Pos, Unknown, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "derivation", 1, derivation),
@@ -55,7 +55,7 @@ fn output<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Va
         outputs.push(Attr { name: ev.expect_symbol(name, pos)?, key: pos, value });
     }
     let all = ev.list(outputs.iter().map(|attr| attr.value), pos);
-    let path = |name| ev.thunk_of(State::Select(ev.arena.alloc(Selection { set: args[2], name }), pos));
+    let path = |name| ev.lazy_select(args[2], name, pos);
     let common = [ev.attr("all", all, pos), ev.attr("drvAttrs", Value::Attrs(attrs, args[0].pos()), pos)];
     let own = [
         ev.attr("outPath", path(own_name), pos),

@@ -7,7 +7,7 @@ use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::operators::Equality;
-use crate::value::{Attr, List, Pos, Value};
+use crate::value::{Attr, List, Mapped, Parts, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b10, "all", 2, |ev, args, pos| {
@@ -103,9 +103,10 @@ pub const BUILTINS: &[Builtin] = &[
         let Ok(length) = usize::try_from(length) else {
             return Err(Error::evaluation(format!("cannot create a list of size {length}"), pos));
         };
-        ev.reserve(pos, length.saturating_mul(64))?;
+        ev.reserve(pos, length.saturating_mul(40))?;
         ev.tick(pos, (length / 8) as u64)?;
-        Ok(ev.list((0..length).map(|index| ev.lazy_apply(args[0], Value::Int(index as i64, pos), pos)), pos))
+        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Numbers, pos });
+        Ok(ev.list((0..length).map(|index| ev.lazy_part(mapped, index)), pos))
     }),
     forcing(0b10, "groupBy", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
@@ -128,9 +129,10 @@ pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "length", 1, |ev, args, pos| Ok(Value::Int(ev.list_of(args[0], pos)?.len() as i64, pos))),
     forcing(0b10, "map", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
-        ev.reserve(pos, list.len() * 64)?;
+        ev.reserve(pos, list.len() * 40)?;
         ev.tick(pos, (list.len() / 8) as u64)?;
-        Ok(ev.list(list.iter().map(|item| ev.lazy_apply(args[0], item, pos)), pos))
+        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Items(list), pos });
+        Ok(ev.list((0..list.len()).map(|index| ev.lazy_part(mapped, index)), pos))
     }),
     forcing(0b10, "partition", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;

@@ -28,6 +28,14 @@ impl<'a> Evaluator<'a> {
         Ok(depth)
     }
 
+    /// One expression. Expressions within each other are no deeper than the file nests, so their depth is not counted; but
+    /// what they take of the stack adds up.
+    #[inline]
+    pub(super) fn step(&self, pos: impl FnOnce() -> Pos) -> Result<'a, ()> {
+        self.steps.set(self.steps.get() + 1);
+        if world::stack_position() < self.stack_end { self.look_closer(pos()) } else { Ok(()) }
+    }
+
     #[cold]
     fn look_closer(&self, pos: Pos) -> Result<'a, ()> {
         let depth = self.depth.get();

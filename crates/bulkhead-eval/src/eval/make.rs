@@ -3,9 +3,10 @@
 use std::cell::Cell;
 
 use bulkhead_syntax::Symbol;
+use smallvec::{SmallVec, smallvec};
 
 use super::Evaluator;
-use crate::value::{Attr, Attrs, Context, ContextElement, List, Pos, State, Str, Unknown, Value};
+use crate::value::{Attr, Attrs, Context, ContextElement, List, Mapped, Parts, Pos, State, Str, Thunk, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
     /// A string without context; the bytes are copied.
@@ -49,6 +50,9 @@ impl<'a> Evaluator<'a> {
 
     /// A list.
     pub fn list(&self, items: impl ExactSizeIterator<Item = Value<'a>>, pos: Pos) -> Value<'a> {
+        if items.len() == 0 {
+            return Value::List(self.empty_list, pos);
+        }
         let items = self.arena.slice(items.map(Cell::new));
         Value::List(self.arena.alloc(List::new(items)), pos)
     }
@@ -81,6 +85,36 @@ impl<'a> Evaluator<'a> {
     /// A call that is made when its value is needed.
     pub fn lazy_apply(&self, function: Value<'a>, argument: Value<'a>, pos: Pos) -> Value<'a> {
         self.thunk_of(State::Apply(self.arena.alloc([function, argument]), pos))
+    }
+
+    /// The call that is made for one of the parts of something, when its value is needed.
+    pub fn lazy_part(&self, mapped: &'a Mapped<'a>, index: usize) -> Value<'a> {
+        self.thunk_of(State::Mapped(mapped, index))
+    }
+
+    /// The arguments of that call.
+    pub fn part(&self, mapped: &Mapped<'a>, index: usize) -> SmallVec<[Value<'a>; 2]> {
+        match mapped.over {
+            Parts::Numbers => smallvec![Value::Int(index as i64, mapped.pos)],
+            Parts::Items(list) => list.get(index).into_iter().collect(),
+            Parts::Attrs(attrs) => {
+                attrs.get(index).map_or_else(SmallVec::new, |attr| smallvec![self.name_of(attr), attr.value])
+            }
+        }
+    }
+
+    /// The name of an attribute, where it is written.
+    pub fn name_of(&self, attr: &Attr<'a>) -> Value<'a> {
+        self.borrowed_string(attr.name.as_str().as_bytes(), attr.key)
+    }
+
+    /// `set.name`, selected when its value is needed.
+    pub fn lazy_select(&self, set: Value<'a>, name: Symbol, pos: Pos) -> Value<'a> {
+        let set = match set {
+            Value::Thunk(thunk) => thunk,
+            value => self.arena.alloc(Thunk { state: Cell::new(State::Done(value)) }),
+        };
+        self.thunk_of(State::Select { set, name, pos })
     }
 
     /// The same with two arguments.
