@@ -232,7 +232,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         let most = left_entries.len() + right_entries.len();
-        self.tick(pos, (most / 16) as u64)?;
+        self.tick(pos, (most / 2) as u64)?;
         self.reserve(pos, most * size_of::<Attr<'_>>())?;
         let kept = |attr: &Attr<'a>| match right_open {
             Some(unknown) => Attr { value: Value::Unknown(unknown, attr.value.pos()), ..*attr },
@@ -288,7 +288,10 @@ impl<'a> Evaluator<'a> {
                 self.tick_bulk(pos, a.len().min(b.len()))?;
                 simple(a.len() == b.len() && a.bytes() == b.bytes())
             }
-            (Value::Path(a, _), Value::Path(b, _)) => simple(a.path == b.path),
+            (Value::Path(a, _), Value::Path(b, _)) => {
+                self.tick_bulk(pos, a.path.len().min(b.path.len()))?;
+                simple(a.path == b.path)
+            }
             (Value::Bool(Truth(a), _), Value::Bool(Truth(b), _)) => simple(a == b),
             (Value::Null(_), Value::Null(_)) => Equality::Equal,
             (Value::List(a, _), Value::List(b, _)) => {
@@ -302,15 +305,16 @@ impl<'a> Evaluator<'a> {
                     return Ok(equality);
                 }
                 let open = a.open.or(b.open);
+                self.charge(a.entries().len().min(b.entries().len()) / 8);
                 let same_names = a.entries().len() == b.entries().len()
                     && a.entries().iter().zip(b.entries()).all(|(a, b)| a.name == b.name);
                 match open {
                     None if !same_names => Equality::Different,
                     None => self.all_equal(
-                        a.by_name()
+                        self.by_name(a)
                             .into_iter()
                             .map(|attr| attr.value)
-                            .zip(b.by_name().into_iter().map(|attr| attr.value)),
+                            .zip(self.by_name(b).into_iter().map(|attr| attr.value)),
                         pos,
                     )?,
                     Some(unknown) => Equality::Unknown(unknown),
@@ -323,6 +327,7 @@ impl<'a> Evaluator<'a> {
     fn all_equal(&self, pairs: impl Iterator<Item = (Value<'a>, Value<'a>)>, pos: Pos) -> Result<'a, Equality<'a>> {
         let mut unknown = None;
         for (a, b) in pairs {
+            self.tick(pos, 1)?;
             if same_object(a, b) {
                 continue;
             }
@@ -373,10 +378,17 @@ impl<'a> Evaluator<'a> {
             (Value::Int(a, _), Value::Float(b, _)) => Ok((a as f64) < b),
             (Value::Float(a, _), Value::Int(b, _)) => Ok(a < b as f64),
             (Value::Float(a, _), Value::Float(b, _)) => Ok(a < b),
-            (Value::String(a, _), Value::String(b, _)) => Ok(a.bytes() < b.bytes()),
-            (Value::Path(a, _), Value::Path(b, _)) => Ok(a.path < b.path),
+            (Value::String(a, _), Value::String(b, _)) => {
+                self.tick_bulk(pos, a.len().min(b.len()))?;
+                Ok(a.bytes() < b.bytes())
+            }
+            (Value::Path(a, _), Value::Path(b, _)) => {
+                self.tick_bulk(pos, a.path.len().min(b.path.len()))?;
+                Ok(a.path < b.path)
+            }
             (Value::List(a, _), Value::List(b, _)) => {
                 for (a, b) in a.iter().zip(b.iter()) {
+                    self.tick(pos, 1)?;
                     if same_object(a, b) {
                         continue;
                     }
@@ -441,6 +453,7 @@ impl<'a> Evaluator<'a> {
         let mut context = None;
         let mut parts = Vec::new();
         for (index, item) in list.iter().enumerate() {
+            self.charge(4);
             let item = self.force(item)?;
             let part = self.nested(pos, || self.coerce_to_string(item, mode, pos))?;
             if self.recorded.is_some() {
@@ -516,6 +529,7 @@ impl<'a> Evaluator<'a> {
                 pos,
             ));
         }
+        self.charge(2 + string.len() / 8);
         match std::str::from_utf8(string.bytes()) {
             Ok(name) => Ok(self.intern(name)),
             Err(_) => Err(Error::evaluation("the name of an attribute is not UTF-8", pos)),

@@ -213,6 +213,7 @@ impl<'a> Evaluator<'a> {
         }
         match attrs {
             Some(attrs) if !ellipsis && used < attrs.entries().len() => {
+                self.charge(attrs.entries().len());
                 let unexpected =
                     attrs.by_name().into_iter().find(|attr| !formals.iter().any(|formal| formal.name == attr.name));
                 match unexpected {

@@ -134,6 +134,7 @@ impl<'a> Evaluator<'a> {
         self.nested(pos, || {
             let forced = self.force(value)?;
             self.pass_over(forced);
+            self.charge(6);
             match forced {
                 Value::List(list, _) if seen.insert(std::ptr::from_ref(list).cast()) => {
                     for item in list.iter().filter(|item| !is_plain(*item)) {
@@ -149,7 +150,7 @@ impl<'a> Evaluator<'a> {
                             None => Ok(forced),
                         };
                     }
-                    for attr in attrs.by_name().into_iter().filter(|attr| !is_plain(attr.value)) {
+                    for attr in self.by_name(attrs).into_iter().filter(|attr| !is_plain(attr.value)) {
                         self.force_parts(attr.value, attr.key, seen).map_err(|error| {
                             error
                                 .or_at(attr.key)

@@ -6,6 +6,7 @@ use bulkhead_syntax::Symbol;
 use smallvec::{SmallVec, smallvec};
 
 use super::Evaluator;
+use super::limits::sorting;
 use crate::value::{Attr, Attrs, Context, ContextElement, List, Mapped, Parts, Pos, State, Str, Thunk, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
@@ -34,6 +35,7 @@ impl<'a> Evaluator<'a> {
         if elements.is_empty() {
             return None;
         }
+        self.charge(sorting(elements.len()));
         elements.sort_unstable();
         elements.dedup();
         Some(self.arena.alloc(Context { elements: self.arena.copied(&elements) }))
@@ -42,6 +44,7 @@ impl<'a> Evaluator<'a> {
     /// The context of what is made of two parts.
     pub fn join_context(&self, all: Option<&'a Context<'a>>, part: Option<&'a Context<'a>>) -> Option<&'a Context<'a>> {
         let (Some(left), Some(right)) = (all, part) else { return all.or(part) };
+        self.charge(4 * right.elements.len());
         if right.elements.iter().all(|element| left.elements.binary_search(element).is_ok()) {
             return all;
         }
@@ -65,6 +68,7 @@ impl<'a> Evaluator<'a> {
     /// A set of attributes in any order; of a name that comes twice the first counts.
     pub fn attrs(&self, mut entries: Vec<Attr<'a>>, pos: Pos) -> Value<'a> {
         if !entries.is_sorted_by(|a, b| a.name < b.name) {
+            self.charge(sorting(entries.len()));
             entries.sort_by_key(|attr| attr.name);
             entries.dedup_by_key(|attr| attr.name);
         }

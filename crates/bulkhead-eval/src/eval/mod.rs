@@ -10,7 +10,7 @@
 
 mod call;
 mod force;
-mod limits;
+pub mod limits;
 mod make;
 mod select;
 mod sets;
@@ -64,8 +64,9 @@ pub struct Evaluator<'a> {
     /// At this step steps and memory are looked at.
     next_check: Cell<u64>,
     depth: Cell<u32>,
-    /// Bytes of names that this evaluation was the first to use; they are never given back.
-    names: Cell<u64>,
+    /// Bytes that are kept outside of the arena: names that this evaluation was the first to use (they are never given back),
+    /// regular expressions, derivations.
+    outside: Cell<u64>,
     /// The newest name so far: a newer one is new to the process.
     newest: Cell<Symbol>,
     stack_end: usize,
@@ -122,7 +123,7 @@ impl<'a> Evaluator<'a> {
             steps: Cell::new(0),
             next_check: Cell::new(0),
             depth: Cell::new(0),
-            names: Cell::new(0),
+            outside: Cell::new(0),
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
             passed_over: PassedOver::default(),
