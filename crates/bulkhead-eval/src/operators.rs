@@ -44,25 +44,15 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         use BinaryOperator as Op;
         match operator {
-            Op::And => Ok(Value::bool(self.bool_of(code, env, left)? && self.bool_of(code, env, right)?, pos)),
-            Op::Or => Ok(Value::bool(self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
-            Op::Implies => Ok(Value::bool(!self.bool_of(code, env, left)? || self.bool_of(code, env, right)?, pos)),
-            Op::Equal | Op::NotEqual => {
-                let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
-                let equal = self.expect_equality(left, right, pos)?;
-                Ok(Value::bool(equal == (operator == Op::Equal), pos))
-            }
-            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
-                let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
-                // As Nix does it: `a <= b` is `!(b < a)`, which differs for NaN.
-                let value = match operator {
-                    Op::Less => self.less(left, right, pos)?,
-                    Op::Greater => self.less(right, left, pos)?,
-                    Op::LessOrEqual => !self.less(right, left, pos)?,
-                    _ => !self.less(left, right, pos)?,
-                };
-                Ok(Value::bool(value, pos))
-            }
+            Op::And
+            | Op::Or
+            | Op::Implies
+            | Op::Equal
+            | Op::NotEqual
+            | Op::Less
+            | Op::LessOrEqual
+            | Op::Greater
+            | Op::GreaterOrEqual => Ok(Value::bool(self.decide(code, env, operator, left, right, pos)?, pos)),
             Op::Concat => {
                 let left_value = self.eval(code, env, left)?;
                 let right_value = self.eval(code, env, right)?;
@@ -100,10 +90,32 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn bool_of(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
-        match self.eval(code, env, id)? {
-            Value::Bool(Truth(value), _) => Ok(value),
-            other => Err(self.wrong_type("a Boolean", other, code.pos(id))),
+    /// What an operator says that [`decides`].
+    pub fn decide(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        operator: BinaryOperator,
+        left: ExprId,
+        right: ExprId,
+        pos: Pos,
+    ) -> Result<'a, bool> {
+        use BinaryOperator as Op;
+        match operator {
+            Op::And => return Ok(self.condition(code, env, left)? && self.condition(code, env, right)?),
+            Op::Or => return Ok(self.condition(code, env, left)? || self.condition(code, env, right)?),
+            Op::Implies => return Ok(!self.condition(code, env, left)? || self.condition(code, env, right)?),
+            _ => {}
+        }
+        let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
+        match operator {
+            Op::Equal => self.expect_equality(left, right, pos),
+            Op::NotEqual => Ok(!self.expect_equality(left, right, pos)?),
+            Op::Less => self.less(left, right, pos),
+            Op::Greater => self.less(right, left, pos),
+            // As Nix does it: `a <= b` is `!(b < a)`, which differs for NaN.
+            Op::LessOrEqual => Ok(!self.less(right, left, pos)?),
+            _ => Ok(!self.less(left, right, pos)?),
         }
     }
 
@@ -220,7 +232,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         let most = left_entries.len() + right_entries.len();
-        self.tick(pos, (most / 16) as u64)?;
+        self.tick(pos, (most / 2) as u64)?;
         self.reserve(pos, most * size_of::<Attr<'_>>())?;
         let kept = |attr: &Attr<'a>| match right_open {
             Some(unknown) => Attr { value: Value::Unknown(unknown, attr.value.pos()), ..*attr },
@@ -248,6 +260,14 @@ impl<'a> Evaluator<'a> {
 
     /// Whether two values are equal, where that must be known.
     pub fn expect_equality(&self, left: Value<'a>, right: Value<'a>, pos: Pos) -> Result<'a, bool> {
+        // Most often something is compared with null, or with another tag.
+        match (left, right) {
+            (Value::Null(_), Value::Null(_)) => return Ok(true),
+            (Value::Null(_), Value::Attrs(..) | Value::String(..)) => return Ok(false),
+            (Value::Attrs(..) | Value::String(..), Value::Null(_)) => return Ok(false),
+            (Value::String(a, _), Value::String(b, _)) if a.len() != b.len() => return Ok(false),
+            _ => {}
+        }
         match self.equality(left, right, pos)? {
             Equality::Equal => Ok(true),
             Equality::Different => Ok(false),
@@ -268,7 +288,10 @@ impl<'a> Evaluator<'a> {
                 self.tick_bulk(pos, a.len().min(b.len()))?;
                 simple(a.len() == b.len() && a.bytes() == b.bytes())
             }
-            (Value::Path(a, _), Value::Path(b, _)) => simple(a.path == b.path),
+            (Value::Path(a, _), Value::Path(b, _)) => {
+                self.tick_bulk(pos, a.path.len().min(b.path.len()))?;
+                simple(a.path == b.path)
+            }
             (Value::Bool(Truth(a), _), Value::Bool(Truth(b), _)) => simple(a == b),
             (Value::Null(_), Value::Null(_)) => Equality::Equal,
             (Value::List(a, _), Value::List(b, _)) => {
@@ -282,15 +305,16 @@ impl<'a> Evaluator<'a> {
                     return Ok(equality);
                 }
                 let open = a.open.or(b.open);
+                self.charge(a.entries().len().min(b.entries().len()) / 8);
                 let same_names = a.entries().len() == b.entries().len()
                     && a.entries().iter().zip(b.entries()).all(|(a, b)| a.name == b.name);
                 match open {
                     None if !same_names => Equality::Different,
                     None => self.all_equal(
-                        a.by_name()
+                        self.by_name(a)
                             .into_iter()
                             .map(|attr| attr.value)
-                            .zip(b.by_name().into_iter().map(|attr| attr.value)),
+                            .zip(self.by_name(b).into_iter().map(|attr| attr.value)),
                         pos,
                     )?,
                     Some(unknown) => Equality::Unknown(unknown),
@@ -303,6 +327,7 @@ impl<'a> Evaluator<'a> {
     fn all_equal(&self, pairs: impl Iterator<Item = (Value<'a>, Value<'a>)>, pos: Pos) -> Result<'a, Equality<'a>> {
         let mut unknown = None;
         for (a, b) in pairs {
+            self.tick(pos, 1)?;
             if same_object(a, b) {
                 continue;
             }
@@ -353,10 +378,17 @@ impl<'a> Evaluator<'a> {
             (Value::Int(a, _), Value::Float(b, _)) => Ok((a as f64) < b),
             (Value::Float(a, _), Value::Int(b, _)) => Ok(a < b as f64),
             (Value::Float(a, _), Value::Float(b, _)) => Ok(a < b),
-            (Value::String(a, _), Value::String(b, _)) => Ok(a.bytes() < b.bytes()),
-            (Value::Path(a, _), Value::Path(b, _)) => Ok(a.path < b.path),
+            (Value::String(a, _), Value::String(b, _)) => {
+                self.tick_bulk(pos, a.len().min(b.len()))?;
+                Ok(a.bytes() < b.bytes())
+            }
+            (Value::Path(a, _), Value::Path(b, _)) => {
+                self.tick_bulk(pos, a.path.len().min(b.path.len()))?;
+                Ok(a.path < b.path)
+            }
             (Value::List(a, _), Value::List(b, _)) => {
                 for (a, b) in a.iter().zip(b.iter()) {
+                    self.tick(pos, 1)?;
                     if same_object(a, b) {
                         continue;
                     }
@@ -421,6 +453,7 @@ impl<'a> Evaluator<'a> {
         let mut context = None;
         let mut parts = Vec::new();
         for (index, item) in list.iter().enumerate() {
+            self.charge(4);
             let item = self.force(item)?;
             let part = self.nested(pos, || self.coerce_to_string(item, mode, pos))?;
             if self.recorded.is_some() {
@@ -496,6 +529,7 @@ impl<'a> Evaluator<'a> {
                 pos,
             ));
         }
+        self.charge(2 + string.len() / 8);
         match std::str::from_utf8(string.bytes()) {
             Ok(name) => Ok(self.intern(name)),
             Err(_) => Err(Error::evaluation("the name of an attribute is not UTF-8", pos)),
@@ -511,11 +545,18 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Whether an operator gives a Boolean.
+pub fn decides(operator: BinaryOperator) -> bool {
+    use BinaryOperator as Op;
+    !matches!(operator, Op::Concat | Op::Update | Op::Add | Op::Subtract | Op::Multiply | Op::Divide)
+}
+
 /// Whether two values are the same object, which Nix takes for equal without looking (functions too).
 fn same_object<'a>(a: Value<'a>, b: Value<'a>) -> bool {
     match (a, b) {
         (Value::Thunk(a), Value::Thunk(b)) => std::ptr::eq(a, b),
         (Value::Closure(a, _), Value::Closure(b, _)) => std::ptr::eq(a, b),
+        (Value::Partial(a, _), Value::Partial(b, _)) => std::ptr::eq(a, b),
         (Value::Attrs(a, _), Value::Attrs(b, _)) => std::ptr::eq(a, b) && a.open.is_none(),
         (Value::List(a, _), Value::List(b, _)) => std::ptr::eq(a, b),
         _ => false,

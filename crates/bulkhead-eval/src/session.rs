@@ -12,7 +12,7 @@ use crate::code::Code;
 use crate::data::{Data, Failure, Unknown};
 use crate::error::{Cause, Error};
 use crate::eval::Evaluator;
-use crate::value::{Attr, Env, Frame, Pos, State, Truth, Value};
+use crate::value::{Attr, Env, Frame, Pos, Slot, State, Truth, Value};
 use crate::world::{Located, World, on_large_stack};
 
 /// One evaluation whose values are looked at one by one. All its values share the limits of the [`World`].
@@ -245,6 +245,7 @@ impl<'a> Session<'a> {
         let (mut code, mut env, mut id) = match state {
             State::Delayed { file, expr, env } => (ev.files.get(file), env, expr),
             State::Apply([function, argument], pos) => self.enter(*function, &[*argument], pos)?,
+            State::Mapped(mapped, index) => self.enter(mapped.function, &ev.part(mapped, index), mapped.pos)?,
             State::Apply2([function, first, second], pos) => self.enter(*function, &[*first, *second], pos)?,
             _ => return None,
         };
@@ -265,7 +266,7 @@ impl<'a> Session<'a> {
                     return Some(Split::Update(node(*left), node(*right)));
                 }
                 Expr::Let { bindings, body } => {
-                    env = Some(ev.frame_of(code, env, bindings));
+                    env = Some(ev.let_frame(code, env, bindings));
                     id = *body;
                 }
                 Expr::With { scope, body, outer } => {
@@ -284,7 +285,14 @@ impl<'a> Session<'a> {
                     for _ in 0..*up {
                         frame = frame.parent()?;
                     }
-                    let Value::Thunk(thunk) = frame.slot(*slot)? else { return None };
+                    let thunk = match frame.slot(*slot)? {
+                        Slot::Value(Value::Thunk(thunk)) => thunk,
+                        Slot::Deferred(expr) => {
+                            (env, id) = (Some(frame), expr);
+                            continue;
+                        }
+                        _ => return None,
+                    };
                     let State::Delayed { file, expr, env: seen } = thunk.state.get() else { return None };
                     (code, env, id) = (ev.files.get(file), seen, expr);
                 }

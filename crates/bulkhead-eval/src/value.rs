@@ -432,7 +432,24 @@ enum Slots<'a> {
     /// How many frames further out that of the next `with` is (0 if there is none), and the set of this one.
     With(u32, Value<'a>),
     /// Made before the values that see it.
-    Many(&'a [Cell<Value<'a>>]),
+    Many(&'a [Cell<Slot<'a>>]),
+}
+
+/// What a frame has for a variable. The value of a `let` or a default is made when it is first asked for, in the slot
+/// itself; only who wants to keep it unevaluated makes a thunk of it, which then takes its place.
+#[derive(Clone, Copy)]
+pub enum Slot<'a> {
+    Value(Value<'a>),
+    /// Will be the value of an expression that sees the frame.
+    Deferred(ExprId),
+    /// Will be an attribute of the set in slot `set` of the same frame: `inherit (set) name`.
+    Inherited {
+        set: u32,
+        name: Symbol,
+        pos: Pos,
+    },
+    /// Being evaluated: needing it now is infinite recursion.
+    Running,
 }
 
 /// Note that something keeps these frames.
@@ -460,8 +477,8 @@ impl<'a> Frame<'a> {
         Some(frame)
     }
 
-    /// A frame of slots that are filled later, since what is in them sees the frame.
-    pub fn many(slots: &'a [Cell<Value<'a>>], parent: Env<'a>) -> Frame<'a> {
+    /// A frame of slots that see it themselves.
+    pub fn many(slots: &'a [Cell<Slot<'a>>], parent: Env<'a>) -> Frame<'a> {
         Frame { parent: Cell::new(captured(parent)), slots: Slots::Many(slots) }
     }
 
@@ -471,13 +488,31 @@ impl<'a> Frame<'a> {
         self.parent.get()
     }
 
-    /// The value in a slot.
+    /// What is in a slot.
     #[inline]
-    pub fn slot(&self, slot: u32) -> Option<Value<'a>> {
+    pub fn slot(&self, slot: u32) -> Option<Slot<'a>> {
         match &self.slots {
-            Slots::One(_, value) => Some(value.get()),
-            Slots::With(_, value) => Some(*value),
+            Slots::One(_, value) => Some(Slot::Value(value.get())),
             Slots::Many(slots) => slots.get(slot as usize).map(Cell::get),
+            Slots::With(..) => None,
+        }
+    }
+
+    /// Put something else into a slot of a `let` or a pattern.
+    #[inline]
+    pub fn set(&self, slot: u32, content: Slot<'a>) {
+        if let Slots::Many(slots) = &self.slots
+            && let Some(cell) = slots.get(slot as usize)
+        {
+            cell.set(content);
+        }
+    }
+
+    /// The set that the names of a `with` come from.
+    pub fn scope(&self) -> Option<Value<'a>> {
+        match self.slots {
+            Slots::With(_, set) => Some(set),
+            _ => None,
         }
     }
 }
@@ -541,8 +576,10 @@ pub enum State<'a> {
     Apply(&'a [Value<'a>; 2], Pos),
     /// A function, and two arguments.
     Apply2(&'a [Value<'a>; 3], Pos),
+    /// A function, and one of the parts that it is applied to.
+    Mapped(&'a Mapped<'a>, usize),
     /// Attribute `name` of a set, for `inherit (set) name`.
-    Select(&'a Selection<'a>, Pos),
+    Select { set: &'a Thunk<'a>, name: Symbol, pos: Pos },
     /// Another value, perhaps not evaluated.
     Forward(&'a Value<'a>),
     /// Being evaluated: needing it now is infinite recursion.
@@ -564,10 +601,20 @@ pub struct Past<'a> {
     pub unknown: &'a Unknown<'a>,
 }
 
-/// A selection that has not been made yet.
-pub struct Selection<'a> {
-    pub set: Value<'a>,
-    pub name: Symbol,
+/// What `map`, `mapAttrs` and `genList` make of a function: a call for each part of something.
+pub struct Mapped<'a> {
+    pub function: Value<'a>,
+    pub over: Parts<'a>,
+    pub pos: Pos,
+}
+
+/// What a function is applied to part by part.
+pub enum Parts<'a> {
+    /// Numbers from 0 on.
+    Numbers,
+    Items(&'a List<'a>),
+    /// Names and values.
+    Attrs(&'a [Attr<'a>]),
 }
 
 #[cfg(test)]
@@ -581,5 +628,6 @@ mod tests {
         assert_eq!(size_of::<Thunk<'_>>(), 24);
         assert_eq!(size_of::<Str<'_>>(), 24);
         assert_eq!(size_of::<Frame<'_>>(), 32);
+        assert_eq!(size_of::<Slot<'_>>(), 16);
     }
 }

@@ -28,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { steps: 2_000_000_000, depth: 100_000, memory: 2 << 30, file_size: 256 << 20 }
+        Limits { steps: 500_000_000, depth: 100_000, memory: 2 << 30, file_size: 256 << 20 }
     }
 }
 

@@ -6,25 +6,25 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::value::{Attr, Pos, Value};
+use crate::eval::limits::sorting;
+use crate::value::{Attr, Mapped, Parts, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "attrNames", 1, |ev, args, pos| {
         let attrs = ev.closed_attrs_of(args[0], pos)?;
-        ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
         // The place of a name is where it is written, so that what is made of names can still be traced.
-        Ok(ev.list(attrs.by_name().into_iter().map(|attr| name_of(ev, attr)), pos))
+        Ok(ev.list(ev.by_name(attrs).into_iter().map(|attr| ev.name_of(attr)), pos))
     }),
     forcing(0b1, "attrValues", 1, |ev, args, pos| {
         let attrs = ev.closed_attrs_of(args[0], pos)?;
-        ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
-        Ok(ev.list(attrs.by_name().into_iter().map(|attr| attr.value), pos))
+        Ok(ev.list(ev.by_name(attrs).into_iter().map(|attr| attr.value), pos))
     }),
     forcing(0b1, "catAttrs", 2, |ev, args, pos| {
         let name = ev.expect_symbol(args[0], pos)?;
         let mut found = Vec::new();
         for set in ev.list_of(args[1], pos)?.iter() {
             let set = ev.attrs_of(set, pos)?;
+            ev.tick(pos, 2)?;
             match (set.get(name), set.open) {
                 (Some(attr), _) => found.push(attr.value),
                 (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
@@ -48,7 +48,8 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     forcing(0b1, "intersectAttrs", 2, |ev, args, pos| {
         let (left, right) = (ev.attrs_of(args[0], pos)?, ev.attrs_of(args[1], pos)?);
-        ev.tick(pos, (left.entries().len().min(right.entries().len()) / 4) as u64)?;
+        // Each of the few is looked for among the many.
+        ev.tick(pos, 2 * sorting(left.entries().len().min(right.entries().len())) as u64)?;
         let common: Vec<Attr<'_>> = if left.entries().len() < right.entries().len() {
             left.entries().iter().filter_map(|attr| right.get(attr.name)).copied().collect()
         } else {
@@ -61,6 +62,7 @@ pub const BUILTINS: &[Builtin] = &[
         let mut entries = Vec::with_capacity(list.len());
         let mut seen = FxHashSet::default();
         for item in list.iter() {
+            ev.tick(pos, 8)?;
             let item = ev.force(item)?;
             let name_value = ev.select_name(item, ev.symbols.name, pos)?;
             let name = ev.expect_symbol(name_value, pos)?;
@@ -79,10 +81,11 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     forcing(0b10, "mapAttrs", 2, |ev, args, pos| {
         let attrs = ev.attrs_of(args[1], pos)?;
-        ev.reserve(pos, attrs.entries().len() * 112)?;
-        ev.tick(pos, (attrs.entries().len() / 4) as u64)?;
-        let entries = attrs.entries().iter().map(|attr| Attr {
-            value: ev.lazy_apply2(args[0], name_of(ev, attr), attr.value, pos),
+        ev.reserve(pos, attrs.entries().len() * 48)?;
+        ev.tick(pos, attrs.entries().len() as u64)?;
+        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Attrs(attrs.entries()), pos });
+        let entries = attrs.entries().iter().enumerate().map(|(index, attr)| Attr {
+            value: ev.lazy_part(mapped, index),
             key: attr.key.carried(),
             ..*attr
         });
@@ -94,6 +97,7 @@ pub const BUILTINS: &[Builtin] = &[
         for name in ev.list_of(args[1], pos)?.iter() {
             names.insert(ev.expect_symbol(name, pos)?);
         }
+        ev.tick(pos, attrs.entries().len() as u64)?;
         let kept: Vec<Attr<'_>> = attrs.entries().iter().filter(|attr| !names.contains(&attr.name)).copied().collect();
         if kept.len() == attrs.entries().len() {
             return Ok(Value::Attrs(attrs, pos));
@@ -113,24 +117,19 @@ pub const BUILTINS: &[Builtin] = &[
     forcing(0b10, "zipAttrsWith", 2, zip_attrs_with),
 ];
 
-/// The name of an attribute, where it is written.
-fn name_of<'a>(ev: &Evaluator<'a>, attr: &Attr<'a>) -> Value<'a> {
-    ev.borrowed_string(attr.name.as_str().as_bytes(), attr.key)
-}
-
 fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     let list = ev.list_of(args[1], pos)?;
     let mut groups: FxHashMap<Symbol, (Attr<'a>, Vec<Value<'a>>)> = FxHashMap::default();
     for set in list.iter() {
         let set = ev.closed_attrs_of(set, pos)?;
-        ev.tick(pos, (set.entries().len() / 4) as u64)?;
+        ev.tick(pos, 2 + 6 * set.entries().len() as u64)?;
         for attr in set.entries() {
             groups.entry(attr.name).or_insert((*attr, Vec::new())).1.push(attr.value);
         }
     }
     let entries = groups.into_values().map(|(attr, values)| {
         let values = ev.list_of_vec(&values, pos);
-        Attr { value: ev.lazy_apply2(args[0], name_of(ev, &attr), values, pos), key: attr.key.carried(), ..attr }
+        Attr { value: ev.lazy_apply2(args[0], ev.name_of(&attr), values, pos), key: attr.key.carried(), ..attr }
     });
     Ok(ev.attrs(entries.collect(), pos))
 }

@@ -70,6 +70,7 @@ struct Uses<'a> {
 
 fn get_context<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     let string = ev.expect_string(args[0], pos)?;
+    ev.charge(string.context.map_or(0, |context| 50 * context.elements.len()));
     let mut uses: BTreeMap<&'a str, Uses<'a>> = BTreeMap::new();
     for element in string.context.iter().flat_map(|context| context.elements) {
         match element {
@@ -104,7 +105,8 @@ fn append_context<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resul
             None => Ok(false),
         }
     };
-    for attr in ev.closed_attrs_of(args[1], pos)?.by_name() {
+    for attr in ev.by_name(ev.closed_attrs_of(args[1], pos)?) {
+        ev.tick(pos, 20)?;
         let path = attr.name.as_str();
         if !path.starts_with("/nix/store/") {
             return Err(Error::evaluation(format!("context key '{path}' is not a store path"), attr.key));

@@ -41,6 +41,7 @@ pub const BUILTINS: &[Builtin] = &[
                 print(other)
             }
         };
+        ev.charge(message.len());
         ev.say(format!("trace: {message}"));
         ev.force(args[1])
     }),

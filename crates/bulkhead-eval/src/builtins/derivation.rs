@@ -13,7 +13,7 @@ use crate::eval::Evaluator;
 use crate::operators::CoerceMode;
 use crate::pure::derivation::{Derivation, Fixed, Instantiated};
 use crate::pure::{hash, json, store};
-use crate::value::{Attr, Attrs, Context, ContextElement, Partial, Pos, Selection, State, Unknown, Value};
+use crate::value::{Attr, Attrs, Context, ContextElement, Partial, Pos, Unknown, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "derivation", 1, derivation),
@@ -55,7 +55,7 @@ fn output<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Va
         outputs.push(Attr { name: ev.expect_symbol(name, pos)?, key: pos, value });
     }
     let all = ev.list(outputs.iter().map(|attr| attr.value), pos);
-    let path = |name| ev.thunk_of(State::Select(ev.arena.alloc(Selection { set: args[2], name }), pos));
+    let path = |name| ev.lazy_select(args[2], name, pos);
     let common = [ev.attr("all", all, pos), ev.attr("drvAttrs", Value::Attrs(attrs, args[0].pos()), pos)];
     let own = [
         ev.attr("outPath", path(own_name), pos),
@@ -92,6 +92,7 @@ fn derivation_strict<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Re
         Some(attr) => ev.bool_of_value(attr.value, attr.key),
         None => Ok(false),
     };
+    ev.charge(1000);
     let mut reading = Reading::default();
     reading.derivation.name = name_string.lossy().into_owned();
     reading.derivation.outputs.insert("out".to_owned());
@@ -99,7 +100,7 @@ fn derivation_strict<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Re
         reading.json = Some(Vec::new());
     }
     let ignore_nulls = flag("__ignoreNulls")?;
-    for attr in attrs.by_name() {
+    for attr in ev.by_name(attrs) {
         if attr.name.as_str() == "__ignoreNulls" || ignore_nulls && matches!(ev.force(attr.value)?, Value::Null(_)) {
             continue;
         }
@@ -134,6 +135,7 @@ impl<'a> Reading<'a> {
                 let text = ev.coerce_to_string(attr.value, CoerceMode::Environment, pos)?;
                 self.context = ev.join_context(self.context, text.context);
                 let bytes = text.bytes().to_vec();
+                ev.tick(pos, 20 + bytes.len() as u64)?;
                 self.special(name, &bytes, pos)?;
                 if name == "outputs" {
                     let names = text.lossy();
@@ -266,6 +268,8 @@ impl<'a> Reading<'a> {
             let name = ev.arena.text(output);
             entries.push(ev.attr(output, string(path, ContextElement::Output { drv, output: name }), pos));
         }
+        let paths = made.outputs.len() + made.inputs.len() + made.sources.len();
+        ev.keep_outside(500 + 150 * paths as u64);
         ev.derivations.borrow_mut().insert(made.path.clone(), Rc::new(made));
         Ok(ev.attrs(entries, pos))
     }
@@ -279,7 +283,7 @@ fn add_closure<'a>(ev: &Evaluator<'a>, path: &str, into: &mut Derivation, pos: P
         if !seen.insert(path.clone()) {
             continue;
         }
-        ev.tick(pos, 1)?;
+        ev.tick(pos, 50)?;
         let known: Option<Rc<Instantiated>> = ev.derivations.borrow().get(&path).cloned();
         match known {
             Some(known) => {

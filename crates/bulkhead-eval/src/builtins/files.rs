@@ -43,13 +43,14 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("readDir", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
+        ev.charge_system();
         let tree = &located.mount.tree;
         let entries = tree.list(&located.path).map_err(|error| unreadable(ev, error, pos))?;
         if entries.is_empty() && tree.is_submodule(&located.path) {
             let (path, submodule) = (located.path.clone(), located.path.clone());
             return Err(unreadable(ev, ReadError::InSubmodule { path, submodule }, pos));
         }
-        ev.tick(pos, (entries.len() / 4) as u64)?;
+        ev.tick(pos, 100 * entries.len() as u64)?;
         let entries = entries.iter().map(|entry| Attr {
             name: ev.intern(&entry.name),
             key: pos.carried(),
@@ -60,6 +61,7 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("readFileType", 1, |ev, args, pos| {
         let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
+        ev.charge_system();
         match located.mount.tree.kind(&located.path).map_err(|error| unreadable(ev, error, pos))? {
             Some(kind) => Ok(ev.string(kind_name(kind).as_bytes(), pos)),
             None => Err(unreadable(ev, ReadError::NotFound { path: located.path }, pos)),
@@ -108,6 +110,7 @@ pub const BUILTINS: &[Builtin] = &[
             }
         }
         let references: Vec<&[u8]> = references.iter().map(String::as_bytes).collect();
+        ev.charge(200 + content.len() / 4);
         let path = store::text_store_path(name.as_bytes(), content.bytes(), &references)
             .map_err(|message| Error::evaluation(message, pos))?;
         Ok(ev.stored(path, Stored::Text(content), pos))
@@ -117,19 +120,23 @@ pub const BUILTINS: &[Builtin] = &[
         let algorithm = algorithm_of(ev.text_of(args[0], pos)?, pos)?;
         let path = path_of(ev, args[1], pos)?;
         let bytes = ev.read(&path, pos)?;
+        ev.tick(pos, (bytes.len() / 4) as u64)?;
         Ok(ev.string(hash::hash_string(algorithm, &bytes).into_bytes(), pos))
     }),
     builtin("baseNameOf", 1, |ev, args, pos| {
         let value = ev.force(args[0])?;
         let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?;
+        ev.charge_bytes(text.len());
         Ok(Value::String(ev.str(path::base_name(text.bytes()), text.context), pos))
     }),
     builtin("dirOf", 1, |ev, args, pos| {
         let value = ev.force(args[0])?;
         if let Value::Path(path, _) = value {
+            ev.charge_bytes(path.path.len());
             return Ok(ev.path(&String::from_utf8_lossy(path::directory_of_path(path.path.as_bytes())), pos));
         }
         let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?;
+        ev.charge_bytes(text.len());
         Ok(Value::String(ev.str(path::directory_of_string(text.bytes()), text.context), pos))
     }),
 ];
@@ -161,7 +168,7 @@ fn base_name(absolute: &str) -> &str {
 fn add_path<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     let attrs = ev.attrs_of(args[0], pos)?;
     let (mut path, mut name, mut filter, mut recursive, mut expected) = (None, None, None, true, None);
-    for attr in attrs.by_name() {
+    for attr in ev.by_name(attrs) {
         let at = attr.key;
         match attr.name.as_str() {
             "path" => path = Some(path_of(ev, attr.value, at)?),
@@ -221,6 +228,7 @@ fn not_there<'a>(ev: &Evaluator<'a>, error: &ReadError, pos: Pos) -> Box<Error<'
 
 /// What lies somewhere, if anything does; links that lead nowhere are nothing.
 fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Option<FileKind>> {
+    ev.charge_system();
     match at.mount.tree.kind(&at.path) {
         Ok(kind) => Ok(kind),
         Err(error @ (ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. } | ReadError::Io { .. })) => {
@@ -253,9 +261,11 @@ fn outside<'a>(ev: &Evaluator<'a>, path: &str, pos: Pos) -> Box<Error<'a>> {
 fn path_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, String> {
     let value = ev.force(value)?;
     if let Value::Path(path, _) = &value {
+        ev.tick_bulk(pos, path.path.len())?;
         return Ok(path.path.to_string());
     }
     let text = ev.coerce_to_string(value, CoerceMode::Path, pos)?;
+    ev.charge_bytes(text.len());
     let text = std::str::from_utf8(text.bytes()).map_err(|_| Error::evaluation("a path that is not UTF-8", pos))?;
     if !text.starts_with('/') {
         return Err(Error::evaluation(format!("string '{text}' doesn't represent an absolute path"), pos)
@@ -327,12 +337,14 @@ impl<'a> Evaluator<'a> {
             return Ok(text.bytes().to_vec());
         }
         let located = self.locate(absolute, pos)?;
+        self.charge_system();
         let bytes = located
             .mount
             .tree
             .read(&located.path, self.world.limits().file_size)
             .map_err(|error| unreadable(self, error, pos))?;
         self.reserve(pos, bytes.len())?;
+        self.charge_bytes(bytes.len());
         Ok(bytes)
     }
 
@@ -431,6 +443,7 @@ impl<'a> Evaluator<'a> {
         let Some(code) = self.files.add(self.arena, source) else {
             return Err(Error::new(FailureKind::Limit, "too many files in one evaluation", pos));
         };
+        self.charge(code.ast.exprs.len());
         check_globals(self, code)?;
         self.eval(code, None, code.ast.root)
     }
@@ -495,10 +508,12 @@ impl<'a> Evaluator<'a> {
             Error::unknown(self.unknown(&reason, None, pos), pos)
         };
         *budget = budget.checked_sub(64).ok_or_else(too_large)?;
+        self.charge_system();
         let kind = tree.kind(&file.path).map_err(|error| unreadable(self, error, pos))?;
         match kind {
             Some(FileKind::Regular) => {
                 let prefix = tree.read_prefix(&file.path, *budget).map_err(|error| unreadable(self, error, pos))?;
+                self.tick(pos, prefix.length / 4)?;
                 *budget = budget.checked_sub(prefix.length).ok_or_else(too_large)?;
                 let Some(executable) = tree.is_executable(&file.path) else {
                     let reason = format!("whether `{}` is executable is not known here", file.display());

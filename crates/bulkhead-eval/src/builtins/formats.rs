@@ -17,14 +17,14 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("fromJSON", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
         ev.reserve(pos, text.len().saturating_mul(2))?;
-        ev.tick_bulk(pos, text.len())?;
+        ev.tick(pos, text.len() as u64)?;
         let parsed = json::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
     builtin("fromTOML", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
         ev.reserve(pos, text.len().saturating_mul(2))?;
-        ev.tick_bulk(pos, text.len())?;
+        ev.tick(pos, 8 * text.len() as u64)?;
         let parsed = toml::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
             return self.value(ev, attr.value, pos);
         }
         self.out.push(b'{');
-        for (index, attr) in attrs.by_name().into_iter().enumerate() {
+        for (index, attr) in ev.by_name(attrs).into_iter().enumerate() {
             if index > 0 {
                 self.out.push(b',');
             }
@@ -139,6 +139,7 @@ impl<'a> Writer<'a> {
 
     fn string(&mut self, ev: &Evaluator<'a>, text: &Str<'a>, pos: Pos) -> Result<'a, ()> {
         self.context = ev.join_context(self.context, text.context);
+        ev.charge_bytes(text.len());
         json::write_string(text.bytes(), &mut self.out).map_err(|error| Error::evaluation(error, pos))
     }
 }

@@ -38,7 +38,7 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     builtin("flakeRefToString", 1, |ev, args, pos| {
         let mut attributes = Vec::new();
-        for attr in ev.closed_attrs_of(args[0], pos)?.by_name() {
+        for attr in ev.by_name(ev.closed_attrs_of(args[0], pos)?) {
             let name = attr.name.as_str();
             let value = match ev.force(attr.value)? {
                 Value::Int(number @ ..0, _) => {
@@ -66,7 +66,7 @@ pub const BUILTINS: &[Builtin] = &[
 fn fetch_tree<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     match ev.force(args[0])? {
         Value::Attrs(attrs, _) => {
-            for attr in attrs.by_name() {
+            for attr in ev.by_name(attrs) {
                 if let Value::Int(number @ ..0, _) = ev.force(attr.value)? {
                     let message = format!("negative value given for 'fetchTree' argument '{}': {number}", attr.name);
                     return Err(Error::evaluation(message, attr.key));

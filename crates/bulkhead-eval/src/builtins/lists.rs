@@ -7,7 +7,7 @@ use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::operators::Equality;
-use crate::value::{Attr, List, Pos, Value};
+use crate::value::{Attr, List, Mapped, Parts, Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b10, "all", 2, |ev, args, pos| {
@@ -103,15 +103,17 @@ pub const BUILTINS: &[Builtin] = &[
         let Ok(length) = usize::try_from(length) else {
             return Err(Error::evaluation(format!("cannot create a list of size {length}"), pos));
         };
-        ev.reserve(pos, length.saturating_mul(64))?;
-        ev.tick(pos, (length / 8) as u64)?;
-        Ok(ev.list((0..length).map(|index| ev.lazy_apply(args[0], Value::Int(index as i64, pos), pos)), pos))
+        ev.reserve(pos, length.saturating_mul(40))?;
+        ev.tick(pos, length as u64)?;
+        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Numbers, pos });
+        Ok(ev.list((0..length).map(|index| ev.lazy_part(mapped, index)), pos))
     }),
     forcing(0b10, "groupBy", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
         let mut groups: FxHashMap<Symbol, Vec<Value<'_>>> = FxHashMap::default();
         for item in list.iter() {
             let name = ev.apply(args[0], &[item], pos)?;
+            ev.charge(8);
             groups.entry(ev.expect_symbol(name, pos)?).or_default().push(item);
         }
         let entries = groups.into_iter().map(|(name, items)| Attr {
@@ -128,9 +130,10 @@ pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "length", 1, |ev, args, pos| Ok(Value::Int(ev.list_of(args[0], pos)?.len() as i64, pos))),
     forcing(0b10, "map", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
-        ev.reserve(pos, list.len() * 64)?;
-        ev.tick(pos, (list.len() / 8) as u64)?;
-        Ok(ev.list(list.iter().map(|item| ev.lazy_apply(args[0], item, pos)), pos))
+        ev.reserve(pos, list.len() * 40)?;
+        ev.tick(pos, list.len() as u64)?;
+        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Items(list), pos });
+        Ok(ev.list((0..list.len()).map(|index| ev.lazy_part(mapped, index)), pos))
     }),
     forcing(0b10, "partition", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
@@ -186,7 +189,7 @@ fn concat<'a>(
     let mut all = Vec::new();
     for part in parts {
         let part = part?;
-        ev.tick(pos, (part.len() / 16) as u64)?;
+        ev.tick(pos, 1 + (part.len() / 4) as u64)?;
         ev.reserve(pos, (all.len() + part.len()) * size_of::<Value<'_>>())?;
         all.extend(part.iter());
     }
@@ -251,7 +254,7 @@ fn generic_closure<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resu
             // A key that can't be compared is an error even when it is alone.
             ev.less(key, key, pos)?;
         }
-        ev.tick_bulk(pos, keys.len() - low)?;
+        ev.tick(pos, 2 + ((keys.len() - low) / 32) as u64)?;
         keys.insert(low, key);
         result.push(item);
         let next = ev.apply(operator, &[item], pos)?;

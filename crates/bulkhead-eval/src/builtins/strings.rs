@@ -16,6 +16,9 @@ use crate::pure::strings::{self, Piece, Replace};
 use crate::pure::version;
 use crate::value::{Pos, Str, Value};
 
+/// Steps that a hash of nothing takes.
+const HASH: u64 = 50;
+
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "toString", 1, |ev, args, pos| {
         Ok(Value::String(ev.coerce_to_string(args[0], CoerceMode::Everything, pos)?, pos))
@@ -53,16 +56,19 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("split", 2, split),
     builtin("compareVersions", 2, |ev, args, pos| {
         let (a, b) = (ev.plain_string_of(args[0], pos)?, ev.plain_string_of(args[1], pos)?);
+        ev.charge(a.len() + b.len());
         Ok(Value::Int(version::compare(a.bytes(), b.bytes()) as i64, pos))
     }),
     builtin("splitVersion", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
+        ev.charge(text.len());
         let parts = version::components(text.bytes());
         let parts: Vec<Value<'_>> = parts.map(|part| ev.borrowed_string(part, pos)).collect();
         Ok(ev.list_of_vec(&parts, pos))
     }),
     builtin("parseDrvName", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
+        ev.charge(text.len() / 4);
         let (name, version) = version::parse_drv_name(text.bytes());
         let attr = |key, value| ev.attr(key, ev.borrowed_string(value, pos), pos);
         Ok(ev.attrs(vec![attr("name", name), attr("version", version)], pos))
@@ -70,7 +76,7 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("hashString", 2, |ev, args, pos| {
         let algorithm = algorithm_of(ev.text_of(args[0], pos)?, pos)?;
         let text = ev.expect_string(args[1], pos)?;
-        ev.tick_bulk(pos, text.len())?;
+        ev.tick(pos, HASH + (text.len() / 4) as u64)?;
         Ok(ev.string(hash::hash_string(algorithm, text.bytes()).into_bytes(), pos))
     }),
     builtin("convertHash", 1, |ev, args, pos| {
@@ -80,6 +86,7 @@ pub const BUILTINS: &[Builtin] = &[
         let hash = text("hash")?.ok_or_else(|| missing("hash"))?;
         let format = text("toHashFormat")?.ok_or_else(|| missing("toHashFormat"))?;
         let algorithm = text("hashAlgo")?.map(|name| algorithm_of(name, pos)).transpose()?;
+        ev.charge(HASH as usize);
         let converted = Format::parse(format)
             .and_then(|format| hash::convert(hash, algorithm, format))
             .map_err(|message| Error::evaluation(message, pos))?;
@@ -87,6 +94,7 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     builtin("placeholder", 1, |ev, args, pos| {
         let output = ev.plain_string_of(args[0], pos)?;
+        ev.charge(HASH as usize + output.len() / 4);
         Ok(ev.string(hash::placeholder(output.bytes()).into_bytes(), pos))
     }),
 ];
@@ -101,6 +109,8 @@ fn regex_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Rc
         return Ok(regex.clone());
     }
     let regex = Rc::new(Regex::new(pattern.bytes()).map_err(|message| Error::evaluation(message, pos))?);
+    ev.tick(pos, 8 * regex.size() as u64)?;
+    ev.keep_outside(64 * regex.size() as u64);
     ev.regexes.borrow_mut().insert(pattern.bytes(), regex.clone());
     Ok(regex)
 }

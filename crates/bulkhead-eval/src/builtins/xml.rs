@@ -59,6 +59,7 @@ impl<'a> Writer<'a> {
     fn value(&mut self, ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, ()> {
         ev.nested(pos, || {
             ev.reserve(pos, self.out.len())?;
+            ev.charge(50 + self.indent);
             match ev.force(value)? {
                 Value::Null(_) => self.empty("null", &[]),
                 Value::Bool(Truth(value), _) => self.empty("bool", &[("value", if value { "true" } else { "false" })]),
@@ -66,6 +67,7 @@ impl<'a> Writer<'a> {
                 Value::Float(value, _) => self.empty("float", &[("value", &number::float_to_display(value))]),
                 Value::String(text, _) => {
                     self.context = ev.join_context(self.context, text.context);
+                    ev.charge_bytes(8 * text.len());
                     self.empty("string", &[("value", &text.lossy())]);
                 }
                 Value::Path(path, _) => self.empty("path", &[("value", path.path)]),
@@ -117,7 +119,7 @@ impl<'a> Writer<'a> {
         } else {
             self.open("attrs", &[]);
         }
-        for attr in attrs.by_name() {
+        for attr in ev.by_name(attrs) {
             self.open("attr", &[("name", attr.name.as_str())]);
             self.value(ev, attr.value, attr.key)?;
             self.close("attr");

@@ -7,11 +7,10 @@ use bulkhead_syntax::{Expr, ExprId, Formal, Lambda, Parameter};
 use smallvec::SmallVec;
 
 use super::Evaluator;
-use super::sets::is_settled;
 use crate::builtins::Builtin;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Attr, Closure, Env, Frame, Partial, Pos, Value};
+use crate::value::{Attr, Closure, Env, Frame, Partial, Pos, Slot, Value};
 
 impl<'a> Evaluator<'a> {
     /// Apply a function to arguments, one after the other.
@@ -98,7 +97,10 @@ impl<'a> Evaluator<'a> {
             lambda = inner;
             frame = self.bind(code, lambda, Some(frame), *argument, pos)?;
         }
-        match self.eval(code, Some(frame), lambda.body) {
+        let depth = self.enter(|| pos)?;
+        let result = self.eval(code, Some(frame), lambda.body);
+        self.depth.set(depth);
+        match result {
             Ok(value) => {
                 self.free_frames.give_back(frame, env);
                 Ok(value)
@@ -138,6 +140,10 @@ impl<'a> Evaluator<'a> {
             }
             (_, [first, second]) => {
                 let arguments = [self.delay(code, env, *first), self.delay(code, env, *second)];
+                self.apply_forced(function, &arguments, pos)
+            }
+            (_, [first, second, third]) => {
+                let arguments = [first, second, third].map(|argument| self.delay(code, env, *argument));
                 self.apply_forced(function, &arguments, pos)
             }
             _ => {
@@ -188,30 +194,26 @@ impl<'a> Evaluator<'a> {
                 return Err(Error::evaluation(message, pos));
             }
         };
-        let slots =
-            self.arena.slice((0..formals.len() + usize::from(whole)).map(|_| Cell::new(Value::Null(Pos::NONE))));
+        let slots = self.arena.slice((0..formals.len() + usize::from(whole)).map(|_| Cell::new(Slot::Running)));
         let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, env));
         let mut used = 0;
         for (formal, slot) in formals.iter().zip(slots) {
             slot.set(match (attrs.and_then(|attrs| attrs.get(formal.name)), unknown, formal.default) {
                 (Some(attr), ..) => {
                     used += 1;
-                    attr.value
+                    Slot::Value(attr.value)
                 }
-                (None, Some(unknown), _) => Value::Unknown(unknown, code.name_pos(formal.key)),
-                // What it sees may not be there yet.
-                (None, None, Some(default)) if is_settled(code, default) => {
-                    self.delay_parts(code, Some(frame), default)
-                }
-                (None, None, Some(default)) => self.thunk(code, Some(frame), default),
+                (None, Some(unknown), _) => Slot::Value(Value::Unknown(unknown, code.name_pos(formal.key))),
+                (None, None, Some(default)) => Slot::Deferred(default),
                 (None, None, None) => return Err(missing_argument(code, lambda, formal, pos)),
             });
         }
         if whole && let Some(slot) = slots.last() {
-            slot.set(argument);
+            slot.set(Slot::Value(argument));
         }
         match attrs {
             Some(attrs) if !ellipsis && used < attrs.entries().len() => {
+                self.charge(attrs.entries().len());
                 let unexpected =
                     attrs.by_name().into_iter().find(|attr| !formals.iter().any(|formal| formal.name == attr.name));
                 match unexpected {

@@ -39,7 +39,10 @@ impl<'a> Evaluator<'a> {
         let result = match state {
             State::Done(value) => Ok(value),
             State::DonePast(past) => Ok(past.value),
-            State::Delayed { file, expr, env } => self.eval(self.files.get(file), env, expr),
+            State::Delayed { file, expr, env } => {
+                let code = self.files.get(file);
+                self.nested(code.pos(expr), || self.eval(code, env, expr))
+            }
             State::Apply([function, argument], pos) => {
                 let result = self.nested(pos, || self.apply(*function, &[*argument], pos));
                 self.unless_unknown(result, pos)
@@ -48,10 +51,15 @@ impl<'a> Evaluator<'a> {
                 let result = self.nested(pos, || self.apply(*function, arguments, pos));
                 self.unless_unknown(result, pos)
             }
-            State::Select(selection, pos) => {
+            State::Mapped(mapped, index) => {
+                let pos = mapped.pos;
+                let result = self.nested(pos, || self.apply(mapped.function, &self.part(mapped, index), pos));
+                self.unless_unknown(result, pos)
+            }
+            State::Select { set, name, pos } => {
                 let result = self.nested(pos, || {
-                    let set = self.force(selection.set)?;
-                    self.select_name(set, selection.name, pos)
+                    let set = self.force(Value::Thunk(set))?;
+                    self.select_name(set, name, pos)
                 });
                 self.unless_unknown(result, pos)
             }
@@ -126,6 +134,7 @@ impl<'a> Evaluator<'a> {
         self.nested(pos, || {
             let forced = self.force(value)?;
             self.pass_over(forced);
+            self.charge(6);
             match forced {
                 Value::List(list, _) if seen.insert(std::ptr::from_ref(list).cast()) => {
                     for item in list.iter().filter(|item| !is_plain(*item)) {
@@ -141,7 +150,7 @@ impl<'a> Evaluator<'a> {
                             None => Ok(forced),
                         };
                     }
-                    for attr in attrs.by_name().into_iter().filter(|attr| !is_plain(attr.value)) {
+                    for attr in self.by_name(attrs).into_iter().filter(|attr| !is_plain(attr.value)) {
                         self.force_parts(attr.value, attr.key, seen).map_err(|error| {
                             error
                                 .or_at(attr.key)
@@ -157,7 +166,7 @@ impl<'a> Evaluator<'a> {
 }
 
 #[cold]
-fn infinite_recursion<'a>() -> Box<Error<'a>> {
+pub(super) fn infinite_recursion<'a>() -> Box<Error<'a>> {
     Error::evaluation("infinite recursion encountered", Pos::NONE)
         .with_help("a value is needed to compute itself; follow the places below to see how")
 }

@@ -5,7 +5,7 @@ use bulkhead_syntax::Symbol;
 use super::Evaluator;
 use crate::data::FailureKind;
 use crate::error::{Error, Result};
-use crate::value::Pos;
+use crate::value::{Attr, Attrs, Pos};
 use crate::world;
 
 /// Bytes that a name takes besides its text, roughly.
@@ -13,6 +13,11 @@ const NAME: u64 = 96;
 
 /// So many steps, and the memory they take, may pass unnoticed.
 const CHECK_EVERY: u64 = 1024;
+
+/// What it takes to sort so many things, in steps.
+pub fn sorting(length: usize) -> usize {
+    length * length.checked_ilog2().map_or(0, |log| 1 + log as usize) / 2
+}
 
 impl<'a> Evaluator<'a> {
     /// One level deeper; gives the depth to go back to.
@@ -26,6 +31,14 @@ impl<'a> Evaluator<'a> {
         }
         self.depth.set(depth + 1);
         Ok(depth)
+    }
+
+    /// One expression. Expressions within each other are no deeper than the file nests, so their depth is not counted; but
+    /// what they take of the stack adds up.
+    #[inline]
+    pub(super) fn step(&self, pos: impl FnOnce() -> Pos) -> Result<'a, ()> {
+        self.steps.set(self.steps.get() + 1);
+        if world::stack_position() < self.stack_end { self.look_closer(pos()) } else { Ok(()) }
     }
 
     #[cold]
@@ -68,14 +81,38 @@ impl<'a> Evaluator<'a> {
     #[inline]
     pub fn reserve(&self, pos: Pos, bytes: usize) -> Result<'a, ()> {
         let limit = self.limits.memory;
-        let used = (self.arena.used() + self.names.get()).saturating_add(bytes as u64);
+        let used = (self.arena.used() + self.outside.get()).saturating_add(bytes as u64);
         if used > limit {
             return Err(self.limit(pos, format!("evaluation needs more than {} MiB of memory", limit >> 20)));
         }
         Ok(())
     }
 
-    /// Count work on so many bytes or items, done by a loop that is not interpreted.
+    /// Count work that is not interpreted, in steps: ten nanoseconds or so. So the limit of steps is one of time. That it was
+    /// too much is noticed at the next call.
+    #[inline]
+    pub fn charge(&self, steps: usize) {
+        self.steps.set(self.steps.get().saturating_add(steps as u64));
+    }
+
+    /// The same for bytes that are looked at one by one.
+    #[inline]
+    pub fn charge_bytes(&self, bytes: usize) {
+        self.charge(bytes / 8);
+    }
+
+    /// The same for something that the operating system is asked.
+    pub fn charge_system(&self) {
+        self.charge(500);
+    }
+
+    /// All attributes in the order of their names' bytes.
+    pub fn by_name(&self, attrs: &Attrs<'a>) -> Vec<&'a Attr<'a>> {
+        self.charge(sorting(attrs.entries().len()));
+        attrs.by_name()
+    }
+
+    /// Count work on so many bytes that are copied or compared.
     pub fn tick_bulk(&self, pos: Pos, amount: usize) -> Result<'a, ()> {
         self.tick(pos, (amount / 64) as u64)
     }
@@ -90,9 +127,14 @@ impl<'a> Evaluator<'a> {
         let symbol = Symbol::new(name);
         if symbol > self.newest.get() {
             self.newest.set(symbol);
-            self.names.set(self.names.get() + name.len() as u64 + NAME);
+            self.keep_outside(name.len() as u64 + NAME);
         }
         symbol
+    }
+
+    /// Count bytes that are kept until the end of the evaluation without lying in the arena.
+    pub fn keep_outside(&self, bytes: u64) {
+        self.outside.set(self.outside.get() + bytes);
     }
 
     /// Whether there are steps left, and memory for `bytes` more.

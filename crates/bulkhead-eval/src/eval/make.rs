@@ -3,9 +3,11 @@
 use std::cell::Cell;
 
 use bulkhead_syntax::Symbol;
+use smallvec::{SmallVec, smallvec};
 
 use super::Evaluator;
-use crate::value::{Attr, Attrs, Context, ContextElement, List, Pos, State, Str, Unknown, Value};
+use super::limits::sorting;
+use crate::value::{Attr, Attrs, Context, ContextElement, List, Mapped, Parts, Pos, State, Str, Thunk, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
     /// A string without context; the bytes are copied.
@@ -33,6 +35,7 @@ impl<'a> Evaluator<'a> {
         if elements.is_empty() {
             return None;
         }
+        self.charge(sorting(elements.len()));
         elements.sort_unstable();
         elements.dedup();
         Some(self.arena.alloc(Context { elements: self.arena.copied(&elements) }))
@@ -41,6 +44,7 @@ impl<'a> Evaluator<'a> {
     /// The context of what is made of two parts.
     pub fn join_context(&self, all: Option<&'a Context<'a>>, part: Option<&'a Context<'a>>) -> Option<&'a Context<'a>> {
         let (Some(left), Some(right)) = (all, part) else { return all.or(part) };
+        self.charge(4 * right.elements.len());
         if right.elements.iter().all(|element| left.elements.binary_search(element).is_ok()) {
             return all;
         }
@@ -49,6 +53,9 @@ impl<'a> Evaluator<'a> {
 
     /// A list.
     pub fn list(&self, items: impl ExactSizeIterator<Item = Value<'a>>, pos: Pos) -> Value<'a> {
+        if items.len() == 0 {
+            return Value::List(self.empty_list, pos);
+        }
         let items = self.arena.slice(items.map(Cell::new));
         Value::List(self.arena.alloc(List::new(items)), pos)
     }
@@ -61,6 +68,7 @@ impl<'a> Evaluator<'a> {
     /// A set of attributes in any order; of a name that comes twice the first counts.
     pub fn attrs(&self, mut entries: Vec<Attr<'a>>, pos: Pos) -> Value<'a> {
         if !entries.is_sorted_by(|a, b| a.name < b.name) {
+            self.charge(sorting(entries.len()));
             entries.sort_by_key(|attr| attr.name);
             entries.dedup_by_key(|attr| attr.name);
         }
@@ -81,6 +89,36 @@ impl<'a> Evaluator<'a> {
     /// A call that is made when its value is needed.
     pub fn lazy_apply(&self, function: Value<'a>, argument: Value<'a>, pos: Pos) -> Value<'a> {
         self.thunk_of(State::Apply(self.arena.alloc([function, argument]), pos))
+    }
+
+    /// The call that is made for one of the parts of something, when its value is needed.
+    pub fn lazy_part(&self, mapped: &'a Mapped<'a>, index: usize) -> Value<'a> {
+        self.thunk_of(State::Mapped(mapped, index))
+    }
+
+    /// The arguments of that call.
+    pub fn part(&self, mapped: &Mapped<'a>, index: usize) -> SmallVec<[Value<'a>; 2]> {
+        match mapped.over {
+            Parts::Numbers => smallvec![Value::Int(index as i64, mapped.pos)],
+            Parts::Items(list) => list.get(index).into_iter().collect(),
+            Parts::Attrs(attrs) => {
+                attrs.get(index).map_or_else(SmallVec::new, |attr| smallvec![self.name_of(attr), attr.value])
+            }
+        }
+    }
+
+    /// The name of an attribute, where it is written.
+    pub fn name_of(&self, attr: &Attr<'a>) -> Value<'a> {
+        self.borrowed_string(attr.name.as_str().as_bytes(), attr.key)
+    }
+
+    /// `set.name`, selected when its value is needed.
+    pub fn lazy_select(&self, set: Value<'a>, name: Symbol, pos: Pos) -> Value<'a> {
+        let set = match set {
+            Value::Thunk(thunk) => thunk,
+            value => self.arena.alloc(Thunk { state: Cell::new(State::Done(value)) }),
+        };
+        self.thunk_of(State::Select { set, name, pos })
     }
 
     /// The same with two arguments.

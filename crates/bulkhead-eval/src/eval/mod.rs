@@ -10,7 +10,7 @@
 
 mod call;
 mod force;
-mod limits;
+pub mod limits;
 mod make;
 mod select;
 mod sets;
@@ -30,10 +30,11 @@ use crate::code::{Code, Files};
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
 use crate::explain::Recorded;
+use crate::operators::decides;
 use crate::outcome::without_escapes;
 use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
-use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
+use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, Slot, State, Thunk, Truth, Value};
 use crate::world::{self, Limits, World};
 
 use self::force::PassedOver;
@@ -63,8 +64,9 @@ pub struct Evaluator<'a> {
     /// At this step steps and memory are looked at.
     next_check: Cell<u64>,
     depth: Cell<u32>,
-    /// Bytes of names that this evaluation was the first to use; they are never given back.
-    names: Cell<u64>,
+    /// Bytes that are kept outside of the arena: names that this evaluation was the first to use (they are never given back),
+    /// regular expressions, derivations.
+    outside: Cell<u64>,
     /// The newest name so far: a newer one is new to the process.
     newest: Cell<Symbol>,
     stack_end: usize,
@@ -121,7 +123,7 @@ impl<'a> Evaluator<'a> {
             steps: Cell::new(0),
             next_check: Cell::new(0),
             depth: Cell::new(0),
-            names: Cell::new(0),
+            outside: Cell::new(0),
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
             passed_over: PassedOver::default(),
@@ -140,31 +142,33 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value of an expression, forced.
-    #[inline]
+    #[inline(always)]
     pub fn eval(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
-        // Most of what is evaluated is a variable whose value is known.
-        if let Expr::Variable { binding: Binding::Local { up, slot }, .. } = code.expr(id)
-            && let Some(value) = frame_at(env, *up).and_then(|frame| frame.slot(*slot))
-        {
-            match value {
-                Value::Thunk(thunk) => {
-                    if let State::Done(value) = thunk.state.get() {
-                        return Ok(value);
+        match code.expr(id) {
+            // Most of what is evaluated is a variable whose value is known.
+            Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
+                if let Some(Slot::Value(value)) = frame_at(env, *up).and_then(|frame| frame.slot(*slot)) {
+                    match value {
+                        Value::Thunk(thunk) => {
+                            if let State::Done(value) = thunk.state.get() {
+                                return Ok(value);
+                            }
+                        }
+                        value => return Ok(value),
                     }
                 }
-                value => return Ok(value),
             }
+            Expr::Text(_, text) => return Ok(Value::String(code.text(*text), code.pos(id))),
+            _ => {}
         }
         self.eval_nested(code, env, id)
     }
 
     #[inline(never)]
     fn eval_nested(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
-        let depth = self.enter(|| code.pos(id))?;
+        self.step(|| code.pos(id))?;
         let mut at = id;
-        let result = self.eval_expr(code, env, &mut at);
-        self.depth.set(depth);
-        match result {
+        match self.eval_expr(code, env, &mut at) {
             Err(error) => caught(error, code.pos(at)),
             value => value,
         }
@@ -193,7 +197,7 @@ impl<'a> Evaluator<'a> {
                 }
                 Expr::Lambda(lambda) => Ok(self.closure(code, lambda, env, pos)),
                 Expr::Let { bindings, body } => {
-                    env = Some(self.frame_of(code, env, bindings));
+                    env = Some(self.let_frame(code, env, bindings));
                     *id = *body;
                     continue;
                 }
@@ -215,7 +219,7 @@ impl<'a> Evaluator<'a> {
                 Expr::Binary { operator, left, right } => self.binary(code, env, *operator, *left, *right, pos),
                 Expr::Not(operand) => Ok(Value::bool(!self.condition(code, env, *operand)?, pos)),
                 Expr::Negate(operand) => self.negate(self.eval(code, env, *operand)?, pos),
-                Expr::HasAttr { base, path } => self.has_attr(code, env, *base, path, pos),
+                Expr::HasAttr { base, path } => Ok(Value::bool(self.has_attr(code, env, *base, path, pos)?, pos)),
                 Expr::Interpolated(parts) => self.interpolated(code, env, parts, pos),
                 Expr::Path(path) => self.path_literal(code, env, path, pos),
                 Expr::SearchPath { path, find_file, nix_path } => {
@@ -257,46 +261,44 @@ impl<'a> Evaluator<'a> {
 
     /// The same, without looking into literals.
     fn delay_parts(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
-        self.at_hand(code, env, id).unwrap_or_else(|| self.thunk(code, env, id))
+        match code.expr(id) {
+            Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
+                let kept = frame_at(env, *up).and_then(|frame| self.keep_slot(code, frame, *slot));
+                match kept {
+                    // A float is equal to itself only as the same thunk: it may be no number.
+                    Some(Value::Thunk(thunk)) => match thunk.state.get() {
+                        State::Done(settled) if !matches!(settled, Value::Float(..)) => settled,
+                        _ => Value::Thunk(thunk),
+                    },
+                    Some(value) => value,
+                    None => self.thunk(code, env, id),
+                }
+            }
+            Expr::Lambda(lambda) => self.closure(code, lambda, env, code.pos(id)),
+            Expr::Text(_, text) => Value::String(code.text(*text), code.pos(id)),
+            Expr::Int(value) => Value::Int(*value, code.pos(id)),
+            Expr::Float(value) => Value::Float(*value, code.pos(id)),
+            Expr::List(items) if items.is_empty() => Value::List(self.empty_list, code.pos(id)),
+            Expr::Variable { name, binding: Binding::Global } => {
+                self.global(code, *name).unwrap_or_else(|| self.thunk(code, env, id))
+            }
+            Expr::Select { base, path, default: None } => {
+                self.selected(code, env, *base, path).unwrap_or_else(|| self.thunk(code, env, id))
+            }
+            _ => self.thunk(code, env, id),
+        }
     }
 
-    /// The value of an expression that takes no work and can't fail.
-    #[inline]
-    fn at_hand(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Option<Value<'a>> {
-        match code.expr(id) {
-            Expr::Int(value) => Some(Value::Int(*value, code.pos(id))),
-            Expr::Float(value) => Some(Value::Float(*value, code.pos(id))),
-            Expr::Text(_, text) => Some(Value::String(code.text(*text), code.pos(id))),
-            Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
-                let value = frame_at(env, *up)?.slot(*slot)?;
-                // A float is equal to itself only as the same thunk: it may be no number.
-                match value.settled() {
-                    Value::Float(..) => Some(value),
-                    settled => Some(settled),
-                }
-            }
-            Expr::Variable { name, binding: Binding::Global } => self.global(code, *name),
-            Expr::Lambda(lambda) => Some(self.closure(code, lambda, env, code.pos(id))),
-            Expr::List(items) if items.is_empty() => Some(Value::List(self.empty_list, code.pos(id))),
-            Expr::Select { base, path, default: None } => {
-                let mut value = match code.expr(*base) {
-                    Expr::Variable { binding: Binding::Local { up, slot }, .. } => frame_at(env, *up)?.slot(*slot)?,
-                    _ => return None,
-                };
-                for name in path {
-                    let (Value::Attrs(attrs, _), AttrName::Static(name, _)) = (value.settled(), name) else {
-                        return None;
-                    };
-                    value = attrs.get(*name)?.value;
-                }
-                // One that is unknown comes in here, and must say so.
-                match value {
-                    Value::Unknown(..) => None,
-                    value => Some(value),
-                }
-            }
-            _ => None,
+    /// What is selected from a set that is there.
+    fn selected(&self, code: &'a Code<'a>, env: Env<'a>, base: ExprId, path: &'a [AttrName]) -> Option<Value<'a>> {
+        let Expr::Variable { binding: Binding::Local { up, slot }, .. } = code.expr(base) else { return None };
+        let Slot::Value(mut value) = frame_at(env, *up)?.slot(*slot)? else { return None };
+        for name in path {
+            let (Value::Attrs(attrs, _), AttrName::Static(name, _)) = (value.settled(), name) else { return None };
+            value = attrs.get(*name)?.value;
         }
+        // One that is unknown comes in here, and must say so.
+        if let Value::Unknown(..) = value { None } else { Some(value) }
     }
 
     #[inline]
@@ -314,11 +316,21 @@ impl<'a> Evaluator<'a> {
         Value::Closure(self.arena.alloc(Closure::new(code, lambda, env)), pos)
     }
 
-    fn condition(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
-        match self.eval(code, env, id)? {
-            Value::Bool(Truth(value), _) => Ok(value),
-            other => Err(self.wrong_type("a Boolean", other, code.pos(id))),
-        }
+    /// Whether a condition holds. What decides operators is looked at right here, without making values of it.
+    pub fn condition(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, bool> {
+        let pos = code.pos(id);
+        let decided = match code.expr(id) {
+            Expr::Not(operand) => return Ok(!self.condition(code, env, *operand)?),
+            Expr::Binary { operator, left, right } if decides(*operator) => {
+                self.nested(pos, || self.decide(code, env, *operator, *left, *right, pos))
+            }
+            Expr::HasAttr { base, path } => self.nested(pos, || self.has_attr(code, env, *base, path, pos)),
+            _ => match self.eval(code, env, id)? {
+                Value::Bool(Truth(value), _) => return Ok(value),
+                other => Err(self.wrong_type("a Boolean", other, pos)),
+            },
+        };
+        decided.map_err(|error| error.or_at(pos))
     }
 }
 

@@ -92,7 +92,7 @@ impl<'a> Evaluator<'a> {
         base: ExprId,
         path: &'a [AttrName],
         pos: Pos,
-    ) -> Result<'a, Value<'a>> {
+    ) -> Result<'a, bool> {
         let mut value = self.eval(code, env, base)?;
         for (index, part) in path.iter().enumerate() {
             let (name, _) = self.attr_name(code, env, part)?;
@@ -100,16 +100,16 @@ impl<'a> Evaluator<'a> {
                 Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                     (Some(attr), _) => attr.value,
                     (None, Some(unknown)) => return Err(Error::unknown(unknown, pos)),
-                    (None, None) => return Ok(Value::bool(false, pos)),
+                    (None, None) => return Ok(false),
                 },
                 Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
-                _ => return Ok(Value::bool(false, pos)),
+                _ => return Ok(false),
             };
             if index + 1 < path.len() {
                 value = self.force(next)?;
             }
         }
-        Ok(Value::bool(true, pos))
+        Ok(true)
     }
 
     #[inline]

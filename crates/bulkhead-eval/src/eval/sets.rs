@@ -9,31 +9,50 @@ use smallvec::SmallVec;
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Attr, Env, Frame, Pos, Selection, State, Value};
+use crate::value::{Attr, Env, Frame, Pos, Slot, State, Value};
 
 type Sources<'a> = SmallVec<[Value<'a>; 4]>;
 
 impl<'a> Evaluator<'a> {
-    /// The frame of a recursive set or `let`, with thunks that see it.
-    pub fn frame_of(&self, code: &'a Code<'a>, outer: Env<'a>, set: &'a AttrSet) -> &'a Frame<'a> {
+    /// The frame of a `let`.
+    pub fn let_frame(&self, code: &'a Code<'a>, outer: Env<'a>, set: &'a AttrSet) -> &'a Frame<'a> {
+        let attr = |attr: &bulkhead_syntax::Attr| match attr.value {
+            AttrValue::Expr(id) => Slot::Deferred(id),
+            AttrValue::Inherit(id) => Slot::Value(self.delay(code, outer, id)),
+            AttrValue::InheritFrom { source } => {
+                Slot::Inherited { set: set.attrs.len() as u32 + source, name: attr.name, pos: code.name_pos(attr.key) }
+            }
+        };
+        let slots = if set.inherit_from.is_empty() {
+            self.arena.slice(set.attrs.iter().map(|a| Cell::new(attr(a))))
+        } else {
+            let source = |index: usize| Slot::Deferred(set.inherit_from[index - set.attrs.len()]);
+            let slots = 0..set.attrs.len() + set.inherit_from.len();
+            self.arena.slice(slots.map(|index| Cell::new(set.attrs.get(index).map_or_else(|| source(index), attr))))
+        };
+        self.arena.alloc(Frame::many(slots, outer))
+    }
+
+    /// The frame of a recursive set, with thunks that see it.
+    fn recursive_frame(&self, code: &'a Code<'a>, outer: Env<'a>, set: &'a AttrSet) -> &'a Frame<'a> {
         // What may be overridden must be a thunk, so that it can be replaced for those who see it.
         let overridden = set.attrs.iter().any(|attr| attr.name == self.symbols.overrides);
         let length = set.attrs.len() + set.inherit_from.len();
-        let slots = self.arena.slice((0..length).map(|_| Cell::new(Value::Null(Pos::NONE))));
+        let slots = self.arena.slice((0..length).map(|_| Cell::new(Slot::Running)));
         let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, outer));
         let inner = Some(frame);
         let (attrs, others) = slots.split_at(set.attrs.len());
         let sources = self.sources(set, |id| self.thunk(code, inner, id));
         for (slot, source) in others.iter().zip(&sources) {
-            slot.set(*source);
+            slot.set(Slot::Value(*source));
         }
         // First all thunks, so that what takes no work may be seen through them.
         for (slot, attr) in attrs.iter().zip(&set.attrs) {
-            slot.set(match attr.value {
+            slot.set(Slot::Value(match attr.value {
                 AttrValue::Expr(id) if overridden || !is_settled(code, id) => self.thunk(code, inner, id),
                 AttrValue::Expr(id) => self.delay_parts(code, inner, id),
                 _ => self.attr_value(code, outer, inner, &sources, attr),
-            });
+            }));
         }
         frame
     }
@@ -59,17 +78,20 @@ impl<'a> Evaluator<'a> {
             AttrValue::Expr(id) => self.delay(code, inner, id),
             AttrValue::Inherit(id) => self.delay(code, outer, id),
             AttrValue::InheritFrom { source } => {
-                let set = sources[source as usize];
-                if let Value::Attrs(attrs, _) = set.settled()
-                    && let Some(found) = attrs.get(attr.name)
-                    && !matches!(found.value, Value::Unknown(..))
-                {
-                    return found.value;
-                }
-                let selection = self.arena.alloc(Selection { set, name: attr.name });
-                self.thunk_of(State::Select(selection, code.name_pos(attr.key)))
+                self.inherited(sources[source as usize], attr.name, code.name_pos(attr.key))
             }
         }
+    }
+
+    /// `set.name`, if it takes no work, else a thunk.
+    pub(super) fn inherited(&self, set: Value<'a>, name: Symbol, pos: Pos) -> Value<'a> {
+        if let Value::Attrs(attrs, _) = set.settled()
+            && let Some(found) = attrs.get(name)
+            && !matches!(found.value, Value::Unknown(..))
+        {
+            return found.value;
+        }
+        self.lazy_select(set, name, pos)
     }
 
     pub(super) fn attr_set(
@@ -121,9 +143,9 @@ impl<'a> Evaluator<'a> {
         self.reserve(pos, set.attrs.len() * size_of::<Attr<'_>>())?;
         let mut entries = Vec::with_capacity(set.attrs.len() + set.dynamic.len());
         let inner = if set.recursive {
-            let frame = self.frame_of(code, env, set);
+            let frame = self.recursive_frame(code, env, set);
             for (slot, attr) in set.attrs.iter().enumerate() {
-                let Some(value) = frame.slot(slot as u32) else { continue };
+                let Some(Slot::Value(value)) = frame.slot(slot as u32) else { continue };
                 entries.push(Attr { name: attr.name, key: code.name_pos(attr.key), value });
             }
             if set.attrs.iter().any(|attr| attr.name == self.symbols.overrides) {
@@ -184,7 +206,7 @@ impl<'a> Evaluator<'a> {
                     entries[slot].value = over.value;
                     entries[slot].key = over.key;
                     // An override that is the attribute itself is already what it is.
-                    if let Some(Value::Thunk(thunk)) = inner.slot(slot as u32)
+                    if let Some(Slot::Value(Value::Thunk(thunk))) = inner.slot(slot as u32)
                         && !matches!(over.value, Value::Thunk(other) if std::ptr::eq(other, thunk))
                     {
                         thunk.state.set(State::Forward(&over.value));

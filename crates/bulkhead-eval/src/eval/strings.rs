@@ -118,6 +118,7 @@ impl<'a> Evaluator<'a> {
 
     /// A path value of an absolute path, normalised.
     pub fn path(&self, absolute: &str, pos: Pos) -> Value<'a> {
+        self.charge_bytes(absolute.len());
         let path = self.arena.text(&normal_path(absolute));
         Value::Path(self.arena.alloc(PathValue { path }), pos)
     }

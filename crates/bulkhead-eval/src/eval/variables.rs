@@ -4,9 +4,11 @@ use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{Binding, Symbol};
 
 use super::Evaluator;
+use super::force::infinite_recursion;
+use super::sets::is_settled;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Env, Pos, Thunk, Unknown, Value};
+use crate::value::{Env, Frame, Pos, Slot, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
     #[inline]
@@ -27,13 +29,15 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         match binding {
             Binding::Local { up, slot } => {
-                let Some(value) = frame_at(env, up).and_then(|frame| frame.slot(slot)) else {
+                let Some((frame, content)) = frame_at(env, up).and_then(|frame| Some((frame, frame.slot(slot)?)))
+                else {
                     return Err(Error::evaluation(format!("`{name}` is not bound yet"), pos));
                 };
-                match value {
-                    Value::Thunk(thunk) => self.force_variable(thunk, name, pos),
-                    value => Ok(value),
-                }
+                let value = match content {
+                    Slot::Value(value) => self.force(value),
+                    _ => self.fill(code, frame, slot),
+                };
+                value.map_err(|error| in_variable(error, name, pos))
             }
             Binding::Global => match self.global(code, name) {
                 Some(value) => self.force(value).map(|value| self.reached(value, pos)),
@@ -43,9 +47,64 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn force_variable(&self, thunk: &'a Thunk<'a>, name: Symbol, pos: Pos) -> Result<'a, Value<'a>> {
-        self.force(Value::Thunk(thunk))
-            .map_err(|error| error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`")))
+    /// The value of a slot, which is put there if it was not yet.
+    fn fill(&self, code: &'a Code<'a>, frame: &'a Frame<'a>, slot: u32) -> Result<'a, Value<'a>> {
+        let Some(content) = frame.slot(slot) else { return Err(infinite_recursion()) };
+        if let Slot::Value(value) = content {
+            return self.force(value);
+        }
+        frame.set(slot, Slot::Running);
+        let before = self.times_passed_over();
+        let result = match content {
+            Slot::Value(value) => self.force(value),
+            Slot::Deferred(expr) => self.nested(code.pos(expr), || self.eval(code, Some(frame), expr)),
+            Slot::Inherited { set, name, pos } => {
+                let result = self.nested(pos, || self.select_name(self.fill(code, frame, set)?, name, pos));
+                self.unless_unknown(result, pos)
+            }
+            Slot::Running => Err(infinite_recursion()),
+        };
+        frame.set(
+            slot,
+            match result {
+                // A float is equal to itself only as the same thunk: it may be no number.
+                Ok(value) if matches!(value, Value::Float(..)) || self.passed_over_since(before).is_some() => {
+                    Slot::Value(self.thunk_of(self.done(value, before)))
+                }
+                Ok(value) => Slot::Value(value),
+                Err(_) => content,
+            },
+        );
+        result
+    }
+
+    /// What is in a slot, for somebody who keeps it without needing it now; none while it is being evaluated.
+    #[inline]
+    pub(super) fn keep_slot(&self, code: &'a Code<'a>, frame: &'a Frame<'a>, slot: u32) -> Option<Value<'a>> {
+        match frame.slot(slot)? {
+            Slot::Value(value) => Some(value),
+            content => self.keep_pending(code, frame, slot, content),
+        }
+    }
+
+    #[cold]
+    fn keep_pending(
+        &self,
+        code: &'a Code<'a>,
+        frame: &'a Frame<'a>,
+        slot: u32,
+        content: Slot<'a>,
+    ) -> Option<Value<'a>> {
+        let value = match content {
+            Slot::Value(value) => value,
+            Slot::Running => return None,
+            // What it sees of its own frame may not be there yet.
+            Slot::Deferred(expr) if is_settled(code, expr) => self.delay_parts(code, Some(frame), expr),
+            Slot::Deferred(expr) => self.thunk(code, Some(frame), expr),
+            Slot::Inherited { set, name, pos } => self.inherited(self.keep_slot(code, frame, set)?, name, pos),
+        };
+        frame.set(slot, Slot::Value(value));
+        Some(value)
     }
 
     /// Globals come before every `with`: they are the outermost static scope.
@@ -62,14 +121,12 @@ impl<'a> Evaluator<'a> {
         }
         let mut frame = frame_at(env, up);
         while let Some(current) = frame {
-            let Some(scope) = current.slot(0) else { break };
+            let Some(scope) = current.scope() else { break };
             let scope = self.force(scope)?;
             match &scope {
                 Value::Attrs(attrs, _) => {
                     if let Some(attr) = attrs.get(name) {
-                        let value = self.force(attr.value).map_err(|error| {
-                            error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`"))
-                        })?;
+                        let value = self.force(attr.value).map_err(|error| in_variable(error, name, pos))?;
                         return Ok(self.reached(value, pos));
                     }
                     if let Some(unknown) = attrs.open {
@@ -117,6 +174,11 @@ impl<'a> Evaluator<'a> {
     pub(super) fn came_in(&self, unknown: &'a Unknown<'a>, pos: Pos) -> &'a Unknown<'a> {
         if unknown.origin == Pos::NONE { self.unknown(unknown.reason, unknown.help, pos) } else { unknown }
     }
+}
+
+#[cold]
+fn in_variable<'a>(error: Box<Error<'a>>, name: Symbol, pos: Pos) -> Box<Error<'a>> {
+    error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`"))
 }
 
 #[inline]

@@ -49,6 +49,11 @@ impl Regex {
         }
     }
 
+    /// How many states its automaton has.
+    pub(crate) fn size(&self) -> usize {
+        self.program.states.len()
+    }
+
     /// Matches the whole of `text`, as `builtins.match` does. A step takes one from `budget`.
     pub(crate) fn match_whole(&self, text: &[u8], budget: &mut u64) -> Result<Option<Captures>, Exhausted> {
         Search::new(&self.program, text, true).match_at(0, false, budget)
