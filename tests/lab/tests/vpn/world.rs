@@ -408,7 +408,8 @@ fn outside(host: &Namespace, lan: &Namespace, tailnet: &Namespace, pia: &Namespa
         &format!("address add {HOST_LAN}/24 dev lan0"),
         "address add fd77::2/64 dev lan0 nodad",
         &format!("address add {HOST_TAILNET}/24 dev tailscale0"),
-        "link add docker0 type bridge",
+        // With snooping, a bridge reports a group of its own.
+        "link add docker0 type bridge mcast_snooping 0",
         "link set docker0 up",
         "neighbour add 172.17.0.9 lladdr 02:66:00:00:00:09 dev docker0",
         &format!("address add {HOST_DOCKER}/16 dev docker0"),
