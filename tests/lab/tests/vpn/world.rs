@@ -345,7 +345,8 @@ impl World {
             "stateDirectory": folder.join("state"),
             "controlSocket": folder.join("vpn.sock"),
             "nft": program("nft")?,
-            "handshakeTimeoutSeconds": 5,
+            // WireGuard sends a first message that was lost again after 5 s.
+            "handshakeTimeoutSeconds": 8,
             "requestTimeoutSeconds": 5,
         }))
     }
