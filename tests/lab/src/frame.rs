@@ -127,9 +127,10 @@ pub fn tcp_syn(from: IpAddr, to: IpAddr, from_port: u16, to_port: u16, sequence:
     segment
 }
 
-/// An ICMP or ICMPv6 echo request.
+/// An ICMP or ICMPv6 echo request. Other payloads have other identifiers, for connection tracking takes the same one for
+/// the same conversation.
 pub fn echo(from: IpAddr, to: IpAddr, payload: &[u8]) -> (u8, Vec<u8>) {
-    let body = [&[0x77, 0x77, 0, 1][..], payload].concat();
+    let body = [&checksum(&[payload]).to_be_bytes()[..], &[0, 1], payload].concat();
     match from {
         IpAddr::V4(_) => {
             let mut message = [&[8, 0, 0, 0][..], &body].concat();

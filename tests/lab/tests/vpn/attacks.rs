@@ -2,6 +2,7 @@
 //! tunnel may send, as they like.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bulkhead_lab::frame::{
     ARP, Arp, BROADCAST, ICMPV6, IPV4, IPV6, Mac, TCP, UDP, canary, echo, ethernet, ethertype, icmpv6, ip, ipv4, ipv6,
@@ -101,6 +102,18 @@ impl<'a> Attacks<'a> {
             it.push(format!("{from} asks for a name"), from, vec![frame], allowed);
         }
         it.attacks
+    }
+
+    /// A datagram to what answers in the internet, with a number that no attack has.
+    pub fn marker(world: &World) -> (Attack, u32) {
+        static MARKERS: AtomicU32 = AtomicU32::new(0);
+        let mut it =
+            Attacks { world, run: 0xf_f000 + MARKERS.fetch_add(1, Ordering::Relaxed) % 0xf00, attacks: Vec::new() };
+        let frame = it.to_vpn("torrent", &it.datagram(it.own("torrent"), INTERNET.into(), ECHO));
+        it.add("a marker", "torrent", frame);
+        let marker = it.attacks.remove(0);
+        let number = marker.number;
+        (marker, number)
     }
 
     fn next(&self) -> u32 {

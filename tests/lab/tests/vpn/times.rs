@@ -132,7 +132,11 @@ fn boot(world: &World, daemon: &mut Option<Daemon>, order: &[Step]) -> Result<()
     daemon.as_ref().context("no daemon")?.ready().map(drop)
 }
 
-fn boots(count: usize) -> Result<()> {
+#[test]
+fn nobody_is_early_at_boot() -> Result<()> {
+    if skip_without(&NEEDS, "boots of a VPN container under attack") {
+        return Ok(());
+    }
     // Without a guard, a boot is open.
     let open = World::new()?;
     let mut daemon = None;
@@ -146,13 +150,10 @@ fn boots(count: usize) -> Result<()> {
     let world = World::new()?;
     let mut lab = Lab::new(&world)?;
     world.guard()?;
-    let orders = orders();
-    for index in 0..count {
-        // Spread over all of them.
-        let order = &orders[index * orders.len() / count];
+    for order in orders() {
         lab.during(&format!("a boot: {order:?}"), |world, daemon| {
             shut_down(world, daemon)?;
-            boot(world, daemon, order)
+            boot(world, daemon, &order)
         })?;
         lab.works("after the boot")?;
     }
@@ -161,25 +162,6 @@ fn boots(count: usize) -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
-fn nobody_is_early_at_boot() -> Result<()> {
-    if skip_without(&NEEDS, "boots of a VPN container under attack") {
-        return Ok(());
-    }
-    boots(6)
-}
-
-#[test]
-#[ignore = "takes minutes: all orders"]
-fn nobody_is_early_at_boot_in_any_order() -> Result<()> {
-    if skip_without(&NEEDS, "boots of a VPN container under attack, in every order") {
-        return Ok(());
-    }
-    boots(24)
-}
-
-#[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
     if skip_without(&NEEDS, "what happens to a tunnel, under attack") {
         return Ok(());
@@ -291,7 +273,6 @@ fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn what_the_provider_answers_opens_nothing() -> Result<()> {
     if skip_without(&NEEDS, "a provider that fails, under attack") {
         return Ok(());
@@ -365,7 +346,6 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn what_happens_to_the_guard_is_undone() -> Result<()> {
     if skip_without(&NEEDS, "what happens to the guard of a VPN container, under attack") {
         return Ok(());

@@ -345,7 +345,8 @@ impl World {
             "stateDirectory": folder.join("state"),
             "controlSocket": folder.join("vpn.sock"),
             "nft": program("nft")?,
-            "handshakeTimeoutSeconds": 5,
+            // WireGuard sends a first message that was lost again after 5 s.
+            "handshakeTimeoutSeconds": 8,
             "requestTimeoutSeconds": 5,
         }))
     }
@@ -408,7 +409,8 @@ fn outside(host: &Namespace, lan: &Namespace, tailnet: &Namespace, pia: &Namespa
         &format!("address add {HOST_LAN}/24 dev lan0"),
         "address add fd77::2/64 dev lan0 nodad",
         &format!("address add {HOST_TAILNET}/24 dev tailscale0"),
-        "link add docker0 type bridge",
+        // With snooping, a bridge reports a group of its own.
+        "link add docker0 type bridge mcast_snooping 0",
         "link set docker0 up",
         "neighbour add 172.17.0.9 lladdr 02:66:00:00:00:09 dev docker0",
         &format!("address add {HOST_DOCKER}/16 dev docker0"),
