@@ -17,11 +17,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bulkhead_lab::frame::Mac;
-use bulkhead_lab::{Background, Namespace, Socket, evaluate};
+use bulkhead_lab::{Background, Clock, Namespace, Socket, evaluate};
+use bulkhead_vpn::clock::Clock as _;
 use fake_pia::{FakePia, Options, Server, dns, wireguard};
 use serde_json::{Value, json};
 
@@ -96,6 +97,8 @@ pub struct World {
     pub lan_socket: Socket,
     pub lan_mac: Mac,
     pub host_mac: Mac,
+    /// The provider's time, and that of daemons which are started with it.
+    pub clock: Arc<Clock>,
     /// Files of the provider, the proxy and the daemon.
     pub folder: tempfile::TempDir,
     /// The WireGuard interfaces of the container and of the provider.
@@ -185,6 +188,7 @@ impl World {
             net,
             containers,
             egress,
+            clock: Arc::new(Clock::of(folder.path().join("clock"))),
             folder,
             fake: None,
             proxy: Mutex::default(),
@@ -245,13 +249,13 @@ impl World {
             servers: vec![server("alpha401", SERVERS[0]), server("alpha402", SERVERS[1])],
             ..Options::default()
         };
-        let (folder, interface) = (self.folder.path(), self.far_interface.as_str());
+        let (folder, interface, clock) = (self.folder.path(), self.far_interface.as_str(), self.clock.clone());
         let fake = self.pia.enter(|| {
             let server = wireguard::Server::start(&options, interface, "exit", folder)?;
             for address in &options.dns {
                 dns::serve((*address, 53).into(), INTERNET)?;
             }
-            let fake = FakePia::start(options, server, Arc::new(SystemTime::now))?;
+            let fake = FakePia::start(options, server, Arc::new(move || clock.wall()))?;
             fake.write_files(folder)?;
             Ok(fake)
         })?;
