@@ -14,6 +14,7 @@ mod measured;
 mod mutation;
 mod oracle;
 mod times;
+mod unusual;
 mod world;
 
 use anyhow::Result;

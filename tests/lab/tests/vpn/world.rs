@@ -31,6 +31,11 @@ pub const BRIDGE_MAC: Mac = [2, 0, 0, 0, 1, 1];
 pub const TABLE: &str = "bulkhead-vpn-guard";
 pub const INSIDE: &str = "bulkhead-vpn-inside";
 
+/// A tunnel that ends at the host, as those of other software do: what is in it comes from an interface of its own.
+pub const VXLAN_PORT: u16 = 4789;
+pub const VXLAN_MAC: Mac = [2, 0x66, 0, 0, 1, 0];
+pub const VXLAN_PEER: Ipv4Addr = Ipv4Addr::new(10, 99, 5, 2);
+
 /// The host's addresses.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 1);
 pub const HOST_LAN: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
@@ -85,6 +90,8 @@ pub fn mac_text(mac: Mac) -> String {
 
 pub struct World {
     pub br_netfilter: bool,
+    /// Whether the kernel can make the host's tunnel.
+    pub has_vxlan: bool,
     pub host: Namespace,
     pub lan: Namespace,
     pub tailnet: Namespace,
@@ -155,6 +162,7 @@ impl World {
             ensure!(outcome.is_ok() || !br_netfilter, "the kernel has no br_netfilter");
         }
         host.feed("nft", &["-f", "-"], CARELESS)?;
+        let has_vxlan = make_tunnel(&host);
         let containers = NAMES.iter().map(|name| container(&host, name)).collect::<Result<Vec<_>>>()?;
         let mut egress = Vec::new();
         for interface in ["lan0", "tailscale0", "docker0"] {
@@ -181,6 +189,7 @@ impl World {
             far_interface: format!("wp{number}"),
             interface,
             br_netfilter,
+            has_vxlan,
             host,
             lan,
             tailnet,
@@ -467,6 +476,16 @@ pub fn make_bridge(host: &Namespace) -> Result<()> {
     host.ip(&[&format!("address replace {HOST6}/64 dev {BRIDGE} nodad")])
 }
 
+/// The host's tunnel; whether the kernel has such ones.
+fn make_tunnel(host: &Namespace) -> bool {
+    host.ip(&[
+        &format!("link add vxlan5 address {} type vxlan id 5 dstport {VXLAN_PORT} nolearning", mac_text(VXLAN_MAC)),
+        "address add 10.99.5.1/24 dev vxlan5",
+        "link set vxlan5 up",
+    ])
+    .is_ok()
+}
+
 /// The host's own rules: everything that goes out is translated, as for other containers; a transparent proxy listens.
 pub const CARELESS: &str = "
 table ip host {
@@ -484,6 +503,8 @@ table ip host {
 fn container(host: &Namespace, name: &'static str) -> Result<Container> {
     let namespace = Namespace::new(name)?;
     settle(&namespace)?;
+    namespace.sysctl("ipv4/conf/all/accept_source_route", "1")?;
+    namespace.sysctl("ipv4/conf/default/accept_source_route", "1")?;
     let (mac, address, address6) = numbered(name);
     let port = format!("vb-{name}");
     host.connect(&port, &namespace, "host0")?;
