@@ -109,6 +109,9 @@ impl<'a> Battery<'a> {
         let (more, less) = self.attack_from_the_host(run, &taps)?;
         won.extend(more);
         lost.extend(less);
+        let (more, less) = self.attack_by_the_proxy(&taps)?;
+        won.extend(more);
+        lost.extend(less);
         Ok((won, lost))
     }
 

@@ -13,6 +13,7 @@ mod hostile;
 mod measured;
 mod mutation;
 mod oracle;
+mod proxied;
 mod times;
 mod unusual;
 mod world;
@@ -35,7 +36,8 @@ const NEEDS: [Need; 9] = [
     Need::File("/dev/net/tun"),
 ];
 
-/// Everything is open: the host's guard is off, and the VPN container forwards whatever comes to wherever it goes.
+/// Everything is open: the host's guard is off, its proxy gets whatever it is asked for, and the VPN container forwards
+/// whatever comes to wherever it goes.
 fn open(world: &World) -> Result<()> {
     world.host.run("nft", &["flush", "ruleset"])?;
     world.host.feed("nft", &["-f", "-"], world::CARELESS)?;
@@ -44,7 +46,7 @@ fn open(world: &World) -> Result<()> {
     for name in ["torrent", "search"] {
         world.host.run("bridge", &["link", "set", "dev", &format!("vb-{name}"), "isolated", "off"])?;
     }
-    Ok(())
+    world.start_a_careless_proxy()
 }
 
 #[test]

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::proxied::OTHER;
 use anyhow::{Result, ensure};
 use bulkhead_lab::frame::Mac;
 use bulkhead_lab::{Background, Clock, Namespace, Socket, evaluate};
@@ -283,7 +284,10 @@ impl World {
             "listen": HOST, "port": PROXY, "client": numbered("vpn").1, "filter": filter, "ports": ports,
         });
         fs::write(folder.join("tinyproxy.conf"), text("vpnProxyConfig", &settings)?)?;
-        let names = format!("127.0.0.1 localhost\n{PIA} www.privateinternetaccess.com serverlist.piaservers.net\n");
+        let names = format!(
+            "127.0.0.1 localhost\n{PIA} www.privateinternetaccess.com serverlist.piaservers.net\n{OTHER} internet.example \
+             evilpiaservers.net www.piaservers.net.internet.example\n"
+        );
         Ok(fs::write(folder.join("hosts"), names)?)
     }
 
@@ -298,6 +302,18 @@ impl World {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script]);
         set(&self.proxy, Some(start(&self.host, &mut command)?))
+    }
+
+    /// Put a proxy in its place that gets whatever it is asked for.
+    pub fn start_a_careless_proxy(&self) -> Result<()> {
+        let file = self.folder.path().join("tinyproxy.conf");
+        let careful = fs::read_to_string(&file)?;
+        let lines = careful.lines().filter(|line| !line.starts_with("Filter") && !line.starts_with("ConnectPort"));
+        fs::write(&file, lines.map(|line| format!("{line}\n")).collect::<String>())?;
+        // Its port has to be free before another one listens there.
+        self.stop_proxy()?;
+        self.start_proxy()?;
+        self.wait_for_proxy()
     }
 
     pub fn stop_proxy(&self) -> Result<()> {
