@@ -1,5 +1,6 @@
 //! `bulkhead.toml`: where things lie and how strict the rules are. Without the file the defaults hold.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severities, Severity};
@@ -38,6 +39,11 @@ pub struct BulkheadToml {
     pub limits: EvaluationLimits,
     /// Networks that exist around the fleet and whose addresses are taken.
     pub networks: Vec<Network>,
+    /// Options of the fleet's own modules that mean what Bulkhead's mean, so that the same rules read them: on the left
+    /// an option of Bulkhead's or a path above some (`workspaces`, `vpn.subnet`, `workspaces.<name>.ip`), on the right
+    /// the fleet's. `<name>` stands for a name that both sides have in the same place. The options
+    /// `sandboxed-workspace.workspaces` (as `workspaces`) and `pia-vpn` (as `vpn`) are known without being named.
+    pub mappings: BTreeMap<String, String>,
 }
 
 /// Where things lie, relative to the root.
@@ -317,6 +323,14 @@ impl Config {
                 _ => None,
             })
             .unwrap_or_else(|| Place::file(CONFIG_FILE))
+    }
+
+    /// Names that the options on the right of `mappings` end with, by which files that define them are recognised.
+    pub(crate) fn mapped_words(&self) -> Vec<String> {
+        let last = |path: &String| {
+            path.split('.').rfind(|name| !name.starts_with('<')).map(|name| name.trim_matches('"').to_owned())
+        };
+        self.toml.mappings.values().filter_map(last).filter(|word| !word.is_empty()).collect()
     }
 
     /// Whether `path`, or a folder that it lies in, is to be ignored.

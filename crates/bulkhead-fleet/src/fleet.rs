@@ -118,6 +118,8 @@ pub struct Fleet {
     pub rules_are_chosen: bool,
     /// The agenix rules files, sorted by path.
     pub rules_files: Vec<RulesFile>,
+    /// The `.nix` files whose texts have words of options that rules about module trees read, sorted by path.
+    pub module_files: Vec<TreePath>,
     /// The `.age` files, sorted by path.
     pub age_files: Vec<AgeFile>,
     /// Files that seem to hold a secret in clear, sorted by path.
@@ -198,9 +200,10 @@ impl Fleet {
         }
 
         let loader = Loader { tree, evaluator, told: &told };
+        let words = config.mapped_words();
         // Large single files (rules, properties of secrets) are evaluated on one thread each, so they begin at once.
         let (rules, (entries, (machines, files))) = rayon::join(
-            || loader.rules_files(&inventory, options),
+            || loader.rules_files(&inventory, options, &words),
             || {
                 rayon::join(
                     || loader.secret_entries(&config),
@@ -211,7 +214,7 @@ impl Fleet {
                 )
             },
         );
-        let (rules_files, mut key_likes, mut found) = rules?;
+        let (rules_files, module_files, mut key_likes, mut found) = rules?;
         findings.append(&mut found);
         let (entries, mut found) = entries;
         findings.append(&mut found);
@@ -271,6 +274,7 @@ impl Fleet {
             admins,
             rules_are_chosen: !options.rules.is_empty(),
             rules_files,
+            module_files,
             age_files,
             key_likes,
             keys,
@@ -325,7 +329,7 @@ fn pool() -> Option<&'static rayon::ThreadPool> {
 }
 
 /// Rules files, and what else their search came across.
-type FoundRules = (Vec<RulesFile>, Vec<KeyLike>, Vec<Diagnostic>);
+type FoundRules = (Vec<RulesFile>, Vec<TreePath>, Vec<KeyLike>, Vec<Diagnostic>);
 
 struct Loader<'a> {
     tree: &'a dyn FileTree,
@@ -425,19 +429,28 @@ impl Loader<'_> {
         (Some(data), findings)
     }
 
-    fn rules_files(&self, inventory: &Inventory, options: &LoadOptions<'_>) -> Result<FoundRules, LoadError> {
+    fn rules_files(
+        &self,
+        inventory: &Inventory,
+        options: &LoadOptions<'_>,
+        words: &[String],
+    ) -> Result<FoundRules, LoadError> {
         let (mut key_likes, mut findings) = (Vec::new(), Vec::new());
         let age_files: BTreeSet<&TreePath> = inventory.age_files.iter().collect();
         let age_folders: BTreeSet<TreePath> = inventory.age_files.iter().filter_map(TreePath::parent).collect();
         let candidates =
             Candidates { tree: self.tree, evaluator: self.evaluator, age_files: &age_files, age_folders: &age_folders };
         let scanned: Vec<(&TreePath, Result<Scanned, ReadError>)> =
-            inventory.nix_files.par_iter().map(|path| (path, scan_nix(self.tree, path))).collect();
+            inventory.nix_files.par_iter().map(|path| (path, scan_nix(self.tree, path, words))).collect();
+        let mut module_files = Vec::new();
         let mut chosen: Vec<(TreePath, TextHints, bool)> = Vec::new();
         for (path, scanned) in scanned {
             match scanned {
                 Ok(scanned) => {
                     key_likes.extend(scanned.key_like);
+                    if scanned.hints.options {
+                        module_files.push(path.clone());
+                    }
                     if options.rules.is_empty() && candidates.is_candidate(path, scanned.hints) {
                         chosen.push((path.clone(), scanned.hints, false));
                     }
@@ -462,7 +475,7 @@ impl Loader<'_> {
         }
         for path in &options.rules {
             let hints = self.tree.read_prefix(path, 64 << 10).map_err(LoadError::Rules)?;
-            chosen.push((path.clone(), TextHints::of(&hints.bytes), true));
+            chosen.push((path.clone(), TextHints::of(&hints.bytes, words), true));
         }
         let done = AtomicUsize::new(0);
         let loaded: Vec<(Option<RulesFile>, Vec<Diagnostic>)> = chosen
@@ -489,7 +502,8 @@ impl Loader<'_> {
             rules_files.extend(rules);
             findings.append(&mut found);
         }
-        Ok((rules_files, key_likes, findings))
+        module_files.sort();
+        Ok((rules_files, module_files, key_likes, findings))
     }
 }
 

@@ -155,15 +155,39 @@ pub(crate) struct TextHints {
     pub(crate) import: bool,
     /// It begins with [`GENERATED_MARKER`].
     pub(crate) generated: bool,
+    /// It has a word of options that rules about module trees read.
+    pub(crate) options: bool,
 }
 
+/// Words without which a file defines none of the options that rules about module trees read. Options that a fleet's
+/// `mappings` name come on top.
+const OPTION_WORDS: [&str; 14] = [
+    "workspaces",
+    "sandbox",
+    "vpn",
+    "containers",
+    "Forward",
+    "trustedInterfaces",
+    "hostKeys",
+    "authorizedKeys",
+    "initrd.secrets",
+    "secrets = {",
+    "keyFile",
+    "internalInterfaces",
+    "internalIPs",
+    ".age",
+];
+
 impl TextHints {
-    pub(crate) fn of(bytes: &[u8]) -> TextHints {
+    /// `words` are further words for [`TextHints::options`].
+    pub(crate) fn of(bytes: &[u8], words: &[String]) -> TextHints {
+        let mut all = OPTION_WORDS.iter().copied().chain(words.iter().map(String::as_str));
         TextHints {
             public_keys: contains(bytes, b"publicKeys"),
             age_name: contains(bytes, b".age"),
             import: ["import", "readDir", "readFile"].iter().any(|word| contains(bytes, word.as_bytes())),
             generated: bytes.starts_with(GENERATED_MARKER.as_bytes()),
+            options: all.any(|word| contains(bytes, word.as_bytes())),
         }
     }
 }
@@ -175,9 +199,12 @@ pub(crate) struct Scanned {
 }
 
 /// Look at a `.nix` file.
-pub(crate) fn scan_nix(tree: &dyn FileTree, path: &TreePath) -> Result<Scanned, ReadError> {
+pub(crate) fn scan_nix(tree: &dyn FileTree, path: &TreePath, words: &[String]) -> Result<Scanned, ReadError> {
     let text = read_text(tree, path)?;
-    Ok(Scanned { hints: TextHints::of(&text.bytes), key_like: text.key(path, looks_like_private_key(&text.bytes)) })
+    Ok(Scanned {
+        hints: TextHints::of(&text.bytes, words),
+        key_like: text.key(path, looks_like_private_key(&text.bytes)),
+    })
 }
 
 /// The private key in the content of a file, if there is one.

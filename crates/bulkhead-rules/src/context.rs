@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use bulkhead_age::Weakness;
+use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, PublicKey};
 use bulkhead_source::FileTree;
 use foldhash::HashMap;
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::comparison::{Comparisons, compare};
 use crate::names::{Names, Somebody, names};
+use crate::trees::{self, Tree};
 
 /// A line that a commit took away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +60,12 @@ pub struct Context<'a> {
     pub history: Option<&'a dyn History>,
     /// What `bulkhead gen-secrets` would write now; `None` if that is not known or not wanted.
     pub expected_rules: Option<&'a str>,
+    /// What evaluates the files; without it, rules about module trees find nothing.
+    pub world: Option<&'a World>,
     comparisons: OnceLock<Comparisons<'a>>,
     names: OnceLock<Names>,
     weak: OnceLock<HashMap<&'a str, &'a [Weakness]>>,
+    trees: OnceLock<Vec<Tree<'a>>>,
 }
 
 impl<'a> Context<'a> {
@@ -71,9 +76,11 @@ impl<'a> Context<'a> {
             tree,
             history: None,
             expected_rules: None,
+            world: None,
             comparisons: OnceLock::new(),
             names: OnceLock::new(),
             weak: OnceLock::new(),
+            trees: OnceLock::new(),
         }
     }
 
@@ -91,10 +98,25 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// Read the machines' module trees with `world`, whose first tree are the files of the fleet.
+    #[must_use]
+    pub fn with_world(mut self, world: &'a World) -> Context<'a> {
+        self.world = Some(world);
+        self
+    }
+
     /// Compute what rules share, on all threads: that takes most of the time, and needs nothing of
     /// [`Context::expected_rules`]. [`crate::run`] calls it; calling it before, beside other work, saves time.
     pub fn prepare(&self) {
-        rayon::join(|| self.comparisons(), || self.weak());
+        rayon::join(|| self.trees(), || rayon::join(|| self.comparisons(), || self.weak()));
+    }
+
+    /// The module trees of the machines that have one.
+    pub(crate) fn trees(&self) -> &[Tree<'a>] {
+        self.trees.get_or_init(|| match self.world {
+            Some(world) => trees::read(self.fleet, self.tree, world),
+            None => Vec::new(),
+        })
     }
 
     /// Every secret that some rule is about, compared with its file.

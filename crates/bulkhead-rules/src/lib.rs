@@ -7,13 +7,18 @@
 mod comparison;
 mod context;
 mod machines;
+mod modules;
 mod names;
+mod network;
 mod registry;
 mod reported;
 mod rule;
 mod secrets;
+mod trees;
 mod unlock;
+mod vpn;
 mod words;
+mod workspaces;
 
 pub use context::{CommittedLine, Context, History, RemovedLine};
 pub use registry::{Selection, find, registry, run};

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::context::Context;
 use crate::reported::REPORTED;
 use crate::rule::{Area, Rule};
-use crate::{machines, secrets, unlock};
+use crate::{machines, modules, network, secrets, unlock, vpn, workspaces};
 
 /// Which rules to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Selection {
 // A slip in the count of `REPORTED` must not leave rules out.
 const _: () = assert!(REPORTED.len() == 13);
 
-static RULES: [Rule; 46] = sorted([
+static RULES: [Rule; 74] = sorted([
     machines::deploy_key_without_role::RULE,
     machines::duplicate_host_key::RULE,
     machines::duplicate_host_name::RULE,
@@ -61,6 +61,34 @@ static RULES: [Rule; 46] = sorted([
     secrets::unidentifiable_recipient::RULE,
     secrets::unknown_machine::RULE,
     secrets::unknown_role::RULE,
+    network::address_collision::RULE,
+    network::address_outside_subnet::RULE,
+    network::address_reserved::RULE,
+    network::forward_rules_ignored::RULE,
+    network::interface_name_too_long::RULE,
+    network::isolation_off::RULE,
+    network::mac_collision::RULE,
+    network::malformed_address::RULE,
+    network::nix_daemon_reachable::RULE,
+    network::private_range_open::RULE,
+    network::subnet_overlap::RULE,
+    network::trusted_interface::RULE,
+    workspaces::cid_collision::RULE,
+    workspaces::malformed_workspace_key::RULE,
+    workspaces::missing_workspace_config::RULE,
+    workspaces::option_without_effect::RULE,
+    workspaces::reserved_cid::RULE,
+    workspaces::workspace_key_reused::RULE,
+    vpn::host_forwards_for_vpn::RULE,
+    vpn::openvpn_leftover::RULE,
+    vpn::proxy_open_to_services::RULE,
+    vpn::second_way_out::RULE,
+    vpn::secrets_folder_mounted::RULE,
+    vpn::several_port_receivers::RULE,
+    vpn::vpn_credentials_outside_age::RULE,
+    vpn::vpn_ipv6_unguarded::RULE,
+    vpn::vpn_reachable_uplink::RULE,
+    modules::configuration_not_known::RULE,
     REPORTED[0],
     REPORTED[1],
     REPORTED[2],

@@ -16,6 +16,14 @@ pub enum Area {
     Unlock,
     /// Secrets and who can read them.
     Secrets,
+    /// Networks that keep workspaces and services apart.
+    Network,
+    /// Workspaces.
+    Workspaces,
+    /// Service containers behind a VPN.
+    Vpn,
+    /// Module trees, and what is not known of them.
+    Modules,
     /// Files that can't be read as what they are.
     Files,
     /// Suppression comments.
@@ -29,6 +37,10 @@ impl Area {
             Area::Machines => "machines",
             Area::Unlock => "unlock",
             Area::Secrets => "secrets",
+            Area::Network => "network",
+            Area::Workspaces => "workspaces",
+            Area::Vpn => "vpn",
+            Area::Modules => "modules",
             Area::Files => "files",
             Area::Allows => "allows",
         }

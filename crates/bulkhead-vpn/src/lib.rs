@@ -21,7 +21,7 @@
 //! | rights | `CAP_NET_ADMIN` in the container's network namespace; a user namespace is fine. `/proc/sys/net/ipv4/conf/*/forwarding` of the two interfaces is written if it is not 1 |
 //! | IPv6 | there is none: the rules drop it, and the host leaves it off on the bridge |
 //! | configuration | one JSON file, `/etc/bulkhead-vpn/config.json` in the container; `schemas/vpn-config.schema.json`. `bulkhead-vpn check-config --no-files --config FILE` checks it where it is made |
-//! | secrets | `credentialsFile` (and `dedicatedIpFile`, `wireguard.file`): **the one file**, mounted read-only, mode 0400, owner root of the container |
+//! | secrets | `credentialsFile` (and `dedicatedIpFile`, `wireguard.file`): **the one file** each, that only root of the container can read: a copy that systemd-nspawn and the unit pass on (`--load-credential=NAME:FILE`, `LoadCredential=NAME`), or a read-only mount |
 //! | certificates | `caFile`, `listKeyFile`: no secrets, may be in the store |
 //! | state | `/var/lib/bulkhead-vpn`, mode 0700 (`StateDirectory=`), which must survive restarts of the container: token, list of servers, and the signed port, without which the forwarded port changes |
 //! | control | `controlSocket` is in a folder that only root of the container can use and that the host sees too: one of the host, mounted, or one of the container's root file system. `vpn` on the host talks to the daemon there. The daemon makes and removes the socket |
@@ -31,6 +31,10 @@
 //! **The unit in the container**, `bulkhead-vpn.service`:
 //!
 //! ```ini
+//! [Unit]
+//! FailureAction=reboot-force      # ends systemd-nspawn with 133, on which the host's unit starts the container anew
+//! StartLimitIntervalSec=0
+//!
 //! [Service]
 //! Type=notify
 //! ExecStart=…/bin/bulkhead-vpn run --config /etc/bulkhead-vpn/config.json
@@ -40,19 +44,18 @@
 //! TimeoutStartSec=180             # extended by the daemon for as long as it tries
 //! TimeoutStopSec=20
 //! WatchdogSec=120
-//! Restart=always
-//! RestartSec=1
-//! RestartSteps=6
-//! RestartMaxDelaySec=300
 //! CapabilityBoundingSet=CAP_NET_ADMIN
 //! ```
+//!
+//! There is no `Restart=`: with it, systemd takes the failure's action only when it has given up restarting. Only a start of
+//! the container brings a new interface, so the host's unit is what restarts: at once, then in steps up to 5 minutes
+//! (`RestartSec=1`, `RestartSteps=6`, `RestartMaxDelaySec=300` of `container@….service`).
 //!
 //! Readiness means that a handshake was proven, rules are loaded and (unless the provider refuses it for the moment) the
 //! port is bound: a container that waits for this unit, and services that are ordered after the container, start with real
 //! connectivity. It may take as long as the provider is away, so `container@….service` must not time out before. A tunnel
 //! that can't be had back for 15 minutes for a reason of this machine (no interface, no handshake) stops feeding the
-//! watchdog, since only a new interface may help: let the unit's failure restart the *container*
-//! (`FailureAction=reboot-force` inside ends systemd-nspawn with 133, on which `container@.service` starts anew).
+//! watchdog, since only a new interface may help: the unit fails, and with it the container.
 //!
 //! **The hook** (`portForwarding.onForwarded`) runs in the VPN container, as the daemon's user, after readiness and never
 //! before; it is repeated until it succeeds, so a service that starts later is found in the end. It may open connections

@@ -38,7 +38,7 @@ pub struct Status {
     pub renewals: u64,
     /// Faults since the daemon started.
     pub faults: u64,
-    /// How often rules, address or route had been changed by somebody, and were set right.
+    /// How often rules, keys, address, route or forwarding had been changed by somebody, and were set right.
     pub repairs: u64,
     /// Failures of the program for forwarded ports.
     pub hook_failures: u64,

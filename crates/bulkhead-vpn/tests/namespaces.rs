@@ -303,25 +303,66 @@ fn what_others_change_is_set_right() {
     let daemon = lab.daemon();
     daemon.ready();
     let interface = lab.interface.clone();
-    for (change, what) in [
-        ("nft flush ruleset".to_owned(), "the rules"),
-        ("nft flush chain inet bulkhead_vpn output".to_owned(), "the rules"),
-        ("ip route del default".to_owned(), "the default route"),
-        (format!("ip address flush dev {interface}"), "the address"),
-        (format!("ip link set {interface} down"), "the default route"),
+    let peer = peer_of(&lab);
+    // What is changed between two looks is set right in one.
+    for changes in [
+        vec![("nft flush ruleset".to_owned(), "the rules"), ("ip route del default".to_owned(), "the default route")],
+        vec![
+            ("nft flush chain inet bulkhead_vpn output".to_owned(), "the rules"),
+            (format!("wg set {interface} peer {peer} remove"), "the keys"),
+        ],
+        vec![
+            (format!("ip address flush dev {interface}"), "the address"),
+            (format!("sysctl -qw net.ipv4.conf.{interface}.forwarding=0"), "forwarding"),
+        ],
+        vec![(format!("ip link set {interface} down"), "the default route")],
     ] {
-        let before = daemon.status()["repairs"].as_u64().unwrap();
-        lab.run("vpn", &change);
-        lab.eventually(&change, || daemon.status()["repairs"].as_u64().unwrap() > before);
-        assert!(daemon.log().lines().last().unwrap_or_default().contains(what), "{change}: {}", daemon.log());
+        let told = daemon.log().len();
+        for (change, _) in &changes {
+            lab.run("vpn", change);
+        }
+        for (change, what) in &changes {
+            lab.eventually(change, || {
+                daemon.log()[told..].lines().any(|line| line.starts_with("somebody has changed") && line.contains(what))
+            });
+        }
         lab.eventually("services are connected again", || lab.ask_internet("torrent").is_some());
     }
+    assert!(daemon.status()["repairs"].as_u64().unwrap() >= 4);
     assert_eq!(daemon.status()["connects"], 1, "the tunnel stayed");
     // A way out that is added is no way: all is closed until it is gone.
     lab.run("vpn", "ip route add default via 10.73.0.1 metric 5000");
     lab.eventually("it is closed", || lab.ask_internet("torrent").is_none());
     lab.run("vpn", "ip route del default via 10.73.0.1 metric 5000");
     lab.eventually("it is open again", || lab.ask_internet("torrent").is_some());
+}
+
+/// The public key of the server that the tunnel leads to.
+fn peer_of(lab: &Lab) -> String {
+    lab.run("vpn", &format!("wg show {} peers", lab.interface)).trim().to_owned()
+}
+
+#[test]
+fn an_interface_that_is_replaced_is_configured_anew() {
+    let Some(mut lab) = lab("an_interface_that_is_replaced_is_configured_anew") else { return };
+    let daemon = lab.daemon();
+    daemon.ready();
+    let port = daemon.status()["port"]["port"].clone();
+    // Between two looks of the daemon: it never sees that there is none.
+    lab.kill("wireguard-go");
+    lab.start_wireguard();
+    lab.eventually("services are connected again", || lab.ask_internet("torrent").is_some());
+    assert!(daemon.log().contains("somebody has changed the keys"), "{}", daemon.log());
+    let status = daemon.status();
+    assert_eq!((&status["connects"], &status["port"]["port"]), (&1.into(), &port), "it is the same connection");
+    assert_eq!(status["faults"], 0, "{}", daemon.log());
+
+    // Keys that the provider has forgotten meanwhile don't help: it logs in anew.
+    lab.kill("wireguard-go");
+    lab.pia(|fake| fake.drop_peers().unwrap());
+    lab.start_wireguard();
+    lab.eventually("services are connected again", || lab.ask_internet("torrent").is_some());
+    assert_eq!(daemon.status()["connects"], 2, "{}", daemon.log());
 }
 
 #[test]

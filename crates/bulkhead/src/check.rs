@@ -60,7 +60,7 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
         Scope::All => Selection::All,
         Scope::Secrets => Selection::Secrets,
     };
-    let mut context = Context::new(fleet, project.tree());
+    let mut context = Context::new(fleet, project.tree()).with_world(project.world());
     context.history = history.as_ref().map(|history| history as &dyn History);
     let expected = || match options.scope {
         Scope::All => expected_rules(project, fleet),
@@ -192,8 +192,9 @@ fn with_causes(mut finding: Diagnostic, refusals: &[Diagnostic]) -> Diagnostic {
 }
 
 /// Rules that say what can't be read or judged. Without them the others would pass in silence, so they stay on.
-const ALWAYS_ON: [&str; 8] = [
+const ALWAYS_ON: [&str; 9] = [
     "config",
+    "configuration-not-known",
     "linked-machine",
     "nix-evaluation",
     "nix-syntax",

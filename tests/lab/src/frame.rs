@@ -119,17 +119,37 @@ pub fn udp(from: IpAddr, to: IpAddr, from_port: u16, to_port: u16, payload: &[u8
 
 /// A TCP segment that opens a connection (RFC 9293), with a sequence number.
 pub fn tcp_syn(from: IpAddr, to: IpAddr, from_port: u16, to_port: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    const SYN: u8 = 2;
+    tcp(from, to, from_port, to_port, sequence, SYN, &[], payload)
+}
+
+/// A TCP segment with these flags and options, which are filled up to words.
+#[allow(clippy::too_many_arguments)]
+pub fn tcp(
+    from: IpAddr,
+    to: IpAddr,
+    from_port: u16,
+    to_port: u16,
+    sequence: u32,
+    flags: u8,
+    options: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
+    let words = 5 + options.len().div_ceil(4);
     let mut segment = [&from_port.to_be_bytes()[..], &to_port.to_be_bytes(), &sequence.to_be_bytes()].concat();
-    segment.extend([0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0]);
+    segment.extend([0, 0, 0, 0, (words as u8) << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    segment.extend(options);
+    segment.resize(words * 4, 0);
     segment.extend(payload);
     let sum = checksum(&[&pseudo_header(from, to, TCP, segment.len()), &segment]);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
     segment
 }
 
-/// An ICMP or ICMPv6 echo request.
+/// An ICMP or ICMPv6 echo request. Other payloads have other identifiers, for connection tracking takes the same one for
+/// the same conversation.
 pub fn echo(from: IpAddr, to: IpAddr, payload: &[u8]) -> (u8, Vec<u8>) {
-    let body = [&[0x77, 0x77, 0, 1][..], payload].concat();
+    let body = [&checksum(&[payload]).to_be_bytes()[..], &[0, 1], payload].concat();
     match from {
         IpAddr::V4(_) => {
             let mut message = [&[8, 0, 0, 0][..], &body].concat();
@@ -214,7 +234,8 @@ fn pseudo_header(from: IpAddr, to: IpAddr, protocol: u8, length: usize) -> Vec<u
 }
 
 /// The checksum of the internet (RFC 1071). All parts but the last have an even number of bytes.
-fn checksum(parts: &[&[u8]]) -> u16 {
+/// The checksum of the internet (RFC 1071) of parts, each of which begins a word.
+pub fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum: u32 = words.map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0))).sum();
     while sum > 0xffff {

@@ -7,6 +7,7 @@
 //!
 //! Nothing leaves the namespaces: they have no interface of the machine.
 
+mod clock;
 pub mod container;
 mod evaluate;
 pub mod frame;
@@ -16,6 +17,7 @@ mod process;
 mod socket;
 mod tables;
 
+pub use clock::Clock;
 pub use container::Container;
 pub use evaluate::{evaluate, library};
 pub use namespace::Namespace;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
-use nix::sys::socket::sockopt::RcvBufForce;
+use nix::sys::socket::sockopt::{Priority, RcvBufForce};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, recvfrom, send, sendto,
     setsockopt, socket,
@@ -17,6 +17,9 @@ use crate::Namespace;
 
 /// Enough for all frames of many attacks; the kernel counts their buffers, not their bytes.
 const CAPTURED: usize = 64 << 20;
+
+/// `portSeal` of nix/lib, by which the rules for a bridge know the frames that they have let pass.
+const SEAL: i32 = 0xb01d_0001_u32 as i32;
 
 /// A socket on one interface of a namespace, for whole Ethernet frames in both directions. It captures what the interface
 /// receives and what others send by it, from when it is opened on, and not what it sends itself.
@@ -49,6 +52,8 @@ impl Socket {
             .context("can't open a packet socket")?;
         // Inside of a user namespace the limit stays, which is enough there.
         let _ = setsockopt(&socket, RcvBufForce, &CAPTURED);
+        // Whoever may send whole frames may say that, too; it must not help them.
+        let _ = setsockopt(&socket, Priority, &SEAL);
         if let Some(address) = address {
             bind(socket.as_raw_fd(), &address).with_context(|| format!("can't capture on {interface}"))?;
         }

@@ -42,7 +42,9 @@ fn serve(world: &World, role: &Role, mut stream: TcpStream) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut acceptor = Acceptor::default();
     let accepted = loop {
-        acceptor.read_tls(&mut stream)?;
+        if acceptor.read_tls(&mut stream)? == 0 {
+            return Err(std::io::Error::other("the connection has ended before its first message"));
+        }
         match acceptor.accept() {
             Ok(Some(accepted)) => break accepted,
             Ok(None) => {}

@@ -4,10 +4,14 @@ use bulkhead::diagnostics::Severity;
 use bulkhead::rules::{Area, Rule, registry};
 
 /// The areas, in the order of the reference, with what heads their rules.
-const AREAS: [(Area, &str); 5] = [
+const AREAS: [(Area, &str); 9] = [
     (Area::Machines, "Machines"),
     (Area::Unlock, "Remote unlocking"),
     (Area::Secrets, "Secrets"),
+    (Area::Network, "Networks of workspaces and services"),
+    (Area::Workspaces, "Workspaces"),
+    (Area::Vpn, "Services behind a VPN"),
+    (Area::Modules, "Module trees"),
     (Area::Files, "Files"),
     (Area::Allows, "Suppression comments"),
 ];

@@ -21,7 +21,8 @@ is used twice is `unlock-key-reused`; that two machines share a host key is `dup
 decrypts every secret of the fleet, as a deploy key it is root on every machine: the machine can then do so by itself, and
 so can whoever breaks into one of its services.
 
-**Severity.** An error if the key stands with another machine: either a line was copied from the wrong file, and the person
+**Severity.** An error if the key stands with another machine: either a line was copied from the wrong file, and the
+person
 whose key is missing can read nothing, or the private half of a host key lies on two machines. A warning if it stands with
 the machine itself or in `admins`, which works and may be meant: a machine that rekeys or deploys by itself.
 

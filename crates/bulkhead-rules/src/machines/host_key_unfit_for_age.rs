@@ -12,7 +12,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A machine's host key is of a type that age can't encrypt to.",
     docs: "\
-`hostKey` is of type `ecdsa-…`, `sk-…`, `ssh-dss`, or a certificate. age encrypts to `ssh-ed25519` and `ssh-rsa` keys only.
+`hostKey` is of type `ecdsa-…`, `sk-…`, `ssh-dss`, or a certificate. age encrypts to `ssh-ed25519` and `ssh-rsa` keys
+only.
 
 **Why it matters.** The machine can never read a secret, and agenix fails for every secret that is granted to it.
 

@@ -24,7 +24,8 @@ A machine has the role `personal` and no `userKeys`.
 { systemRoles = [ \"personal\" ]; userKeys = [ \"ssh-ed25519 AAAA…\" ]; … }
 ```
 
-**Configuration.** In `bulkhead.toml`: `policy.personal-needs-user-key = false` turns it off, `policy.personal-role` is the
+**Configuration.** In `bulkhead.toml`: `policy.personal-needs-user-key = false` turns it off, `policy.personal-role`
+is the
 role's name.
 
 **Limits.** User keys that are not known make the rule *undecided*.

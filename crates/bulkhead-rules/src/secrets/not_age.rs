@@ -23,7 +23,8 @@ A file that is named `.age`, or that a rule names, does not begin with the heade
 it is instead, where that can be told: text (the secret in clear?), a private key, a file of sops or PGP, a merge
 conflict, nothing at all.
 
-What git-crypt has encrypted, and a pointer of git LFS, may stand for an age file. In an index or a revision there is nothing
+What git-crypt has encrypted, and a pointer of git LFS, may stand for an age file. In an index or a revision there is
+nothing
 else, so the finding is *undecided*.
 
 **Why it matters.** No machine can decrypt it, and if it is the secret in clear, everybody can read it.

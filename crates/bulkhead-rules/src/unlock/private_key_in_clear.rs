@@ -13,10 +13,12 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A private key or a key file of a disk lies in the repository in clear.",
     docs: "\
-A file of the repository contains a private key (OpenSSH, PEM, PuTTY, PGP, age, WireGuard, an onion service), the header of
+A file of the repository contains a private key (OpenSSH, PEM, PuTTY, PGP, age, WireGuard, an onion service), the
+header of
 a LUKS volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot environment.
 
-**Why it matters.** Whoever can read the repository has the key, and evaluated configurations copy it to the world-readable
+**Why it matters.** Whoever can read the repository has the key, and evaluated configurations copy it to the
+world-readable
 Nix store of every machine.
 
 **Fix.** Consider it leaked: make a new one, and replace what the old one opened. Keep the new one as an `.age` secret, or

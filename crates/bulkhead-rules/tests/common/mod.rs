@@ -7,6 +7,7 @@
 //! - `error=rule` behind the path expects one about the file as a whole. A block `folder` is only for that.
 //! - A block `age` is an age file: `recipients=s0,X25519,grease` becomes a header with those stanzas.
 //! - A block `expected-rules` is what `bulkhead gen-secrets` would write.
+//! - A block `machine path=NAME` is the `properties.nix` of a machine of which nothing else matters.
 //! - A block `removed` is what git's history has: `commit|date|subject|path|line` in each line.
 
 // Each test program uses a part of this.
@@ -117,6 +118,13 @@ fn block(case: &mut Case, info: &str, body: String) {
     }
     match language {
         "folder" => {}
+        "machine" => {
+            let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+            let text = format!(
+                "{{ hostNames = [ \"{name}\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"any\" ];\n{body}}}\n"
+            );
+            case.files.insert(format!("machines/{path}/properties.nix"), text.into_bytes());
+        }
         "age" => {
             case.files.insert(path, age_file(attributes["recipients"]));
         }
@@ -198,7 +206,7 @@ pub fn findings(case: &Case, selection: Selection) -> Vec<Diagnostic> {
     let world = World::new(tree.clone(), Limits::default());
     let fleet = Fleet::load(&*tree, &world, &LoadOptions::default()).unwrap();
     let past = Past(case.removed.clone());
-    let mut context = Context::new(&fleet, &*tree).with_history(&past);
+    let mut context = Context::new(&fleet, &*tree).with_history(&past).with_world(&world);
     if let Some(text) = &case.expected_rules {
         context = context.with_expected_rules(text);
     }

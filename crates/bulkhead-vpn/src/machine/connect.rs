@@ -89,7 +89,8 @@ impl Machine {
         self.await_handshake(tunnel)
     }
 
-    fn await_handshake(&mut self, tunnel: &Tunnel) -> Result<Liveness, Fault> {
+    /// See a handshake with a peer that was just set.
+    pub(super) fn await_handshake(&mut self, tunnel: &Tunnel) -> Result<Liveness, Fault> {
         let timeout = Duration::from_secs(self.config.handshake_timeout_seconds.into());
         let give_up = self.now() + timeout;
         // The peer is a new one, so any handshake is a handshake with it.

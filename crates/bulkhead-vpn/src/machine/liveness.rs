@@ -39,12 +39,15 @@ impl Liveness {
 
     /// Look at WireGuard's numbers.
     pub fn look(&mut self, state: PeerState, now: Duration) -> Verdict {
-        if state.handshake != self.seen.handshake {
-            self.shaken = now;
-        }
-        if state.handshake != self.seen.handshake || state.received != self.seen.received {
-            self.heard = now;
-            self.probed = None;
+        // Where there was none, nothing was heard: numbers that begin anew are those of another interface or peer.
+        if state.handshake.is_some() {
+            if state.handshake != self.seen.handshake {
+                self.shaken = now;
+            }
+            if state.handshake != self.seen.handshake || state.received != self.seen.received {
+                self.heard = now;
+                self.probed = None;
+            }
         }
         self.seen = state;
         if now.saturating_sub(self.heard) < SILENCE {
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn silence_is_judged_after_a_probe_only() {
-        let state = PeerState { handshake: Some(seconds(1000)), received: 10, sent: 10 };
+        let state = PeerState { key: None, handshake: Some(seconds(1000)), received: 10, sent: 10 };
         let mut liveness = Liveness::new(state, seconds(0));
         assert_eq!(liveness.look(state, seconds(179)), Verdict::Alive);
         assert_eq!(liveness.look(state, seconds(181)), Verdict::Probe);
@@ -94,8 +97,18 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_begin_anew_tell_nothing() {
+        let state = PeerState { key: None, handshake: Some(seconds(1000)), received: 10, sent: 10 };
+        let mut liveness = Liveness::new(state, seconds(0));
+        assert_eq!(liveness.look(PeerState::default(), seconds(100)), Verdict::Alive);
+        assert_eq!(liveness.look(PeerState { sent: 148, ..PeerState::default() }, seconds(181)), Verdict::Probe);
+        assert_eq!(liveness.look(PeerState { sent: 296, ..PeerState::default() }, seconds(197)), Verdict::Dead);
+        assert_eq!(liveness.shaken(), seconds(0));
+    }
+
+    #[test]
     fn dates_do_not_matter() {
-        let state = PeerState { handshake: Some(seconds(1000)), received: 10, sent: 10 };
+        let state = PeerState { key: None, handshake: Some(seconds(1000)), received: 10, sent: 10 };
         let mut liveness = Liveness::new(state, seconds(0));
         // The clock that dates handshakes was set back by far.
         let set_back = PeerState { handshake: Some(seconds(10)), ..state };

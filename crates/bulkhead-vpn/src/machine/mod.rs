@@ -33,10 +33,13 @@
 //! does not forward: the next server, with the same port; only when three servers say that it is busy is another port
 //! signed. A refused signature, a payload that is over, or a port below 10000: another port is signed.
 //!
-//! **Watch.** Every 10 s rules, address and route are compared with what was made, and made again if somebody changed
-//! them; another default route is a fault, which closes the way out. Then WireGuard is asked for its peer. Nothing heard for 180 s (its reject-after-time): a packet is sent
-//! that must be answered; nothing for 15 s more, and the tunnel is dead. What counts is whether WireGuard's numbers
-//! *change*, on the monotonic clock; their dates are of a clock that may jump. Every 15 minutes the port is bound again.
+//! **Watch.** Every 10 s rules, keys, address, route and forwarding are compared with what was made, and made again if
+//! somebody changed them; another default route is a fault, which closes the way out. Keys that are not ours any more
+//! (somebody has set others, or the interface is another one of the same name) are set again, and a handshake has to
+//! follow as at first: else all begins anew. Then WireGuard is asked for its peer. Nothing heard for 180 s (its
+//! reject-after-time): a packet is sent that must be answered; nothing for 15 s more, and the tunnel is dead. What counts
+//! is whether WireGuard's numbers *change*, on the monotonic clock; their dates are of a clock that may jump. Every 15
+//! minutes the port is bound again.
 //! After `renewAfterDays` days, or when asked, the connection is renewed: all that needs time (token, list, key) is done
 //! while the old tunnel works, then key, peer and address are replaced at once; if no handshake follows, the old tunnel
 //! is put back at once, and another server is tried a minute later. What services notice is one reconnect.

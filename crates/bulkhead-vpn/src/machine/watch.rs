@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::context::Step;
 use crate::fault::Fault;
 use crate::log;
+use crate::network::Repair;
 
 /// How often WireGuard is asked for its peer.
 const LOOK: Duration = Duration::from_secs(10);
@@ -49,8 +50,14 @@ impl Machine {
     fn look(&mut self, connection: &mut Connection, now: Duration) -> Result<(), Fault> {
         let repaired = self.network.with(|network| network.keep(&connection.tunnel, &self.rules))?;
         if !repaired.is_empty() {
-            log::warning!("somebody has changed {}; it is as it was again", repaired.join(" and "));
+            let what: Vec<String> = repaired.iter().map(Repair::to_string).collect();
+            log::warning!("somebody has changed {}; it is as it was again", what.join(" and "));
             self.context.board.change(|status| status.repairs += 1);
+        }
+        if repaired.contains(&Repair::Keys) {
+            self.context.enter(Step::Handshake)?;
+            connection.liveness = self.await_handshake(&connection.tunnel)?;
+            self.context.enter(Step::Watch)?;
         }
         let state = self.network.with(|network| network.peer())?;
         let verdict = connection.liveness.look(state, now);

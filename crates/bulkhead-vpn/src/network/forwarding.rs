@@ -12,19 +12,20 @@ pub struct Forwarding {
 }
 
 impl Forwarding {
-    /// Let packets that come in by an interface be forwarded (ip-sysctl, `conf/INTERFACE/forwarding`).
-    pub fn enable(&mut self, interface: &str) -> Result<(), String> {
+    /// Let packets that come in by an interface be forwarded (ip-sysctl, `conf/INTERFACE/forwarding`); whether they were
+    /// not.
+    pub fn enable(&mut self, interface: &str) -> Result<bool, String> {
         let path = PathBuf::from("/proc/sys/net/ipv4/conf").join(interface).join("forwarding");
         let failed = |error: io::Error| {
             format!("can't switch forwarding on ({}: {error}); set it to 1 for the container", path.display())
         };
         let before = fs::read_to_string(&path).map_err(failed)?;
         if before.trim() == "1" {
-            return Ok(());
+            return Ok(false);
         }
         fs::write(&path, "1").map_err(failed)?;
         self.before.entry(path).or_insert(before);
-        Ok(())
+        Ok(true)
     }
 
     /// Set all back. An interface that has gone has taken its switch along.

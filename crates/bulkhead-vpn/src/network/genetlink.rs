@@ -16,6 +16,7 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 use super::PeerState;
 use super::netlink::request;
 use crate::provider::Tunnel;
+use crate::secret::PublicKey;
 
 pub fn set(interface: &str, tunnel: &Tunnel) -> io::Result<()> {
     send(set_message(interface, tunnel), 0).map(drop)
@@ -40,6 +41,7 @@ pub fn peer(interface: &str) -> io::Result<PeerState> {
         let WireguardAttribute::Peers(peers) = attribute else { continue };
         for attribute in peers.iter().flat_map(|peer| &peer.0) {
             match attribute {
+                WireguardPeerAttribute::PublicKey(key) => state.key = Some(PublicKey::from_bytes(*key)),
                 WireguardPeerAttribute::LastHandshake(time) => {
                     let seconds = Duration::from_secs(time.seconds.try_into().unwrap_or_default());
                     let at = seconds + Duration::from_nanos(time.nano_seconds.try_into().unwrap_or_default());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::device::Device;
 use super::forwarding::Forwarding;
 use super::nft::Nft;
-use super::{Counter, Network, PeerState, Rules, link, rules};
+use super::{Counter, Network, PeerState, Repair, Rules, link, rules};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::provider::Tunnel;
@@ -48,6 +48,17 @@ impl KernelNetwork {
     fn list(&self) -> Result<String, Fault> {
         let (family, name) = rules::TABLE.split_once(' ').unwrap_or_default();
         self.nft.list(family, name)
+    }
+
+    /// Have packets forwarded between the tunnel and the bridge, if the rules are open; whether one of the two did not.
+    fn forward(&mut self, rules: &Rules) -> Result<bool, Fault> {
+        let mut is_changed = false;
+        if rules.open.is_some() {
+            for interface in [&self.config.interface, &self.config.bridge.interface] {
+                is_changed |= self.forwarding.enable(interface.as_str()).map_err(Fault::Local)?;
+            }
+        }
+        Ok(is_changed)
     }
 
     fn no_other_way_out(&self, index: u32) -> Result<(), Fault> {
@@ -101,33 +112,35 @@ impl Network for KernelNetwork {
         self.nft.load(&rules::replace(&self.config, rules))?;
         self.has_table = true;
         self.listed = Some(self.list()?);
-        if rules.open.is_some() {
-            for interface in [&self.config.interface, &self.config.bridge.interface] {
-                self.forwarding.enable(interface.as_str()).map_err(Fault::Local)?;
-            }
-        }
-        Ok(())
+        self.forward(rules).map(drop)
     }
 
-    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<String>, Fault> {
+    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<Repair>, Fault> {
         let mut repaired = Vec::new();
         let index = self.interface()?;
         self.no_other_way_out(index)?;
         // A table that is gone can't be listed.
         if self.listed.is_some() && self.list().ok() != self.listed {
             self.load(rules)?;
-            repaired.push("the rules".to_owned());
+            repaired.push(Repair::Rules);
+        }
+        if self.peer()?.key != Some(tunnel.peer.public_key) {
+            self.configure(tunnel)?;
+            repaired.push(Repair::Keys);
+        }
+        if self.forward(rules)? {
+            repaired.push(Repair::Forwarding);
         }
         let addresses = link::addresses(index).map_err(local("can't ask the kernel for addresses"))?;
         if !addresses.contains(&(tunnel.address, 32)) {
             link::add_address(index, tunnel.address).map_err(local("can't set the address"))?;
-            repaired.push("the address".to_owned());
+            repaired.push(Repair::Address);
         }
         let routes = link::default_routes().map_err(local("can't ask the kernel for routes"))?;
         if routes.is_empty() {
             link::set_up(index, true).map_err(local("can't switch the interface on"))?;
             link::add_default_route(index).map_err(local("can't set the default route"))?;
-            repaired.push("the default route".to_owned());
+            repaired.push(Repair::Route);
         }
         Ok(repaired)
     }

@@ -10,6 +10,7 @@ pub(crate) mod nft;
 pub mod rules;
 mod uapi;
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,16 +20,47 @@ pub use rules::Rules;
 
 use crate::fault::Fault;
 use crate::provider::Tunnel;
+use crate::secret::PublicKey;
 
 /// What WireGuard says about its peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerState {
+    /// Its public key; none if there is no peer.
+    pub key: Option<PublicKey>,
     /// The last handshake, since 1970; none if there was none.
     pub handshake: Option<Duration>,
     /// Bytes received.
     pub received: u64,
     /// Bytes sent.
     pub sent: u64,
+}
+
+/// What somebody had changed, and is as it was again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// The table of nftables.
+    Rules,
+    /// Key and peer of WireGuard: somebody has set others, or this is another interface of the same name. A handshake has
+    /// to follow.
+    Keys,
+    /// The interface's address.
+    Address,
+    /// The default route.
+    Route,
+    /// The switch of an interface that lets packets be forwarded.
+    Forwarding,
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rules => "the rules",
+            Self::Keys => "the keys",
+            Self::Address => "the address",
+            Self::Route => "the default route",
+            Self::Forwarding => "forwarding",
+        })
+    }
 }
 
 /// Packets and bytes of one service, in one direction.
@@ -53,9 +85,9 @@ pub trait Network: Send {
     /// Load rules, in one transaction.
     fn load(&mut self, rules: &Rules) -> Result<(), Fault>;
 
-    /// Look whether interface, route and rules are as they were made, and make again what is not, other than the keys;
-    /// what that was. Another way out is a fault.
-    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<String>, Fault>;
+    /// Look whether interface, keys, route, rules and forwarding are as they were made, and make again what is not; what
+    /// that was. Another way out is a fault.
+    fn keep(&mut self, tunnel: &Tunnel, rules: &Rules) -> Result<Vec<Repair>, Fault>;
 
     /// What WireGuard says about the peer.
     fn peer(&mut self) -> Result<PeerState, Fault>;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::PeerState;
 use crate::provider::Tunnel;
+use crate::secret::PublicKey;
 
 /// Where a program listens for the configuration of its interface.
 pub fn socket_of(interface: &str) -> PathBuf {
@@ -32,6 +33,7 @@ pub fn peer(socket: &Path) -> io::Result<PeerState> {
     for (name, value) in answer.lines().filter_map(|line| line.split_once('=')) {
         let number = || value.parse::<u64>().unwrap_or_default();
         match name {
+            "public_key" => state.key = key(value),
             "last_handshake_time_sec" => handshake = handshake.saturating_add(Duration::from_secs(number())),
             "last_handshake_time_nsec" => handshake = handshake.saturating_add(Duration::from_nanos(number())),
             "rx_bytes" => state.received = state.received.saturating_add(number()),
@@ -61,6 +63,17 @@ fn configuration(tunnel: &Tunnel) -> Zeroizing<String> {
     }
     text.push_str("\n\n");
     text
+}
+
+fn key(hex: &str) -> Option<PublicKey> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(PublicKey::from_bytes(bytes))
 }
 
 fn hex(text: &mut String, bytes: &[u8]) {

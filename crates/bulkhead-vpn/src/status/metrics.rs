@@ -43,7 +43,12 @@ pub fn metrics(status: &Status) -> String {
     metric("connects_total", "counter", "Connections made, renewals not counted.", &one(status.connects as f64));
     metric("renewals_total", "counter", "Renewals made.", &one(status.renewals as f64));
     metric("faults_total", "counter", "Faults.", &one(status.faults as f64));
-    metric("repairs_total", "counter", "Rules, address or route set right.", &one(status.repairs as f64));
+    metric(
+        "repairs_total",
+        "counter",
+        "Rules, keys, address, route or forwarding set right.",
+        &one(status.repairs as f64),
+    );
     metric("hook_failures_total", "counter", "Failures of the port program.", &one(status.hook_failures as f64));
     let services = |value: fn(&super::ServiceStatus) -> u64| -> Vec<(String, f64)> {
         let sample =

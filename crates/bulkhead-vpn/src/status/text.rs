@@ -13,7 +13,8 @@ pub fn text(status: &Status, now: u64) -> String {
             let region = if connection.region.is_empty() { &status.provider } else { &connection.region };
             rows.push(("region", region.clone()));
             rows.push(("server", format!("{} ({})", connection.server, connection.server_address)));
-            let public = connection.public_address.map_or("unknown".to_owned(), |address| address.to_string());
+            let public =
+                connection.public_address.map_or("not told by the provider".to_owned(), |address| address.to_string());
             rows.push(("public address", public));
             rows.push(("handshake", format!("{} ago", span(connection.handshake_age_seconds))));
             rows.push(("connected", format!("{} ago", span(now.saturating_sub(connection.connected)))));

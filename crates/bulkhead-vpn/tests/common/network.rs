@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulkhead_vpn::clock::Clock;
 use bulkhead_vpn::fault::Fault;
-use bulkhead_vpn::network::{Counter, ForwardedPort, Network, PeerState, Rules};
+use bulkhead_vpn::network::{Counter, ForwardedPort, Network, PeerState, Repair, Rules};
 use bulkhead_vpn::provider::Tunnel;
 use fake_pia::Recorded;
 
@@ -92,7 +92,7 @@ impl Network for FakeNetwork {
         Ok(())
     }
 
-    fn keep(&mut self, _: &Tunnel, _: &Rules) -> Result<Vec<String>, Fault> {
+    fn keep(&mut self, _: &Tunnel, _: &Rules) -> Result<Vec<Repair>, Fault> {
         Ok(Vec::new())
     }
 

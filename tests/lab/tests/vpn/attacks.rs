@@ -2,6 +2,7 @@
 //! tunnel may send, as they like.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bulkhead_lab::frame::{
     ARP, Arp, BROADCAST, ICMPV6, IPV4, IPV6, Mac, TCP, UDP, canary, echo, ethernet, ethertype, icmpv6, ip, ipv4, ipv6,
@@ -44,13 +45,13 @@ impl Attack {
 }
 
 pub struct Attacks<'a> {
-    world: &'a World,
+    pub world: &'a World,
     run: u32,
     attacks: Vec<Attack>,
 }
 
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-const ALL_NODES_MAC: Mac = [0x33, 0x33, 0, 0, 0, 1];
+pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+pub const ALL_NODES_MAC: Mac = [0x33, 0x33, 0, 0, 0, 1];
 
 /// What a container believes before: addresses that attacks claim, by who believes it.
 pub fn beliefs() -> Vec<(&'static str, IpAddr, Mac)> {
@@ -84,6 +85,7 @@ impl<'a> Attacks<'a> {
         it.questions();
         it.outsiders();
         it.the_far_end();
+        it.unusual();
         it.attacks
     }
 
@@ -103,23 +105,35 @@ impl<'a> Attacks<'a> {
         it.attacks
     }
 
-    fn next(&self) -> u32 {
+    /// A datagram to what answers in the internet, with a number that no attack has.
+    pub fn marker(world: &World) -> (Attack, u32) {
+        static MARKERS: AtomicU32 = AtomicU32::new(0);
+        let mut it =
+            Attacks { world, run: 0xf_f000 + MARKERS.fetch_add(1, Ordering::Relaxed) % 0xf00, attacks: Vec::new() };
+        let frame = it.to_vpn("torrent", &it.datagram(it.own("torrent"), INTERNET.into(), ECHO));
+        it.add("a marker", "torrent", frame);
+        let marker = it.attacks.remove(0);
+        let number = marker.number;
+        (marker, number)
+    }
+
+    pub fn next(&self) -> u32 {
         self.run << 12 | self.attacks.len() as u32
     }
 
-    fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         20_000 + ((self.run * 512 + self.attacks.len() as u32) % 40_000) as u16
     }
 
-    fn own(&self, name: &str) -> IpAddr {
+    pub fn own(&self, name: &str) -> IpAddr {
         address_of(name, 4)
     }
 
-    fn mac(&self, name: &str) -> Mac {
+    pub fn mac(&self, name: &str) -> Mac {
         self.world.container(name).mac
     }
 
-    fn push(
+    pub fn push(
         &mut self,
         name: impl Into<String>,
         from: &'static str,
@@ -130,38 +144,38 @@ impl<'a> Attacks<'a> {
         self.attacks.push(Attack { name: name.into(), number, from, frames, allowed, evidence: Evidence::Anywhere });
     }
 
-    fn add(&mut self, name: impl Into<String>, from: &'static str, frame: Vec<u8>) {
+    pub fn add(&mut self, name: impl Into<String>, from: &'static str, frame: Vec<u8>) {
         self.push(name, from, vec![frame], &[]);
     }
 
-    fn claim(&mut self, name: impl Into<String>, from: &'static str, frame: Vec<u8>, evidence: Evidence) {
+    pub fn claim(&mut self, name: impl Into<String>, from: &'static str, frame: Vec<u8>, evidence: Evidence) {
         let number = self.next();
         self.attacks.push(Attack { name: name.into(), number, from, frames: vec![frame], allowed: &[], evidence });
     }
 
-    fn datagram(&self, from: IpAddr, to: IpAddr, port: u16) -> Vec<u8> {
+    pub fn datagram(&self, from: IpAddr, to: IpAddr, port: u16) -> Vec<u8> {
         ip(from, to, UDP, &udp(from, to, self.port(), port, &canary(self.next())))
     }
 
-    fn syn(&self, from: IpAddr, to: IpAddr, port: u16) -> Vec<u8> {
+    pub fn syn(&self, from: IpAddr, to: IpAddr, port: u16) -> Vec<u8> {
         ip(from, to, TCP, &tcp_syn(from, to, self.port(), port, self.next(), &canary(self.next())))
     }
 
-    fn ping(&self, from: IpAddr, to: IpAddr) -> Vec<u8> {
+    pub fn ping(&self, from: IpAddr, to: IpAddr) -> Vec<u8> {
         let (protocol, message) = echo(from, to, &canary(self.next()));
         ip(from, to, protocol, &message)
     }
 
-    fn frame(&self, to: Mac, from: Mac, packet: &[u8]) -> Vec<u8> {
+    pub fn frame(&self, to: Mac, from: Mac, packet: &[u8]) -> Vec<u8> {
         let kind = if packet[0] >> 4 == 4 { IPV4 } else { IPV6 };
         ethernet(to, from, kind, packet)
     }
 
-    fn to_host_mac(&self, from: &str, packet: &[u8]) -> Vec<u8> {
+    pub fn to_host_mac(&self, from: &str, packet: &[u8]) -> Vec<u8> {
         self.frame(BRIDGE_MAC, self.mac(from), packet)
     }
 
-    fn to_vpn(&self, from: &str, packet: &[u8]) -> Vec<u8> {
+    pub fn to_vpn(&self, from: &str, packet: &[u8]) -> Vec<u8> {
         self.frame(self.mac("vpn"), self.mac(from), packet)
     }
 

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bulkhead_lab::Background;
+use bulkhead_lab::{Background, Clock};
 use serde_json::Value;
 
 use crate::world::World;
@@ -28,13 +28,23 @@ impl Daemon {
     }
 
     pub fn start_with(world: &World, settings: &Value) -> Result<Self> {
+        Self::start_program(world, settings, Command::new(bulkhead_vpn()?))
+    }
+
+    /// One that goes by the clock of the world.
+    pub fn start_by_the_clock(world: &World) -> Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead-lab-vpn"));
+        command.env(Clock::VARIABLE, world.clock.file());
+        Self::start_program(world, &world.configuration()?, command)
+    }
+
+    fn start_program(world: &World, settings: &Value, mut command: Command) -> Result<Self> {
         let folder = world.folder.path();
         let (config, socket, log) = (folder.join("vpn.json"), folder.join("notify.sock"), folder.join("vpn.log"));
         fs::write(&config, settings.to_string())?;
         let _ = fs::remove_file(&socket);
         let notified = UnixDatagram::bind(&socket)?;
         let out = fs::File::options().create(true).append(true).open(&log)?;
-        let mut command = Command::new(bulkhead_vpn()?);
         command.arg("run").arg("--config").arg(&config);
         command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "60000000");
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);

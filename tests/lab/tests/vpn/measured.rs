@@ -88,7 +88,6 @@ impl Drop for Plain {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn the_path_through_the_container_is_measured() -> Result<()> {
     if skip_without(&NEEDS, "measuring a VPN container") {
         return Ok(());

@@ -75,12 +75,15 @@ fn may_pass(world: &World, place: &str, frame: &[u8]) -> bool {
             let kind = payload.get(8..12).unwrap_or_default();
             SERVERS.contains(&to) && matches!(kind, [1..=4, 0, 0, 0])
         }
-        // The host tells the server that WireGuard does not listen any more (RFC 792), with what it has sent.
+        // The host tells the server that WireGuard does not listen any more (RFC 792), with what it has sent. Where a server
+        // begins to speak, it does so with the first of its addresses.
         (ICMP, _) => {
             let quoted = payload.get(8..).unwrap_or_default();
-            SERVERS.contains(&to)
+            (SERVERS.contains(&to) || to == PIA)
                 && payload.starts_with(&[3, 3])
                 && quoted.get(9) == Some(&UDP)
+                && quoted.get(12..16) == Some(&to.octets())
+                && quoted.get(16..20) == Some(&HOST_LAN.octets())
                 && quoted.get(20..22) == Some(&KEYS.to_be_bytes())
         }
         (TCP, Some(443)) => to == PIA,

@@ -87,6 +87,12 @@ impl<'a> Lab<'a> {
         Ok(())
     }
 
+    /// The forwarded port, as the daemon has it.
+    fn port(&self) -> Result<u16> {
+        let daemon = self.daemon.as_ref().context("no daemon")?;
+        Ok(u16::try_from(daemon.status()?["port"]["port"].as_u64().context("no port")?)?)
+    }
+
     fn told(&self, what: &str) {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
         println!(
@@ -132,7 +138,11 @@ fn boot(world: &World, daemon: &mut Option<Daemon>, order: &[Step]) -> Result<()
     daemon.as_ref().context("no daemon")?.ready().map(drop)
 }
 
-fn boots(count: usize) -> Result<()> {
+#[test]
+fn nobody_is_early_at_boot() -> Result<()> {
+    if skip_without(&NEEDS, "boots of a VPN container under attack") {
+        return Ok(());
+    }
     // Without a guard, a boot is open.
     let open = World::new()?;
     let mut daemon = None;
@@ -146,13 +156,10 @@ fn boots(count: usize) -> Result<()> {
     let world = World::new()?;
     let mut lab = Lab::new(&world)?;
     world.guard()?;
-    let orders = orders();
-    for index in 0..count {
-        // Spread over all of them.
-        let order = &orders[index * orders.len() / count];
+    for order in orders() {
         lab.during(&format!("a boot: {order:?}"), |world, daemon| {
             shut_down(world, daemon)?;
-            boot(world, daemon, order)
+            boot(world, daemon, &order)
         })?;
         lab.works("after the boot")?;
     }
@@ -161,25 +168,6 @@ fn boots(count: usize) -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
-fn nobody_is_early_at_boot() -> Result<()> {
-    if skip_without(&NEEDS, "boots of a VPN container under attack") {
-        return Ok(());
-    }
-    boots(6)
-}
-
-#[test]
-#[ignore = "takes minutes: all orders"]
-fn nobody_is_early_at_boot_in_any_order() -> Result<()> {
-    if skip_without(&NEEDS, "boots of a VPN container under attack, in every order") {
-        return Ok(());
-    }
-    boots(24)
-}
-
-#[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
     if skip_without(&NEEDS, "what happens to a tunnel, under attack") {
         return Ok(());
@@ -291,7 +279,6 @@ fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn what_the_provider_answers_opens_nothing() -> Result<()> {
     if skip_without(&NEEDS, "a provider that fails, under attack") {
         return Ok(());
@@ -365,7 +352,6 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes, and wants the machine for itself"]
 fn what_happens_to_the_guard_is_undone() -> Result<()> {
     if skip_without(&NEEDS, "what happens to the guard of a VPN container, under attack") {
         return Ok(());
@@ -442,5 +428,78 @@ fn what_happens_to_the_guard_is_undone() -> Result<()> {
     ensure!(got_through.is_empty(), "after the verification these get through: {got_through:#?}");
     lab.works("after the verification")?;
     lab.told("the guard");
+    Ok(())
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Sixty days by the daemon's and the provider's clock: the first one, and the hours around those in which something is due,
+/// by quarters of an hour, in which ports are bound again; the others in leaps, as those of a machine that sleeps.
+#[test]
+fn sixty_days_open_nothing() -> Result<()> {
+    if skip_without(&NEEDS, "sixty days of a VPN container, under attack") {
+        return Ok(());
+    }
+    let world = World::new()?;
+    world.guard()?;
+    world.start_wireguard()?;
+    let mut lab = Lab::new(&world)?;
+    lab.daemon = Some(Daemon::start_by_the_clock(&world)?);
+    lab.daemon.as_ref().context("no daemon")?.ready()?;
+    lab.works("at first")?;
+    let services = ["torrent", "search"].map(|name| world.container(name).namespace.clone());
+    let first_port = lab.port()?;
+    // The connection is renewed after 30 days, and the signature 7 days before the end of its 62.
+    let (renewal, signature) = (DAY * 30, DAY * 55);
+    let is_due = |at: Duration| at < DAY || [renewal, signature].iter().any(|due| at.abs_diff(*due) < HOUR * 4);
+    let (mut steps, mut now) = (0, Duration::ZERO);
+    for day in 1..=61 {
+        lab.during(&format!("day {day}"), |world, daemon| {
+            let daemon = daemon.as_ref().context("no daemon")?;
+            while now < DAY * day {
+                // A little more than what is waited for, which is counted from when it was done.
+                let step = if is_due(now) { HOUR / 4 } else { HOUR * 8 } + Duration::from_secs(1);
+                // That it was asked for is not enough: the next time is counted from the answer.
+                let bound = daemon.status()?["port"]["boundAt"].as_u64();
+                world.clock.forward(step)?;
+                eventually("the port is bound again", || Ok(daemon.status()?["port"]["boundAt"].as_u64() > bound))
+                    .with_context(|| daemon.log())?;
+                now += step;
+                steps += 1;
+            }
+            eventually("services reach the internet", || {
+                Ok(services.iter().all(|service| crate::checks::through(service, Duration::from_secs(1)).is_ok()))
+            })
+        })?;
+        let bound = world.provider(|fake| Ok(fake.bound()))?;
+        let port = lab.port()?;
+        // The one before stays bound until its time is over.
+        ensure!(bound.contains_key(&port), "on day {day} the daemon says {port}, and bound is {bound:?}");
+        ensure!(
+            (port == first_port) == (now < signature),
+            "on day {day} the port is {port}, after {first_port} at first"
+        );
+    }
+    let count = |endpoint: Endpoint| world.provider(|fake| Ok(fake.count(endpoint)));
+    let asked = [Endpoint::Token, Endpoint::List, Endpoint::AddKey, Endpoint::GetSignature].map(count);
+    let asked = asked.into_iter().collect::<Result<Vec<_>>>()?;
+    let status = lab.daemon.as_ref().context("no daemon")?.status()?;
+    println!("{steps} steps");
+    // The first connection, and two renewals; for the new signature there has to be a new token, too.
+    ensure!(asked == [4, 3, 3, 2], "tokens, lists, keys, signatures: {asked:?}");
+    ensure!(status["renewals"] == 2 && status["connects"] == 1, "{status}");
+    lab.during("the interface is replaced by another one of its name", |world, daemon| {
+        let daemon = daemon.as_ref().context("no daemon")?;
+        world.stop_wireguard()?;
+        world.start_wireguard()?;
+        world.clock.forward(Duration::from_secs(11))?;
+        eventually("the daemon sees it", || Ok(daemon.status()?["repairs"] == 1)).with_context(|| daemon.log())
+    })?;
+    lab.works("after sixty days")?;
+    world.let_the_far_end_send()?;
+    let (got_through, _) = lab.battery.attack()?;
+    ensure!(got_through.is_empty(), "after sixty days these get through: {got_through:#?}");
+    lab.told("sixty days");
     Ok(())
 }

@@ -17,11 +17,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use crate::proxied::OTHER;
 use anyhow::{Result, ensure};
 use bulkhead_lab::frame::Mac;
-use bulkhead_lab::{Background, Namespace, Socket, evaluate};
+use bulkhead_lab::{Background, Clock, Namespace, Socket, evaluate};
+use bulkhead_vpn::clock::Clock as _;
 use fake_pia::{FakePia, Options, Server, dns, wireguard};
 use serde_json::{Value, json};
 
@@ -29,6 +31,11 @@ pub const BRIDGE: &str = "vpn0";
 pub const BRIDGE_MAC: Mac = [2, 0, 0, 0, 1, 1];
 pub const TABLE: &str = "bulkhead-vpn-guard";
 pub const INSIDE: &str = "bulkhead-vpn-inside";
+
+/// A tunnel that ends at the host, as those of other software do: what is in it comes from an interface of its own.
+pub const VXLAN_PORT: u16 = 4789;
+pub const VXLAN_MAC: Mac = [2, 0x66, 0, 0, 1, 0];
+pub const VXLAN_PEER: Ipv4Addr = Ipv4Addr::new(10, 99, 5, 2);
 
 /// The host's addresses.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 1);
@@ -84,6 +91,8 @@ pub fn mac_text(mac: Mac) -> String {
 
 pub struct World {
     pub br_netfilter: bool,
+    /// Whether the kernel can make the host's tunnel.
+    pub has_vxlan: bool,
     pub host: Namespace,
     pub lan: Namespace,
     pub tailnet: Namespace,
@@ -96,6 +105,8 @@ pub struct World {
     pub lan_socket: Socket,
     pub lan_mac: Mac,
     pub host_mac: Mac,
+    /// The provider's time, and that of daemons which are started with it.
+    pub clock: Arc<Clock>,
     /// Files of the provider, the proxy and the daemon.
     pub folder: tempfile::TempDir,
     /// The WireGuard interfaces of the container and of the provider.
@@ -152,6 +163,7 @@ impl World {
             ensure!(outcome.is_ok() || !br_netfilter, "the kernel has no br_netfilter");
         }
         host.feed("nft", &["-f", "-"], CARELESS)?;
+        let has_vxlan = make_tunnel(&host);
         let containers = NAMES.iter().map(|name| container(&host, name)).collect::<Result<Vec<_>>>()?;
         let mut egress = Vec::new();
         for interface in ["lan0", "tailscale0", "docker0"] {
@@ -178,6 +190,7 @@ impl World {
             far_interface: format!("wp{number}"),
             interface,
             br_netfilter,
+            has_vxlan,
             host,
             lan,
             tailnet,
@@ -185,6 +198,7 @@ impl World {
             net,
             containers,
             egress,
+            clock: Arc::new(Clock::of(folder.path().join("clock"))),
             folder,
             fake: None,
             proxy: Mutex::default(),
@@ -245,13 +259,13 @@ impl World {
             servers: vec![server("alpha401", SERVERS[0]), server("alpha402", SERVERS[1])],
             ..Options::default()
         };
-        let (folder, interface) = (self.folder.path(), self.far_interface.as_str());
+        let (folder, interface, clock) = (self.folder.path(), self.far_interface.as_str(), self.clock.clone());
         let fake = self.pia.enter(|| {
             let server = wireguard::Server::start(&options, interface, "exit", folder)?;
             for address in &options.dns {
                 dns::serve((*address, 53).into(), INTERNET)?;
             }
-            let fake = FakePia::start(options, server, Arc::new(SystemTime::now))?;
+            let fake = FakePia::start(options, server, Arc::new(move || clock.wall()))?;
             fake.write_files(folder)?;
             Ok(fake)
         })?;
@@ -270,7 +284,10 @@ impl World {
             "listen": HOST, "port": PROXY, "client": numbered("vpn").1, "filter": filter, "ports": ports,
         });
         fs::write(folder.join("tinyproxy.conf"), text("vpnProxyConfig", &settings)?)?;
-        let names = format!("127.0.0.1 localhost\n{PIA} www.privateinternetaccess.com serverlist.piaservers.net\n");
+        let names = format!(
+            "127.0.0.1 localhost\n{PIA} www.privateinternetaccess.com serverlist.piaservers.net\n{OTHER} internet.example \
+             evilpiaservers.net www.piaservers.net.internet.example\n"
+        );
         Ok(fs::write(folder.join("hosts"), names)?)
     }
 
@@ -285,6 +302,18 @@ impl World {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script]);
         set(&self.proxy, Some(start(&self.host, &mut command)?))
+    }
+
+    /// Put a proxy in its place that gets whatever it is asked for.
+    pub fn start_a_careless_proxy(&self) -> Result<()> {
+        let file = self.folder.path().join("tinyproxy.conf");
+        let careful = fs::read_to_string(&file)?;
+        let lines = careful.lines().filter(|line| !line.starts_with("Filter") && !line.starts_with("ConnectPort"));
+        fs::write(&file, lines.map(|line| format!("{line}\n")).collect::<String>())?;
+        // Its port has to be free before another one listens there.
+        self.stop_proxy()?;
+        self.start_proxy()?;
+        self.wait_for_proxy()
     }
 
     pub fn stop_proxy(&self) -> Result<()> {
@@ -345,7 +374,8 @@ impl World {
             "stateDirectory": folder.join("state"),
             "controlSocket": folder.join("vpn.sock"),
             "nft": program("nft")?,
-            "handshakeTimeoutSeconds": 5,
+            // WireGuard sends a first message that was lost again after 5 s.
+            "handshakeTimeoutSeconds": 8,
             "requestTimeoutSeconds": 5,
         }))
     }
@@ -408,7 +438,8 @@ fn outside(host: &Namespace, lan: &Namespace, tailnet: &Namespace, pia: &Namespa
         &format!("address add {HOST_LAN}/24 dev lan0"),
         "address add fd77::2/64 dev lan0 nodad",
         &format!("address add {HOST_TAILNET}/24 dev tailscale0"),
-        "link add docker0 type bridge",
+        // With snooping, a bridge reports a group of its own.
+        "link add docker0 type bridge mcast_snooping 0",
         "link set docker0 up",
         "neighbour add 172.17.0.9 lladdr 02:66:00:00:00:09 dev docker0",
         &format!("address add {HOST_DOCKER}/16 dev docker0"),
@@ -461,6 +492,16 @@ pub fn make_bridge(host: &Namespace) -> Result<()> {
     host.ip(&[&format!("address replace {HOST6}/64 dev {BRIDGE} nodad")])
 }
 
+/// The host's tunnel; whether the kernel has such ones.
+fn make_tunnel(host: &Namespace) -> bool {
+    host.ip(&[
+        &format!("link add vxlan5 address {} type vxlan id 5 dstport {VXLAN_PORT} nolearning", mac_text(VXLAN_MAC)),
+        "address add 10.99.5.1/24 dev vxlan5",
+        "link set vxlan5 up",
+    ])
+    .is_ok()
+}
+
 /// The host's own rules: everything that goes out is translated, as for other containers; a transparent proxy listens.
 pub const CARELESS: &str = "
 table ip host {
@@ -478,6 +519,8 @@ table ip host {
 fn container(host: &Namespace, name: &'static str) -> Result<Container> {
     let namespace = Namespace::new(name)?;
     settle(&namespace)?;
+    namespace.sysctl("ipv4/conf/all/accept_source_route", "1")?;
+    namespace.sysctl("ipv4/conf/default/accept_source_route", "1")?;
     let (mac, address, address6) = numbered(name);
     let port = format!("vb-{name}");
     host.connect(&port, &namespace, "host0")?;

@@ -1,0 +1,238 @@
+//! `configuration-not-known`: what a machine's modules say about compartments and can't be known.
+
+use std::sync::Arc;
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::{OptionPath, UNKNOWN_DEFINITION};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+use crate::trees::{Tree, option, written};
+use crate::words::quoted;
+
+pub(crate) const RULE: Rule = Rule {
+    name: "configuration-not-known",
+    area: Area::Modules,
+    severity: Severity::Undecided,
+    summary: "What the modules of a machine say about workspaces, services or the firewall can't be known.",
+    docs: "\
+A machine has workspaces or services behind a VPN, and its modules say something about them that can't be known here:
+a value
+that depends on `config` or on the arguments of modules, a set with unknown names, a module that is imported from
+outside of
+the repository (a flake input) or can't be read.
+
+**Why it matters.** The rules about isolation judge what they see. What is not judged must not look as if it were fine.
+
+**Fix.** Write the value down, or give a module its arguments by `_module.args`. `bulkhead show MACHINE OPTION` shows
+what is
+known. Of a module that has nothing to do with isolation, say so where it is imported:
+`# bulkhead: allow(configuration-not-known) it only has packages`.
+
+```nix
+# bad: where `inventory` comes from can't be known
+workspaces.dev.ip = inventory.dev;
+# good
+workspaces.dev.ip = \"10.20.0.10\";
+```
+
+**Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
+way of one
+argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as known.
+
+**Data.** `machines`: the machines. `options`: the options, empty where it may be any.
+",
+    check: Some(check),
+};
+
+/// What rules about compartments read, below these.
+const READ: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
+
+/// Single options that they read besides, where there are compartments.
+const SINGLE: [&str; 6] = [
+    "networking.firewall.extraForwardRules",
+    "networking.firewall.filterForward",
+    "networking.firewall.trustedInterfaces",
+    "networking.nat.internalInterfaces",
+    "networking.nat.internalIPs",
+    "containers",
+];
+
+/// What is below these is text for people and machines of another kind, or what runs inside.
+const NOT_READ: [&str; 9] =
+    ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
+
+/// Something unknown and what it concerns.
+struct Cause {
+    place: Option<Place>,
+    what: String,
+    reason: Arc<str>,
+    help: Option<Arc<str>>,
+    machines: Vec<Arc<str>>,
+    options: Vec<String>,
+    others: Vec<Place>,
+}
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut causes: Vec<Cause> = Vec::new();
+    for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
+        values(context, tree, &mut causes);
+        undecided(tree, &mut causes);
+        for problem in &tree.configuration.problems {
+            add(
+                &mut causes,
+                tree,
+                Cause {
+                    place: problem.place.clone(),
+                    what: "a module can't be read".to_owned(),
+                    reason: Arc::from(&*problem.message),
+                    help: problem.help.as_deref().map(Arc::from),
+                    machines: Vec::new(),
+                    options: Vec::new(),
+                    others: Vec::new(),
+                },
+            );
+        }
+    }
+    found.extend(causes.into_iter().map(finding));
+}
+
+/// Definitions that rules read and whose values are unknown.
+fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
+    for root in READ.iter().chain(&SINGLE) {
+        for named in tree.below(&option(root)) {
+            let names = named.path.names();
+            let is_read = *root != "containers" && !names.iter().skip(1).any(|name| NOT_READ.contains(&&**name));
+            if !is_read {
+                continue;
+            }
+            let value = &named.definition.value;
+            let (reason, help, place) = match unknown(value) {
+                Some(unknown) => unknown,
+                None => continue,
+            };
+            let at = value.place.clone().or_else(|| named.definition.key.clone());
+            let text = at.as_ref().and_then(|place| written(context.tree, place)).unwrap_or_default();
+            // Where agenix puts a secret is known well enough.
+            if text.contains("age.secrets.") || text.contains("age.secrets\"") {
+                continue;
+            }
+            add(
+                causes,
+                tree,
+                Cause {
+                    place: at.or(place),
+                    what: "a value is unknown".to_owned(),
+                    reason,
+                    help,
+                    machines: Vec::new(),
+                    options: vec![named.definition.path.to_string()],
+                    others: Vec::new(),
+                },
+            );
+        }
+    }
+}
+
+fn unknown(data: &Data) -> Option<(Arc<str>, Option<Arc<str>>, Option<Place>)> {
+    match &data.kind {
+        DataKind::Unknown(unknown) => Some((unknown.reason.clone(), unknown.help.clone(), unknown.place.clone())),
+        DataKind::Failed(failure) => {
+            Some((Arc::from(&*failure.message), failure.help.as_deref().map(Arc::from), failure.place.clone()))
+        }
+        DataKind::List(items) => items.iter().find_map(unknown),
+        DataKind::Attrs(set) => match &set.open {
+            Some(open) => Some((open.reason.clone(), open.help.clone(), open.place.clone())),
+            None => set.attrs.values().find_map(|field| unknown(&field.value)),
+        },
+        _ => None,
+    }
+}
+
+/// Where there may be definitions that are not seen.
+fn undecided(tree: &Tree<'_>, causes: &mut Vec<Cause>) {
+    let is_read = |path: &OptionPath| {
+        READ.iter().any(|root| {
+            let root = option(root);
+            path.names().is_empty() || path.starts_with(&root) || root.starts_with(path)
+        }) && !path.names().iter().skip(1).any(|name| NOT_READ.contains(&&**name))
+    };
+    for undecided in &tree.configuration.undecided {
+        let path = tree.ours(&undecided.path);
+        // What is unknown of a definition has been told as its value.
+        let is_value = undecided.what == UNKNOWN_DEFINITION && !path.names().is_empty();
+        if is_value || !is_read(&path) {
+            continue;
+        }
+        let options = if path.names().is_empty() { Vec::new() } else { vec![undecided.path.to_string()] };
+        add(
+            causes,
+            tree,
+            Cause {
+                place: undecided.place.clone(),
+                what: undecided.what.to_owned(),
+                reason: undecided.reason.reason.clone(),
+                help: undecided.reason.help.clone(),
+                machines: Vec::new(),
+                options,
+                others: Vec::new(),
+            },
+        );
+    }
+}
+
+fn add(causes: &mut Vec<Cause>, tree: &Tree<'_>, cause: Cause) {
+    // Modules that come by one argument are unknown for one reason.
+    let is_import = cause.options.is_empty();
+    let same = |known: &&mut Cause| {
+        known.reason == cause.reason && if is_import { known.options.is_empty() } else { known.place == cause.place }
+    };
+    let machine = tree.machine.name.clone();
+    match causes.iter_mut().find(same) {
+        Some(known) => {
+            if !known.machines.contains(&machine) {
+                known.machines.push(machine);
+            }
+            for option in cause.options {
+                if !known.options.contains(&option) {
+                    known.options.push(option);
+                }
+            }
+            if let Some(place) = cause.place
+                && known.place.as_ref() != Some(&place)
+                && !known.others.contains(&place)
+            {
+                known.others.push(place);
+            }
+        }
+        None => causes.push(Cause { machines: vec![machine], ..cause }),
+    }
+}
+
+/// How many further places a finding shows.
+const MOST_PLACES: usize = 4;
+
+fn finding(cause: Cause) -> Diagnostic {
+    let machines = quoted(cause.machines.iter().map(|name| &**name));
+    let what = match cause.options.as_slice() {
+        [] => format!("all that the modules of {machines} say about isolation"),
+        options => format!("{} of {machines}", quoted(options.iter().map(String::as_str))),
+    };
+    let place = cause.place.unwrap_or_else(|| Place::file(bulkhead_fleet::CONFIG_FILE));
+    let mut finding = RULE.finding(place, format!("can't tell {what}: {}", cause.reason)).with_label(cause.what);
+    let more = cause.others.len().saturating_sub(MOST_PLACES);
+    for place in cause.others.into_iter().take(MOST_PLACES) {
+        finding = finding.with_related(place, "for the same reason");
+    }
+    if more > 0 {
+        finding = finding.with_note(format!("and in {more} more places"));
+    }
+    if let Some(help) = cause.help {
+        finding = finding.with_help(&*help);
+    }
+    finding
+        .with_data("machines", Value::Array(cause.machines.iter().map(|name| Value::from(&**name)).collect()))
+        .with_data("options", cause.options)
+}

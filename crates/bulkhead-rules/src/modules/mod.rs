@@ -1,0 +1,3 @@
+//! Rules about module trees as such.
+
+pub(crate) mod configuration_not_known;

@@ -1,0 +1,122 @@
+//! `isolation-off`: what keeps compartments apart is switched off.
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_eval::data::DataKind;
+
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+use crate::trees::{Purpose, Shape, Stated, Tree, When, option};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "isolation-off",
+    area: Area::Network,
+    severity: Severity::Error,
+    summary: "Something that keeps workspaces or services apart is switched off.",
+    docs: "\
+A machine has workspaces or services behind a VPN, and its configuration switches off what keeps them in: the guard
+(`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
+(`bridgeConfig.Isolated = false`), or, for a container, its own network (`privateNetwork = false`) or its user namespace
+(`privateUsers = \"no\"` or `\"identity\"`).
+
+**Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
+root inside
+is root of the host as far as the kernel and the nix-daemon are concerned.
+
+**Fix.** Take the line out. What a workspace has to reach is opened one by one in `networking.sandbox.allow`.
+
+```nix
+# bad
+networking.sandbox.enable = lib.mkForce false;
+# good
+networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason = \"the test database\"; } ];
+```
+
+**Data.** `machine`: the machine. `option`: the option.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
+        let mut report = |stated: &Stated<()>, what: &str, holds: &When| {
+            let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
+            found.push(finding(context, tree, stated, at, what, &when));
+        };
+        let sure = When::default();
+        if !tree.workspaces.is_empty() {
+            for stated in off(tree, "networking.sandbox.enable") {
+                report(&stated, "the workspaces of this machine have no guard", &sure);
+            }
+            for stated in off(tree, "systemd.services.sandbox-guard.enable") {
+                report(&stated, "the guard of the workspaces is never loaded", &sure);
+            }
+        }
+        if let Some(vpn) = tree.networks.vpn() {
+            for stated in off(tree, "systemd.services.vpn-guard.enable") {
+                report(&stated, "the guard of the VPN's services is never loaded", &vpn.when);
+            }
+        }
+        let networks = option("systemd.network.networks");
+        let inside = |name: &str| {
+            tree.networks
+                .all
+                .iter()
+                .any(|network| network.everybody().any(|peer| peer.interfaces.iter().any(|i| &*i.value == name)))
+        };
+        for (unit, _) in tree.children(&networks) {
+            let path = networks.join(&unit);
+            let names = tree.texts(&path.join("matchConfig").join("Name"), None);
+            if !names.iter().any(|stated| stated.value.split_whitespace().any(inside)) {
+                continue;
+            }
+            for stated in off(tree, &path.join("bridgeConfig").join("Isolated").to_string()) {
+                report(&stated, "the ports of the bridge reach each other", &sure);
+            }
+        }
+        for (name, holds) in containers(tree) {
+            let path = option("containers").join(&name);
+            for stated in off(tree, &path.join("privateNetwork").to_string()) {
+                report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
+            }
+            for users in tree.texts(&path.join("privateUsers"), None) {
+                if matches!(&*users.value, "no" | "identity") {
+                    let stated = Stated { value: (), place: users.place, option: users.option, when: users.when };
+                    report(&stated, &format!("root of `{name}` is root of the host"), &holds);
+                }
+            }
+        }
+    }
+}
+
+/// The NixOS containers that are workspaces or services behind a VPN.
+pub(crate) fn containers(tree: &Tree<'_>) -> Vec<(std::sync::Arc<str>, When)> {
+    let mut found = Vec::new();
+    for workspace in &tree.workspaces {
+        found.extend(workspace.is("container").into_iter().map(|when| (workspace.name.clone(), when.clone())));
+    }
+    for network in tree.networks.all.iter().filter(|network| network.purpose == Purpose::Vpn) {
+        let vpn = network.own.iter().filter(|peer| !peer.name.is_empty() && network.shape == Shape::Native);
+        found.extend(network.peers.iter().chain(vpn).map(|peer| (peer.name.clone(), network.when.clone())));
+    }
+    found
+}
+
+/// Where an option is false.
+fn off(tree: &Tree<'_>, path: &str) -> Vec<Stated<()>> {
+    let Ok(path) = bulkhead_modules::OptionPath::parse(path) else { return Vec::new() };
+    tree.stated(&path, |data| matches!(data.kind, DataKind::Bool(false)).then_some(()), None)
+}
+
+fn finding(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    stated: &Stated<()>,
+    at: Place,
+    what: &str,
+    when: &When,
+) -> Diagnostic {
+    RULE.judged(context.tree, when, at, format!("`{}` is switched off: {what}", stated.option))
+        .with_help("take the line out; what has to be reached is opened one by one")
+        .with_data("machine", &*tree.machine.name)
+        .with_data("option", stated.option.clone())
+}

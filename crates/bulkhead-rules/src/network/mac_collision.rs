@@ -1,0 +1,63 @@
+//! `mac-collision`: two on a bridge that have the same MAC address.
+
+use bulkhead_diagnostics::{Diagnostic, Severity};
+
+use super::{called, place};
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "mac-collision",
+    area: Area::Network,
+    severity: Severity::Error,
+    summary: "Two workspaces or services have the same MAC address.",
+    docs: "\
+Two on the same bridge have the same MAC address, by their options or because it is made from their names.
+
+**Why it matters.** The bridge sends the frames for one to the other. The modules refuse it when the configuration is
+built.
+
+**Fix.** Leave `mac` out, so that it is made from the name, or write another one.
+
+```nix
+# bad
+workspaces = { dev.mac = \"02:00:00:00:00:01\"; web.mac = \"02:00:00:00:00:01\"; };
+# good
+workspaces = { dev.mac = \"02:00:00:00:00:01\"; web.mac = \"02:00:00:00:00:02\"; };
+```
+
+**Limits.** The MAC address of a bridge is made from the host's name, and is not looked at unless it is written down.
+
+**Data.** `machine`: the machine. `mac`: the address. `options`: the options that have it.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for tree in context.trees() {
+        for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
+            let mut all: Vec<_> =
+                network.everybody().flat_map(|peer| peer.macs.iter().map(move |mac| (peer, mac))).collect();
+            all.sort_by_key(|(_, mac)| mac.value.to_ascii_lowercase());
+            for group in all.chunk_by(|(_, a), (_, b)| a.value.eq_ignore_ascii_case(&b.value)) {
+                let [(owner, first), others @ ..] = group else { continue };
+                for (peer, other) in others.iter().filter(|(peer, _)| !std::ptr::eq(*owner, *peer)) {
+                    let when = first.when.and(&other.when).and_then(|when| when.and(&network.when));
+                    let Some(when) = when else { continue };
+                    let message = format!("{} and {} are both {}", called(first), called(other), first.value);
+                    let mut finding = RULE.judged(context.tree, &when, place(peer, other), message);
+                    if let Some(place) = &first.place {
+                        finding = finding.with_related(place.clone(), "the same address");
+                    }
+                    found.push(
+                        finding
+                            .with_help("leave one of them out: it is made from the name then")
+                            .with_data("machine", &*tree.machine.name)
+                            .with_data("mac", &*first.value)
+                            .with_data("options", vec![first.option.clone(), other.option.clone()]),
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `private-range-open`: forward rules that keep some private networks out and forget others.
+
+use bulkhead_diagnostics::{Diagnostic, Severity};
+
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+use crate::trees::addresses::Prefix;
+use crate::trees::option;
+use crate::words::enumerate;
+
+/// What is not the internet and is meant when private networks are closed: RFC 1918, carrier-grade NAT and Tailscale (RFC
+/// 6598), link-local addresses and the metadata services of clouds (RFC 3927).
+const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"];
+
+pub(crate) const RULE: Rule = Rule {
+    name: "private-range-open",
+    area: Area::Network,
+    severity: Severity::Warning,
+    summary: "Forward rules close some private networks and leave others open.",
+    docs: "\
+`networking.firewall.extraForwardRules`, or a table of `networking.nftables.tables` with a chain at the hook
+`forward`, drops or
+rejects what is sent to some of the private networks, but not to all of them: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16,
+100.64.0.0/10 (carrier-grade NAT, Tailscale) and 169.254.0.0/16 (the metadata services of clouds).
+
+**Why it matters.** The host forwards to every network that it has a route to. The one that was forgotten is often a
+VPN's, or
+that of a cloud's metadata, which gives out credentials.
+
+**Fix.** Close all of them; or accept what is to leave by its interface, and drop the rest.
+
+```nix
+# bad
+extraForwardRules = \"iifname sandbox0 ip daddr { 10.0.0.0/8, 192.168.0.0/16 } drop\";
+# good
+extraForwardRules = \"iifname sandbox0 oifname eth0 ip daddr != { 10.0.0.0/8, … } accept; iifname sandbox0 drop\";
+```
+
+**Limits.** Texts of rules are searched for networks in the lines that end in `drop` or `reject`; that an earlier
+rule accepts is
+not seen. Rules that drop everything else (a bare `drop`, or a policy) close all of them.
+
+**Data.** `machine`: the machine. `open`: the networks.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for tree in context.trees() {
+        let mut texts = tree.texts(&option("networking.firewall.extraForwardRules"), None);
+        let tables = option("networking.nftables.tables");
+        for (name, _) in tree.children(&tables) {
+            let contents = tree.texts(&tables.join(&name).join("content"), None);
+            texts.extend(contents.into_iter().filter(|stated| stated.value.contains("hook forward")));
+        }
+        for stated in texts {
+            let (Some(at), Some(open)) = (stated.place, open(&stated.value)) else { continue };
+            let message = format!(
+                "`{}` closes some private networks, but not {}",
+                stated.option,
+                enumerate(&open.iter().map(|range| (*range).to_owned()).collect::<Vec<_>>())
+            );
+            found.push(
+                RULE.judged(context.tree, &stated.when, at, message)
+                    .with_help("close them too, or drop all that does not leave by the uplink")
+                    .with_data("machine", &*tree.machine.name)
+                    .with_data("open", open),
+            );
+        }
+    }
+}
+
+/// The private networks that rules leave open which close another; `None` if they close none, or all.
+fn open(rules: &str) -> Option<Vec<&'static str>> {
+    // A set may go over several lines: a statement is what ends in its verdict.
+    let text: String =
+        rules.lines().map(|line| line.split('#').next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
+    if text.contains("policy drop") {
+        return None;
+    }
+    let mut closed: Vec<Prefix> = Vec::new();
+    let mut statement: Vec<&str> = Vec::new();
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';' | '='));
+    for word in words.filter(|word| !word.is_empty()) {
+        match word {
+            "drop" | "reject" => {
+                if statement.iter().all(|word| matches!(*word, "iifname" | "counter") || !is_match(word)) {
+                    return None;
+                }
+                if let Some(at) = statement.iter().position(|word| *word == "daddr") {
+                    // `ip daddr != 10.0.0.0/8 drop` drops the rest.
+                    if text.contains("daddr !=") {
+                        return None;
+                    }
+                    closed.extend(statement.iter().skip(at).filter_map(|word| Prefix::parse(word)));
+                }
+                statement.clear();
+            }
+            "accept" | "return" | "jump" | "goto" => statement.clear(),
+            word => statement.push(word),
+        }
+    }
+    let private = || PRIVATE.iter().filter_map(|range| Some((*range, Prefix::parse(range)?)));
+    if !private().any(|(_, range)| closed.iter().any(|prefix| prefix.covers(&range))) {
+        return None;
+    }
+    let open: Vec<&str> = private()
+        .filter(|(_, range)| !closed.iter().any(|prefix| prefix.covers(range)))
+        .map(|(name, _)| name)
+        .collect();
+    (!open.is_empty()).then_some(open)
+}
+
+/// Whether a word of a rule makes it match less than all that comes from an interface.
+fn is_match(word: &str) -> bool {
+    matches!(
+        word,
+        "daddr"
+            | "saddr"
+            | "oifname"
+            | "oif"
+            | "ct"
+            | "dport"
+            | "sport"
+            | "tcp"
+            | "udp"
+            | "icmp"
+            | "icmpv6"
+            | "meta"
+            | "fib"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::open;
+
+    #[test]
+    fn what_is_open_is_what_no_dropping_statement_names() {
+        assert_eq!(
+            open("ip daddr { 10.0.0.0/8,\n 192.168.0.0/16 } drop"),
+            Some(vec!["172.16.0.0/12", "100.64.0.0/10", "169.254.0.0/16"])
+        );
+        assert_eq!(open("iifname x ip daddr 10.0.0.0/8 accept\niifname x drop"), None);
+        assert_eq!(open("iifname x ip daddr 10.1.0.0/16 drop"), None);
+        assert_eq!(open("ip daddr 0.0.0.0/0 drop"), None);
+        assert_eq!(open("iifname x oifname eth0 accept"), None);
+        assert_eq!(open("# ip daddr 10.0.0.0/8 drop"), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! Options under other names: what a fleet's own modules call workspaces and VPN.
+
+use std::collections::BTreeMap;
+
+use bulkhead_modules::OptionPath;
+
+/// The shapes that are known without being named: the fleet's option and ours.
+const BUILT_IN: [(&str, &str); 5] = [
+    ("sandboxed-workspace.workspaces", "workspaces"),
+    ("networking.sandbox.bridgeName", "networking.sandbox.bridge"),
+    ("networking.sandbox.hostAddress", "networking.sandbox.gateway"),
+    ("networking.sandbox.upstreamInterface", "networking.sandbox.upstreams"),
+    ("pia-vpn", "vpn"),
+];
+
+/// From the names of a fleet to ours and back.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    /// The fleet's and ours; the longest first.
+    pairs: Vec<(OptionPath, OptionPath)>,
+}
+
+impl Mapping {
+    /// `own` has our options on the left.
+    pub(crate) fn new(own: &BTreeMap<String, String>) -> Mapping {
+        let own = own.iter().map(|(ours, theirs)| (theirs.as_str(), ours.as_str()));
+        let parsed = own
+            .chain(BUILT_IN)
+            .filter_map(|(theirs, ours)| Some((OptionPath::parse(theirs).ok()?, OptionPath::parse(ours).ok()?)));
+        let mut pairs: Vec<_> = parsed.filter(|(theirs, ours)| theirs != ours).collect();
+        // The sort is stable: what a fleet says comes before what is built in.
+        pairs.sort_by_key(|(theirs, _)| std::cmp::Reverse(theirs.names().len()));
+        Mapping { pairs }
+    }
+
+    /// What we call an option of the fleet; `None` if it has that name already.
+    pub(crate) fn ours(&self, path: &OptionPath) -> Option<OptionPath> {
+        self.pairs.iter().find_map(|(theirs, ours)| renamed(path, theirs, ours))
+    }
+
+    /// Everything that the fleet may call one of our options.
+    pub(crate) fn theirs(&self, path: &OptionPath) -> Vec<OptionPath> {
+        let others = self.pairs.iter().filter_map(|(theirs, ours)| renamed(path, ours, theirs));
+        std::iter::once(path.clone()).chain(others).collect()
+    }
+}
+
+/// `path` with its beginning `from` replaced by `to`; `<name>` in both stands for the same names.
+fn renamed(path: &OptionPath, from: &OptionPath, to: &OptionPath) -> Option<OptionPath> {
+    let is_name = |name: &str| name.starts_with('<') && name.ends_with('>');
+    if path.names().len() < from.names().len() {
+        return None;
+    }
+    let (start, rest) = path.names().split_at(from.names().len());
+    let mut bound = Vec::new();
+    for (name, wanted) in start.iter().zip(from.names()) {
+        if is_name(wanted) {
+            bound.push((wanted, name));
+        } else if name != wanted {
+            return None;
+        }
+    }
+    let mut names = Vec::new();
+    for name in to.names() {
+        match bound.iter().find(|(placeholder, _)| **placeholder == *name) {
+            Some((_, value)) => names.push((*value).clone()),
+            None if is_name(name) => return None,
+            None => names.push(name.clone()),
+        }
+    }
+    Some(OptionPath::of(names.iter().chain(rest)))
+}

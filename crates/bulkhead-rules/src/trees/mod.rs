@@ -1,0 +1,269 @@
+//! What the machines' module trees define, under our names for options, for all rules about them.
+//!
+//! A tree is read once for a machine, and only where some file of the fleet has a word of an option that a rule reads.
+
+pub(crate) mod addresses;
+mod compartments;
+mod mapping;
+mod when;
+
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::World;
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_fleet::{Fleet, Machine};
+use bulkhead_modules::{Configuration, Definition, OptionPath, Undecided};
+use bulkhead_source::{FileTree, TreePath};
+use rayon::prelude::*;
+
+pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
+pub(crate) use when::{Assumed, When, written};
+
+use mapping::Mapping;
+
+/// The files that a machine's configuration may begin with, in its folder.
+const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
+
+/// The trees of all machines that have one, in the order of the machines.
+pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) -> Vec<Tree<'a>> {
+    if fleet.module_files.is_empty() {
+        return Vec::new();
+    }
+    let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
+    let tree = |machine: &'a Machine| {
+        let candidates = ROOT_FILES.iter().filter_map(|name| machine.dir.join(name).ok());
+        let root = candidates.into_iter().find(|file| files.exists(file))?;
+        Some(Tree::new(machine, bulkhead_modules::load(world, &root), mapping.clone()))
+    };
+    fleet.machines.par_iter().filter_map(tree).collect()
+}
+
+/// What the modules of a machine define.
+pub(crate) struct Tree<'a> {
+    /// The machine.
+    pub(crate) machine: &'a Machine,
+    /// As it was read, without its definitions.
+    pub(crate) configuration: Configuration,
+    /// Sorted by path.
+    definitions: Vec<Named>,
+    mapping: Arc<Mapping>,
+    /// Its compartments.
+    pub(crate) networks: Networks,
+    /// Its workspaces.
+    pub(crate) workspaces: Vec<Workspace>,
+}
+
+/// A definition under our name for its option.
+pub(crate) struct Named {
+    /// Our name.
+    pub(crate) path: OptionPath,
+    /// The definition, with the name that is written.
+    pub(crate) definition: Definition,
+}
+
+/// A value that an option has or may have.
+#[derive(Clone, Debug)]
+pub(crate) struct Stated<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it is written; `None` for a default.
+    pub(crate) place: Option<Place>,
+    /// The option, as the fleet writes it.
+    pub(crate) option: String,
+    /// Whether it holds.
+    pub(crate) when: When,
+}
+
+impl<'a> Tree<'a> {
+    fn new(machine: &'a Machine, mut configuration: Configuration, mapping: Arc<Mapping>) -> Tree<'a> {
+        let named = |definition: Definition| Named {
+            path: mapping.ours(&definition.path).unwrap_or_else(|| definition.path.clone()),
+            definition,
+        };
+        let mut definitions: Vec<Named> =
+            std::mem::take(&mut configuration.definitions).into_iter().map(named).collect();
+        definitions.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut tree = Tree {
+            machine,
+            configuration,
+            definitions,
+            mapping,
+            networks: Networks::default(),
+            workspaces: Vec::new(),
+        };
+        tree.workspaces = compartments::workspaces(&tree);
+        tree.networks = compartments::networks(&tree);
+        tree
+    }
+
+    /// Whether this machine has workspaces or a VPN.
+    pub(crate) fn has_compartments(&self) -> bool {
+        !self.workspaces.is_empty() || self.networks.vpn().is_some()
+    }
+
+    /// The definitions of this option and of those below it.
+    pub(crate) fn below(&self, path: &OptionPath) -> &[Named] {
+        let start = self.definitions.partition_point(|named| named.path < *path);
+        let rest = self.definitions.get(start..).unwrap_or_default();
+        let end = rest.partition_point(|named| named.path.starts_with(path));
+        rest.get(..end).unwrap_or_default()
+    }
+
+    /// All definitions.
+    pub(crate) fn definitions(&self) -> &[Named] {
+        &self.definitions
+    }
+
+    /// The definitions of exactly this option that may count: those with the lowest priority that surely hold, and
+    /// those that may with a lower one.
+    pub(crate) fn counting(&self, path: &OptionPath) -> Vec<&Named> {
+        let all: Vec<&Named> = self.below(path).iter().take_while(|named| named.path == *path).collect();
+        let sure = all.iter().filter(|named| named.definition.condition.is_always());
+        let best = sure.map(|named| named.definition.priority).min();
+        all.into_iter().filter(|named| best.is_none_or(|best| named.definition.priority <= best)).collect()
+    }
+
+    /// The names right below a path, each with the first definition below it.
+    pub(crate) fn children(&self, path: &OptionPath) -> Vec<(Arc<str>, &Named)> {
+        let depth = path.names().len();
+        let mut found: Vec<(Arc<str>, &Named)> = Vec::new();
+        for named in self.below(path) {
+            let Some(name) = named.path.names().get(depth) else { continue };
+            if found.last().is_none_or(|(last, _)| last != name) {
+                found.push((name.clone(), named));
+            }
+        }
+        found
+    }
+
+    /// What an option may be, as far as `read` makes something of it. `default` is what it is if nothing defines it.
+    pub(crate) fn stated<T>(
+        &self,
+        path: &OptionPath,
+        read: impl Fn(&Data) -> Option<T>,
+        default: Option<T>,
+    ) -> Vec<Stated<T>> {
+        let counting = self.counting(path);
+        let mut found: Vec<Stated<T>> = counting
+            .iter()
+            .filter_map(|named| {
+                Some(Stated {
+                    value: read(&named.definition.value)?,
+                    place: named.definition.value.place.clone().or_else(|| named.definition.key.clone()),
+                    option: named.definition.path.to_string(),
+                    when: When::of(&named.definition.condition),
+                })
+            })
+            .collect();
+        let is_sure = counting.iter().any(|named| named.definition.condition.is_always());
+        if let (false, Some(value)) = (is_sure, self.declared_default(path).and_then(|data| read(&data)).or(default)) {
+            let mut when = When::default();
+            for named in &counting {
+                // It is the default unless this holds.
+                match named.definition.condition.guards() {
+                    [guard] => {
+                        let mut guard = guard.clone();
+                        guard.expected = !guard.expected;
+                        when.guards.push(guard);
+                    }
+                    guards => when.guards.extend(guards.iter().cloned()),
+                }
+            }
+            let option = counting.first().map_or_else(|| path.to_string(), |named| named.definition.path.to_string());
+            if counting.is_empty()
+                && let Some(undecided) = self.undecided_at(path)
+            {
+                when.assumed.push(Assumed {
+                    option: option.clone(),
+                    reason: format!("its default is taken, but {}: {}", undecided.what, undecided.reason.reason),
+                    place: undecided.place.clone(),
+                });
+            }
+            found.push(Stated { value, place: None, option, when });
+        }
+        found
+    }
+
+    /// What a text option may be.
+    pub(crate) fn texts(&self, path: &OptionPath, default: Option<&str>) -> Vec<Stated<Arc<str>>> {
+        self.stated(path, text, default.map(Arc::from))
+    }
+
+    /// What a Boolean option may be.
+    pub(crate) fn bools(&self, path: &OptionPath, default: Option<bool>) -> Vec<Stated<bool>> {
+        let read = |data: &Data| match data.kind {
+            DataKind::Bool(value) => Some(value),
+            _ => None,
+        };
+        self.stated(path, read, default)
+    }
+
+    /// The items of a list that all definitions of an option make together, or a single value where a list is allowed.
+    pub(crate) fn items(&self, path: &OptionPath) -> Vec<Stated<&Data>> {
+        let mut found = Vec::new();
+        for named in self.counting(path) {
+            let value = &named.definition.value;
+            let items = match &value.kind {
+                DataKind::List(items) => items.as_slice(),
+                DataKind::Null => &[],
+                _ => std::slice::from_ref(value),
+            };
+            found.extend(items.iter().map(|item| Stated {
+                value: item,
+                place: item.place.clone().or_else(|| value.place.clone()).or_else(|| named.definition.key.clone()),
+                option: named.definition.path.to_string(),
+                when: When::of(&named.definition.condition),
+            }));
+        }
+        found
+    }
+
+    /// The default of an option that the tree itself declares.
+    fn declared_default(&self, path: &OptionPath) -> Option<Data> {
+        let written = self.mapping.theirs(path);
+        written.iter().find_map(|path| self.configuration.declared(path)?.default.clone())
+    }
+
+    /// What we call an option of the fleet.
+    pub(crate) fn ours(&self, path: &OptionPath) -> OptionPath {
+        self.mapping.ours(path).unwrap_or_else(|| path.clone())
+    }
+
+    /// Why something that was not read may define an option, or one below it.
+    pub(crate) fn undecided_at(&self, path: &OptionPath) -> Option<&Undecided> {
+        let written = self.mapping.theirs(path);
+        written.iter().find_map(|path| self.configuration.undecided_at(path).into_iter().next())
+    }
+
+    /// What the fleet calls an option, or what is above it, going by what it defines.
+    pub(crate) fn called(&self, path: &OptionPath) -> OptionPath {
+        let first = self.below(path).first();
+        first.map_or_else(
+            || path.clone(),
+            |named| {
+                let rest = named.path.names().len() - path.names().len();
+                let names = named.definition.path.names();
+                OptionPath::of(names.iter().take(names.len().saturating_sub(rest)))
+            },
+        )
+    }
+}
+
+/// A path of an option that is written in this program.
+pub(crate) fn option(path: &str) -> OptionPath {
+    OptionPath::of(path.split('.'))
+}
+
+/// The text of a string.
+pub(crate) fn text(data: &Data) -> Option<Arc<str>> {
+    match &data.kind {
+        DataKind::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The file of the fleet that a path value names.
+pub(crate) fn file_of(path: &str) -> Option<TreePath> {
+    TreePath::new(path.trim_start_matches('/')).ok()
+}

@@ -1,0 +1,108 @@
+//! Whether something that a module tree says holds.
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_modules::{Condition, Guard};
+use bulkhead_source::{FileTree, TreePath, read_text};
+
+use crate::rule::Rule;
+
+/// Files longer than this are not looked at for the text of a condition.
+const FILE_LIMIT: u64 = 4 << 20;
+
+/// Longer conditions are not shown.
+const LONGEST: usize = 80;
+
+/// What has to be so for something to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct When {
+    /// Conditions that are unknown.
+    pub(crate) guards: Vec<Guard>,
+    /// What is taken for granted because nothing that was read says otherwise, though something that was not might.
+    pub(crate) assumed: Vec<Assumed>,
+}
+
+/// A default that is taken for granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Assumed {
+    /// The option, as the fleet writes it.
+    pub(crate) option: String,
+    /// Why it may have another value.
+    pub(crate) reason: String,
+    /// Where.
+    pub(crate) place: Option<Place>,
+}
+
+impl When {
+    pub(crate) fn of(condition: &Condition) -> When {
+        When { guards: condition.guards().to_vec(), assumed: Vec::new() }
+    }
+
+    /// Both; `None` if they exclude each other.
+    pub(crate) fn and(&self, other: &When) -> Option<When> {
+        let mut both = self.clone();
+        for guard in &other.guards {
+            let is_opposite =
+                |mine: &Guard| mine.place.is_some() && mine.place == guard.place && mine.expected != guard.expected;
+            if both.guards.iter().any(is_opposite) {
+                return None;
+            }
+            if !both.guards.contains(guard) {
+                both.guards.push(guard.clone());
+            }
+        }
+        for assumed in &other.assumed {
+            if !both.assumed.contains(assumed) {
+                both.assumed.push(assumed.clone());
+            }
+        }
+        Some(both)
+    }
+
+    /// Whether it surely holds.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.guards.is_empty() && self.assumed.is_empty()
+    }
+}
+
+impl Rule {
+    /// A finding about something that holds `when`: with the rule's severity if that is sure, at most a warning under a
+    /// condition that is unknown, and undecided where a default is taken for granted.
+    pub(crate) fn judged(
+        &self,
+        tree: &dyn FileTree,
+        when: &When,
+        place: Place,
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        let mut finding = self.finding(place, message);
+        if when.is_sure() {
+            return finding;
+        }
+        finding.severity = finding.severity.min(Severity::Warning);
+        for guard in &when.guards {
+            let word = if guard.expected { "if" } else { "unless" };
+            let shown = guard.place.as_ref().and_then(|place| written(tree, place));
+            let shown = shown.map_or_else(|| "a condition holds".to_owned(), |text| format!("`{text}`"));
+            finding = finding.with_note(format!("only {word} {shown}, which is unknown: {}", guard.reason.reason));
+            if let Some(place) = &guard.place {
+                finding = finding.with_related(place.clone(), "the condition");
+            }
+        }
+        for assumed in &when.assumed {
+            finding.severity = Severity::Undecided;
+            finding = finding.with_note(format!("`{}` may be something else: {}", assumed.option, assumed.reason));
+            if let Some(place) = &assumed.place {
+                finding = finding.with_related(place.clone(), "not known");
+            }
+        }
+        finding
+    }
+}
+
+/// The text at a place, if it is short and stands on one line.
+pub(crate) fn written(tree: &dyn FileTree, place: &Place) -> Option<String> {
+    let span = place.span?;
+    let text = read_text(tree, &TreePath::new(&place.file).ok()?, FILE_LIMIT).ok()?;
+    let shown = text.get(span.start as usize..span.end as usize)?.trim();
+    (!shown.is_empty() && shown.len() <= LONGEST && !shown.contains('\n')).then(|| shown.to_owned())
+}

@@ -1,0 +1,59 @@
+//! `openvpn-leftover`: OpenVPN beside the VPN that replaced it.
+
+use bulkhead_diagnostics::{Diagnostic, Severity};
+
+use super::{container, containers, vpns};
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+use crate::trees::{When, option};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "openvpn-leftover",
+    area: Area::Vpn,
+    severity: Severity::Warning,
+    summary: "A machine with a VPN of service containers still has OpenVPN.",
+    docs: "\
+A machine has services behind a WireGuard VPN, and `services.openvpn.servers` too, on the host or in one of the service
+containers.
+
+**Why it matters.** A second tunnel changes the default route of the host, by which the encrypted packets of the
+first one leave, or
+is what is left of an older setup, with credentials that nobody thinks of any more.
+
+**Fix.** Remove it, with its credentials.
+
+```nix
+# bad
+services.openvpn.servers.pia.config = \"config /run/agenix/pia.ovpn\";
+# good
+vpn.enable = true;
+```
+
+**Limits.** A server for others to connect to is not meant; allow it with a reason.
+
+**Data.** `machine`: the machine. `server`: its name.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (tree, vpn) in vpns(context.trees()) {
+        let inside = containers(vpn)
+            .into_iter()
+            .map(|name| container(&name, "config").join("services").join("openvpn").join("servers"));
+        for root in std::iter::once(option("services.openvpn.servers")).chain(inside) {
+            for (server, first) in tree.children(&root) {
+                let Some(at) = first.definition.place().cloned() else { continue };
+                let Some(when) = When::of(&first.definition.condition).and(&vpn.when) else { continue };
+                let message =
+                    format!("`{}` is OpenVPN beside the VPN of the services", tree.called(&root.join(&server)));
+                found.push(
+                    RULE.judged(context.tree, &when, at, message)
+                        .with_help("remove it, and the credentials that it used")
+                        .with_data("machine", &*tree.machine.name)
+                        .with_data("server", &*server),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `secrets-folder-mounted`: a container that has all secrets of its host.
+
+use bulkhead_diagnostics::{Diagnostic, Severity};
+
+use crate::context::Context;
+use crate::network::nix_daemon_reachable::mounts;
+use crate::rule::{Area, Rule};
+use crate::trees::option;
+
+pub(crate) const RULE: Rule = Rule {
+    name: "secrets-folder-mounted",
+    area: Area::Vpn,
+    severity: Severity::Error,
+    summary: "A folder with all secrets of the host is mounted into a workspace or container.",
+    docs: "\
+A mount of a workspace, a service behind a VPN, or a NixOS container is a folder in which the host has its secrets
+(`/run/agenix`,
+`/run/secrets`, `/run/keys`, `/etc/ssh`), or a folder above one.
+
+**Why it matters.** What talks to the internet then has every secret of the machine, and its host key, which decrypts
+all of them.
+
+**Fix.** Give it the one file that it needs: `credentials` of a service behind the VPN, or a mount of that file.
+
+```nix
+# bad
+vpn.containers.web.mounts.\"/run/agenix\".hostPath = \"/run/agenix\";
+# good
+vpn.containers.web.credentials.login = config.age.secrets.web-login.path;
+```
+
+**Limits.** For containers that are neither workspaces nor behind a VPN it is a warning: they may be meant to be trusted.
+
+**Data.** `machine`: the machine. `container`: the container. `path`: the folder.
+",
+    check: Some(check),
+};
+
+/// Where secrets of a host are, as in the module `vpn`.
+const FOLDERS: [&str; 6] = ["/run/agenix", "/run/agenix.d", "/run/secrets", "/run/secrets.d", "/run/keys", "/etc/ssh"];
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for tree in context.trees() {
+        let inside: Vec<_> = mounts(tree).into_iter().map(|(name, mount, key)| (name, mount, key, true)).collect();
+        let root = option("containers");
+        let plain = tree.children(&root).into_iter().flat_map(|(name, _)| {
+            let mounts = root.join(&name).join("bindMounts");
+            let children = tree.children(&mounts).into_iter();
+            children
+                .map(|(mount, _)| (name.to_string(), mounts.join(&mount), "hostPath".to_owned(), false))
+                .collect::<Vec<_>>()
+        });
+        let plain: Vec<_> = plain.filter(|(_, path, ..)| inside.iter().all(|(_, known, ..)| known != path)).collect();
+        for (name, mount, key, is_inside) in inside.into_iter().chain(plain) {
+            // Without a path of the host, NixOS takes that in the container.
+            let default = if mount.names().first().is_some_and(|name| &**name == "containers") {
+                mount.names().last().cloned()
+            } else {
+                None
+            };
+            for stated in tree.texts(&mount.join(&key), default.as_deref()) {
+                let folder = match stated.value.trim_end_matches('/') {
+                    "" => "/",
+                    folder => folder,
+                };
+                let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
+                let held = FOLDERS.iter().find(|secret| **secret == folder || secret.starts_with(&prefix));
+                let Some(held) = held else { continue };
+                let at = stated.place.clone().or_else(|| tree.below(&mount).first()?.definition.place().cloned());
+                let Some(at) = at else { continue };
+                let which = if *held == folder { String::new() } else { format!(", with {held} in it") };
+                let message = format!("all secrets of the host are in `{name}`: {folder} is mounted there{which}");
+                let mut finding = RULE.judged(context.tree, &stated.when, at, message);
+                if !is_inside {
+                    finding.severity = finding.severity.min(Severity::Warning);
+                }
+                found.push(
+                    finding
+                        .with_help("give it the one file that it needs")
+                        .with_data("machine", &*tree.machine.name)
+                        .with_data("container", name.clone())
+                        .with_data("path", folder),
+                );
+            }
+        }
+    }
+}

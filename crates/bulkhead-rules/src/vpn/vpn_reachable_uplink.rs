@@ -1,0 +1,275 @@
+//! `vpn-reachable-uplink`: a way from a service to the internet that does not go through the tunnel.
+
+use std::sync::Arc;
+
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_eval::data::DataKind;
+
+use super::{container, containers, forwarding, vpns};
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+use crate::trees::{Network, Shape, Tree, VPN_CONTAINER, When, option, text};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "vpn-reachable-uplink",
+    area: Area::Vpn,
+    severity: Severity::Error,
+    summary: "A path leads from a service to an uplink without the tunnel.",
+    docs: "\
+From what the configuration says about network namespaces, links, routes and rules, a path leads from a service
+container behind
+a VPN to an interface of the host with another network, that does not go through the tunnel. The finding shows the path.
+
+**Why it matters.** It is the one thing that the VPN is there to prevent: when the tunnel is down, or for whoever is
+root in the
+service, packets leave with the host's address.
+
+**Fix.** Cut the path at the place of the finding.
+
+```nix
+# bad: web → eth0
+containers.web.macvlans = [ \"eth0\" ];
+# good: web → bridge vpn0 → VPN container → tunnel
+vpn.containers.web.ip = \"10.73.0.11\";
+```
+
+**Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
+bridges and what
+is on them), and whether the host forwards for the bridge (address translation, networkd, `ip_forward`). Bulkhead's guard
+drops what is forwarded, so that is no path while it is loaded. Rules in a table or in `extraForwardRules` that name
+the bridge
+and drop are taken to close the host's forwarding. What modules set that can't be read is `configuration-not-known`.
+
+**Data.** `machine`: the machine. `container`: where it begins. `path`: the steps.
+",
+    check: Some(check),
+};
+
+/// A step that a packet can take.
+struct Step {
+    from: Node,
+    to: Node,
+    how: String,
+    place: Option<Place>,
+    when: When,
+    /// Whether it is a matter of routes and rules that the configuration does not show as a whole.
+    is_weak: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Node {
+    Container(Arc<str>),
+    /// The bridge of the VPN.
+    Bridge,
+    /// Another bridge.
+    OtherBridge(Arc<str>),
+    /// The host, as whoever sends to it as a router sees it.
+    Router,
+    Uplink(Arc<str>),
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Node::Container(name) if &**name == VPN_CONTAINER => f.write_str("VPN container"),
+            Node::Container(name) => f.write_str(name),
+            Node::Bridge => f.write_str("the VPN's bridge"),
+            Node::OtherBridge(name) => write!(f, "bridge {name}"),
+            Node::Router => f.write_str("host"),
+            Node::Uplink(name) => f.write_str(name),
+        }
+    }
+}
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for (tree, vpn) in vpns(context.trees()) {
+        let steps = steps(tree, vpn);
+        for name in containers(vpn).into_iter().filter(|name| &**name != VPN_CONTAINER) {
+            for path in paths(&steps, &name) {
+                found.extend(finding(context, tree, vpn, &name, &path));
+            }
+        }
+    }
+}
+
+fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut add = |from: Node, to: Node, how: String, place: Option<Place>, when: When, is_weak: bool| {
+        steps.push(Step { from, to, how, place, when, is_weak });
+    };
+    let mut bridges: Vec<Arc<str>> = Vec::new();
+    for name in containers(vpn) {
+        let from = || Node::Container(name.clone());
+        add(from(), Node::Bridge, "its interface".to_owned(), None, When::default(), false);
+        if &*name == VPN_CONTAINER {
+            add(Node::Bridge, from(), "its gateway".to_owned(), None, When::default(), false);
+        }
+        for attribute in ["interfaces", "macvlans"] {
+            for item in tree.items(&container(&name, attribute)) {
+                let Some(uplink) = text(item.value) else { continue };
+                let uplink = Arc::from(uplink.split(':').next().unwrap_or(&uplink));
+                add(from(), Node::Uplink(uplink), format!("`{}`", item.option), item.place.clone(), item.when, false);
+            }
+        }
+        let off = |data: &bulkhead_eval::data::Data| (data.kind == DataKind::Bool(false)).then_some(());
+        for stated in tree.stated(&container(&name, "privateNetwork"), off, None) {
+            let how = format!("`{}` is false", stated.option);
+            add(from(), Node::Uplink(Arc::from("the host's uplink")), how, stated.place, stated.when, false);
+        }
+        for namespace in tree.texts(&container(&name, "networkNamespace"), None) {
+            if &*namespace.value == "/proc/1/ns/net" {
+                let how = format!("`{}`", namespace.option);
+                add(from(), Node::Uplink(Arc::from("the host's uplink")), how, namespace.place, namespace.when, false);
+            }
+        }
+        let mut other = tree.texts(&container(&name, "hostBridge"), None);
+        let veths = container(&name, "extraVeths");
+        for (veth, _) in tree.children(&veths) {
+            other.extend(tree.texts(&veths.join(&veth).join("hostBridge"), None));
+        }
+        for bridge in other {
+            if vpn.bridges.iter().any(|own| own.value == bridge.value) {
+                continue;
+            }
+            bridges.push(bridge.value.clone());
+            let how = format!("`{}`", bridge.option);
+            add(from(), Node::OtherBridge(bridge.value), how, bridge.place, bridge.when, false);
+        }
+        for pair in ["hostAddress", "localAddress"] {
+            for stated in tree.texts(&container(&name, pair), None) {
+                for item in tree.items(&option("networking.nat.internalInterfaces")) {
+                    let Some(inside) = text(item.value) else { continue };
+                    if super::fits(&inside, &format!("ve-{name}")) {
+                        let how = format!("`{}`, and `{}` has `{inside}`", stated.option, item.option);
+                        let Some(when) = stated.when.and(&item.when) else { continue };
+                        let uplink = Node::Uplink(Arc::from("the host's uplink"));
+                        add(from(), uplink, how, item.place.clone(), when, false);
+                    }
+                }
+            }
+        }
+    }
+    for bridge in bridges {
+        let path = option("networking.bridges").join(&bridge).join("interfaces");
+        for item in tree.items(&path) {
+            let Some(uplink) = text(item.value) else { continue };
+            let how = format!("`{}`", item.option);
+            add(Node::OtherBridge(bridge.clone()), Node::Uplink(uplink), how, item.place.clone(), item.when, false);
+        }
+        for item in tree.items(&option("networking.nat.internalInterfaces")) {
+            if text(item.value).is_some_and(|name| super::fits(&name, &bridge)) {
+                let how = format!("`{}`", item.option);
+                let uplink = Node::Uplink(Arc::from("the host's uplink"));
+                add(Node::OtherBridge(bridge.clone()), uplink, how, item.place.clone(), item.when, false);
+            }
+        }
+    }
+    let guard = tree.bools(&option("systemd.services.vpn-guard.enable"), Some(true));
+    let unguarded: Vec<When> = match vpn.shape {
+        Shape::Native => guard.into_iter().filter(|stated| !stated.value).map(|stated| stated.when).collect(),
+        _ if closes_forwarding(tree, vpn) => Vec::new(),
+        _ => vec![When::default()],
+    };
+    for open in unguarded {
+        add(Node::Bridge, Node::Router, "the host's address".to_owned(), None, open.clone(), false);
+        for forwarding in forwarding(tree, vpn) {
+            let uplink = Node::Uplink(Arc::from("the host's uplink"));
+            add(Node::Router, uplink, forwarding.what, Some(forwarding.place), forwarding.when, false);
+        }
+        let on = |data: &bulkhead_eval::data::Data| match &data.kind {
+            DataKind::Bool(on) => on.then_some(()),
+            DataKind::Int(number) => (*number == 1).then_some(()),
+            DataKind::String(text) => (&**text == "1").then_some(()),
+            _ => None,
+        };
+        let names = option("boot.kernel.sysctl");
+        for key in ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"] {
+            for stated in tree.stated(&names.join(key), on, None) {
+                let uplink = Node::Uplink(Arc::from("the host's uplink"));
+                add(Node::Router, uplink, format!("`{key}` is on"), stated.place, stated.when, true);
+            }
+        }
+        for stated in tree.stated(&option("networking.nat.enable"), on, None) {
+            let uplink = Node::Uplink(Arc::from("the host's uplink"));
+            add(
+                Node::Router,
+                uplink,
+                format!("`{}` turns forwarding on", stated.option),
+                stated.place,
+                stated.when,
+                true,
+            );
+        }
+    }
+    steps
+}
+
+/// Whether some rule drops what is forwarded for the bridge.
+fn closes_forwarding(tree: &Tree<'_>, vpn: &Network) -> bool {
+    let on = |data: &bulkhead_eval::data::Data| (data.kind == DataKind::Bool(true)).then_some(());
+    let filters = tree.stated(&option("networking.firewall.filterForward"), on, None);
+    if filters.iter().any(|stated| stated.when.is_sure()) {
+        return true;
+    }
+    let rules = tree.below(&option("networking.nftables")).iter().filter_map(|named| text(&named.definition.value));
+    rules
+        .into_iter()
+        .any(|rules| rules.contains("drop") && vpn.bridges.iter().any(|bridge| rules.contains(&*bridge.value)))
+}
+
+/// The shortest path from a container to each uplink by each last step.
+fn paths<'s>(steps: &'s [Step], name: &Arc<str>) -> Vec<Vec<&'s Step>> {
+    let mut found: Vec<Vec<&Step>> = Vec::new();
+    let mut queue: std::collections::VecDeque<Vec<&Step>> = std::collections::VecDeque::from([Vec::new()]);
+    while let Some(path) = queue.pop_front() {
+        let here = path.last().map_or_else(|| Node::Container(name.clone()), |step| step.to.clone());
+        let passed = |node: &Node| *node == Node::Container(name.clone()) || path.iter().any(|step| step.to == *node);
+        for step in steps.iter().filter(|step| step.from == here && !passed(&step.to)) {
+            let mut longer = path.clone();
+            longer.push(step);
+            if matches!(step.to, Node::Uplink(_)) {
+                // Of two switches that turn on the same forwarding, one is enough to tell.
+                let is_told = |other: &Vec<&Step>| {
+                    other.last().is_some_and(|last| last.from == step.from && last.to == step.to && step.is_weak)
+                };
+                if !found.iter().any(is_told) {
+                    found.push(longer);
+                }
+            } else {
+                queue.push_back(longer);
+            }
+        }
+    }
+    found
+}
+
+fn finding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str, path: &[&Step]) -> Option<Diagnostic> {
+    let mut when = vpn.when.clone();
+    let mut shown = name.to_owned();
+    for step in path {
+        when = when.and(&step.when)?;
+        shown.push_str(&format!(" → {}", step.to));
+    }
+    let last = path.last()?;
+    let at = path.iter().rev().find_map(|step| step.place.clone())?;
+    let message = format!("`{name}` reaches an uplink without the tunnel: {shown}");
+    let mut finding = RULE.judged(context.tree, &when, at.clone(), message);
+    if path.iter().any(|step| step.is_weak) {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
+    for step in path {
+        if let Some(place) = step.place.clone().filter(|place| *place != at) {
+            finding = finding.with_related(place, format!("{} → {}", step.from, step.to));
+        }
+    }
+    let steps: Vec<String> = path.iter().map(|step| format!("{} → {}: {}", step.from, step.to, step.how)).collect();
+    Some(
+        finding
+            .with_label(format!("{} → {}", last.from, last.to))
+            .with_note(steps.join("\n"))
+            .with_help("cut the path here")
+            .with_data("machine", &*tree.machine.name)
+            .with_data("container", name)
+            .with_data("path", steps),
+    )
+}

@@ -1,0 +1,59 @@
+//! `reserved-cid`: a virtual machine with a context identifier that is not for machines.
+
+use bulkhead_diagnostics::{Diagnostic, Severity};
+
+use super::cids;
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    name: "reserved-cid",
+    area: Area::Workspaces,
+    severity: Severity::Error,
+    summary: "A virtual machine has a vsock context identifier that is reserved.",
+    docs: "\
+`cid` of a workspace that is a virtual machine is 0, 1, 2, 4294967295 or no number of 32 bits. vsock(7) keeps these:
+0 is the
+hypervisor's, 1 a machine's own, 2 the host's, and the last one stands for any.
+
+**Why it matters.** The machine does not start, or what is meant for it is sent to the host. The module refuses it
+when the
+configuration is built.
+
+**Fix.** Leave `cid` out, so that it is made from the name, or take a number from 3 to 4294967294.
+
+```nix
+# bad
+workspaces.dev = { type = \"vm\"; ip = \"10.20.0.10\"; cid = 2; };
+# good
+workspaces.dev = { type = \"vm\"; ip = \"10.20.0.10\"; };
+```
+
+**Data.** `machine`: the machine. `cid`: the number.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    for tree in context.trees() {
+        for workspace in &tree.workspaces {
+            for cid in cids(tree, workspace) {
+                let whose = match cid.value {
+                    0 => "which is the hypervisor's (vsock(7))",
+                    1 => "which is that of a machine for itself (vsock(7))",
+                    2 => "which is the host's (vsock(7))",
+                    4_294_967_295 => "which is that of any machine (vsock(7))",
+                    value if !(0..4_294_967_295).contains(&value) => "and not a number from 3 to 4294967294",
+                    _ => continue,
+                };
+                let at = cid.place.clone().unwrap_or_else(|| workspace.place.clone());
+                found.push(
+                    RULE.judged(context.tree, &cid.when, at, format!("`{}` is {}, {whose}", cid.option, cid.value))
+                        .with_help("leave it out, or take one from 3 to 4294967294")
+                        .with_data("machine", &*tree.machine.name)
+                        .with_data("cid", cid.value),
+                );
+            }
+        }
+    }
+}
