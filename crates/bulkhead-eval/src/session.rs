@@ -45,7 +45,9 @@ pub enum Shape<'a> {
     Bool(bool),
     /// Something that can be called.
     Function,
-    /// `null` or a float.
+    /// `null`
+    Null,
+    /// A float.
     Other,
     /// Something unknown; and what it is put together of, where the expression tells.
     Unknown(Unknown, Option<Split<'a>>),
@@ -59,6 +61,8 @@ pub struct Members<'a> {
     pub attrs: Vec<(&'static str, Node<'a>)>,
     /// Why there may be more, if there may.
     pub open: Option<Unknown>,
+    /// What is unknown then, as a value.
+    pub rest: Option<Node<'a>>,
     /// If there may be more, and the expression is `left // right`: these.
     pub update: Option<(Node<'a>, Node<'a>)>,
     /// Equal for what is the same set in memory: one that contains itself can be told by it.
@@ -142,6 +146,27 @@ impl<'a> Session<'a> {
         Node { value: self.evaluator.string(text, Pos::NONE), key: Pos::NONE }
     }
 
+    /// A Boolean.
+    pub fn bool(&self, value: bool) -> Node<'a> {
+        Node { value: Value::bool(value, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// An integer.
+    pub fn int(&self, value: i64) -> Node<'a> {
+        Node { value: Value::Int(value, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// A list.
+    pub fn list(&self, items: &[Node<'a>]) -> Node<'a> {
+        let items = items.iter().map(|node| node.value);
+        Node { value: self.evaluator.list(items, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// A value under the name of another: [`Session::key`] of both is the same.
+    pub fn named_as(&self, node: Node<'a>, other: Node<'a>) -> Node<'a> {
+        Node { value: node.value, key: other.key }
+    }
+
     /// A set; with a node that is unknown as `open`, there may be more attributes in it.
     pub fn attrs(&self, entries: Vec<(&str, Node<'a>)>, open: Option<Node<'a>>) -> Node<'a> {
         let attr = |(name, node): (&str, Node<'a>)| Attr { name: Symbol::new(name), key: node.key, value: node.value };
@@ -218,6 +243,7 @@ impl<'a> Session<'a> {
                 Shape::Attrs(Members {
                     attrs: attrs_of.collect(),
                     open: attrs.open.map(|unknown| ev.unknown_of(unknown)),
+                    rest: attrs.open.map(|unknown| Node { value: Value::Unknown(unknown, Pos::NONE), key: Pos::NONE }),
                     update: match attrs.open.and(before).and_then(|state| self.split(state, node.key)) {
                         Some(Split::Update(left, right)) => Some((left, right)),
                         _ => None,
@@ -235,7 +261,8 @@ impl<'a> Session<'a> {
                 let split = before.and_then(|state| self.split(state, node.key));
                 Shape::Unknown(ev.unknown_of(unknown), split)
             }
-            Value::Null(_) | Value::Float(..) | Value::Thunk(_) => Shape::Other,
+            Value::Null(_) => Shape::Null,
+            Value::Float(..) | Value::Thunk(_) => Shape::Other,
         }
     }
 

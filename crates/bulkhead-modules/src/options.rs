@@ -9,7 +9,7 @@ use bulkhead_eval::{Members, Node, Shape, Split};
 
 use crate::OptionPath;
 use crate::condition::Condition;
-use crate::tree::Loader;
+use crate::tree::{Inner, Loader, Scope};
 
 /// Submodules and sets of options nested deeper are not looked at.
 const MAX_DEPTH: usize = 40;
@@ -210,9 +210,15 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         let Some(modules) = members.get("getSubModules") else { return };
-        let nodes: Vec<Node<'a>> =
-            self.loader.items(modules, condition, 0, false).into_iter().map(|(node, _)| node).collect();
-        let modules = self.loader.nested(path, &nodes, &self.file.clone());
+        let inner = |(node, _)| Inner { node, file: self.file.clone(), condition: Condition::Always, is_config: false };
+        let inner: Vec<Inner<'a>> =
+            self.loader.items(modules, condition, 0, false).into_iter().map(inner).collect();
+        // Which one of the submodules this is nobody knows.
+        let session = self.loader.session;
+        let unknown = session.unknown("it depends on what defines the submodule", None);
+        let scope = Scope { config: unknown, options: unknown };
+        self.loader.known.entry(path.clone()).or_insert(scope);
+        let modules = self.loader.nested(path, &inner, &[]);
         let modules: Vec<(usize, Condition)> =
             modules.into_iter().map(|(index, holds)| (index, condition.and_all(&holds))).collect();
         collect(self.loader, &modules, path, self.found);
