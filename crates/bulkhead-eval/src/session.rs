@@ -1,6 +1,6 @@
 //! Looking at values piece by piece, without evaluating more than is asked for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
@@ -112,7 +112,8 @@ impl World {
     pub fn session<R: Send>(&self, work: impl FnOnce(&Session<'_>) -> R + Send) -> std::io::Result<R> {
         on_large_stack(|| {
             let arena = Arena::new();
-            let evaluator = Evaluator::new(self, &arena);
+            let mut evaluator = Evaluator::new(self, &arena);
+            evaluator.origins = Some(RefCell::default());
             work(&Session { evaluator: &evaluator, nodes: Cell::new(0) })
         })
     }
@@ -225,16 +226,16 @@ impl<'a> Session<'a> {
     /// What a value is.
     pub fn look(&self, node: Node<'a>) -> Shape<'a> {
         let ev = self.evaluator;
-        let before = match node.value {
-            Value::Thunk(thunk) => Some(thunk.state.get()),
-            _ => None,
-        };
         let value = match ev.nested(node.key, || ev.force(node.value)) {
             Ok(value) => value,
             Err(error) => match &error.cause {
                 Cause::Unknown(unknown) => return Shape::Unknown(ev.unknown_of(unknown), None),
                 Cause::Failure(_) => return Shape::Failed(Arc::new(ev.failure_of(*error))),
             },
+        };
+        let before = match node.value {
+            Value::Thunk(thunk) => self.origin(std::ptr::from_ref(thunk) as usize),
+            _ => None,
         };
         match value {
             Value::Attrs(attrs, _) => {
@@ -264,6 +265,11 @@ impl<'a> Session<'a> {
             Value::Null(_) => Shape::Null,
             Value::Float(..) | Value::Thunk(_) => Shape::Other,
         }
+    }
+
+    /// What a thunk was whose value is unknown, or may have more attributes.
+    fn origin(&self, thunk: usize) -> Option<State<'a>> {
+        self.evaluator.origins.as_ref()?.borrow().get(&thunk).copied()
     }
 
     /// What the expression of a thunk is put together of; calls are followed into the function.
@@ -312,7 +318,11 @@ impl<'a> Session<'a> {
                         frame = frame.parent()?;
                     }
                     let Value::Thunk(thunk) = frame.slot(*slot)? else { return None };
-                    let State::Delayed { file, expr, env: seen } = thunk.state.get() else { return None };
+                    let state = match thunk.state.get() {
+                        State::Done(_) => self.origin(std::ptr::from_ref(thunk) as usize)?,
+                        state => state,
+                    };
+                    let State::Delayed { file, expr, env: seen } = state else { return None };
                     (code, env, id) = (ev.files.get(file), seen, expr);
                 }
                 _ => return None,

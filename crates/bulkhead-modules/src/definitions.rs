@@ -9,7 +9,7 @@ use bulkhead_eval::{Members, Node, Shape, Split};
 use crate::condition::Condition;
 use crate::library::BUILT_IN;
 use crate::parts::Part;
-use crate::tree::{Contents, Inner, Loader, problem};
+use crate::tree::{Contents, Inner, Loader, Role, problem};
 use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided};
 
 /// So many definitions are read at most.
@@ -138,6 +138,9 @@ impl<'a> Walk<'_, '_, 'a> {
                 _ => self.leaf(node, around),
             };
         }
+        if let Some(unknown) = self.loader.unknown_tag(&members) {
+            return self.leaf(unknown, around);
+        }
         if is_submodule(&around.path) {
             return self.submodule(node, around);
         }
@@ -200,7 +203,7 @@ impl<'a> Walk<'_, '_, 'a> {
 
     fn submodule(&mut self, node: Node<'a>, around: Around) {
         let inner =
-            Inner { node, file: around.file.clone(), condition: Condition::Always, is_config: false };
+            Inner { node, file: around.file.clone(), condition: Condition::Always, role: Role::Module };
         let modules = self.loader.nested(&around.path, &[inner], &[]);
         // Each level counts, so that modules that are inside of themselves have an end.
         self.modules(&modules, &around.path, &around.condition, around.wrapped + 10);

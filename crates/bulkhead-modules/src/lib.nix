@@ -550,9 +550,9 @@ let
             apply = _: throw "The option `${name}` is used, but it has been removed. ${instructions}";
           }
         );
-        config.assertions = mkIf old.isDefined [
+        config.assertions = [
           {
-            assertion = false;
+            assertion = !old.isDefined;
             message = "The option `${name}` no longer has any effect; please remove it. ${instructions}";
           }
         ];
@@ -575,7 +575,14 @@ let
       in
       {
         options = foldl' attrsets.recursiveUpdate { } (map declared froms);
-        config = attrsets.setAttrByPath to (mkIf (any isSet froms) (merge config));
+        config = mkMerge [
+          (attrsets.setAttrByPath to (mkIf (any isSet froms) (merge config)))
+          {
+            warnings = map (
+              from: "The option `${concatStringsSep "." from}` has been replaced by `${concatStringsSep "." to}`."
+            ) (filter isSet froms);
+          }
+        ];
       };
     setDefaultModuleLocation = file: m: {
       _file = file;

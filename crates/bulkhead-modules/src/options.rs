@@ -9,7 +9,7 @@ use bulkhead_eval::{Members, Node, Shape, Split};
 
 use crate::OptionPath;
 use crate::condition::Condition;
-use crate::tree::{Inner, Loader, Scope};
+use crate::tree::{Inner, Loader, Role, Scope};
 
 /// Submodules and sets of options nested deeper are not looked at.
 const MAX_DEPTH: usize = 40;
@@ -210,7 +210,7 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         let Some(modules) = members.get("getSubModules") else { return };
-        let inner = |(node, _)| Inner { node, file: self.file.clone(), condition: Condition::Always, is_config: false };
+        let inner = |(node, _)| Inner { node, file: self.file.clone(), condition: Condition::Always, role: Role::Module };
         let inner: Vec<Inner<'a>> =
             self.loader.items(modules, condition, 0, false).into_iter().map(inner).collect();
         // Which one of the submodules this is nobody knows.

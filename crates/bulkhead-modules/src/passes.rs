@@ -130,12 +130,12 @@ fn run<'a>(session: &Session<'a>, arguments: Arguments<'a>, paths: &[TreePath], 
     for pass in 1..=MAX_PASSES {
         configuration.passes = pass;
         let modules = read(&mut loader, paths, pass == 1);
-        configuration.definitions.clear();
-        definitions::collect(&mut loader, &modules, configuration);
         let mut merger = Merger::new(&mut loader);
         let scope = merger.root(&modules);
         let (found, faults) = (std::mem::take(&mut merger.found), std::mem::take(&mut merger.faults));
         let config = session.data(scope.config);
+        configuration.definitions.clear();
+        definitions::collect(&mut loader, &modules, configuration);
         let (digest, is_open) = digest(configuration, &config, &loader);
         configuration.config = Some(config);
         configuration.faults = faults;

@@ -65,8 +65,18 @@ pub struct Inner<'a> {
     pub node: Node<'a>,
     pub file: Arc<str>,
     pub condition: Condition,
-    /// Whether it is no module but what its `config` would be.
-    pub is_config: bool,
+    pub role: Role,
+}
+
+/// How a module is put into a submodule.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Role {
+    /// As it is.
+    Module,
+    /// Imported by a module of its own, which decides about the order: the modules of an option's type.
+    Imported,
+    /// It is no module but what the `config` of one would be.
+    Config,
 }
 
 /// Loads modules, and notes what is wrong or unknown.
@@ -195,12 +205,19 @@ impl<'s, 'a> Loader<'s, 'a> {
                 place: self.session.key(module.node),
                 depth: 0,
             };
-            if module.is_config {
-                let index = self.add(origin.key, origin.file);
-                self.modules[index].config = Some(Contents::Config(module.node));
-                roots.push((index, module.condition.clone()));
-            } else {
-                roots.extend(self.module_of(module.node, &origin, position, &module.condition));
+            match module.role {
+                Role::Module => roots.extend(self.module_of(module.node, &origin, position, &module.condition)),
+                Role::Imported => {
+                    let index = self.add(origin.key.clone(), origin.file.clone());
+                    let found = self.module_of(module.node, &origin, position, &module.condition);
+                    self.modules[index].imports = found;
+                    roots.push((index, Condition::Always));
+                }
+                Role::Config => {
+                    let index = self.add(origin.key, origin.file);
+                    self.modules[index].config = Some(Contents::Config(module.node));
+                    roots.push((index, module.condition.clone()));
+                }
             }
         }
         self.reached(&roots)
@@ -311,7 +328,7 @@ impl<'s, 'a> Loader<'s, 'a> {
                 let index = self.add(key.clone(), origin.file.clone());
                 let origin = Origin { file: origin.file.clone(), key, place, depth: origin.depth + 1 };
                 self.fill(index, node, &origin, false);
-                return vec![(index, condition.clone())];
+                return vec![(self.by_own_key(index), condition.clone())];
             }
             _ => {
                 self.failed(problem(
@@ -329,7 +346,7 @@ impl<'s, 'a> Loader<'s, 'a> {
                 let file = self.session.place(imported).map_or_else(|| shown(&path), |place| place.file);
                 let index = self.add(path.clone(), file.clone());
                 self.fill(index, imported, &Origin { file, key: path, place, depth: origin.depth + 1 }, false);
-                vec![(index, condition.clone())]
+                vec![(self.by_own_key(index), condition.clone())]
             }
             Err(mut failure) => {
                 if failure.place.is_none() {
@@ -339,6 +356,12 @@ impl<'s, 'a> Loader<'s, 'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// The module with the `key` that this one gives itself: the first one counts.
+    fn by_own_key(&mut self, index: usize) -> usize {
+        let key = self.modules[index].key.clone();
+        *self.by_key.entry(key).or_insert(index)
     }
 
     /// Read the value of a module.
@@ -395,6 +418,11 @@ impl<'s, 'a> Loader<'s, 'a> {
             && let Shape::String(file) = self.session.look(file)
         {
             self.modules[index].file = shown(&file);
+        }
+        if let Some(key) = members.get("key")
+            && let Shape::String(key) = self.session.look(key)
+        {
+            self.modules[index].key = key;
         }
         for name in ["disabledModules", "require", "imports"] {
             let Some(list) = members.get(name) else { continue };
@@ -522,6 +550,12 @@ impl<'s, 'a> Loader<'s, 'a> {
                 None
             }
         }
+    }
+
+    /// `_type` of a set, if it is there and not known.
+    pub fn unknown_tag(&self, members: &Members<'a>) -> Option<Node<'a>> {
+        let tag = members.get("_type")?;
+        matches!(self.session.look(tag), Shape::Unknown(..)).then_some(tag)
     }
 
     /// `_type` of a set.

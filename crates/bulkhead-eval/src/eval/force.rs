@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::Evaluator;
 use crate::error::{Cause, Error, Result};
-use crate::value::{Pos, State, Thunk, Value};
+use crate::value::{Attrs, Pos, State, Thunk, Value};
 
 impl<'a> Evaluator<'a> {
     /// The value behind a thunk.
@@ -47,7 +47,14 @@ impl<'a> Evaluator<'a> {
             State::Running => Err(infinite_recursion()),
         };
         thunk.state.set(match result {
-            Ok(value) => State::Done(value),
+            Ok(value) => {
+                if let (Some(origins), Value::Unknown(..) | Value::Attrs(Attrs { open: Some(_), .. }, _)) =
+                    (&self.origins, value)
+                {
+                    origins.borrow_mut().insert(std::ptr::from_ref(thunk) as usize, state);
+                }
+                State::Done(value)
+            }
             Err(_) => state,
         });
         result

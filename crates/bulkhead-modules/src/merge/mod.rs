@@ -72,6 +72,8 @@ struct Decl<'a> {
 struct Level<'a> {
     path: OptionPath,
     depth: usize,
+    /// Whether it is not below another level of the same modules.
+    is_top: bool,
     freeform: Freeform<'a>,
     region: Region,
     /// Why definitions and declarations of this fleet may be missing here.
@@ -108,11 +110,13 @@ pub struct Merger<'m, 's, 'a> {
     pub faults: Vec<Fault>,
     types: HashMap<usize, Type<'a>>,
     values: usize,
+    /// Whether the type is a part of an `either`: NixOS does not look into that for modules.
+    in_either: bool,
 }
 
 impl<'m, 's, 'a> Merger<'m, 's, 'a> {
     pub fn new(loader: &'m mut Loader<'s, 'a>) -> Merger<'m, 's, 'a> {
-        Merger { loader, found: HashMap::new(), faults: Vec::new(), types: HashMap::new(), values: 0 }
+        Merger { loader, found: HashMap::new(), faults: Vec::new(), types: HashMap::new(), values: 0, in_either: false }
     }
 
     /// Merge the modules of the whole configuration.
@@ -121,6 +125,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         let level = Level {
             path: OptionPath::root(),
             depth: 0,
+            is_top: true,
             freeform: Freeform::None,
             region: Region::Nixos,
             unseen,
@@ -197,6 +202,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
                     region: region_below(&level, name),
                     freeform: self.freeform_below(&freeform),
                     depth: level.depth + 1,
+                    is_top: false,
                     unseen: level.unseen.clone(),
                     path,
                 };
@@ -205,7 +211,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
                 options.push((name, scope.options));
                 continue;
             }
-            if level.depth == 0 && name == "_module" {
+            if level.is_top && name == "_module" {
                 continue;
             }
             match self.undeclared(path, defs, &level, &freeform, more_options.is_some()) {
@@ -233,7 +239,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
 
     /// What undeclared names are: as the modules say, or `_module.freeformType` in what they define.
     fn freeform(&mut self, children: &mut Children<'a>, level: &Level<'a>) -> Freeform<'a> {
-        let Some(defs) = children.named.get("_module").cloned() else { return level.freeform.clone() };
+        let Some(defs) = children.named.get("_module").filter(|_| level.is_top).cloned() else { return level.freeform.clone() };
         if matches!(level.freeform, Freeform::Type(_)) {
             return level.freeform.clone();
         }
@@ -301,7 +307,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
 /// Whose the names below a name are.
 fn region_below(level: &Level<'_>, name: &str) -> Region {
     match level.region {
-        Region::Nixos if level.depth == 0 && !crate::passes::is_of_nixos(name) => Region::Fleet,
+        Region::Nixos if level.is_top && !crate::passes::is_of_nixos(name) => Region::Fleet,
         region => region,
     }
 }

@@ -17,9 +17,11 @@ impl<'a> Merger<'_, '_, 'a> {
     pub(super) fn declaration(&mut self, decls: Vec<Decl<'a>>, defs: Vec<Def<'a>>, level: Level<'a>) -> Scope<'a> {
         let mut options = Vec::new();
         for decl in &decls {
-            if let Shape::Attrs(members) = self.loader.look(decl.node)
-                && self.loader.tag(&members).as_deref() == Some("option")
-            {
+            let Shape::Attrs(members) = self.loader.look(decl.node) else { continue };
+            if let Some(unknown) = self.loader.unknown_tag(&members) {
+                return Scope { config: unknown, options: unknown };
+            }
+            if self.loader.tag(&members).as_deref() == Some("option") {
                 options.push((decl.clone(), members));
             }
         }
@@ -40,13 +42,18 @@ impl<'a> Merger<'_, '_, 'a> {
                 defs.push(def);
             }
         }
-        self.read_only(&path, &decls, &defs);
+        let is_set_twice = self.is_set_twice(&path, &decls, &defs);
+        let outer = std::mem::replace(&mut self.in_either, false);
         let outcome = self.value(&path, kind, defs, level.depth + 1);
+        self.in_either = outer;
         let session = self.loader.session;
         let mut value = match outcome.presence {
             Presence::Yes(node) | Presence::Maybe(node) => node,
             Presence::No => session.unknown("nothing defines it, and it has no default", None),
         };
+        if is_set_twice {
+            value = session.unknown("it is read-only, and set more than once", None);
+        }
         if let Some(unseen) = &level.unseen
             && !(matches!(outcome.presence, Presence::Yes(_)) && self.is_decided(&kind, &outcome))
         {
@@ -156,6 +163,24 @@ impl<'a> Merger<'_, '_, 'a> {
             entries.push(("getSubModules", session.list(&modules)));
             return Type { node: session.attrs(entries, None), kind: Kind::Submodule };
         }
+        let inner = |kind: &Type<'a>| match (first.kind, kind.kind) {
+            (Kind::Attrs(_), Kind::Attrs(inner))
+            | (Kind::LazyAttrs(_), Kind::LazyAttrs(inner))
+            | (Kind::List(_), Kind::List(inner))
+            | (Kind::NullOr(_), Kind::NullOr(inner)) => Some(inner),
+            _ => None,
+        };
+        if let Some(inner) = all.iter().map(inner).collect::<Option<Vec<_>>>() {
+            let inner: Vec<Type<'a>> = inner.into_iter().map(|node| self.type_of(node)).collect();
+            let element = self.joined(inner[0], &inner).node;
+            let kind = match first.kind {
+                Kind::Attrs(_) => Kind::Attrs(element),
+                Kind::LazyAttrs(_) => Kind::LazyAttrs(element),
+                Kind::List(_) => Kind::List(element),
+                _ => Kind::NullOr(element),
+            };
+            return Type { node: first.node, kind };
+        }
         let described = self.described(&first);
         match all.iter().all(|kind| self.described(kind) == described) {
             true => first,
@@ -164,13 +189,14 @@ impl<'a> Merger<'_, '_, 'a> {
         }
     }
 
-    fn read_only(&mut self, path: &OptionPath, decls: &[(Decl<'a>, Members<'a>)], defs: &[Def<'a>]) {
+    /// Whether a read-only option is set more than once; its default counts.
+    fn is_set_twice(&mut self, path: &OptionPath, decls: &[(Decl<'a>, Members<'a>)], defs: &[Def<'a>]) -> bool {
         let is_read_only = decls.iter().any(|(_, members)| {
             let flag = members.get("readOnly").map(|node| self.loader.session.look(node));
             matches!(flag, Some(Shape::Bool(true)))
         });
         if !is_read_only {
-            return;
+            return false;
         }
         let mut all = Vec::new();
         for def in defs {
@@ -181,6 +207,7 @@ impl<'a> Merger<'_, '_, 'a> {
             let places = all.iter().filter_map(|def| self.place(def)).collect();
             self.fault(FaultKind::ReadOnly, path, format!("`{path}` is read-only, and set more than once"), places);
         }
+        all.len() > 1
     }
 }
 

@@ -89,10 +89,20 @@ impl<'a> Merger<'_, '_, 'a> {
         depth: usize,
     ) {
         if let Some(tag) = self.loader.tag(&members) {
-            for def in self.unwrapped(def, &members, &tag).unwrap_or_default() {
-                self.push(def, path, into, depth + 1);
+            match self.unwrapped(def.clone(), &members, &tag) {
+                Some(inner) => inner.into_iter().for_each(|def| self.push(def, path, into, depth + 1)),
+                None => {
+                    let reason = format!("it is not known what a value of the type `{tag}` defines");
+                    let reason = Unknown { reason: reason.into(), help: None, place: self.place(&def) };
+                    self.push_unknown(def, reason, Vec::new(), into);
+                }
             }
             return;
+        }
+        if let Some(node) = self.loader.unknown_tag(&members)
+            && let Shape::Unknown(reason, _) = self.loader.session.look(node)
+        {
+            return self.push_unknown(Def { node, ..def }, reason, Vec::new(), into);
         }
         if let Some((left, right)) = members.update
             && let Some(parts) = self.loader.update(left, right, &def.condition, 0)

@@ -10,7 +10,7 @@ use super::values::{Presence, is_package};
 use super::{Def, Level, MAX_DEPTH, Merger, Region};
 use crate::definitions::is_submodule;
 use crate::library::NIXOS_CONFIG;
-use crate::tree::Inner;
+use crate::tree::{Inner, Role};
 use crate::{DEFAULT_PRIORITY, OptionPath};
 
 /// Options of NixOS that take one string; `*` is any name. As in the NixOS options reference.
@@ -143,7 +143,7 @@ impl<'a> Merger<'_, '_, 'a> {
                 node: def.node,
                 file: def.file.clone(),
                 condition: def.condition.clone(),
-                is_config: false,
+                role: Role::Module,
             })
             .collect();
         let count = self.loader.count();
@@ -153,6 +153,7 @@ impl<'a> Merger<'_, '_, 'a> {
         let level = Level {
             path: path.clone(),
             depth: depth + 1,
+            is_top: true,
             freeform: super::Freeform::None,
             region: Region::Nixos,
             unseen,

@@ -4,7 +4,7 @@ use bulkhead_eval::{Members, Node, Shape, Split};
 
 use super::types::{Kind, Type};
 use super::{Def, MAX_DEPTH, MAX_VALUES, Merger, Region};
-use crate::tree::Inner;
+use crate::tree::{Inner, Role};
 use crate::{Condition, DEFAULT_ORDER, DEFAULT_PRIORITY, FaultKind, OptionPath};
 
 /// Strings put together are not longer.
@@ -83,6 +83,9 @@ impl<'a> Merger<'_, '_, 'a> {
         }
         match self.loader.look(def.node) {
             Shape::Attrs(members) => {
+                if let Some(node) = self.loader.unknown_tag(&members) {
+                    return into.push(Def { node, ..def });
+                }
                 let Some(tag) = self.loader.tag(&members) else { return into.push(def) };
                 match self.unwrapped(def.clone(), &members, &tag) {
                     Some(inner) => inner.into_iter().for_each(|def| self.discharge(def, into, depth + 1)),
@@ -241,8 +244,8 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     pub(super) fn conflict(&mut self, path: &OptionPath, defs: &[Def<'a>], why: &str) -> Node<'a> {
-        let mut places: Vec<_> = defs.iter().filter_map(|def| self.place(def)).collect();
-        places.dedup();
+        let value = |def: &Def<'a>| self.loader.session.place(def.node).or_else(|| self.place(def));
+        let places: Vec<_> = defs.iter().filter_map(value).collect();
         self.fault(FaultKind::Conflict, path, format!("the definitions of `{path}` conflict: {why}"), places);
         self.loader.session.unknown("its definitions conflict", None)
     }
@@ -364,7 +367,10 @@ impl<'a> Merger<'_, '_, 'a> {
             let inner = self.type_of(inner);
             let mut answers = defs.iter().map(|def| self.is_of(&inner, def.node)).collect::<Vec<_>>().into_iter();
             if answers.clone().all(|answer| answer == Some(true)) {
-                return self.merge(path, &inner, defs, depth);
+                let before = std::mem::replace(&mut self.in_either, true);
+                let merged = self.merge(path, &inner, defs, depth);
+                self.in_either = before;
+                return merged;
             }
             if answers.clone().any(|answer| answer.is_none()) && answers.all(|answer| answer != Some(false)) {
                 return match defs {
@@ -450,10 +456,11 @@ impl<'a> Merger<'_, '_, 'a> {
         let seen = self.loader.undecided.len();
         let failed = self.loader.problems.len();
         let file = defs.first().map_or_else(|| "".into(), |def| def.file.clone());
+        let role = if self.in_either { Role::Module } else { Role::Imported };
         let base = self.loader.items(modules, &Condition::Always, 0, true);
         let mut inner: Vec<Inner<'a>> = base
             .into_iter()
-            .map(|(node, condition)| Inner { node, file: file.clone(), condition, is_config: false })
+            .map(|(node, condition)| Inner { node, file: file.clone(), condition, role })
             .collect();
         for def in defs {
             let is_set = matches!(self.loader.session.look(def.node), Shape::Attrs(_) | Shape::Unknown(..));
@@ -461,7 +468,7 @@ impl<'a> Merger<'_, '_, 'a> {
                 node: def.node,
                 file: def.file.clone(),
                 condition: def.condition.clone(),
-                is_config: is_config && is_set,
+                role: if is_config && is_set { Role::Config } else { Role::Module },
             });
         }
         let count = self.loader.count();
@@ -474,6 +481,7 @@ impl<'a> Merger<'_, '_, 'a> {
         let level = super::Level {
             path: path.clone(),
             depth: depth + 1,
+            is_top: true,
             freeform: super::Freeform::None,
             region: Region::Submodule,
             unseen,
