@@ -178,7 +178,11 @@ impl Tree {
     /// An earlier option of a kind, as an expression.
     fn earlier(&mut self, kind: Kind, index: usize) -> Option<String> {
         let all: Vec<usize> = (0..index).filter(|index| self.kinds[*index] == kind).collect();
-        (!all.is_empty()).then(|| format!("config.{}", self.path(all[self.random.below(all.len())])))
+        if all.is_empty() {
+            return None;
+        }
+        let picked = all[self.random.below(all.len())];
+        Some(format!("config.{}", self.path(picked)))
     }
 
     fn condition(&mut self, index: usize, depth: usize) -> String {
