@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
         let mut entries: Vec<Attr<'a>> = entries.into_iter().map(attr).collect();
         entries.sort_by_key(|attr| attr.name);
         entries.dedup_by_key(|attr| attr.name);
-        let open = open.and_then(|node| match node.value {
+        let open = open.and_then(|node| match node.value.resolved() {
             Value::Unknown(unknown, _) => Some(unknown),
             _ => None,
         });

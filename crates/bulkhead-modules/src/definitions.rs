@@ -202,8 +202,7 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     fn submodule(&mut self, node: Node<'a>, around: Around) {
-        let inner =
-            Inner { node, file: around.file.clone(), condition: Condition::Always, role: Role::Module };
+        let inner = Inner { node, file: around.file.clone(), condition: Condition::Always, role: Role::Module };
         let modules = self.loader.nested(&around.path, &[inner], &[]);
         // Each level counts, so that modules that are inside of themselves have an end.
         self.modules(&modules, &around.path, &around.condition, around.wrapped + 10);

@@ -210,9 +210,9 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         let Some(modules) = members.get("getSubModules") else { return };
-        let inner = |(node, _)| Inner { node, file: self.file.clone(), condition: Condition::Always, role: Role::Module };
-        let inner: Vec<Inner<'a>> =
-            self.loader.items(modules, condition, 0, false).into_iter().map(inner).collect();
+        let inner =
+            |(node, _)| Inner { node, file: self.file.clone(), condition: Condition::Always, role: Role::Module };
+        let inner: Vec<Inner<'a>> = self.loader.items(modules, condition, 0, false).into_iter().map(inner).collect();
         // Which one of the submodules this is nobody knows.
         let session = self.loader.session;
         let unknown = session.unknown("it depends on what defines the submodule", None);

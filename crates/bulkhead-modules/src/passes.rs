@@ -263,4 +263,3 @@ fn once(undecided: Vec<Undecided>) -> Vec<Undecided> {
     let mut is_new = is_new;
     undecided.into_iter().filter(|undecided| is_new(undecided)).collect()
 }
-

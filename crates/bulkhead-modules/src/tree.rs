@@ -242,7 +242,15 @@ impl<'s, 'a> Loader<'s, 'a> {
     fn add(&mut self, key: String, file: Arc<str>) -> usize {
         let index = self.modules.len();
         self.by_key.insert(key.clone(), index);
-        self.modules.push(Loaded { key, file, config: None, options: None, freeform: None, imports: Vec::new(), disabled: Vec::new() });
+        self.modules.push(Loaded {
+            key,
+            file,
+            config: None,
+            options: None,
+            freeform: None,
+            imports: Vec::new(),
+            disabled: Vec::new(),
+        });
         index
     }
 
@@ -449,7 +457,8 @@ impl<'s, 'a> Loader<'s, 'a> {
             self.modules[index].options = members.get("options");
         } else {
             let definitions = members.attrs.into_iter().filter(|(name, _)| !SHORTHAND.contains(name)).collect();
-            let members = Members { attrs: definitions, open: None, rest: None, update: None, identity: members.identity };
+            let members =
+                Members { attrs: definitions, open: None, rest: None, update: None, identity: members.identity };
             self.modules[index].config = Some(Contents::Shorthand(members));
         }
     }

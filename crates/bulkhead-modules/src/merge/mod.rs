@@ -239,7 +239,9 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
 
     /// What undeclared names are: as the modules say, or `_module.freeformType` in what they define.
     fn freeform(&mut self, children: &mut Children<'a>, level: &Level<'a>) -> Freeform<'a> {
-        let Some(defs) = children.named.get("_module").filter(|_| level.is_top).cloned() else { return level.freeform.clone() };
+        let Some(defs) = children.named.get("_module").filter(|_| level.is_top).cloned() else {
+            return level.freeform.clone();
+        };
         if matches!(level.freeform, Freeform::Type(_)) {
             return level.freeform.clone();
         }

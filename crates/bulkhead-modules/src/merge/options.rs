@@ -81,7 +81,9 @@ impl<'a> Merger<'_, '_, 'a> {
         let is_scalar = match kind.kind {
             Kind::Equal | Kind::One => true,
             Kind::NullOr(_) | Kind::Either(..) | Kind::Anything | Kind::Unspecified => {
-                let scalar = |def: &Def<'a>| matches!(self.loader.session.look(def.node), Shape::Bool(_) | Shape::Int(_) | Shape::Null);
+                let scalar = |def: &Def<'a>| {
+                    matches!(self.loader.session.look(def.node), Shape::Bool(_) | Shape::Int(_) | Shape::Null)
+                };
                 outcome.counting.iter().all(scalar)
             }
             _ => false,
@@ -185,7 +187,10 @@ impl<'a> Merger<'_, '_, 'a> {
         match all.iter().all(|kind| self.described(kind) == described) {
             true => first,
             // `enum` and the like: what the one does not take the other may.
-            false => Type { node: session.attrs(Vec::new(), None), kind: if all.iter().all(|kind| matches!(kind.kind, Kind::Equal)) { Kind::Equal } else { Kind::Unknown } },
+            false => Type {
+                node: session.attrs(Vec::new(), None),
+                kind: if all.iter().all(|kind| matches!(kind.kind, Kind::Equal)) { Kind::Equal } else { Kind::Unknown },
+            },
         }
     }
 
@@ -210,4 +215,3 @@ impl<'a> Merger<'_, '_, 'a> {
         all.len() > 1
     }
 }
-

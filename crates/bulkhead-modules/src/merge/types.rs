@@ -163,9 +163,7 @@ impl<'a> Merger<'_, '_, 'a> {
     /// What the manual calls a type.
     pub(super) fn described(&self, kind: &Type<'a>) -> String {
         for name in ["description", "name"] {
-            if let Some(Shape::String(text)) =
-                self.member(kind.node, name).map(|node| self.loader.session.look(node))
-            {
+            if let Some(Shape::String(text)) = self.member(kind.node, name).map(|node| self.loader.session.look(node)) {
                 return text;
             }
         }

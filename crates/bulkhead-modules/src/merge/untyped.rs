@@ -176,4 +176,3 @@ fn matches(patterns: &[&[&str]], path: &OptionPath, below: bool) -> bool {
         })
     })
 }
-

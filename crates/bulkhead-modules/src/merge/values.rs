@@ -32,13 +32,7 @@ pub struct Outcome<'a> {
 
 impl<'a> Merger<'_, '_, 'a> {
     /// What `defs` come to as a value of this type.
-    pub(super) fn value(
-        &mut self,
-        path: &OptionPath,
-        kind: Type<'a>,
-        defs: Vec<Def<'a>>,
-        depth: usize,
-    ) -> Outcome<'a> {
+    pub(super) fn value(&mut self, path: &OptionPath, kind: Type<'a>, defs: Vec<Def<'a>>, depth: usize) -> Outcome<'a> {
         self.values += 1;
         let mut all = Vec::with_capacity(defs.len());
         for def in defs {
@@ -70,7 +64,8 @@ impl<'a> Merger<'_, '_, 'a> {
         // One that may hold at a lower priority takes the place of all others.
         let value = match lowest == priority {
             true => self.merge_doubtful(path, &kind, &counting, doubt, depth),
-            false => self.all_same(&counting).unwrap_or(doubt),
+            false if matches!(kind.kind, Kind::Equal) => self.all_same(&counting).unwrap_or(doubt),
+            false => doubt,
         };
         let presence = if sure.is_some() { Presence::Yes(value) } else { Presence::Maybe(doubt) };
         Outcome { presence, priority, counting }
@@ -200,7 +195,8 @@ impl<'a> Merger<'_, '_, 'a> {
                         let inner = self.type_of(inner);
                         self.merge_doubtful(path, &inner, defs, doubt, depth)
                     }
-                    _ => self.all_same(defs).unwrap_or(doubt),
+                    _ if matches!(self.type_of(inner).kind, Kind::Equal) => self.all_same(defs).unwrap_or(doubt),
+                    _ => doubt,
                 }
             }
             Kind::Same(inner) => {
@@ -389,13 +385,19 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     fn anything(&mut self, path: &OptionPath, kind: &Type<'a>, defs: &[Def<'a>], depth: usize) -> Node<'a> {
-        if defs.iter().all(|def| matches!(self.loader.session.look(def.node), Shape::Attrs(members) if !is_package(&members))) {
-            return self.attrs(path, kind.node, defs, true, depth);
+        let session = self.loader.session;
+        let known = defs.iter().map(|def| session.look(def.node));
+        let mut known = known.filter(|shape| !matches!(shape, Shape::Unknown(..))).peekable();
+        let are_sets = known.peek().is_some()
+            && known.all(|shape| matches!(shape, Shape::Attrs(members) if !is_package(&members)));
+        if are_sets {
+            return self.attrs(path, kind.node, defs, false, depth);
         }
-        match (defs, defs.first().map(|def| self.loader.session.look(def.node))) {
+        match (defs, defs.first().map(|def| session.look(def.node))) {
+            ([_], Some(Shape::List(_))) => self.list(path, kind.node, defs, depth),
             ([only], _) => only.node,
             (_, Some(Shape::Function | Shape::Attrs(_))) => {
-                self.loader.session.unknown("it is put together of several functions or packages", None)
+                session.unknown("it is put together of several functions or packages", None)
             }
             (_, Some(Shape::List(_))) => self.conflict(path, defs, "lists are not joined here"),
             _ => self.equal(path, defs),
@@ -430,7 +432,8 @@ impl<'a> Merger<'_, '_, 'a> {
         };
         let names: Vec<Node<'a>> = path.names().iter().map(|name| session.string(name)).collect();
         let entries: Vec<Node<'a>> = defs.iter().map(|def| self.with_location(def)).collect();
-        let merged = session.call(merge, session.list(&names)).and_then(|merge| session.call(merge, session.list(&entries)));
+        let merged =
+            session.call(merge, session.list(&names)).and_then(|merge| session.call(merge, session.list(&entries)));
         merged.unwrap_or_else(|failure| self.failed(&failure.message))
     }
 
@@ -458,10 +461,8 @@ impl<'a> Merger<'_, '_, 'a> {
         let file = defs.first().map_or_else(|| "".into(), |def| def.file.clone());
         let role = if self.in_either { Role::Module } else { Role::Imported };
         let base = self.loader.items(modules, &Condition::Always, 0, true);
-        let mut inner: Vec<Inner<'a>> = base
-            .into_iter()
-            .map(|(node, condition)| Inner { node, file: file.clone(), condition, role })
-            .collect();
+        let mut inner: Vec<Inner<'a>> =
+            base.into_iter().map(|(node, condition)| Inner { node, file: file.clone(), condition, role }).collect();
         for def in defs {
             let is_set = matches!(self.loader.session.look(def.node), Shape::Attrs(_) | Shape::Unknown(..));
             inner.push(Inner {

@@ -33,10 +33,10 @@ let
   show = value:
     let
       tried = builtins.tryEval (
-        if builtins.isAttrs value then
+        if builtins.isFunction value || value ? __functor then "<function>"
+        else if builtins.isAttrs value then
           (if value ? outPath then value.outPath else builtins.mapAttrs (_: show) (removeAttrs value [ "_module" ]))
         else if builtins.isList value then map show value
-        else if builtins.isFunction value then "<function>"
         else if builtins.isPath value then toString value
         else value);
     in if tried.success then tried.value else "<fails>";
@@ -122,6 +122,7 @@ pub fn value_json(data: &Data) -> Value {
         DataKind::Failed(_) => json!(FAILS),
         DataKind::Unknown(unknown) => json!(format!("{UNKNOWN} {}", unknown.reason)),
         DataKind::List(items) => items.iter().map(value_json).collect(),
+        DataKind::Attrs(attrs) if attrs.attrs.contains_key("__functor") => json!(FUNCTION),
         DataKind::Attrs(attrs) => {
             let mut all: Map<String, Value> =
                 attrs.attrs.iter().map(|(name, field)| (name.to_string(), value_json(&field.value))).collect();
