@@ -2,11 +2,30 @@
 # their path, and root's rights.
 let
   inherit (builtins) concatStringsSep;
+  inherit (import ./ports.nix) groupForwardMask;
 
-  tell = level: text: "echo '<${toString level}>${text}' >&2"; # sd-daemon(3)
+  tell = level: text: "echo \"<${toString level}>${text}\" >&2"; # sd-daemon(3)
   error = 3;
   warning = 4;
   notice = 5;
+
+  # What a bridge must be for its tables to hold, as ip-link(8) names it. A bridge that is not there will be made so.
+  bridgeFeatures = bridge: ''
+    set_features() {
+      details=$(ip -details link show dev ${bridge} 2> /dev/null) || return 0
+      for feature in "group_fwd_mask ${toString groupForwardMask}" "mcast_snooping 0" "stp_state 0"; do
+        set -- $feature
+        value=-1
+        case "$details" in *" $1 "*)
+          value=''${details##* "$1" }
+          value=''${value%% *}
+        esac
+        [ "$((value))" -ne "$2" ] || continue
+        ${tell warning "$1 of ${bridge} is not what it should be; it is set again"}
+        ip link set dev ${bridge} type bridge "$1" "$2" || return 1
+      done
+    }
+  '';
 in
 rec {
   /**
@@ -44,8 +63,8 @@ rec {
     }; do ip link set dev "$interface" ${state} || true; done'';
 
   /**
-    A script that loads a guard's tables. If that fails, the tables stay as they were, and the bridge is cut off, since
-    they may not be there at all.
+    A script that loads a guard's tables, and gives a bridge that is there already the features that they depend on. If
+    that fails, the tables stay as they were, and the bridge is cut off, since they may not be there at all.
 
     # Inputs
 
@@ -67,13 +86,14 @@ rec {
 
     ```nix
     guardLoadScript { rules = "/etc/guard.nft"; bridge = "sandbox0"; ports = [ "vb-dev" ]; }
-    => "nft -f /etc/guard.nft && exit 0\n…"
+    => "…\nnft -f /etc/guard.nft && set_features && exit 0\n…"
     ```
   */
   guardLoadScript =
     { rules, bridge, ... }@guard:
-    ''
-      nft -f ${rules} && exit 0
+    bridgeFeatures bridge
+    + ''
+      nft -f ${rules} && set_features && exit 0
       ${tell error "the guard of ${bridge} can not be loaded; the bridge is cut off"}
       ${setBridge "down" guard}
       exit 1
@@ -81,8 +101,9 @@ rec {
 
   /**
     A script that verifies a guard: it compares the tables in the kernel with what the file gives in an empty network
-    namespace. If they differ, it loads the file again and says so; if they differ still, or can't be compared, it cuts
-    the bridge off and fails. A bridge that it cut off comes up again as soon as all is well.
+    namespace, and the features of the bridge with those that the tables depend on. If they differ, it loads the file, or
+    sets the feature, again and says so; if they differ still, or can't be compared, it cuts the bridge off and fails. A
+    bridge that it cut off comes up again as soon as all is well.
 
     # Inputs
 
@@ -133,7 +154,8 @@ rec {
         map (table: "nft --stateless list table ${table.family} ${table.name}") tables
       );
     in
-    ''
+    bridgeFeatures bridge
+    + ''
       down=${state}/down
       expected=$(unshare --net sh -c 'nft -f ${rules} && ${list}') || expected=
       loaded() { ${list}; }
@@ -147,7 +169,7 @@ rec {
         printf '%s\n' "$found" | diff ${state}/expected - >&2 || true
         nft -f ${rules} || true
       fi
-      if ! holds; then
+      if ! { holds && set_features; }; then
         ${tell error "the guard of ${bridge} can not be loaded; the bridge is cut off"}
         : > "$down"
         ${setBridge "down" guard}

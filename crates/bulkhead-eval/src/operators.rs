@@ -315,7 +315,7 @@ impl<'a> Evaluator<'a> {
                 Equality::Equal => {}
                 Equality::Different => return Ok(Equality::Different),
                 Equality::Unknown(reason) => {
-                    self.passed_over.set(Some(reason));
+                    self.pass_over_unknown(reason);
                     unknown.get_or_insert(reason);
                 }
             }

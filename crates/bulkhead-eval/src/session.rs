@@ -319,7 +319,7 @@ impl<'a> Session<'a> {
                     }
                     let Value::Thunk(thunk) = frame.slot(*slot)? else { return None };
                     let state = match thunk.state.get() {
-                        State::Done(_) => self.origin(std::ptr::from_ref(thunk) as usize)?,
+                        State::Done(_) | State::DonePast(_) => self.origin(std::ptr::from_ref(thunk) as usize)?,
                         state => state,
                     };
                     let State::Delayed { file, expr, env: seen } = state else { return None };

@@ -128,9 +128,20 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value itself or, of a thunk that has been evaluated, its value.
-    #[inline]
+    /// The value itself or, of a thunk that has been evaluated, its value: to look at, not to be put in its place.
     pub fn resolved(self) -> Value<'a> {
+        match self.settled() {
+            Value::Thunk(Thunk { state }) => match state.get() {
+                State::DonePast(past) => past.value,
+                _ => self,
+            },
+            value => value,
+        }
+    }
+
+    /// The value itself or, of a thunk that has been evaluated, its value, if that is all there is to know of the thunk.
+    #[inline]
+    pub fn settled(self) -> Value<'a> {
         match self {
             Value::Thunk(thunk) => match thunk.state.get() {
                 State::Done(value) => value,
@@ -522,6 +533,8 @@ pub struct Thunk<'a> {
 pub enum State<'a> {
     /// Evaluated; never a [`Value::Thunk`].
     Done(Value<'a>),
+    /// Evaluated, past something unknown.
+    DonePast(&'a Past<'a>),
     /// An expression and the frames it sees; made by [`State::delayed`].
     Delayed { file: u32, expr: ExprId, env: Env<'a> },
     /// A function, and an argument.
@@ -542,6 +555,13 @@ impl<'a> State<'a> {
     pub fn delayed(file: u32, expr: ExprId, env: Env<'a>) -> State<'a> {
         State::Delayed { file, expr, env: captured(env) }
     }
+}
+
+/// A value that does not depend on something unknown; but had that failed, so would have the evaluation of the value.
+pub struct Past<'a> {
+    /// Never a [`Value::Thunk`].
+    pub value: Value<'a>,
+    pub unknown: &'a Unknown<'a>,
 }
 
 /// A selection that has not been made yet.

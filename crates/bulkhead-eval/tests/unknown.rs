@@ -77,8 +77,15 @@ fn the_unknown_may_be_anything() {
     let value_of = |u: &str, text: &str| {
         // On lines of their own, so that places don't depend on them.
         let whole = format!("let u =\n{u}\n; o = u // {{ k = 1; }}; in\n{text}");
-        let files =
-            [("main.nix", &*whole), ("a.nix", "{ a = 1; }"), ("sub/a.nix", "2"), ("scoped.nix", "[ (a or null) ]")];
+        let files = [
+            ("main.nix", &*whole),
+            ("a.nix", "{ a = 1; }"),
+            ("sub/a.nix", "2"),
+            ("scoped.nix", "[ (a or null) ]"),
+            ("past.nix", "u: builtins.seq u 1"),
+            ("u.nix", u),
+            ("cached.nix", "builtins.seq (import ./u.nix) 1"),
+        ];
         // Some of them never come to an end.
         let limits = Limits { steps: 1_000_000, ..Limits::default() };
         common::world_with(&files, limits).evaluate(&TreePath::new("main.nix").unwrap())

@@ -58,14 +58,12 @@ pub const BUILTINS: &[Builtin] = &[
 ];
 
 fn try_eval<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
-    let before = ev.passed_over.take();
+    let before = ev.times_passed_over();
     let result = ev.force(args[0]);
-    let passed_over = ev.passed_over.get();
-    ev.passed_over.set(passed_over.or(before));
     // Whether something unknown would have thrown is unknown too.
     let (success, value) = match result {
         Ok(Value::Unknown(unknown, at)) => (Value::Unknown(unknown, pos), Value::Unknown(unknown, at)),
-        Ok(value) => match passed_over {
+        Ok(value) => match ev.passed_over_since(before) {
             Some(unknown) => (Value::Unknown(unknown, pos), Value::Unknown(unknown, pos)),
             None => (Value::bool(true, pos), value),
         },

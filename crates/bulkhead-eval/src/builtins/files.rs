@@ -395,9 +395,10 @@ impl<'a> Evaluator<'a> {
         }
         // A file that needs its own value to have a value never gets one.
         self.imports.borrow_mut().insert(absolute.clone(), self.thunk_of(State::Running));
+        let before = self.times_passed_over();
         let value = self.nested(pos, || self.load(&file, absolute.clone(), None, pos));
         match &value {
-            Ok(value) => self.imports.borrow_mut().insert(absolute, *value),
+            Ok(value) => self.imports.borrow_mut().insert(absolute, self.thunk_of(self.done(*value, before))),
             Err(_) => self.imports.borrow_mut().remove(&absolute),
         };
         value

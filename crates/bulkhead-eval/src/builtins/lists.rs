@@ -51,7 +51,7 @@ pub const BUILTINS: &[Builtin] = &[
                 Equality::Equal => return Ok(Value::bool(true, pos)),
                 Equality::Different => {}
                 Equality::Unknown(reason) => {
-                    ev.passed_over.set(Some(reason));
+                    ev.pass_over_unknown(reason);
                     unknown = Some(reason);
                 }
             }

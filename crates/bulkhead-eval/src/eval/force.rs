@@ -1,10 +1,19 @@
 //! Thunks to values.
 
+use std::cell::Cell;
+
 use rustc_hash::FxHashSet;
 
 use super::Evaluator;
 use crate::error::{Cause, Error, Result};
-use crate::value::{Attrs, Pos, State, Thunk, Value};
+use crate::value::{Attrs, Past, Pos, State, Thunk, Unknown, Value};
+
+/// What was evaluated so far although it is unknown, because the result does not depend on its value.
+#[derive(Default)]
+pub struct PassedOver<'a> {
+    times: Cell<u64>,
+    last: Cell<Option<&'a Unknown<'a>>>,
+}
 
 impl<'a> Evaluator<'a> {
     /// The value behind a thunk.
@@ -21,9 +30,15 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluate a thunk that has not been.
     pub(super) fn run(&self, thunk: &'a Thunk<'a>, state: State<'a>) -> Result<'a, Value<'a>> {
+        if let State::DonePast(past) = state {
+            self.pass_over_unknown(past.unknown);
+            return Ok(past.value);
+        }
         thunk.state.set(State::Running);
+        let before = self.times_passed_over();
         let result = match state {
             State::Done(value) => Ok(value),
+            State::DonePast(past) => Ok(past.value),
             State::Delayed { file, expr, env } => self.eval(self.files.get(file), env, expr),
             State::Apply([function, argument], pos) => {
                 let result = self.nested(pos, || self.apply(*function, &[*argument], pos));
@@ -53,11 +68,20 @@ impl<'a> Evaluator<'a> {
                 {
                     origins.borrow_mut().insert(std::ptr::from_ref(thunk) as usize, state);
                 }
-                State::Done(value)
+                self.done(value, before)
             }
             Err(_) => state,
         });
         result
+    }
+
+    /// What a thunk is after its evaluation, for which [`Evaluator::times_passed_over`] was asked before.
+    #[inline]
+    pub fn done(&self, value: Value<'a>, before: u64) -> State<'a> {
+        match self.passed_over_since(before) {
+            None => State::Done(value),
+            Some(unknown) => State::DonePast(self.arena.alloc(Past { value, unknown })),
+        }
     }
 
     /// Turn the failure "this is unknown" into an unknown value.
@@ -72,12 +96,31 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Note that a value was evaluated whose own value does not matter. If it is unknown, it might have failed, which
-    /// `tryEval` would tell.
+    /// `tryEval` would tell: now, and whenever a value is used that was evaluated meanwhile ([`State::DonePast`]).
     #[inline]
     pub fn pass_over(&self, value: Value<'a>) {
         if let Value::Unknown(unknown, _) = value {
-            self.passed_over.set(Some(unknown));
+            self.pass_over_unknown(unknown);
         }
+    }
+
+    /// The same, of something that is known to be unknown.
+    #[cold]
+    pub fn pass_over_unknown(&self, unknown: &'a Unknown<'a>) {
+        self.passed_over.times.set(self.passed_over.times.get() + 1);
+        self.passed_over.last.set(Some(unknown));
+    }
+
+    /// How often something unknown was passed over.
+    #[inline]
+    pub fn times_passed_over(&self) -> u64 {
+        self.passed_over.times.get()
+    }
+
+    /// Something unknown that was passed over since there were so many.
+    #[inline]
+    pub fn passed_over_since(&self, before: u64) -> Option<&'a Unknown<'a>> {
+        if self.times_passed_over() == before { None } else { self.passed_over.last.get() }
     }
 
     /// Force a value all the way down, as `deepSeq` does: each set and list once, so that what contains itself has an
@@ -99,7 +142,7 @@ impl<'a> Evaluator<'a> {
                 Value::Attrs(attrs, _) if seen.insert(std::ptr::from_ref(attrs).cast()) => {
                     // Of a derivation whose place is unknown only what it was made of is looked at.
                     if let Some(unknown) = self.uninstantiated(attrs)? {
-                        self.passed_over.set(Some(unknown));
+                        self.pass_over_unknown(unknown);
                         return match attrs.get(self.symbols.drv_attrs) {
                             Some(attr) => self.force_parts(attr.value, attr.key, seen).map(|_| forced),
                             None => Ok(forced),

@@ -33,9 +33,10 @@ use crate::explain::Recorded;
 use crate::outcome::without_escapes;
 use crate::pure::derivation::Instantiated;
 use crate::pure::regex::Regex;
-use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Unknown, Value};
+use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, State, Thunk, Truth, Value};
 use crate::world::{self, Limits, World};
 
+use self::force::PassedOver;
 use self::sets::is_plain;
 pub use self::strings::normal_path;
 use self::variables::frame_at;
@@ -67,8 +68,7 @@ pub struct Evaluator<'a> {
     /// The newest name so far: a newer one is new to the process.
     newest: Cell<Symbol>,
     stack_end: usize,
-    /// Something unknown that was evaluated although the result does not depend on it; see [`Evaluator::pass_over`].
-    pub passed_over: Cell<Option<&'a Unknown<'a>>>,
+    passed_over: PassedOver<'a>,
     free_frames: FreeFrames<'a>,
     empty_list: &'a List<'a>,
     /// What strings are put together of, if somebody will ask.
@@ -127,7 +127,7 @@ impl<'a> Evaluator<'a> {
             names: Cell::new(0),
             newest: Cell::new(Symbol::new("builtins")),
             stack_end: world::stack_end(),
-            passed_over: Cell::new(None),
+            passed_over: PassedOver::default(),
             free_frames: FreeFrames::default(),
             recorded: None,
             origins: None,
@@ -274,9 +274,9 @@ impl<'a> Evaluator<'a> {
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
                 let value = frame_at(env, *up)?.slot(*slot)?;
                 // A float is equal to itself only as the same thunk: it may be no number.
-                match value.resolved() {
+                match value.settled() {
                     Value::Float(..) => Some(value),
-                    resolved => Some(resolved),
+                    settled => Some(settled),
                 }
             }
             Expr::Variable { name, binding: Binding::Global } => self.global(code, *name),
@@ -288,7 +288,7 @@ impl<'a> Evaluator<'a> {
                     _ => return None,
                 };
                 for name in path {
-                    let (Value::Attrs(attrs, _), AttrName::Static(name, _)) = (value.resolved(), name) else {
+                    let (Value::Attrs(attrs, _), AttrName::Static(name, _)) = (value.settled(), name) else {
                         return None;
                     };
                     value = attrs.get(*name)?.value;

@@ -60,7 +60,7 @@ impl<'a> Evaluator<'a> {
             AttrValue::Inherit(id) => self.delay(code, outer, id),
             AttrValue::InheritFrom { source } => {
                 let set = sources[source as usize];
-                if let Value::Attrs(attrs, _) = set.resolved()
+                if let Value::Attrs(attrs, _) = set.settled()
                     && let Some(found) = attrs.get(attr.name)
                     && !matches!(found.value, Value::Unknown(..))
                 {

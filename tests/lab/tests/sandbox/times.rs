@@ -252,6 +252,22 @@ fn what_others_do_to_the_tables_is_undone() -> Result<()> {
         holds(&battery, what)?;
     }
 
+    // A bridge from before the guard, or that somebody has changed.
+    for feature in ["group_fwd_mask 0", "mcast_snooping 1", "stp_state 1"] {
+        host.ip(&[&format!("link set {BRIDGE} type bridge {feature}")])?;
+        if feature == "group_fwd_mask 0" {
+            assert!(!battery.attack()?.0.is_empty(), "{feature}: that should be open");
+        }
+        let (passed, told) = guard.verify(host)?;
+        let (name, _) = feature.split_once(' ').context("no value")?;
+        assert!(passed && told.contains(&format!("<4>{name} of sandbox0")), "{feature}: {told}");
+        assert_eq!(guard.verify(host)?, (true, String::new()), "{feature}: it is set again");
+    }
+    holds(&battery, "after the bridge was made over")?;
+    host.ip(&[&format!("link set {BRIDGE} type bridge group_fwd_mask 0")])?;
+    assert!(guard.load(host)?.0, "the guard is loaded for a bridge from before it");
+    holds(&battery, "with a bridge from before the guard")?;
+
     // Rules that can't be loaded: nothing goes by the bridge until they can.
     let good = std::fs::read_to_string(&guard.rules)?;
     host.run("nft", &["flush", "ruleset"])?;
