@@ -21,6 +21,7 @@ mod options;
 mod parts;
 mod passes;
 mod path;
+mod schema;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ pub use effective::Effective;
 pub use library::built_in as built_in_lib;
 pub use options::{Declared, OptionType};
 pub use path::{OptionPath, OptionPathError};
+pub use schema::schema_of_options;
 
 /// The priority of a definition that has none of its own; `mkForce` is 50, `mkDefault` 1000. Lower ones win. As
 /// `defaultOverridePriority` in the NixOS manual.
@@ -138,6 +140,19 @@ pub enum FaultKind {
     ReadOnly,
     /// A definition reads itself.
     Recursion,
+}
+
+impl FaultKind {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::WrongType => "wrong-type",
+            FaultKind::Conflict => "conflict",
+            FaultKind::Undeclared => "undeclared",
+            FaultKind::ReadOnly => "read-only",
+            FaultKind::Recursion => "recursion",
+        }
+    }
 }
 
 /// Something that could define more than is seen.
