@@ -1,6 +1,6 @@
 //! Looking at values piece by piece, without evaluating more than is asked for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
@@ -45,7 +45,9 @@ pub enum Shape<'a> {
     Bool(bool),
     /// Something that can be called.
     Function,
-    /// `null` or a float.
+    /// `null`
+    Null,
+    /// A float.
     Other,
     /// Something unknown; and what it is put together of, where the expression tells.
     Unknown(Unknown, Option<Split<'a>>),
@@ -59,6 +61,8 @@ pub struct Members<'a> {
     pub attrs: Vec<(&'static str, Node<'a>)>,
     /// Why there may be more, if there may.
     pub open: Option<Unknown>,
+    /// What is unknown then, as a value.
+    pub rest: Option<Node<'a>>,
     /// If there may be more, and the expression is `left // right`: these.
     pub update: Option<(Node<'a>, Node<'a>)>,
     /// Equal for what is the same set in memory: one that contains itself can be told by it.
@@ -108,7 +112,8 @@ impl World {
     pub fn session<R: Send>(&self, work: impl FnOnce(&Session<'_>) -> R + Send) -> std::io::Result<R> {
         on_large_stack(|| {
             let arena = Arena::new();
-            let evaluator = Evaluator::new(self, &arena);
+            let mut evaluator = Evaluator::new(self, &arena);
+            evaluator.origins = Some(RefCell::default());
             work(&Session { evaluator: &evaluator, nodes: Cell::new(0) })
         })
     }
@@ -142,13 +147,34 @@ impl<'a> Session<'a> {
         Node { value: self.evaluator.string(text, Pos::NONE), key: Pos::NONE }
     }
 
+    /// A Boolean.
+    pub fn bool(&self, value: bool) -> Node<'a> {
+        Node { value: Value::bool(value, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// An integer.
+    pub fn int(&self, value: i64) -> Node<'a> {
+        Node { value: Value::Int(value, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// A list.
+    pub fn list(&self, items: &[Node<'a>]) -> Node<'a> {
+        let items = items.iter().map(|node| node.value);
+        Node { value: self.evaluator.list(items, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// A value under the name of another: [`Session::key`] of both is the same.
+    pub fn named_as(&self, node: Node<'a>, other: Node<'a>) -> Node<'a> {
+        Node { value: node.value, key: other.key }
+    }
+
     /// A set; with a node that is unknown as `open`, there may be more attributes in it.
     pub fn attrs(&self, entries: Vec<(&str, Node<'a>)>, open: Option<Node<'a>>) -> Node<'a> {
         let attr = |(name, node): (&str, Node<'a>)| Attr { name: Symbol::new(name), key: node.key, value: node.value };
         let mut entries: Vec<Attr<'a>> = entries.into_iter().map(attr).collect();
         entries.sort_by_key(|attr| attr.name);
         entries.dedup_by_key(|attr| attr.name);
-        let open = open.and_then(|node| match node.value {
+        let open = open.and_then(|node| match node.value.resolved() {
             Value::Unknown(unknown, _) => Some(unknown),
             _ => None,
         });
@@ -200,16 +226,16 @@ impl<'a> Session<'a> {
     /// What a value is.
     pub fn look(&self, node: Node<'a>) -> Shape<'a> {
         let ev = self.evaluator;
-        let before = match node.value {
-            Value::Thunk(thunk) => Some(thunk.state.get()),
-            _ => None,
-        };
         let value = match ev.nested(node.key, || ev.force(node.value)) {
             Ok(value) => value,
             Err(error) => match &error.cause {
                 Cause::Unknown(unknown) => return Shape::Unknown(ev.unknown_of(unknown), None),
                 Cause::Failure(_) => return Shape::Failed(Arc::new(ev.failure_of(*error))),
             },
+        };
+        let before = match node.value {
+            Value::Thunk(thunk) => self.origin(std::ptr::from_ref(thunk) as usize),
+            _ => None,
         };
         match value {
             Value::Attrs(attrs, _) => {
@@ -218,6 +244,7 @@ impl<'a> Session<'a> {
                 Shape::Attrs(Members {
                     attrs: attrs_of.collect(),
                     open: attrs.open.map(|unknown| ev.unknown_of(unknown)),
+                    rest: attrs.open.map(|unknown| Node { value: Value::Unknown(unknown, Pos::NONE), key: Pos::NONE }),
                     update: match attrs.open.and(before).and_then(|state| self.split(state, node.key)) {
                         Some(Split::Update(left, right)) => Some((left, right)),
                         _ => None,
@@ -235,8 +262,14 @@ impl<'a> Session<'a> {
                 let split = before.and_then(|state| self.split(state, node.key));
                 Shape::Unknown(ev.unknown_of(unknown), split)
             }
-            Value::Null(_) | Value::Float(..) | Value::Thunk(_) => Shape::Other,
+            Value::Null(_) => Shape::Null,
+            Value::Float(..) | Value::Thunk(_) => Shape::Other,
         }
+    }
+
+    /// What a thunk was whose value is unknown, or may have more attributes.
+    fn origin(&self, thunk: usize) -> Option<State<'a>> {
+        self.evaluator.origins.as_ref()?.borrow().get(&thunk).copied()
     }
 
     /// What the expression of a thunk is put together of; calls are followed into the function.
@@ -293,7 +326,11 @@ impl<'a> Session<'a> {
                         }
                         _ => return None,
                     };
-                    let State::Delayed { file, expr, env: seen } = thunk.state.get() else { return None };
+                    let state = match thunk.state.get() {
+                        State::Done(_) | State::DonePast(_) => self.origin(std::ptr::from_ref(thunk) as usize)?,
+                        state => state,
+                    };
+                    let State::Delayed { file, expr, env: seen } = state else { return None };
                     (code, env, id) = (ev.files.get(file), seen, expr);
                 }
                 _ => return None,

@@ -6,8 +6,10 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Shape, Split};
 
-use crate::condition::{Condition, Guard};
-use crate::tree::{Contents, Loader, problem};
+use crate::condition::Condition;
+use crate::library::BUILT_IN;
+use crate::parts::Part;
+use crate::tree::{Contents, Inner, Loader, Role, problem};
 use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided};
 
 /// So many definitions are read at most.
@@ -41,13 +43,6 @@ struct Around {
     inside: Vec<usize>,
     /// How many `mkIf`, `if` and the like it lies in, besides.
     wrapped: usize,
-}
-
-/// An attribute of a set that is put together.
-struct Part<'a> {
-    name: &'static str,
-    node: Node<'a>,
-    condition: Condition,
 }
 
 pub fn collect(loader: &mut Loader<'_, '_>, modules: &[(usize, Condition)], configuration: &mut Configuration) {
@@ -143,6 +138,9 @@ impl<'a> Walk<'_, '_, 'a> {
                 _ => self.leaf(node, around),
             };
         }
+        if let Some(unknown) = self.loader.unknown_tag(&members) {
+            return self.leaf(unknown, around);
+        }
         if is_submodule(&around.path) {
             return self.submodule(node, around);
         }
@@ -157,7 +155,7 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         if let Some((left, right)) = members.update
-            && let Some(parts) = self.update(left, right, &around.condition, 0)
+            && let Some(parts) = self.loader.update(left, right, &around.condition, 0)
         {
             around.inside.push(members.identity);
             for Part { name, node, condition } in parts {
@@ -174,62 +172,6 @@ impl<'a> Walk<'_, '_, 'a> {
         for (name, value) in members.attrs {
             let key = self.loader.session.key(value);
             self.value(value, Around { path: around.path.join(name), key, ..around.clone() });
-        }
-    }
-
-    /// The attributes of `left // right`, if the names of both are known or depend on conditions alone.
-    fn update(
-        &mut self,
-        left: Node<'a>,
-        right: Node<'a>,
-        condition: &Condition,
-        depth: usize,
-    ) -> Option<Vec<Part<'a>>> {
-        let (left, mut all) = (self.parts(left, condition, depth + 1)?, self.parts(right, condition, depth + 1)?);
-        let known = condition.guards().len();
-        let mut kept = Vec::new();
-        'parts: for mut part in left {
-            let mut without: Vec<Guard> = Vec::new();
-            for over in all.iter().filter(|over| over.name == part.name) {
-                // It is there unless the other one is.
-                match over.condition.guards().get(known..) {
-                    Some([guard]) => without.push(Guard { expected: !guard.expected, ..guard.clone() }),
-                    Some([_, ..]) => return None,
-                    _ => continue 'parts,
-                }
-            }
-            let opposite = |a: &Guard, b: &Guard| a.place == b.place && a.expected != b.expected;
-            if without.iter().any(|a| without.iter().any(|b| opposite(a, b))) {
-                continue;
-            }
-            part.condition = without.into_iter().fold(part.condition, |all, guard| all.and(guard));
-            kept.push(part);
-        }
-        all.extend(kept);
-        Some(all)
-    }
-
-    fn parts(&mut self, node: Node<'a>, condition: &Condition, depth: usize) -> Option<Vec<Part<'a>>> {
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        match self.loader.look(node) {
-            Shape::Attrs(members) if self.loader.tag(&members).is_some() => None,
-            Shape::Attrs(Members { attrs, open: None, .. }) => {
-                let part = |(name, node)| Part { name, node, condition: condition.clone() };
-                Some(attrs.into_iter().map(part).collect())
-            }
-            Shape::Attrs(Members { update: Some((left, right)), .. }) => self.update(left, right, condition, depth),
-            Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
-                let mut parts = Vec::new();
-                for (expected, branch) in [(true, consequence), (false, alternative)] {
-                    if let Some(condition) = self.loader.guarded(condition, test, expected) {
-                        parts.extend(self.parts(branch, &condition, depth + 1)?);
-                    }
-                }
-                Some(parts)
-            }
-            _ => None,
         }
     }
 
@@ -260,7 +202,8 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     fn submodule(&mut self, node: Node<'a>, around: Around) {
-        let modules = self.loader.nested(&around.path, &[node], &around.file);
+        let inner = Inner { node, file: around.file.clone(), condition: Condition::Always, role: Role::Module };
+        let modules = self.loader.nested(&around.path, &[inner], &[]);
         // Each level counts, so that modules that are inside of themselves have an end.
         self.modules(&modules, &around.path, &around.condition, around.wrapped + 10);
     }
@@ -303,10 +246,12 @@ impl<'a> Walk<'_, '_, 'a> {
         if around.path.names().is_empty() {
             return self.no_set(value, around);
         }
+        // What an alias moves is not written in `lib`.
+        let key = around.key.filter(|key| &*key.file != BUILT_IN);
         self.found.push(Definition {
             path: around.path,
             file: around.file,
-            key: around.key,
+            key,
             value,
             condition: around.condition,
             priority: around.priority.unwrap_or(DEFAULT_PRIORITY),
@@ -327,7 +272,7 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 }
 
-fn is_submodule(path: &OptionPath) -> bool {
+pub fn is_submodule(path: &OptionPath) -> bool {
     let mut names = path.names();
     // Also inside of other modules: a container has `home-manager.users` of its own.
     loop {

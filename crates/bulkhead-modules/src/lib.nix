@@ -470,36 +470,120 @@ let
     defaultOrderPriority = 1000;
     mkAfter = mkOrder 1500;
     mkDefinition = args: args // { _type = "definition"; };
+    mkAliasIfDef = option: mkIf option.isDefined;
     mkAliasDefinitions = mkAliasAndWrapDefinitions trivial.id;
-    mkAliasAndWrapDefinitions = wrap: option: missing;
-    mkRenamedOptionModule = from: to: aliasModule from to;
-    mkRenamedOptionModuleWith = { from, to, ... }: aliasModule from to;
-    mkAliasOptionModule = from: to: aliasModule from to;
-    mkAliasOptionModuleMD = mkAliasOptionModule;
-    mkRemovedOptionModule = from: instructions: {
-      options = attrsets.setAttrByPath from (
-        options.mkOption {
-          visible = false;
-          description = "Removed. ${instructions}";
-        }
+    mkAliasAndWrapDefinitions = wrap: option: mkAliasIfDef option (wrap (mkMerge option.definitions));
+    mkAliasAndWrapDefsWithPriority =
+      wrap: option:
+      mkAliasIfDef option (
+        wrap (mkMerge (map (mkOverride (option.highestPrio or defaultOverridePriority)) option.definitions))
       );
-    };
-    mkChangedOptionModule =
-      from: to: _:
-      aliasModule from to;
-    mkMergedOptionModule =
-      froms: to: _:
+    # The option `from` has the value of `to`, and what defines it defines `to`.
+    aliasModule =
       {
-        imports = map (from: aliasModule from to) froms;
+        from,
+        to,
+        visible ? false,
+        warn ? false,
+        condition ? true,
+        withPriority ? true,
+        ...
+      }:
+      { config, options, ... }:
+      let
+        old = attrsets.getAttrFromPath from options;
+        new = attrsets.attrByPath to { } options;
+        show = concatStringsSep ".";
+        move = if withPriority then mkAliasAndWrapDefsWithPriority else mkAliasAndWrapDefinitions;
+      in
+      {
+        options = attrsets.setAttrByPath from (
+          parts.options.mkOption {
+            inherit visible;
+            description = "Alias of {option}`${show to}`.";
+            type = new.type or types.unspecified;
+            apply = _: attrsets.getAttrFromPath to config;
+          }
+        );
+        config = mkIf condition (mkMerge [
+          (move (attrsets.setAttrByPath to) old)
+          (
+            if warn then
+              { warnings = mkIf old.isDefined [ "The option `${show from}` has been renamed to `${show to}`." ]; }
+            else
+              { }
+          )
+        ]);
       };
-    aliasModule = from: to: {
-      options = attrsets.setAttrByPath from (
-        options.mkOption {
-          visible = false;
-          description = "Alias of {option}`${concatStringsSep "." to}`.";
-        }
-      );
-    };
+    mkRenamedOptionModule =
+      from: to:
+      aliasModule {
+        inherit from to;
+        warn = true;
+      };
+    mkRenamedOptionModuleWith =
+      { from, to, ... }:
+      aliasModule {
+        inherit from to;
+        warn = true;
+      };
+    mkAliasOptionModule =
+      from: to:
+      aliasModule {
+        inherit from to;
+        visible = true;
+      };
+    mkAliasOptionModuleMD = mkAliasOptionModule;
+    doRename = aliasModule;
+    mkRemovedOptionModule =
+      from: instructions:
+      { options, ... }:
+      let
+        old = attrsets.getAttrFromPath from options;
+        name = concatStringsSep "." from;
+      in
+      {
+        options = attrsets.setAttrByPath from (
+          parts.options.mkOption {
+            visible = false;
+            description = "Removed. ${instructions}";
+            apply = _: throw "The option `${name}` is used, but it has been removed. ${instructions}";
+          }
+        );
+        config.assertions = [
+          {
+            assertion = !old.isDefined;
+            message = "The option `${name}` no longer has any effect; please remove it. ${instructions}";
+          }
+        ];
+      };
+    mkChangedOptionModule = from: mkMergedOptionModule [ from ];
+    mkMergedOptionModule =
+      froms: to: merge:
+      { config, ... }:
+      let
+        # What the old options are when nothing defines them.
+        none = "_mkMergedOptionModule";
+        isSet = from: attrsets.getAttrFromPath from config != none;
+        declared = from: attrsets.setAttrByPath from (
+          parts.options.mkOption {
+            visible = false;
+            default = none;
+            description = "Replaced by {option}`${concatStringsSep "." to}`.";
+          }
+        );
+      in
+      {
+        options = foldl' attrsets.recursiveUpdate { } (map declared froms);
+        config = mkMerge [
+          (attrsets.setAttrByPath to (mkIf (any isSet froms) (merge config)))
+          {
+            warnings = map (
+              from: "The option `${concatStringsSep "." from}` has been replaced by `${concatStringsSep "." to}`."
+            ) (filter isSet froms);
+          }
+        ];
+      };
     setDefaultModuleLocation = file: m: {
       _file = file;
       imports = [ m ];
@@ -522,6 +606,57 @@ let
   options = rec {
     isOption = v: v._type or null == "option";
     mkOption = declared: declared // { _type = "option"; };
+    mkOptionType =
+      {
+        name,
+        description ? name,
+        ...
+      }@given:
+      {
+        _type = "option-type";
+        check = _: true;
+        nestedTypes = { };
+        merge = mergeDefaultOption;
+        inherit description;
+      }
+      // given;
+    mergeDefaultOption =
+      path: definitions:
+      let
+        values = getValues definitions;
+      in
+      if length values == 1 then
+        head values
+      else if all trivial.isFunction values then
+        x: mergeDefaultOption path (map (f: { value = f x; }) values)
+      else if all isList values then
+        concatLists values
+      else if all isAttrs values then
+        foldl' (a: b: a // b) { } values
+      else if all builtins.isBool values then
+        any trivial.id values
+      else if all isString values then
+        strings.concatStrings values
+      else
+        mergeEqualOption path definitions;
+    mergeOneOption =
+      path: definitions:
+      if length definitions == 1 then
+        (head definitions).value
+      else
+        throw "The unique option `${showOption path}` is defined multiple times.";
+    mergeUniqueOption = _: mergeOneOption;
+    mergeEqualOption =
+      path: definitions:
+      let
+        values = getValues definitions;
+      in
+      if all (v: v == head values) values then
+        head values
+      else
+        throw "The option `${showOption path}` has conflicting definition values.";
+    getValues = map (definition: definition.value);
+    getFiles = map (definition: definition.file);
     mkEnableOption =
       name:
       mkOption {
@@ -592,33 +727,79 @@ let
           {
             _type = "option-type";
             inherit name description;
+            check = _: true;
             nestedTypes = { };
           }
           // more;
         of =
-          name: elemType: description:
-          mk name description { nestedTypes = { inherit elemType; }; };
+          name: elemType: description: check:
+          mk name description {
+            inherit check;
+            nestedTypes = { inherit elemType; };
+          };
+        within =
+          bounds: x:
+          (bounds.low == null || x >= bounds.low) && (bounds.high == null || x <= bounds.high);
         bounded =
-          name: low: high:
-          mk "int" name { bounds = { inherit low high; }; };
+          name: description: low: high:
+          let
+            bounds = { inherit low high; };
+          in
+          mk name description {
+            inherit bounds;
+            check = x: isInt x && within bounds x;
+          };
+        both = "(both inclusive)";
         unsigned =
           bits: high:
-          mk "unsignedInt${toString bits}" "${toString bits} bit unsigned integer; between 0 and ${toString high} (both inclusive)" {
-            bounds = {
-              low = 0;
-              inherit high;
-            };
-          };
+          bounded "unsignedInt${toString bits}"
+            "${toString bits} bit unsigned integer; between 0 and ${toString high} ${both}"
+            0
+            high;
         signed =
           bits: low: high:
-          mk "signedInt${toString bits}" "${toString bits} bit signed integer; between ${toString low} and ${toString high} (both inclusive)" {
-            bounds = { inherit low high; };
+          bounded "signedInt${toString bits}"
+            "${toString bits} bit signed integer; between ${toString low} and ${toString high} ${both}"
+            low
+            high;
+        isNumber = x: isInt x || builtins.isFloat x;
+        isModule = x: isAttrs x || trivial.isFunction x || builtins.isPath x || isString x;
+        textOf =
+          name: description: pattern:
+          mk name description {
+            inherit pattern;
+            check = x: isString x && match pattern x != null;
           };
+        one =
+          t:
+          mk "unique" t.description {
+            inherit (t) check;
+            nestedTypes.elemType = t;
+          };
+        # Of values that are shown and not gone into: the type contains itself.
+        data =
+          description:
+          let
+            self = mk "data" description {
+              actual = nullOr (oneOf [
+                types.bool
+                types.int
+                types.float
+                types.str
+                types.path
+                (types.attrsOf self)
+                (types.listOf self)
+              ]);
+              check = x: !(trivial.isFunction x);
+            };
+            inherit (types) nullOr oneOf;
+          in
+          self;
         self = rec {
           anything = mk "anything" "anything" { };
-          attrs = mk "attrs" "attribute set" { };
-          attrsOf = t: of "attrsOf" t "attribute set of ${t.description}";
-          lazyAttrsOf = t: of "lazyAttrsOf" t "lazy attribute set of ${t.description}";
+          attrs = mk "attrs" "attribute set" { check = isAttrs; };
+          attrsOf = t: of "attrsOf" t "attribute set of ${t.description}" isAttrs;
+          lazyAttrsOf = t: of "lazyAttrsOf" t "lazy attribute set of ${t.description}" isAttrs;
           attrsWith =
             {
               elemType,
@@ -626,22 +807,25 @@ let
               placeholder ? "name",
             }:
             (if lazy then lazyAttrsOf else attrsOf) elemType;
-          bool = mk "bool" "boolean" { };
-          boolByOr = mk "boolByOr" "boolean (merged using or)" { };
+          bool = mk "bool" "boolean" { check = builtins.isBool; };
+          boolByOr = mk "boolByOr" "boolean (merged using or)" { check = builtins.isBool; };
           coercedTo =
-            from: _: to:
+            from: coerce: to:
             mk "coercedTo" "${to.description} or ${from.description} convertible to it" {
+              inherit coerce;
+              check = x: to.check x || (from.check x && to.check (coerce x));
               nestedTypes = {
                 coercedType = from;
                 finalType = to;
               };
             };
           commas = separatedString ",";
-          deferredModule = mk "deferredModule" "module" { };
+          deferredModule = mk "deferredModule" "module" { check = isModule; };
           deferredModuleWith = _: deferredModule;
           either =
             a: b:
             mk "either" "${a.description} or ${b.description}" {
+              check = x: a.check x || b.check x;
               nestedTypes = {
                 left = a;
                 right = b;
@@ -660,26 +844,18 @@ let
               )
               {
                 inherit values;
+                check = x: elem x values;
                 functor.payload.values = values;
               };
           envVar = separatedString ":";
-          float = mk "float" "floating point number" { };
-          functionTo = t: of "functionTo" t "function that evaluates to a(n) ${t.description}";
-          int = mk "int" "signed integer" { };
+          float = mk "float" "floating point number" { check = builtins.isFloat; };
+          functionTo = t: of "functionTo" t "function that evaluates to a(n) ${t.description}" trivial.isFunction;
+          int = mk "int" "signed integer" { check = isInt; };
           ints = {
-            between = low: high: bounded "integer between ${toString low} and ${toString high} (both inclusive)" low high;
-            positive = mk "positiveInt" "positive integer, meaning >0" {
-              bounds = {
-                low = 1;
-                high = null;
-              };
-            };
-            unsigned = mk "unsignedInt" "unsigned integer, meaning >=0" {
-              bounds = {
-                low = 0;
-                high = null;
-              };
-            };
+            between =
+              low: high: bounded "intBetween" "integer between ${toString low} and ${toString high} ${both}" low high;
+            positive = bounded "positiveInt" "positive integer, meaning >0" 1 null;
+            unsigned = bounded "unsignedInt" "unsigned integer, meaning >=0" 0 null;
             u8 = unsigned 8 255;
             u16 = unsigned 16 65535;
             u32 = unsigned 32 4294967295;
@@ -687,36 +863,74 @@ let
             s16 = signed 16 (-32768) 32767;
             s32 = signed 32 (-2147483648) 2147483647;
           };
-          json = mk "json" "JSON value" { };
-          lines = mk "separatedString" "strings concatenated with \"\\n\"" { };
-          listOf = t: of "listOf" t "list of ${t.description}";
-          luaInline = mk "luaInline" "inline lua" { };
-          nonEmptyListOf = t: of "listOf" t "non-empty list of ${t.description}";
-          nonEmptyStr = mk "nonEmptyStr" "non-empty string" { };
-          nullOr = t: of "nullOr" t "null or ${t.description}";
+          json = data "JSON value";
+          toml = data "TOML value";
+          lines = separatedString "\n" // {
+            description = "strings concatenated with \"\\n\"";
+          };
+          listOf = t: of "listOf" t "list of ${t.description}" isList;
+          luaInline = mk "luaInline" "inline lua" { check = x: x._type or null == "lua-inline"; };
+          nonEmptyListOf = t: of "listOf" t "non-empty list of ${t.description}" (x: isList x && x != [ ]);
+          nonEmptyStr = mk "nonEmptyStr" "non-empty string" {
+            check = x: isString x && match "[ \t\n]*" x == null;
+          };
+          nullOr = t: of "nullOr" t "null or ${t.description}" (x: x == null || t.check x);
           number = either int float;
           numbers = {
-            between = low: high: bounded "number between ${toString low} and ${toString high} (both inclusive)" low high;
-            nonnegative = either ints.unsigned float;
-            positive = either ints.positive float;
+            between =
+              low: high:
+              mk "numberBetween" "integer or floating point number between ${toString low} and ${toString high} ${both}" {
+                check = x: isNumber x && x >= low && x <= high;
+              };
+            nonnegative = mk "numberNonnegative" "nonnegative integer or floating point number, meaning >=0" {
+              check = x: isNumber x && x >= 0;
+            };
+            positive = mk "numberPositive" "positive integer or floating point number, meaning >0" {
+              check = x: isNumber x && x > 0;
+            };
           };
           oneOf = ts: foldl' either (head ts) (tail ts);
-          package = mk "package" "package" { };
-          path = mk "path" "absolute path" { };
-          pathInStore = mk "pathInStore" "path in the Nix store" { };
+          optionType = mk "optionType" "optionType" { check = x: x._type or null == "option-type"; };
+          package = mk "package" "package" {
+            check = x: attrsets.isDerivation x || strings.isStorePath x;
+          };
+          path = mk "path" "absolute path" {
+            check = x: strings.isStringLike x && substring 0 1 (toString x) == "/";
+          };
+          pathInStore = mk "pathInStore" "path in the Nix store" {
+            check = x: strings.isStringLike x && strings.hasPrefix (builtins.storeDir + "/") (toString x);
+          };
           pathWith = _: path;
-          externalPath = mk "path" "absolute path not in the Nix store" { };
-          passwdEntry = t: t // { name = "passwdEntry ${t.name}"; };
-          pkgs = mk "pkgs" "Nixpkgs package set" { };
+          externalPath = mk "path" "absolute path not in the Nix store" {
+            check =
+              x:
+              strings.isStringLike x
+              && substring 0 1 (toString x) == "/"
+              && !(strings.hasPrefix builtins.storeDir (toString x));
+          };
+          passwdEntry =
+            t:
+            t
+            // {
+              name = "passwdEntry ${t.name}";
+              check = x: t.check x && match ".*[:\n].*" x == null;
+              nestedTypes = {
+                inner = t;
+              };
+            };
+          pkgs = mk "pkgs" "Nixpkgs package set" { check = isAttrs; };
           port = unsigned 16 65535;
           raw = mk "raw" "raw value" { };
-          separatedString = sep: mk "separatedString" "strings concatenated with ${toJSON sep}" { inherit sep; };
-          shellPackage = package // {
-            name = "package";
-          };
-          singleLineStr = mk "singleLineStr" "(optionally newline-terminated) single-line string" { };
-          str = mk "str" "string" { };
-          strMatching = pattern: mk "strMatching ${toJSON pattern}" "string matching the pattern ${pattern}" { inherit pattern; };
+          separatedString =
+            sep:
+            mk "separatedString" "strings concatenated with ${toJSON sep}" {
+              inherit sep;
+              check = isString;
+            };
+          shellPackage = package;
+          singleLineStr = textOf "singleLineStr" "(optionally newline-terminated) single-line string" "[^\n\r]*\n?";
+          str = mk "str" "string" { check = isString; };
+          strMatching = pattern: textOf "strMatching ${toJSON pattern}" "string matching the pattern ${pattern}" pattern;
           string = separatedString "";
           submodule =
             m:
@@ -725,13 +939,29 @@ let
               shorthandOnlyDefinesConfig = true;
             };
           submoduleWith =
-            { modules, ... }:
-            mk "submodule" "submodule" { getSubModules = modules; };
-          addCheck = t: _: t;
-          unique = _: t: t;
-          uniq = t: t;
+            {
+              modules,
+              specialArgs ? { },
+              shorthandOnlyDefinesConfig ? false,
+              description ? "submodule",
+              class ? null,
+            }:
+            mk "submodule" description {
+              check = isModule;
+              getSubModules = modules;
+              functor.payload = {
+                inherit modules specialArgs shorthandOnlyDefinesConfig;
+              };
+            };
+          addCheck = t: check: t // { check = x: t.check x && check x; };
+          unique = _: one;
+          uniq = one;
           unspecified = mk "unspecified" "unspecified value" { };
-          attrTag = tags: mk "attrTag" "attribute-tagged union" { };
+          attrTag =
+            tags:
+            mk "attrTag" "attribute-tagged union" {
+              check = x: isAttrs x && length (attrNames x) == 1 && hasAttr (head (attrNames x)) tags;
+            };
           record = missing;
         };
         shown =
@@ -747,6 +977,7 @@ let
       // {
         ints = missing // self.ints;
         numbers = missing // self.numbers;
+        mkOptionType = options.mkOptionType;
       }
     );
 

@@ -2,8 +2,8 @@
 //!
 //! [`load`] reads the tree of modules that starts at a file (a machine's `default.nix`) and gives its
 //! [`Configuration`]: which modules there are, which options they declare, and every definition with its place, its
-//! condition, its priority and its order. NixOS' own modules are not read, so options that nobody declares are
-//! allowed, and what the merged `config` holds is unknown.
+//! condition, its priority and its order; and what these come to by the options' types ([`Configuration::config`]).
+//! NixOS' own modules are not read, so options that nobody declares are allowed.
 //!
 //! What can't be decided is never left out. A definition under an unknown condition is *possible*. Where there may be
 //! definitions that are not seen (an import that is unknown, a set with unknown names), there is an [`Undecided`] that
@@ -16,8 +16,12 @@ mod condition;
 mod definitions;
 mod effective;
 mod library;
+mod merge;
 mod options;
+mod parts;
+mod passes;
 mod path;
+mod schema;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +37,7 @@ pub use effective::Effective;
 pub use library::built_in as built_in_lib;
 pub use options::{Declared, OptionType};
 pub use path::{OptionPath, OptionPathError};
+pub use schema::schema_of_options;
 
 /// The priority of a definition that has none of its own; `mkForce` is 50, `mkDefault` 1000. Lower ones win. As
 /// `defaultOverridePriority` in the NixOS manual.
@@ -58,6 +63,13 @@ pub struct Configuration {
     pub options: BTreeMap<OptionPath, Declared>,
     /// Where there may be more than is seen, and why.
     pub undecided: Vec<Undecided>,
+    /// What all definitions come to: the merged `config`, a set. Of what is not certain it says so, with the reason; sets
+    /// that NixOS' own modules may add to have an open end.
+    pub config: Option<Data>,
+    /// What NixOS would refuse in what was read: definitions of the wrong type, that conflict …
+    pub faults: Vec<Fault>,
+    /// How often the modules were read until nothing new was known.
+    pub passes: usize,
     /// What is wrong with the modules: a file that can't be parsed, an import that is no module …
     pub problems: Vec<Failure>,
 }
@@ -99,6 +111,47 @@ impl Definition {
     /// Where it is: its name, or else the expression of its value.
     pub fn place(&self) -> Option<&Place> {
         self.key.as_ref().or(self.value.place.as_ref())
+    }
+}
+
+/// Something that NixOS would refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind.
+    pub kind: FaultKind,
+    /// The option.
+    pub path: OptionPath,
+    /// A sentence.
+    pub message: String,
+    /// Where: all definitions that are part of it.
+    pub places: Vec<Place>,
+}
+
+/// What kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// A definition, or the default, is not of the option's type.
+    WrongType,
+    /// Definitions that all hold, and can't.
+    Conflict,
+    /// No module declares the option, and none that is not seen could.
+    Undeclared,
+    /// A read-only option is set more than once.
+    ReadOnly,
+    /// A definition reads itself.
+    Recursion,
+}
+
+impl FaultKind {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::WrongType => "wrong-type",
+            FaultKind::Conflict => "conflict",
+            FaultKind::Undeclared => "undeclared",
+            FaultKind::ReadOnly => "read-only",
+            FaultKind::Recursion => "recursion",
+        }
     }
 }
 
@@ -151,10 +204,19 @@ pub fn load(world: &World, path: &TreePath) -> Configuration {
 
 /// Read the modules that start at several files as one configuration.
 pub fn load_all(world: &World, paths: &[TreePath]) -> Configuration {
-    tree::load(world, paths)
+    passes::load(world, paths)
 }
 
 impl Configuration {
+    /// What an option, or a set of options, is after all: a part of [`Configuration::config`]. `None` if nothing that was
+    /// read defines or declares it; what NixOS' own modules make of it is not known then.
+    pub fn value(&self, path: &OptionPath) -> Option<&Data> {
+        path.names().iter().try_fold(self.config.as_ref()?, |data, name| match &data.kind {
+            DataKind::Attrs(attrs) => attrs.attrs.get(name).map(|field| &field.value),
+            _ => None,
+        })
+    }
+
     /// The definitions of exactly this option.
     pub fn definitions(&self, path: &OptionPath) -> Vec<&Definition> {
         self.definitions.iter().filter(|definition| definition.path == *path).collect()

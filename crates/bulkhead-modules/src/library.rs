@@ -6,11 +6,51 @@ use std::sync::Arc;
 use bulkhead_eval::data::Failure;
 use bulkhead_eval::{Node, Session, World};
 
+use crate::tree::Scope;
+
 /// The name that stands for the built-in `lib` in places.
 pub const BUILT_IN: &str = "<built-in lib>";
 
 /// Why `modulesPath` is unknown.
 pub const NOT_READ: &str = "NixOS' own modules are not read";
+
+/// Why something is unknown that is read from `config` or `options` in the first pass. What is so after the last one
+/// reads itself.
+pub const NOT_YET: &str = "`config` depends on itself here";
+
+/// Why there is more in `config` than these modules define.
+pub const NIXOS_CONFIG: &str = "`config` is what all modules define together, and NixOS' own are not read";
+
+/// The same of `options`.
+pub const NIXOS_OPTIONS: &str = "`options` are those of all modules, and NixOS' own are not read";
+
+/// Why `inputs.self` is unknown.
+const OWN_FLAKE: &str = "what this flake gives out is not evaluated";
+
+/// Around the name of a module argument that is not known.
+pub const OUTSIDE: (&str, &str) = ("the module argument `", "` comes from outside of these modules");
+
+/// Module arguments that are other projects, or sets of them, wherever fleets get them from.
+pub const FOREIGN_PROJECTS: &[&str] = &[
+    "agenix",
+    "disko",
+    "home-manager",
+    "impermanence",
+    "inputs",
+    "lanzaboote",
+    "microvm",
+    "nix-index-database",
+    "nixos-generators",
+    "nixos-hardware",
+    "nixos-wsl",
+    "nixpkgs",
+    "nixpkgs-unstable",
+    "nur",
+    "ragenix",
+    "simple-nixos-mailserver",
+    "sops-nix",
+    "stylix",
+];
 
 const TEXT: &str = include_str!("lib.nix");
 
@@ -18,8 +58,10 @@ const TEXT: &str = include_str!("lib.nix");
 pub struct Arguments<'a> {
     lib: Node<'a>,
     pkgs: Node<'a>,
-    config: Node<'a>,
-    options: Node<'a>,
+    /// `config` and `options`.
+    pub scope: Scope<'a>,
+    /// What these are where nothing is known yet.
+    pub not_yet: Scope<'a>,
     modules_path: Node<'a>,
     /// What `_module.args` defines.
     pub given: HashMap<Arc<str>, Node<'a>>,
@@ -29,11 +71,12 @@ impl<'a> Arguments<'a> {
     pub fn new(session: &Session<'a>, world: &World) -> Result<Arguments<'a>, Failure> {
         let lib = lib(session, world)?;
         let packages = session.unknown("packages are not evaluated", None);
+        let not_yet = Scope { config: session.unknown(NOT_YET, None), options: session.unknown(NOT_YET, None) };
         Ok(Arguments {
             lib,
             pkgs: session.attrs(vec![("lib", lib)], Some(packages)),
-            config: session.unknown("`config` is what all modules define together, and NixOS' own are not read", None),
-            options: session.unknown("`options` are those of all modules, and NixOS' own are not read", None),
+            scope: not_yet,
+            not_yet,
             modules_path: session.unknown(NOT_READ, None),
             given: HashMap::new(),
         })
@@ -47,16 +90,21 @@ impl<'a> Arguments<'a> {
         let mut entries = vec![
             ("lib", self.lib),
             ("pkgs", self.pkgs),
-            ("config", self.config),
-            ("options", self.options),
+            ("config", self.scope.config),
+            ("options", self.scope.options),
             ("modulesPath", self.modules_path),
         ];
         entries.extend(name.map(|name| ("name", name)));
         for wanted in names {
             if entries.iter().all(|(name, _)| name != wanted) {
                 let value = self.given.get(*wanted).copied().unwrap_or_else(|| {
-                    let reason = format!("the module argument `{wanted}` comes from outside of these modules");
-                    session.unknown(&reason, None)
+                    let reason = format!("{}{wanted}{}", OUTSIDE.0, OUTSIDE.1);
+                    let unknown = session.unknown(&reason, None);
+                    match *wanted {
+                        // What the fleet's own flake gives out are modules of the fleet.
+                        "inputs" => session.attrs(vec![("self", session.unknown(OWN_FLAKE, None))], Some(unknown)),
+                        _ => unknown,
+                    }
                 });
                 entries.push((wanted, value));
             }

@@ -9,7 +9,7 @@ use bulkhead_eval::{Members, Node, Shape, Split};
 
 use crate::OptionPath;
 use crate::condition::Condition;
-use crate::tree::Loader;
+use crate::tree::{Inner, Loader, Role, Scope};
 
 /// Submodules and sets of options nested deeper are not looked at.
 const MAX_DEPTH: usize = 40;
@@ -52,6 +52,14 @@ pub struct OptionType {
     pub nested: Vec<(String, OptionType)>,
     /// The values of an `enum`.
     pub values: Vec<Data>,
+    /// The least and the greatest value of an integer type.
+    pub bounds: Option<(Option<i64>, Option<i64>)>,
+    /// The regular expression (POSIX extended) that the whole of a string matches.
+    pub pattern: Option<String>,
+    /// Of a submodule: the type of options that it does not declare, if it takes such.
+    pub freeform: Option<Box<OptionType>>,
+    /// Of a submodule: whether it may have options that are not seen.
+    pub is_open: bool,
 }
 
 impl OptionType {
@@ -61,6 +69,10 @@ impl OptionType {
             description: description.to_owned(),
             nested: Vec::new(),
             values: Vec::new(),
+            bounds: None,
+            pattern: None,
+            freeform: None,
+            is_open: false,
         }
     }
 }
@@ -186,8 +198,10 @@ impl<'a> Walk<'_, '_, 'a> {
                 kind.values = values;
             }
         }
+        kind.bounds = self.bounds(&name, &members);
+        kind.pattern = self.pattern(&name, &members);
         if name == "submodule" {
-            self.submodule(&members, path, condition);
+            self.submodule(&members, path, condition, &mut kind, depth);
         }
         let Some(Shape::Attrs(nested)) = members.get("nestedTypes").map(|node| self.loader.session.look(node)) else {
             return kind;
@@ -204,18 +218,69 @@ impl<'a> Walk<'_, '_, 'a> {
         kind
     }
 
-    fn submodule(&mut self, members: &Members<'a>, path: &OptionPath, condition: &Condition) {
+    fn submodule(
+        &mut self,
+        members: &Members<'a>,
+        path: &OptionPath,
+        condition: &Condition,
+        kind: &mut OptionType,
+        depth: usize,
+    ) {
         // Submodules inside of themselves have no end: each adds to the path.
         if path.names().len() > MAX_DEPTH {
+            kind.is_open = true;
             return;
         }
         let Some(modules) = members.get("getSubModules") else { return };
-        let nodes: Vec<Node<'a>> =
-            self.loader.items(modules, condition, 0, false).into_iter().map(|(node, _)| node).collect();
-        let modules = self.loader.nested(path, &nodes, &self.file.clone());
+        let inner =
+            |(node, _)| Inner { node, file: self.file.clone(), condition: Condition::Always, role: Role::Module };
+        let inner: Vec<Inner<'a>> = self.loader.items(modules, condition, 0, false).into_iter().map(inner).collect();
+        // Which one of the submodules this is nobody knows.
+        let session = self.loader.session;
+        let unknown = session.unknown("it depends on what defines the submodule", None);
+        let scope = Scope { config: unknown, options: unknown };
+        self.loader.known.entry(path.clone()).or_insert(scope);
+        let seen = self.loader.undecided.len();
+        let modules = self.loader.nested(path, &inner, &[]);
         let modules: Vec<(usize, Condition)> =
             modules.into_iter().map(|(index, holds)| (index, condition.and_all(&holds))).collect();
+        let freeform = modules.iter().find_map(|(index, _)| self.loader.module(*index).freeform);
         collect(self.loader, &modules, path, self.found);
+        kind.is_open = self.loader.undecided.len() > seen;
+        kind.freeform = freeform.map(|node| Box::new(self.kind(node, path, condition, depth + 1)));
+    }
+
+    /// The bounds of an integer type: of the built-in one as it says, of nixpkgs' as its name does.
+    fn bounds(&self, name: &str, members: &Members<'a>) -> Option<(Option<i64>, Option<i64>)> {
+        if let Some(bounds) = members.get("bounds") {
+            let number = |end: &str| match self.loader.session.look(self.member(bounds, end)?) {
+                Shape::Int(number) => Some(number),
+                _ => None,
+            };
+            return Some((number("low"), number("high")));
+        }
+        let bits = |prefix: &str| name.strip_prefix(prefix)?.parse::<u32>().ok().filter(|bits| (1..63).contains(bits));
+        if let Some(bits) = bits("unsignedInt") {
+            return Some((Some(0), Some((1 << bits) - 1)));
+        }
+        if let Some(bits) = bits("signedInt") {
+            return Some((Some(-(1 << (bits - 1))), Some((1 << (bits - 1)) - 1)));
+        }
+        match name {
+            "positiveInt" => Some((Some(1), None)),
+            "unsignedInt" => Some((Some(0), None)),
+            _ => None,
+        }
+    }
+
+    fn pattern(&self, name: &str, members: &Members<'a>) -> Option<String> {
+        if let Some(Shape::String(pattern)) = members.get("pattern").map(|node| self.loader.session.look(node)) {
+            return Some(pattern);
+        }
+        match name {
+            "singleLineStr" => Some("[^\n\r]*\n?".to_owned()),
+            _ => name.strip_prefix("strMatching \"")?.strip_suffix('"').map(|quoted| quoted.replace("\\\\", "\\")),
+        }
     }
 
     fn member(&self, node: Node<'a>, name: &str) -> Option<Node<'a>> {

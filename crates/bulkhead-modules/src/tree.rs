@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, FailureKind, Unknown};
-use bulkhead_eval::{Members, Node, Session, Shape, Split, World};
+use bulkhead_eval::{Members, Node, Session, Shape, Split};
 use bulkhead_source::TreePath;
 
 use crate::condition::{Condition, Guard};
 use crate::library::{Arguments, NOT_READ};
-use crate::{Configuration, Module, OptionPath, Undecided, definitions, options};
+use crate::{OptionPath, Undecided};
 
 /// So many modules are read at most.
 const MAX_MODULES: usize = 20_000;
@@ -37,6 +37,8 @@ pub struct Loaded<'a> {
     pub file: Arc<str>,
     pub config: Option<Contents<'a>>,
     pub options: Option<Node<'a>>,
+    /// What options are that it does not declare, if it says so.
+    pub freeform: Option<Node<'a>>,
     imports: Vec<(usize, Condition)>,
     disabled: Vec<(String, Condition)>,
 }
@@ -49,12 +51,46 @@ pub enum Contents<'a> {
     Shorthand(Members<'a>),
 }
 
+/// What is known of a set of modules: of the whole configuration, or of a submodule.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// What they define together.
+    pub config: Node<'a>,
+    /// What they declare together.
+    pub options: Node<'a>,
+}
+
+/// A module of a submodule.
+pub struct Inner<'a> {
+    pub node: Node<'a>,
+    pub file: Arc<str>,
+    pub condition: Condition,
+    pub role: Role,
+}
+
+/// How a module is put into a submodule.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Role {
+    /// As it is.
+    Module,
+    /// Imported by a module of its own, which decides about the order: the modules of an option's type.
+    Imported,
+    /// It is no module but what the `config` of one would be.
+    Config,
+}
+
 /// Loads modules, and notes what is wrong or unknown.
 pub struct Loader<'s, 'a> {
     pub session: &'s Session<'a>,
     pub arguments: Arguments<'a>,
     pub undecided: Vec<Undecided>,
     pub problems: Vec<Failure>,
+    /// What the pass before has found, by the path of the modules.
+    pub known: HashMap<OptionPath, Scope<'a>>,
+    /// Whether a module asks for `options`.
+    pub wants_options: bool,
+    /// The conditions that are unknown, by what tells them apart.
+    doubts: HashMap<(Option<Place>, Arc<str>), Node<'a>>,
     /// How many branches of unknown values were gone into.
     branches: usize,
     modules: Vec<Loaded<'a>>,
@@ -73,41 +109,6 @@ struct Origin {
     depth: usize,
 }
 
-pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
-    let loaded = world.session(|session| {
-        let mut configuration = Configuration::default();
-        let arguments = match Arguments::new(session, world) {
-            Ok(arguments) => arguments,
-            Err(failure) => {
-                configuration.problems.push(failure);
-                return configuration;
-            }
-        };
-        let mut loader = Loader::new(session, arguments);
-        let mut modules = loader.read(paths);
-        let given = loader.module_args(&modules);
-        if !given.is_empty() {
-            // What `_module.args` defines is only known now.
-            loader.restart();
-            loader.arguments.given = given;
-            modules = loader.read(paths);
-        }
-        for (module, condition) in &modules {
-            let module = &loader.modules[*module];
-            configuration.modules.push(Module { file: module.file.clone(), condition: condition.clone() });
-        }
-        options::collect(&mut loader, &modules, &OptionPath::root(), &mut configuration.options);
-        definitions::collect(&mut loader, &modules, &mut configuration);
-        configuration.undecided = loader.undecided;
-        configuration.problems = loader.problems;
-        configuration
-    });
-    loaded.unwrap_or_else(|error| Configuration {
-        problems: vec![problem(format!("no thread to evaluate on: {error}"), None)],
-        ..Configuration::default()
-    })
-}
-
 /// How messages name a file of the first tree that evaluated code sees at this path.
 fn shown(path: &str) -> Arc<str> {
     Arc::from(path.strip_prefix('/').unwrap_or(path))
@@ -118,12 +119,15 @@ pub fn problem(message: String, place: Option<Place>) -> Failure {
 }
 
 impl<'s, 'a> Loader<'s, 'a> {
-    fn new(session: &'s Session<'a>, arguments: Arguments<'a>) -> Loader<'s, 'a> {
+    pub fn new(session: &'s Session<'a>, arguments: Arguments<'a>) -> Loader<'s, 'a> {
         Loader {
             session,
             arguments,
             undecided: Vec::new(),
             problems: Vec::new(),
+            known: HashMap::new(),
+            wants_options: false,
+            doubts: HashMap::new(),
             branches: 0,
             modules: Vec::new(),
             by_key: HashMap::new(),
@@ -132,7 +136,8 @@ impl<'s, 'a> Loader<'s, 'a> {
         }
     }
 
-    fn restart(&mut self) {
+    pub fn restart(&mut self) {
+        self.branches = 0;
         self.undecided.clear();
         self.problems.clear();
         self.modules.clear();
@@ -143,7 +148,7 @@ impl<'s, 'a> Loader<'s, 'a> {
         &self.modules[index]
     }
 
-    fn read(&mut self, paths: &[TreePath]) -> Vec<(usize, Condition)> {
+    pub fn read(&mut self, paths: &[TreePath]) -> Vec<(usize, Condition)> {
         let mut roots = Vec::new();
         for path in paths {
             match self.session.import(path) {
@@ -161,29 +166,91 @@ impl<'s, 'a> Loader<'s, 'a> {
         self.reached(&roots)
     }
 
-    /// Modules below the root, as in a submodule: those of `nodes`, and their imports.
-    pub fn nested(&mut self, prefix: &OptionPath, nodes: &[Node<'a>], file: &Arc<str>) -> Vec<(usize, Condition)> {
+    /// Modules below the root, as in a submodule, and their imports. They are called with `special` besides.
+    pub fn nested(
+        &mut self,
+        prefix: &OptionPath,
+        modules: &[Inner<'a>],
+        special: &[(Arc<str>, Node<'a>)],
+    ) -> Vec<(usize, Condition)> {
         let before = (std::mem::replace(&mut self.prefix, prefix.clone()), std::mem::take(&mut self.by_key), self.name);
+        let scope = self.known.get(prefix).copied().unwrap_or(self.arguments.not_yet);
+        let outer = std::mem::replace(&mut self.arguments.scope, scope);
+        let given = std::mem::replace(&mut self.arguments.given, special.iter().cloned().collect());
         self.name = prefix.names().last().map(|name| self.session.string(name));
-        let mut roots = Vec::new();
-        for (index, node) in nodes.iter().enumerate() {
-            let origin = Origin {
-                file: file.clone(),
-                key: format!("{file}:{prefix}:{index}"),
-                place: self.session.key(*node),
-                depth: 0,
-            };
-            roots.extend(self.module_of(*node, &origin, index, &Condition::Always));
+        let mark = self.modules.len();
+        let seen = (self.undecided.len(), self.problems.len());
+        let mut reached = self.nested_roots(prefix, modules);
+        let more = self.module_args(&reached);
+        if !more.is_empty() {
+            self.modules.truncate(mark);
+            self.by_key.clear();
+            self.undecided.truncate(seen.0);
+            self.problems.truncate(seen.1);
+            self.arguments.given.extend(more);
+            reached = self.nested_roots(prefix, modules);
         }
-        let reached = self.reached(&roots);
+        self.arguments.given = given;
+        self.arguments.scope = outer;
         (self.prefix, self.by_key, self.name) = before;
         reached
+    }
+
+    fn nested_roots(&mut self, prefix: &OptionPath, modules: &[Inner<'a>]) -> Vec<(usize, Condition)> {
+        let mut roots = Vec::new();
+        for (position, module) in modules.iter().enumerate() {
+            let origin = Origin {
+                file: module.file.clone(),
+                key: format!("{}:{prefix}:{position}", module.file),
+                place: self.session.key(module.node),
+                depth: 0,
+            };
+            match module.role {
+                Role::Module => roots.extend(self.module_of(module.node, &origin, position, &module.condition)),
+                Role::Imported => {
+                    let index = self.add(origin.key.clone(), origin.file.clone());
+                    let found = self.module_of(module.node, &origin, position, &module.condition);
+                    self.modules[index].imports = found;
+                    roots.push((index, Condition::Always));
+                }
+                Role::Config => {
+                    let index = self.add(origin.key, origin.file);
+                    self.modules[index].config = Some(Contents::Config(module.node));
+                    roots.push((index, module.condition.clone()));
+                }
+            }
+        }
+        self.reached(&roots)
+    }
+
+    /// Forget the modules that were added after there were `count`; none of them may be asked for any more.
+    pub fn forget_after(&mut self, count: usize) {
+        self.modules.truncate(count);
+    }
+
+    /// How many modules there are.
+    pub fn count(&self) -> usize {
+        self.modules.len()
+    }
+
+    /// The value of a condition that is unknown.
+    pub fn doubt(&self, guard: &Guard) -> Node<'a> {
+        let known = self.doubts.get(&(guard.place.clone(), guard.reason.reason.clone()));
+        known.copied().unwrap_or_else(|| self.session.unknown(&guard.reason.reason, guard.reason.help.as_deref()))
     }
 
     fn add(&mut self, key: String, file: Arc<str>) -> usize {
         let index = self.modules.len();
         self.by_key.insert(key.clone(), index);
-        self.modules.push(Loaded { key, file, config: None, options: None, imports: Vec::new(), disabled: Vec::new() });
+        self.modules.push(Loaded {
+            key,
+            file,
+            config: None,
+            options: None,
+            freeform: None,
+            imports: Vec::new(),
+            disabled: Vec::new(),
+        });
         index
     }
 
@@ -269,7 +336,7 @@ impl<'s, 'a> Loader<'s, 'a> {
                 let index = self.add(key.clone(), origin.file.clone());
                 let origin = Origin { file: origin.file.clone(), key, place, depth: origin.depth + 1 };
                 self.fill(index, node, &origin, false);
-                return vec![(index, condition.clone())];
+                return vec![(self.by_own_key(index), condition.clone())];
             }
             _ => {
                 self.failed(problem(
@@ -287,7 +354,7 @@ impl<'s, 'a> Loader<'s, 'a> {
                 let file = self.session.place(imported).map_or_else(|| shown(&path), |place| place.file);
                 let index = self.add(path.clone(), file.clone());
                 self.fill(index, imported, &Origin { file, key: path, place, depth: origin.depth + 1 }, false);
-                vec![(index, condition.clone())]
+                vec![(self.by_own_key(index), condition.clone())]
             }
             Err(mut failure) => {
                 if failure.place.is_none() {
@@ -299,6 +366,12 @@ impl<'s, 'a> Loader<'s, 'a> {
         }
     }
 
+    /// The module with the `key` that this one gives itself: the first one counts.
+    fn by_own_key(&mut self, index: usize) -> usize {
+        let key = self.modules[index].key.clone();
+        *self.by_key.entry(key).or_insert(index)
+    }
+
     /// Read the value of a module.
     fn fill(&mut self, index: usize, node: Node<'a>, origin: &Origin, called: bool) {
         let members = match self.look(node) {
@@ -306,6 +379,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             Shape::Function | Shape::Attrs(_) if !called => {
                 let formals = self.session.formals(node).unwrap_or_default();
                 let names: Vec<&'static str> = formals.iter().map(|formal| formal.name).collect();
+                self.wants_options |= names.is_empty() || names.contains(&"options");
                 let argument = self.arguments.of(self.session, &names, self.name);
                 match self.session.call(node, argument) {
                     Ok(body) => self.fill(index, body, origin, true),
@@ -353,6 +427,11 @@ impl<'s, 'a> Loader<'s, 'a> {
         {
             self.modules[index].file = shown(&file);
         }
+        if let Some(key) = members.get("key")
+            && let Shape::String(key) = self.session.look(key)
+        {
+            self.modules[index].key = key;
+        }
         for name in ["disabledModules", "require", "imports"] {
             let Some(list) = members.get(name) else { continue };
             for (position, (node, condition)) in self.items(list, &Condition::Always, 0, true).into_iter().enumerate() {
@@ -365,6 +444,7 @@ impl<'s, 'a> Loader<'s, 'a> {
                 }
             }
         }
+        self.modules[index].freeform = members.get("freeformType");
         if members.get("config").is_some() || members.get("options").is_some() {
             let unsupported = members.attrs.iter().find(|(name, _)| !STRUCTURE.contains(name));
             if let Some((name, node)) = unsupported {
@@ -377,7 +457,8 @@ impl<'s, 'a> Loader<'s, 'a> {
             self.modules[index].options = members.get("options");
         } else {
             let definitions = members.attrs.into_iter().filter(|(name, _)| !SHORTHAND.contains(name)).collect();
-            let members = Members { attrs: definitions, open: None, update: None, identity: members.identity };
+            let members =
+                Members { attrs: definitions, open: None, rest: None, update: None, identity: members.identity };
             self.modules[index].config = Some(Contents::Shorthand(members));
         }
     }
@@ -465,7 +546,9 @@ impl<'s, 'a> Loader<'s, 'a> {
         match self.session.look(test) {
             Shape::Bool(value) => (value == expected).then(|| condition.clone()),
             Shape::Unknown(reason, _) => {
-                Some(condition.and(Guard { place: self.session.place(test), expected, reason }))
+                let place = self.session.place(test);
+                self.doubts.insert((place.clone(), reason.reason.clone()), test);
+                Some(condition.and(Guard { place, expected, reason }))
             }
             Shape::Failed(failure) => {
                 self.failed((*failure).clone());
@@ -478,6 +561,12 @@ impl<'s, 'a> Loader<'s, 'a> {
         }
     }
 
+    /// `_type` of a set, if it is there and not known.
+    pub fn unknown_tag(&self, members: &Members<'a>) -> Option<Node<'a>> {
+        let tag = members.get("_type")?;
+        matches!(self.session.look(tag), Shape::Unknown(..)).then_some(tag)
+    }
+
     /// `_type` of a set.
     pub fn tag(&self, members: &Members<'a>) -> Option<String> {
         match self.session.look(members.get("_type")?) {
@@ -487,7 +576,7 @@ impl<'s, 'a> Loader<'s, 'a> {
     }
 
     /// What `_module.args` surely defines, once.
-    fn module_args(&mut self, modules: &[(usize, Condition)]) -> HashMap<Arc<str>, Node<'a>> {
+    pub fn module_args(&self, modules: &[(usize, Condition)]) -> HashMap<Arc<str>, Node<'a>> {
         let mut found: HashMap<Arc<str>, Vec<Node<'a>>> = HashMap::new();
         for (index, condition) in modules {
             let module = match &self.modules[*index].config {

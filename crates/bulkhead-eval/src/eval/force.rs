@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::Evaluator;
 use crate::error::{Cause, Error, Result};
-use crate::value::{Past, Pos, State, Thunk, Unknown, Value};
+use crate::value::{Attrs, Past, Pos, State, Thunk, Unknown, Value};
 
 /// What was evaluated so far although it is unknown, because the result does not depend on its value.
 #[derive(Default)]
@@ -70,7 +70,14 @@ impl<'a> Evaluator<'a> {
             State::Running => Err(infinite_recursion()),
         };
         thunk.state.set(match result {
-            Ok(value) => self.done(value, before),
+            Ok(value) => {
+                if let (Some(origins), Value::Unknown(..) | Value::Attrs(Attrs { open: Some(_), .. }, _)) =
+                    (&self.origins, value)
+                {
+                    origins.borrow_mut().insert(std::ptr::from_ref(thunk) as usize, state);
+                }
+                self.done(value, before)
+            }
             Err(_) => state,
         });
         result

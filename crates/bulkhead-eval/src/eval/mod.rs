@@ -75,6 +75,9 @@ pub struct Evaluator<'a> {
     empty_list: &'a List<'a>,
     /// What strings are put together of, if somebody will ask.
     pub recorded: Option<Recorded<'a>>,
+    /// What the thunks were, by their addresses, whose values are unknown or may have more attributes; if somebody will
+    /// ask.
+    pub origins: Option<RefCell<FxHashMap<usize, State<'a>>>>,
 }
 
 /// Names that the language itself knows.
@@ -129,6 +132,7 @@ impl<'a> Evaluator<'a> {
             passed_over: PassedOver::default(),
             free_frames: FreeFrames::default(),
             recorded: None,
+            origins: None,
             empty_list: arena.alloc(List::new(&[])),
         }
     }

@@ -111,6 +111,8 @@ pub enum Command {
     WhoCanRead(WhoCanReadArgs),
     /// Show what a machine's modules define: values, places, conditions
     Show(ShowArgs),
+    /// Compare the configurations of two machines, or of one at two revisions
+    DiffConfig(DiffConfigArgs),
     /// List the options that modules declare
     Options(OptionsArgs),
     /// Evaluate a Nix expression, without Nix
@@ -292,24 +294,52 @@ pub struct WhoCanReadArgs {
 /// `show`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads the machine's modules and what they import, without Nix and without NixOS' own modules. So it shows definitions, not
-defaults; `?` is what is not known (packages, other machines' inputs, anything that depends on the merged `config`).
-A definition under a condition that is not known is shown with that condition.
+Reads the machine's modules and what they import, without Nix and without NixOS' own modules. Behind an option stands what
+its definitions come to, if that is known and not just one of them; below it the definitions with their places. `?` is what
+is not known (packages, flake inputs, what NixOS' own modules may define too). A definition under a condition that is not
+known is shown with that condition. Of options that nothing defines the default is shown when OPTION is given.
 
 Examples:
   bulkhead show web                                     everything that web's modules define
   bulkhead show web networking.firewall                 one option, or all below it
   bulkhead show web services.openssh --json | jq '.definitions[] | {path, value, place}'
   bulkhead show hosts/web/configuration.nix             any file that is a module
-  bulkhead show web --rev HEAD~1 > before               to compare revisions
+  bulkhead show web my.service.url                      also a default
 
-Exit code: 0 all of it is known; 1 something is not known, or files have errors (it is printed all the same, and says what
-is not known: `unknown`, `condition`, `undecided` and `problems` in JSON); 2 the tool failed.")]
+Exit code: 0 all of it is known; 1 something is not known, files have errors, or NixOS would refuse something (it is printed
+all the same, and says so: `unknown`, `condition`, `undecided`, `problems` and `faults` in JSON); 2 the tool failed.")]
 pub struct ShowArgs {
     /// The machine: its name, its folder, or any file that is a module
     #[arg(value_name = "MACHINE", add = ArgValueCandidates::new(complete::machines))]
     pub machine: String,
     /// The option, or the start of its path: `services.openssh`; names with dots in double quotes
+    #[arg(value_name = "OPTION")]
+    pub option: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `diff-config`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Options are compared by what their definitions come to: lists item by item, defaults too. Where that is not known, the
+definitions are compared as they are written, and the last lines say how many these are.
+
+Examples:
+  bulkhead diff-config web mail                         two machines
+  bulkhead diff-config HEAD~1:web web                   a machine before and after
+  bulkhead diff-config v1:web v2:web networking --json  below one option
+
+Exit code: 0 nothing differs, 1 something does, 2 the tool failed.")]
+pub struct DiffConfigArgs {
+    /// The one: a machine, its folder, or any file that is a module; of a revision with `REV:` before it
+    #[arg(value_name = "[REV:]MACHINE", add = ArgValueCandidates::new(complete::machines))]
+    pub old: String,
+    /// The other
+    #[arg(value_name = "[REV:]MACHINE", add = ArgValueCandidates::new(complete::machines))]
+    pub new: String,
+    /// Only this option, and what is below it
     #[arg(value_name = "OPTION")]
     pub option: Option<String>,
     /// As JSON
@@ -422,10 +452,20 @@ pub struct ExplainArgs {
 
 /// `schema`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bulkhead schema machine-properties
+  bulkhead schema from-options modules/backup.nix       the options that a module declares
+
+Exit code: 0 it is printed; 1 the modules may declare more than is seen, or have errors (it is printed all the same);
+2 the tool failed.")]
 pub struct SchemaArgs {
-    /// Which schema [default: list them]
+    /// Which schema, or `from-options` [default: list them]
     #[arg(add = ArgValueCandidates::new(complete::schemas))]
     pub name: Option<String>,
+    /// For `from-options`: modules, as for `bulkhead options`
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<String>,
 }
 
 /// `install-hooks`

@@ -63,7 +63,7 @@ pub fn rules() -> Vec<CompletionCandidate> {
 /// The names of all schemas.
 pub fn schemas() -> Vec<CompletionCandidate> {
     let name = |(file, _): (String, _)| file.trim_end_matches(".schema.json").to_owned();
-    candidates(crate::check::all_schemas().into_iter().map(name))
+    candidates(crate::check::all_schemas().into_iter().map(name).chain(["from-options".to_owned()]))
 }
 
 /// A shell takes what it is offered as if it had been typed: names of files that would be more than a word are not.

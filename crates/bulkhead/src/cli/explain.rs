@@ -6,7 +6,7 @@ use bulkhead_rules::registry;
 
 use super::args::{CompletionsArgs, ExplainArgs, Global, SchemaArgs};
 use super::table::table;
-use super::{OK, complete, output};
+use super::{OK, Program, complete, options, output};
 use crate::check::all_schemas;
 
 pub fn explain(_: &Global, args: &ExplainArgs) -> Result<u8> {
@@ -26,7 +26,13 @@ pub fn explain(_: &Global, args: &ExplainArgs) -> Result<u8> {
     Ok(OK)
 }
 
-pub fn schema(args: &SchemaArgs) -> Result<u8> {
+pub fn schema(program: Program, global: &Global, args: &SchemaArgs) -> Result<u8> {
+    if args.name.as_deref() == Some("from-options") {
+        return options::schema(program, global, &args.paths);
+    }
+    if !args.paths.is_empty() {
+        bail!("only `schema from-options` takes paths");
+    }
     let schemas = all_schemas();
     let Some(name) = &args.name else {
         for (file, schema) in &schemas {

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod complete;
+mod diff_config;
 mod eval;
 mod explain;
 mod explained;
@@ -12,8 +13,10 @@ mod options;
 mod output;
 mod progress;
 mod query;
+mod root_module;
 mod show;
 mod table;
+mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,10 +68,11 @@ pub fn run_parsed(program: Program, cli: Cli) -> ExitCode {
         Command::Secrets(args) => query::secrets(program, &global, &args),
         Command::WhoCanRead(args) => query::who_can_read(program, &global, &args),
         Command::Show(args) => show::show(program, &global, &args),
+        Command::DiffConfig(args) => diff_config::diff_config(program, &global, &args),
         Command::Options(args) => options::options(program, &global, &args),
         Command::Eval(args) => eval::eval(&global, &args),
         Command::Explain(args) => explain::explain(&global, &args),
-        Command::Schema(args) => explain::schema(&args),
+        Command::Schema(args) => explain::schema(program, &global, &args),
         Command::InstallHooks(args) => hooks::install(program, &global, &args),
         Command::Completions(args) => explain::completions(&args),
     };

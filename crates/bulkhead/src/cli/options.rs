@@ -7,24 +7,62 @@ use std::io::IsTerminal;
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::{Sources, mask_private_keys};
 use bulkhead_eval::data::{Data, DataKind, Failure};
-use bulkhead_modules::{Declared, OptionPath, OptionType, load};
+use bulkhead_modules::{Declared, OptionPath, OptionType, load, schema_of_options};
 use bulkhead_source::{FileKind, FileTree, TreePath, read_text};
 use serde_json::{Map, Value, json};
 
 use super::args::{Global, OptionsArgs, OptionsFormat};
-use super::show::{at, data_json, nix, place_json};
+use super::values::{at, data_json, nix, place_json};
 use super::{FINDINGS, OK, Program, output};
+use crate::Project;
 
 /// Larger files are no modules.
 const LARGEST: u64 = 4 << 20;
 
+/// The options that were found, and what was in the way of finding more.
+struct Found {
+    project: Project,
+    options: BTreeMap<OptionPath, Declared>,
+    problems: Vec<Failure>,
+    is_open: bool,
+}
+
 pub fn options(program: Program, global: &Global, args: &OptionsArgs) -> Result<u8> {
+    let mut found = find(program, global, &args.paths)?;
+    found.options.retain(|_, declared| args.all || (declared.visible && !declared.internal));
+    let sources = found.project.sources();
+    match args.format {
+        OptionsFormat::Json => output::print_json(&json(&found.options, &sources))?,
+        OptionsFormat::Markdown => output::print(&mask_private_keys(&markdown(&found.options, &sources)))?,
+        OptionsFormat::Text => {
+            let color = output::colored(global, std::io::stdout().is_terminal());
+            output::print(&mask_private_keys(&text(&found.options, &sources, color)))?;
+        }
+    }
+    Ok(found.tell())
+}
+
+/// `schema from-options`
+pub fn schema(program: Program, global: &Global, paths: &[String]) -> Result<u8> {
+    let found = find(program, global, paths)?;
+    if found.options.is_empty() && found.problems.is_empty() {
+        bail!("no module that was read declares options");
+    }
+    let title = match paths {
+        [] => "The options of the fleet's modules".to_owned(),
+        paths => format!("The options of {}", paths.join(", ")),
+    };
+    output::print_json(&schema_of_options(&found.options, &title))?;
+    Ok(found.tell())
+}
+
+fn find(program: Program, global: &Global, paths: &[String]) -> Result<Found> {
     let project = output::open(output::root(program, global, None)?, global)?;
     let mut files = Vec::new();
-    if args.paths.is_empty() {
+    if paths.is_empty() {
         declaring(project.tree(), &TreePath::root(), &mut files);
     }
-    for path in &args.paths {
+    for path in paths {
         let Ok(path) = TreePath::new(path) else {
             bail!("`{path}` lies outside of the fleet; paths are relative to its root");
         };
@@ -37,37 +75,36 @@ pub fn options(program: Program, global: &Global, args: &OptionsArgs) -> Result<
             None => bail!("there is no `{}` in {}", path.as_str(), project.tree().describe()),
         }
     }
-    let mut found: BTreeMap<OptionPath, Declared> = BTreeMap::new();
-    let mut problems: Vec<Failure> = Vec::new();
-    let mut is_open = false;
+    let mut found = Found { project, options: BTreeMap::new(), problems: Vec::new(), is_open: false };
     for file in &files {
-        let configuration = load(project.world(), file);
-        problems.extend(
-            configuration.problems.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>(),
-        );
-        is_open |= configuration.undecided.iter().any(|undecided| undecided.what == bulkhead_modules::UNKNOWN_OPTIONS);
+        let configuration = load(found.project.world(), file);
+        for problem in configuration.problems {
+            if !found.problems.contains(&problem) {
+                found.problems.push(problem);
+            }
+        }
+        found.is_open |=
+            configuration.undecided.iter().any(|undecided| undecided.what == bulkhead_modules::UNKNOWN_OPTIONS);
         for (path, declared) in configuration.options {
-            found.entry(path).or_insert(declared);
+            found.options.entry(path).or_insert(declared);
         }
     }
-    found.retain(|_, declared| args.all || (declared.visible && !declared.internal));
-    let sources = project.sources();
-    match args.format {
-        OptionsFormat::Json => output::print_json(&json(&found, &sources))?,
-        OptionsFormat::Markdown => output::print(&mask_private_keys(&markdown(&found, &sources)))?,
-        OptionsFormat::Text => {
-            let color = output::colored(global, std::io::stdout().is_terminal());
-            output::print(&mask_private_keys(&text(&found, &sources, color)))?;
+    Ok(found)
+}
+
+impl Found {
+    /// Tell what was in the way; the exit code.
+    fn tell(&self) -> u8 {
+        let sources = self.project.sources();
+        for problem in &self.problems {
+            let place = problem.place.as_ref().map_or_else(String::new, |place| format!("{}: ", at(place, &sources)));
+            output::tell(&format!("{place}{}", problem.message));
         }
+        if self.is_open {
+            output::tell("some modules may declare further options: the names of these are not known");
+        }
+        if self.problems.is_empty() && !self.is_open { OK } else { FINDINGS }
     }
-    for problem in &problems {
-        let place = problem.place.as_ref().map_or_else(String::new, |place| format!("{}: ", at(place, &sources)));
-        output::tell(&format!("{place}{}", problem.message));
-    }
-    if is_open {
-        output::tell("some modules may declare further options: the names of these are not known");
-    }
-    Ok(if problems.is_empty() && !is_open { OK } else { FINDINGS })
 }
 
 /// The files below a folder whose text declares options.
@@ -202,6 +239,16 @@ fn type_json(kind: &OptionType) -> Value {
     if !kind.values.is_empty() {
         let values = kind.values.iter().map(|value| data_json(value, &mut Vec::new(), &mut Vec::new()));
         object.insert("values".to_owned(), Value::Array(values.collect()));
+    }
+    if let Some((low, high)) = kind.bounds {
+        object.insert("minimum".to_owned(), json!(low));
+        object.insert("maximum".to_owned(), json!(high));
+    }
+    if let Some(pattern) = &kind.pattern {
+        object.insert("pattern".to_owned(), json!(pattern));
+    }
+    if let Some(freeform) = &kind.freeform {
+        object.insert("freeformType".to_owned(), type_json(freeform));
     }
     for (role, nested) in &kind.nested {
         object.insert(role.clone(), type_json(nested));

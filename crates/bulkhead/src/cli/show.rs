@@ -3,23 +3,19 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use anyhow::{Context, Result, bail};
-use bulkhead_diagnostics::{Place, Sources, mask_private_keys, nearest};
-use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
-use bulkhead_fleet::LoadOptions;
-use bulkhead_modules::{Condition, Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, Effective, OptionPath};
-use bulkhead_source::{LineIndex, TreePath};
-use serde_json::{Map, Value, json};
+use anyhow::{Context, Result};
+use bulkhead_diagnostics::{Place, Sources, mask_private_keys};
+use bulkhead_eval::data::Data;
+use bulkhead_modules::{
+    Condition, Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, Effective, Fault, OptionPath, is_known,
+};
+use bulkhead_source::TreePath;
+use serde_json::{Value, json};
 
 use super::args::{Global, ShowArgs};
+use super::root_module::root_module;
+use super::values::{at, data_json, first_failure, nix, place_json, printable, shortened, written};
 use super::{FINDINGS, OK, Program, output};
-use crate::Project;
-
-/// Files that a machine's folder may begin with.
-const ROOT_FILES: &[&str] = &["default.nix", "configuration.nix"];
-
-/// Values in an overview are cut, in characters.
-const SHORT: usize = 60;
 
 pub fn show(program: Program, global: &Global, args: &ShowArgs) -> Result<u8> {
     let project = output::open(output::root(program, global, None)?, global)?;
@@ -38,34 +34,10 @@ pub fn show(program: Program, global: &Global, args: &ShowArgs) -> Result<u8> {
         output::print(&mask_private_keys(&view.text(&found, color)))?;
     }
     let is_sure = configuration.problems.is_empty()
+        && view.faults().next().is_none()
         && configuration.undecided_at(&path).is_empty()
         && found.iter().all(|definition| definition.is_known() && definition.condition.is_always());
     Ok(if is_sure { OK } else { FINDINGS })
-}
-
-/// The file that a machine's configuration starts at: of a machine by its name, or a file or folder.
-fn root_module(project: &Project, name: &str) -> Result<TreePath> {
-    if let Ok(path) = TreePath::new(name) {
-        let inside = ROOT_FILES.iter().filter_map(|file| path.join(file).ok()).find(|file| project.tree().exists(file));
-        if let Some(file) = inside {
-            return Ok(file);
-        }
-        if name.ends_with(".nix") && project.tree().exists(&path) {
-            return Ok(path);
-        }
-    }
-    let fleet = project.fleet(&LoadOptions::default())?;
-    let Some(machine) = fleet.machines.iter().find(|machine| &*machine.name == name) else {
-        if let Some(near) = nearest(name, fleet.machines.iter().map(|machine| &*machine.name)) {
-            bail!("no machine is called `{name}`; did you mean `{near}`?");
-        }
-        bail!("no machine is called `{name}`, and there is no such file; `bulkhead machines` lists the machines");
-    };
-    let files = ROOT_FILES.iter().filter_map(|file| machine.dir.join(file).ok());
-    match files.into_iter().find(|file| project.tree().exists(file)) {
-        Some(file) => Ok(file),
-        None => bail!("`{name}` has no configuration: there is no {}/default.nix", machine.dir.as_str()),
-    }
 }
 
 struct View<'v> {
@@ -85,6 +57,11 @@ impl View<'_> {
         for definition in sorted {
             if last != Some(&definition.path) {
                 let _ = write!(out, "{bold}{}{end}", definition.path);
+                if let Some(value) = self.merged(&definition.path) {
+                    let value = nix(value, 0);
+                    let whole = *self.path == definition.path;
+                    let _ = write!(out, " = {}", printable(&if whole { value } else { shortened(&value) }));
+                }
                 if matches!(self.configuration.effective(&definition.path), Effective::Conflict(_)) {
                     let _ = write!(out, "  {yellow}these definitions conflict{end}");
                 }
@@ -99,7 +76,17 @@ impl View<'_> {
                 let _ = writeln!(out, "    {yellow}{}{end}", printable(&note));
             }
         }
-        if found.is_empty() {
+        let defaults = self.defaults(found);
+        for (path, data) in &defaults {
+            let place = data.place.as_ref().map_or_else(String::new, |place| self.at(place));
+            let value = if path == self.path { nix(data, 0) } else { shortened(&nix(data, 0)) };
+            let _ = writeln!(out, "{bold}{path}{end} = {}  {dim}{place}{end}", printable(&value));
+            let _ = writeln!(out, "    {yellow}by default{end}");
+            if let Some(unknown) = bulkhead_modules::first_unknown(data) {
+                let _ = writeln!(out, "    {yellow}`?` is unknown: {}{end}", printable(&unknown.reason));
+            }
+        }
+        if found.is_empty() && defaults.is_empty() {
             let what = if self.path.names().is_empty() { "anything".to_owned() } else { format!("`{}`", self.path) };
             let _ = writeln!(out, "nothing that was read defines {what}");
         }
@@ -107,8 +94,54 @@ impl View<'_> {
         out
     }
 
+    /// The value of an option, where it is not just that of its only definition.
+    fn merged(&self, path: &OptionPath) -> Option<&Data> {
+        let value = self.configuration.value(path).filter(|value| is_known(value))?;
+        match self.configuration.definitions(path).as_slice() {
+            [only] if only.condition.is_always() && nix(&only.value, 0) == nix(value, 0) => None,
+            _ => Some(value),
+        }
+    }
+
+    /// What is known below the path although nothing defines it: defaults, and what submodules make of themselves. Of
+    /// the whole configuration that would be too much.
+    fn defaults(&self, found: &[&Definition]) -> Vec<(OptionPath, &Data)> {
+        if self.path.names().is_empty() {
+            return Vec::new();
+        }
+        let declared = self.configuration.options.iter().filter(|(path, declared)| {
+            path.starts_with(self.path) && (declared.visible || *path == self.path) && !declared.internal
+        });
+        let is_defined = |path: &OptionPath| found.iter().any(|definition| definition.path.starts_with(path));
+        let values = declared.filter(|(path, _)| !is_defined(path));
+        let mut values: Vec<(OptionPath, &Data)> =
+            values.filter_map(|(path, _)| self.configuration.value(path).map(|value| (path.clone(), value))).collect();
+        if found.is_empty()
+            && values.is_empty()
+            && let Some(value) = self.configuration.value(self.path)
+        {
+            values.push((self.path.clone(), value));
+        }
+        values
+    }
+
+    /// What NixOS would refuse of the path, or below it.
+    fn faults(&self) -> impl Iterator<Item = &Fault> {
+        let faults = self.configuration.faults.iter();
+        faults.filter(|fault| fault.path.starts_with(self.path) || self.path.starts_with(&fault.path))
+    }
+
     /// What else there may be.
     fn rest(&self, out: &mut String) {
+        if self.faults().next().is_some() {
+            out.push_str("\nNixOS would refuse:\n");
+            for fault in self.faults() {
+                let _ = writeln!(out, "  {}{}", self.prefix(fault.places.first()), printable(&fault.message));
+                for place in fault.places.iter().skip(1) {
+                    let _ = writeln!(out, "    and {}", self.at(place));
+                }
+            }
+        }
         let undecided = self.open();
         if !undecided.is_empty() {
             out.push_str("\nThere may be more:\n");
@@ -147,7 +180,7 @@ impl View<'_> {
         let mut notes = Vec::new();
         for guard in definition.condition.guards() {
             let word = if guard.expected { "if" } else { "unless" };
-            let condition = guard.place.as_ref().and_then(|place| self.written(place));
+            let condition = guard.place.as_ref().and_then(|place| written(place, self.sources));
             let condition = condition.map_or_else(|| "a condition holds".to_owned(), |text| format!("`{text}`"));
             notes.push(format!("only {word} {condition}, which is unknown: {}", guard.reason.reason));
         }
@@ -193,10 +226,27 @@ impl View<'_> {
             self.configuration.problems.iter().map(
                 |problem| json!({ "message": &problem.message, "place": self.place_json(problem.place.as_ref()) }),
             );
+        let mut unknown = Vec::new();
+        let value = self.configuration.value(self.path);
+        let value = value.map(|value| data_json(value, &mut Vec::new(), &mut unknown));
+        let unknown = unknown
+            .into_iter()
+            .map(|(at, reason, place)| json!({ "at": at, "reason": reason, "place": self.place_json(place.as_ref()) }));
+        let faults = self.faults().map(|fault| {
+            json!({
+                "path": fault.path.names(),
+                "kind": fault.kind.name(),
+                "message": &fault.message,
+                "places": fault.places.iter().map(|place| self.place_json(Some(place))).collect::<Vec<_>>(),
+            })
+        });
         json!({
             "machine": machine,
             "root": root.as_str(),
             "option": self.path.names(),
+            "value": value,
+            "unknown": unknown.collect::<Vec<_>>(),
+            "faults": faults.collect::<Vec<_>>(),
             "definitions": definitions.collect::<Vec<_>>(),
             "undecided": undecided.collect::<Vec<_>>(),
             "modules": modules.collect::<Vec<_>>(),
@@ -228,7 +278,7 @@ impl View<'_> {
     fn condition_json(&self, condition: &Condition) -> Value {
         let guards = condition.guards().iter().map(|guard| {
             json!({
-                "expression": guard.place.as_ref().and_then(|place| self.written(place)),
+                "expression": guard.place.as_ref().and_then(|place| written(place, self.sources)),
                 "expected": guard.expected,
                 "reason": &*guard.reason.reason,
                 "place": self.place_json(guard.place.as_ref()),
@@ -248,155 +298,4 @@ impl View<'_> {
     fn at(&self, place: &Place) -> String {
         at(place, self.sources)
     }
-
-    /// What is written at a place, on one line.
-    fn written(&self, place: &Place) -> Option<String> {
-        let (span, text) = place.span.zip(self.sources.text(&place.file))?;
-        let text = text.get(span.start as usize..span.end as usize)?;
-        Some(shortened(&text.split_whitespace().collect::<Vec<_>>().join(" ")))
-    }
-}
-
-/// A file and a line.
-pub fn at(place: &Place, sources: &dyn Sources) -> String {
-    match place.span.zip(sources.text(&place.file)) {
-        Some((span, text)) => {
-            let position = LineIndex::new(&text).position(&text, span.start);
-            format!("{}:{}", place.file, position.line)
-        }
-        None => place.file.to_string(),
-    }
-}
-
-/// `{ file, line, column }`
-pub fn place_json(place: &Place, sources: &dyn Sources) -> Value {
-    let position = place.span.zip(sources.text(&place.file)).map(|(span, text)| {
-        let position = LineIndex::new(&text).position(&text, span.start);
-        (position.line, position.column)
-    });
-    match position {
-        Some((line, column)) => json!({ "file": &*place.file, "line": line, "column": column }),
-        None => json!({ "file": &*place.file }),
-    }
-}
-
-/// A value as Nix code; `?` is unknown, `!` has failed, `…` stands for attributes that there may be.
-pub fn nix(data: &Data, depth: usize) -> String {
-    let indent = "  ".repeat(depth);
-    match &data.kind {
-        DataKind::Null => "null".to_owned(),
-        DataKind::Bool(value) => value.to_string(),
-        DataKind::Int(value) => value.to_string(),
-        DataKind::Float(value) => value.to_string(),
-        DataKind::String(text) => {
-            let mut quoted = String::new();
-            bulkhead_eval::quote(text, &mut quoted);
-            quoted
-        }
-        DataKind::Path(path) => format!(".{path}"),
-        DataKind::Function => "<function>".to_owned(),
-        DataKind::Unknown(_) => "?".to_owned(),
-        DataKind::Failed(_) => "!".to_owned(),
-        DataKind::List(items) if items.is_empty() => "[ ]".to_owned(),
-        DataKind::List(items) => {
-            let items: Vec<String> = items.iter().map(|item| nix(item, depth + 1)).collect();
-            let line = format!("[ {} ]", items.join(" "));
-            if line.len() <= SHORT && !line.contains('\n') {
-                return line;
-            }
-            format!("[\n{indent}  {}\n{indent}]", items.join(&format!("\n{indent}  ")))
-        }
-        DataKind::Attrs(attrs) => {
-            // A text of the manual or an expression as text is shown as what it says.
-            if let Some(DataKind::String(text)) = attrs.attrs.get("text").map(|field| &field.value.kind)
-                && attrs.attrs.contains_key("_type")
-            {
-                return text.to_string();
-            }
-            let mut fields: Vec<String> = attrs
-                .attrs
-                .iter()
-                .map(|(name, field)| format!("{} = {};", OptionPath::of([name]), nix(&field.value, depth + 1)))
-                .collect();
-            if attrs.open.is_some() {
-                fields.push("…".to_owned());
-            }
-            if fields.is_empty() {
-                return "{ }".to_owned();
-            }
-            let line = format!("{{ {} }}", fields.join(" "));
-            if line.len() <= SHORT && !line.contains('\n') {
-                return line;
-            }
-            format!("{{\n{indent}  {}\n{indent}}}", fields.join(&format!("\n{indent}  ")))
-        }
-    }
-}
-
-/// Where an unknown or failed part is, why, and where the cause is.
-type UnknownPart = (Vec<String>, String, Option<Place>);
-
-/// A value as JSON, with null for what is unknown, which is listed.
-pub fn data_json(data: &Data, at: &mut Vec<String>, unknown: &mut Vec<UnknownPart>) -> Value {
-    let mut note = |at: &[String], reason: &str, place: Option<&Place>| {
-        unknown.push((at.to_vec(), reason.to_owned(), place.cloned()));
-        Value::Null
-    };
-    match &data.kind {
-        DataKind::Null => Value::Null,
-        DataKind::Bool(value) => json!(value),
-        DataKind::Int(value) => json!(value),
-        DataKind::Float(value) => json!(value),
-        DataKind::String(text) => json!(&**text),
-        DataKind::Path(path) => json!(&**path),
-        DataKind::Function => note(at, "this is a function", data.place.as_ref()),
-        DataKind::Unknown(Unknown { reason, place, .. }) => note(at, reason, place.as_ref()),
-        DataKind::Failed(failure) => note(at, &failure.message, failure.place.as_ref()),
-        DataKind::List(items) => {
-            let mut list = Vec::new();
-            for (index, item) in items.iter().enumerate() {
-                at.push(index.to_string());
-                list.push(data_json(item, at, unknown));
-                at.pop();
-            }
-            Value::Array(list)
-        }
-        DataKind::Attrs(attrs) => {
-            if let Some(open) = &attrs.open {
-                at.push("…".to_owned());
-                note(at, &open.reason, open.place.as_ref());
-                at.pop();
-            }
-            let mut object = Map::new();
-            for (name, field) in &attrs.attrs {
-                at.push(name.to_string());
-                object.insert(name.to_string(), data_json(&field.value, at, unknown));
-                at.pop();
-            }
-            Value::Object(object)
-        }
-    }
-}
-
-fn first_failure(data: &Data) -> Option<&Failure> {
-    match &data.kind {
-        DataKind::Failed(failure) => Some(failure),
-        DataKind::List(items) => items.iter().find_map(first_failure),
-        DataKind::Attrs(attrs) => attrs.attrs.values().find_map(|field| first_failure(&field.value)),
-        _ => None,
-    }
-}
-
-/// One line, cut.
-fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SHORT) {
-        Some((cut, _)) => format!("{}…", &line[..cut]),
-        None => line,
-    }
-}
-
-/// Without what would steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }

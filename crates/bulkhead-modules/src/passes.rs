@@ -1,0 +1,265 @@
+//! The merged `config`, pass by pass.
+//!
+//! In the first pass `config` is unknown to the modules. What they define all the same is merged, and what is certain of
+//! that is the `config` that the modules of the next pass see. Since the evaluator is right about what it calls known, so
+//! is each pass; what was known stays so, and the passes end when nothing new is.
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
+use bulkhead_eval::{Session, World};
+use bulkhead_source::TreePath;
+
+use crate::condition::Condition;
+use crate::library::{Arguments, FOREIGN_PROJECTS, NOT_READ, NOT_YET, OUTSIDE};
+use crate::merge::Merger;
+use crate::tree::{Loader, problem};
+use crate::{Configuration, Fault, FaultKind, Module, OptionPath, Undecided, definitions, options};
+
+/// So many passes are made at most: each may tell the next one value of a chain.
+const MAX_PASSES: usize = 100;
+
+/// The names at the root of NixOS' options, and of those of projects that most fleets use.
+const NIXOS: &[&str] = &[
+    "_module",
+    "age",
+    "amazonImage",
+    "appstream",
+    "assertions",
+    "boot",
+    "console",
+    "containers",
+    "disko",
+    "docker-containers",
+    "documentation",
+    "dysnomia",
+    "ec2",
+    "environment",
+    "fileSystems",
+    "fonts",
+    "gtk",
+    "hardware",
+    "home",
+    "home-manager",
+    "i18n",
+    "ids",
+    "image",
+    "isSpecialisation",
+    "isoImage",
+    "jobs",
+    "lib",
+    "location",
+    "meta",
+    "microvm",
+    "nesting",
+    "networking",
+    "nix",
+    "nixops",
+    "nixpkgs",
+    "nixos",
+    "oci",
+    "openstack",
+    "passthru",
+    "power",
+    "powerManagement",
+    "programs",
+    "proxmox",
+    "qt",
+    "qt5",
+    "sdImage",
+    "security",
+    "services",
+    "snapraid",
+    "sops",
+    "sound",
+    "specialisation",
+    "stubby",
+    "stylix",
+    "swapDevices",
+    "system",
+    "systemd",
+    "test",
+    "testing",
+    "time",
+    "users",
+    "virtualbox",
+    "virtualisation",
+    "vmware",
+    "warnings",
+    "xdg",
+    "zramSwap",
+];
+
+/// Whether NixOS' own modules have options below this name.
+pub fn is_of_nixos(name: &str) -> bool {
+    NIXOS.contains(&name)
+}
+
+/// Whether what is unknown for this reason comes from another project, whose modules don't define what a fleet declares.
+pub fn is_foreign(reason: &Unknown) -> bool {
+    let text = &*reason.reason;
+    if text == NOT_READ || text.contains("is not fetched") || text.contains("not at hand") {
+        return true;
+    }
+    let argument = text.strip_prefix(OUTSIDE.0).and_then(|rest| rest.strip_suffix(OUTSIDE.1));
+    argument.is_some_and(|name| FOREIGN_PROJECTS.contains(&name))
+}
+
+/// Read the modules that start at `paths`.
+pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
+    let loaded = world.session(|session| {
+        let mut configuration = Configuration::default();
+        match Arguments::new(session, world) {
+            Ok(arguments) => run(session, arguments, paths, &mut configuration),
+            Err(failure) => configuration.problems.push(failure),
+        }
+        configuration
+    });
+    loaded.unwrap_or_else(|error| Configuration {
+        problems: vec![problem(format!("no thread to evaluate on: {error}"), None)],
+        ..Configuration::default()
+    })
+}
+
+fn run<'a>(session: &Session<'a>, arguments: Arguments<'a>, paths: &[TreePath], configuration: &mut Configuration) {
+    let mut loader = Loader::new(session, arguments);
+    let mut before = None;
+    for pass in 1..=MAX_PASSES {
+        configuration.passes = pass;
+        let modules = read(&mut loader, paths, pass == 1);
+        let mut merger = Merger::new(&mut loader);
+        let scope = merger.root(&modules);
+        let (found, faults) = (std::mem::take(&mut merger.found), std::mem::take(&mut merger.faults));
+        let config = session.data(scope.config);
+        configuration.definitions.clear();
+        definitions::collect(&mut loader, &modules, configuration);
+        let (digest, is_open) = digest(configuration, &config, &loader);
+        configuration.config = Some(config);
+        configuration.faults = faults;
+        let is_last = !is_open || before == Some(digest) || pass == MAX_PASSES;
+        if is_last {
+            if pass == MAX_PASSES && before != Some(digest) {
+                let message = format!("`config` is not known after {MAX_PASSES} passes");
+                loader.failed(Failure { kind: FailureKind::Limit, ..problem(message, None) });
+            } else if is_open {
+                depends_on_itself(configuration);
+            }
+            for (module, condition) in &modules {
+                let module = loader.module(*module);
+                configuration.modules.push(Module { file: module.file.clone(), condition: condition.clone() });
+            }
+            options::collect(&mut loader, &modules, &OptionPath::root(), &mut configuration.options);
+            break;
+        }
+        before = Some(digest);
+        loader.known = found;
+        loader.arguments.scope = scope;
+    }
+    configuration.undecided = once(loader.undecided);
+    configuration.problems = loader.problems;
+}
+
+fn read(loader: &mut Loader<'_, '_>, paths: &[TreePath], is_first: bool) -> Vec<(usize, Condition)> {
+    loader.restart();
+    let modules = loader.read(paths);
+    let given = loader.module_args(&modules);
+    let is_new = is_first && !given.is_empty();
+    loader.arguments.given = given;
+    if is_new {
+        // What `_module.args` defines is only known now.
+        loader.restart();
+        return loader.read(paths);
+    }
+    modules
+}
+
+/// What a pass has found, as a number that tells whether the next one finds more; and whether anything waits for that.
+fn digest(configuration: &Configuration, config: &Data, loader: &Loader<'_, '_>) -> (u64, bool) {
+    let mut digest = Digest { hasher: DefaultHasher::new(), is_open: false };
+    for definition in &configuration.definitions {
+        definition.path.hash(&mut digest.hasher);
+        definition.priority.hash(&mut digest.hasher);
+        digest.condition(&definition.condition);
+        digest.data(&definition.value);
+    }
+    digest.data(config);
+    for undecided in &loader.undecided {
+        digest.reason(&undecided.reason);
+    }
+    (digest.hasher.finish(), digest.is_open)
+}
+
+struct Digest {
+    hasher: DefaultHasher,
+    is_open: bool,
+}
+
+impl Digest {
+    fn reason(&mut self, reason: &Unknown) {
+        self.is_open |= *reason.reason == *NOT_YET;
+    }
+
+    fn condition(&mut self, condition: &Condition) {
+        condition.guards().len().hash(&mut self.hasher);
+        condition.guards().iter().for_each(|guard| self.reason(&guard.reason));
+    }
+
+    fn data(&mut self, data: &Data) {
+        std::mem::discriminant(&data.kind).hash(&mut self.hasher);
+        match &data.kind {
+            DataKind::Bool(value) => value.hash(&mut self.hasher),
+            DataKind::Int(value) => value.hash(&mut self.hasher),
+            DataKind::Float(value) => value.to_bits().hash(&mut self.hasher),
+            DataKind::String(text) | DataKind::Path(text) => text.hash(&mut self.hasher),
+            DataKind::List(items) => {
+                items.len().hash(&mut self.hasher);
+                items.iter().for_each(|item| self.data(item));
+            }
+            DataKind::Attrs(attrs) => {
+                attrs.attrs.len().hash(&mut self.hasher);
+                attrs.open.is_some().hash(&mut self.hasher);
+                attrs.open.iter().for_each(|reason| self.reason(reason));
+                for (name, field) in &attrs.attrs {
+                    name.hash(&mut self.hasher);
+                    self.data(&field.value);
+                }
+            }
+            DataKind::Unknown(reason) => self.reason(reason),
+            DataKind::Null | DataKind::Function | DataKind::Failed(_) => {}
+        }
+    }
+}
+
+/// Note the definitions that are still waiting for `config` when nothing new is found: they wait for themselves.
+fn depends_on_itself(configuration: &mut Configuration) {
+    let waits = |reason: &Unknown| *reason.reason == *NOT_YET;
+    for definition in &configuration.definitions {
+        let unknown = crate::first_unknown(&definition.value);
+        let guard = definition.condition.guards().iter().map(|guard| &guard.reason);
+        let Some(reason) = unknown.into_iter().chain(guard).find(|reason| waits(reason)) else { continue };
+        let place = reason.place.clone().or_else(|| definition.place().cloned());
+        let fault = Fault {
+            kind: FaultKind::Recursion,
+            path: definition.path.clone(),
+            message: format!("`{}` depends on itself, through `config`", definition.path),
+            places: place.into_iter().collect(),
+        };
+        if !configuration.faults.contains(&fault) {
+            configuration.faults.push(fault);
+        }
+    }
+}
+
+/// Each thing once: the same modules are walked through for definitions and for values.
+fn once(undecided: Vec<Undecided>) -> Vec<Undecided> {
+    let mut seen: HashSet<(OptionPath, &'static str, Arc<str>, Option<bulkhead_diagnostics::Place>)> = HashSet::new();
+    let is_new = |undecided: &Undecided| {
+        let reason = undecided.reason.reason.clone();
+        seen.insert((undecided.path.clone(), undecided.what, reason, undecided.place.clone()))
+    };
+    let mut is_new = is_new;
+    undecided.into_iter().filter(|undecided| is_new(undecided)).collect()
+}

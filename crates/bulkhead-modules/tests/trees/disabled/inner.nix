@@ -1,0 +1,1 @@
+{ imports = [ ../disabled/deeper.nix ]; values = [ "inner" ]; }
