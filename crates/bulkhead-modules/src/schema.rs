@@ -19,7 +19,7 @@ pub fn schema_of_options(options: &BTreeMap<OptionPath, Declared>, title: &str) 
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!(title));
     let all = Options(options);
-    if let Value::Object(rest) = all.set(&OptionPath::root(), None, false) {
+    if let Value::Object(rest) = all.set(&OptionPath::root(), None) {
         schema.extend(rest);
     }
     Value::Object(schema)
@@ -28,8 +28,8 @@ pub fn schema_of_options(options: &BTreeMap<OptionPath, Declared>, title: &str) 
 struct Options<'o>(&'o BTreeMap<OptionPath, Declared>);
 
 impl Options<'_> {
-    /// The schema of the options below a path: of a set of options, or of a submodule.
-    fn set(&self, path: &OptionPath, freeform: Option<&OptionType>, is_open: bool) -> Value {
+    /// The schema of the options below a path: of a set of options, or of a submodule of this type.
+    fn set(&self, path: &OptionPath, submodule: Option<&OptionType>) -> Value {
         let depth = path.names().len();
         let mut properties: Map<String, Value> = Map::new();
         let mut required = Vec::new();
@@ -43,21 +43,21 @@ impl Options<'_> {
                 Some(declared) if declared.internal => {}
                 Some(declared) => {
                     properties.insert(name.to_string(), self.option(&child, declared));
-                    if depth > 0 && is_required(declared) {
+                    if submodule.is_some() && is_required(declared) {
                         required.push(json!(&**name));
                     }
                 }
                 None => {
-                    properties.insert(name.to_string(), self.set(&child, None, is_open));
+                    properties.insert(name.to_string(), self.set(&child, None));
                 }
             }
         }
-        let rest = match (freeform, is_open) {
-            (Some(kind), _) => match kind.nested.iter().find(|(role, _)| role == "elemType") {
+        let rest = match submodule.and_then(|kind| kind.freeform.as_deref()) {
+            Some(kind) => match kind.nested.iter().find(|(role, _)| role == "elemType") {
                 Some((_, element)) => self.kind(element, path),
                 None => json!(true),
             },
-            (None, is_open) => json!(is_open),
+            None => json!(submodule.is_some_and(|kind| kind.is_open)),
         };
         let mut schema = Map::new();
         schema.insert("type".to_owned(), json!("object"));
@@ -103,7 +103,7 @@ impl Options<'_> {
             return Value::Object(schema);
         }
         if let Some(pattern) = &kind.pattern {
-            return json!({ "type": "string", "pattern": format!("^({pattern})$") });
+            return json!({ "type": "string", "pattern": format!("^({})$", ecma(pattern)) });
         }
         match &*kind.name {
             "str" | "string" | "separatedString" | "lines" => json!({ "type": "string" }),
@@ -126,15 +126,34 @@ impl Options<'_> {
                 [(_, inner)] => self.kind(inner, path),
                 _ => json!({ "type": "string" }),
             },
-            "submodule" => self.set(path, kind.freeform.as_deref(), kind.is_open),
+            "submodule" => self.set(path, Some(kind)),
             _ => json!({}),
         }
     }
 }
 
+/// A POSIX regular expression as ECMA-262 has it, which JSON Schema takes: the same but for classes of characters.
+fn ecma(pattern: &str) -> String {
+    let classes = [
+        ("[:alnum:]", "A-Za-z0-9"),
+        ("[:alpha:]", "A-Za-z"),
+        ("[:digit:]", "0-9"),
+        ("[:lower:]", "a-z"),
+        ("[:upper:]", "A-Z"),
+        ("[:space:]", "\\s"),
+        ("[:blank:]", " \\t"),
+        ("[:xdigit:]", "0-9A-Fa-f"),
+        ("[:print:]", " -~"),
+        ("[:graph:]", "!-~"),
+        ("[:punct:]", "!-/:-@\\[-`{-~"),
+    ];
+    classes.iter().fold(pattern.to_owned(), |text, (posix, ecma)| text.replace(posix, ecma))
+}
+
 /// Whether whoever writes the submodule has to define the option.
 fn is_required(declared: &Declared) -> bool {
-    declared.default.is_none() && declared.default_text.is_none() && declared.condition.is_always() && declared.visible
+    let has_default = declared.default.is_some() || declared.default_text.is_some();
+    !has_default && declared.condition.is_always() && declared.visible && !declared.read_only
 }
 
 /// A value as JSON, if it is known and JSON has such values. Where files are is no part of a schema.

@@ -45,7 +45,7 @@ let
   receiver = types.submodule {
     options = {
       port = mkOption {
-        type = types.nullOr types.port;
+        type = types.nullOr (types.ints.between 1 65535);
         default = null;
         example = 51413;
         description = ''

@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use bulkhead::cli::{FINDINGS, OK};
 use bulkhead::generate::diff::diff;
-use bulkhead::source::write_atomic;
+use bulkhead::modules::{OptionPath, load, schema_of_options};
+use bulkhead::source::{TreePath, write_atomic};
 
 use crate::repository::{cargo, root};
 
@@ -25,6 +26,16 @@ const ON_MACHINES: [(&str, &str); 6] = [
     ("vpn", "host"),
     ("vpn", "leak-test"),
     ("vpn", "status"),
+];
+
+/// The schemas of options: their name, the folder in nix/modules, and below which option.
+const OPTIONS: &[(&str, &str, &[&str])] = &[
+    ("fleet", "fleet", &[]),
+    ("incus", "workspaces", &["workspaceDefaults", "incus"]),
+    ("sandbox", "sandbox", &[]),
+    ("secrets", "secrets", &[]),
+    ("vpn", "vpn", &[]),
+    ("workspaces", "workspaces", &[]),
 ];
 
 #[derive(Debug, clap::Args)]
@@ -101,6 +112,10 @@ fn schemas() -> Result<Vec<Generated>> {
         let text = serde_json::to_string_pretty(&schema)? + "\n";
         files.push(Generated { path: format!("schemas/{name}"), text: Some(text) });
     }
+    for (name, schema) in option_schemas()? {
+        let text = serde_json::to_string_pretty(&schema)? + "\n";
+        files.push(Generated { path: format!("schemas/{name}-options.schema.json"), text: Some(text) });
+    }
     for (name, of) in ON_MACHINES {
         files.push(Generated {
             path: format!("schemas/{name}-{of}.schema.json"),
@@ -120,6 +135,30 @@ fn schemas() -> Result<Vec<Generated>> {
         }
     }
     Ok(files)
+}
+
+/// The schemas of the options that the modules of this repository declare, by area. Those of Incus are a part of those of
+/// workspaces.
+fn option_schemas() -> Result<Vec<(&'static str, serde_json::Value)>> {
+    let options = bulkhead::OpenOptions { root: root().to_owned(), ..Default::default() };
+    let project = bulkhead::Project::open(&options)?;
+    let mut schemas = Vec::new();
+    for (name, area, below) in OPTIONS {
+        let file = TreePath::new(&format!("nix/modules/{area}/default.nix"))?;
+        let mut found = load(project.world(), &file);
+        for problem in &found.problems {
+            anyhow::bail!("nix/modules/{area}: {}", problem.message);
+        }
+        let below = OptionPath::of(*below);
+        found.options.retain(|path, _| path.starts_with(&below));
+        ensure!(!found.options.is_empty(), "nix/modules/{area} declares no options of {name}");
+        let title = match below.names() {
+            [] => format!("The options of nix/modules/{area}"),
+            _ => format!("The options `{below}` of nix/modules/{area}"),
+        };
+        schemas.push((*name, schema_of_options(&found.options, &title)));
+    }
+    Ok(schemas)
 }
 
 /// What the program `bulkhead-<name>` prints: the analyzer and these commands don't depend on the programs for the machines.
