@@ -1,10 +1,10 @@
 //! `lib`, and what else modules are called with.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bulkhead_eval::data::Failure;
-use bulkhead_eval::{Node, Session, World};
+use bulkhead_eval::{Node, ParsedText, Session, World};
 
 /// The name that stands for the built-in `lib` in places.
 pub const BUILT_IN: &str = "<built-in lib>";
@@ -13,6 +13,8 @@ pub const BUILT_IN: &str = "<built-in lib>";
 pub const NOT_READ: &str = "NixOS' own modules are not read";
 
 const TEXT: &str = include_str!("lib.nix");
+
+static PARSED: OnceLock<ParsedText> = OnceLock::new();
 
 /// The values that modules are called with.
 pub struct Arguments<'a> {
@@ -81,5 +83,5 @@ pub fn lib<'a>(session: &Session<'a>, world: &World) -> Result<Node<'a>, Failure
 /// The built-in `lib`.
 pub fn built_in<'a>(session: &Session<'a>) -> Result<Node<'a>, Failure> {
     let missing = session.unknown("the built-in `lib` lacks it", Some("give a nixpkgs with `--nixpkgs DIR`"));
-    session.call(session.text(TEXT, BUILT_IN)?, missing)
+    session.call(session.own_text(&PARSED, TEXT, BUILT_IN)?, missing)
 }
