@@ -27,7 +27,7 @@ impl Selection {
 // A slip in the count of `REPORTED` must not leave rules out.
 const _: () = assert!(REPORTED.len() == 13);
 
-static RULES: [Rule; 74] = sorted([
+static RULES: [Rule; 84] = sorted([
     machines::deploy_key_without_role::RULE,
     machines::duplicate_host_key::RULE,
     machines::duplicate_host_name::RULE,
@@ -39,13 +39,19 @@ static RULES: [Rule; 74] = sorted([
     machines::user_key_unfit_for_age::RULE,
     machines::user_key_without_role::RULE,
     machines::weak_ssh_key::RULE,
+    unlock::initrd_key_in_use::RULE,
+    unlock::initrd_trusts_unknown_key::RULE,
     unlock::malformed_onion_address::RULE,
     unlock::private_key_in_clear::RULE,
     unlock::unlock_host_name_shared::RULE,
+    unlock::unlock_key_in_store::RULE,
     unlock::unlock_key_is_recipient::RULE,
     unlock::unlock_key_reused::RULE,
     unlock::unlock_unreachable::RULE,
     secrets::damaged_secret::RULE,
+    secrets::declared_secret_missing::RULE,
+    secrets::declared_secret_unreadable::RULE,
+    secrets::declared_secret_without_rule::RULE,
     secrets::duplicate_recipient::RULE,
     secrets::missing_recipient::RULE,
     secrets::no_recipients::RULE,
@@ -54,6 +60,8 @@ static RULES: [Rule; 74] = sorted([
     secrets::rule_not_evaluated::RULE,
     secrets::rule_refused_by_agenix::RULE,
     secrets::rule_without_secret::RULE,
+    secrets::secret_in_store::RULE,
+    secrets::secret_read_at_evaluation::RULE,
     secrets::secret_unreadable_by_machine::RULE,
     secrets::secret_without_rule::RULE,
     secrets::secrets_nix_outdated::RULE,
@@ -61,6 +69,8 @@ static RULES: [Rule; 74] = sorted([
     secrets::unidentifiable_recipient::RULE,
     secrets::unknown_machine::RULE,
     secrets::unknown_role::RULE,
+    secrets::unused_secret::RULE,
+    secrets::world_readable_secret::RULE,
     network::address_collision::RULE,
     network::address_outside_subnet::RULE,
     network::address_reserved::RULE,
