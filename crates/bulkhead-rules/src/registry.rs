@@ -1,6 +1,9 @@
 //! All rules, and running them.
 
-use bulkhead_diagnostics::{Diagnostic, nearest};
+use std::collections::hash_map::Entry;
+
+use bulkhead_diagnostics::{Diagnostic, Place, nearest};
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use crate::context::Context;
@@ -166,7 +169,52 @@ pub fn run(context: &Context<'_>, selection: Selection) -> Vec<Diagnostic> {
     let found = checks.par_iter().map(|check| {
         let mut found = Vec::new();
         check(context, &mut found);
-        found
+        once_for_machines(found)
     });
     found.collect::<Vec<_>>().concat()
+}
+
+/// How many further machines a finding names.
+const MOST_MACHINES: usize = 8;
+
+/// What one text says for several machines is one finding: a module that many import is changed in one place.
+fn once_for_machines(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    let mut others: Vec<Vec<String>> = Vec::new();
+    let mut seen: HashMap<(Place, String), usize> = HashMap::new();
+    for finding in findings {
+        let machine = finding.data.get("machine").and_then(|name| name.as_str()).map(str::to_owned);
+        let (Some(machine), Some(_)) = (machine, finding.place.span) else {
+            kept.push(finding);
+            others.push(Vec::new());
+            continue;
+        };
+        let mut rest = finding.data.clone();
+        rest.remove("machine");
+        let key =
+            format!("{:?} {} {}", finding.severity, rest_text(&finding, &machine), serde_json::Value::Object(rest));
+        match seen.entry((finding.place.clone(), key)) {
+            Entry::Occupied(known) => others[*known.get()].push(machine),
+            Entry::Vacant(new) => {
+                new.insert(kept.len());
+                kept.push(finding);
+                others.push(Vec::new());
+            }
+        }
+    }
+    for (finding, machines) in kept.iter_mut().zip(others).filter(|(_, machines)| !machines.is_empty()) {
+        let mut names: Vec<String> = machines.iter().map(|name| format!("`{name}`")).collect();
+        if names.len() > MOST_MACHINES {
+            names.truncate(MOST_MACHINES);
+            names.push(format!("{} more", machines.len() - MOST_MACHINES));
+        }
+        finding.notes.push(format!("the same for {}", names.join(", ")));
+        finding.data.insert("also".to_owned(), machines.into());
+    }
+    kept
+}
+
+/// A message without the name of the machine.
+fn rest_text(finding: &Diagnostic, machine: &str) -> String {
+    finding.message.replace(&format!("`{machine}`"), "`…`")
 }

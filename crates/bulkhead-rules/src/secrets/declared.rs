@@ -7,7 +7,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::context::Context;
-use crate::trees::{Stated, Tree, file_of, option, written};
+use crate::trees::{Stated, Tree, option, written};
 
 /// A secret that a machine declares with its file.
 pub(crate) struct Declared {
@@ -28,7 +28,7 @@ pub(crate) fn declared(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Declared> 
             let Some(place) = stated.place.clone() else { continue };
             // A path that is written with a leading `/` is meant on the machine.
             let is_absolute = written(context.tree, &place).is_some_and(|text| text.starts_with('/'));
-            let Some(file) = file_of(&stated.value).filter(|_| !is_absolute) else { continue };
+            let Some(file) = context.file_of(&stated.value).filter(|_| !is_absolute) else { continue };
             let file = Stated { value: file, place: stated.place, option: stated.option, when: stated.when };
             found.push(Declared { name: name.clone(), file, place });
         }

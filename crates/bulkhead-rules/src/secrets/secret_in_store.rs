@@ -76,7 +76,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     if path.ends_with(".age") || !is_copied(context, path, &at) {
                         continue;
                     }
-                    let shown = path.trim_start_matches('/');
+                    let Some(shown) = context.file_of(path) else { continue };
                     let message =
                         format!("`{option}` is the file `{shown}` of the repository, which Nix copies into its store");
                     let mut finding = RULE.judged(context.tree, &when, at, message);

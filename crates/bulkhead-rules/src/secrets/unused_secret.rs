@@ -53,14 +53,14 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         used.extend(declared(context, tree).into_iter().map(|secret| secret.file.value.as_str().to_owned()));
     }
-    if used.is_empty() || fleet.by_convention || fleet.rules_are_chosen {
+    if used.is_empty() || fleet.rules_are_chosen {
         return;
     }
     let candidates: Vec<&Comparison<'_>> = context
         .comparisons()
         .all
         .iter()
-        .filter(|rule| matches!(rule.origin, Origin::Rules(..)) && rule.file.is_some())
+        .filter(|rule| matches!(rule.origin, Origin::Rules(rules, _) if !rules.generated) && rule.file.is_some())
         .filter(|rule| rule.path.as_ref().is_some_and(|path| !used.contains(path.as_str())))
         .collect();
     if candidates.is_empty() {
@@ -69,12 +69,15 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let texts = texts(context);
     let is_named = |rule: &&Comparison<'_>| {
         let name = rule.path.as_ref().map_or("", |path| path.name());
-        texts.iter().any(|text| text.contains(name))
+        // Also without its ending, where a name is put together or a secret is asked for.
+        let stem = rule.name.strip_suffix(".age").unwrap_or(&rule.name);
+        let asked = [format!("\"{stem}\""), format!("/{stem}\""), format!("secrets.{stem}")];
+        texts.iter().any(|text| text.contains(name) || asked.iter().any(|word| text.contains(word.as_str())))
     };
     let unused: Vec<&Comparison<'_>> = candidates.into_iter().filter(|rule| !is_named(rule)).collect();
     let Some(first) = unused.first() else { return };
     // A name that is put together may be that of any file; what a machine outside of the fleet declares is not read.
-    let computed = texts.iter().any(|text| text.contains("}.age") || text.contains("+ \".age\""));
+    let computed = texts.iter().any(|text| puts_names_together(context, text));
     let unknown = context.trees().iter().find_map(|tree| {
         let undecided = tree.configuration.undecided_at(&root).into_iter();
         let named = undecided.filter(|undecided| {
@@ -109,6 +112,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .with_data("secrets", vec![Value::from(&*rule.name)]),
         );
     }
+}
+
+/// Whether a file may declare secrets whose names are written nowhere: from the rules, from a folder, from a list.
+fn puts_names_together(context: &Context<'_>, text: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let rules = context.fleet.rules_files.iter().map(|rules| rules.path.name());
+    has(&["}.age", "+ \".age\""])
+        || (has(&["age.secrets", "age = {"])
+            && (has(&["readDir", "mapAttrs", "genAttrs", "listToAttrs", "foldl"])
+                || rules.into_iter().any(|name| text.contains(&format!("import ./{name}")))))
 }
 
 /// The texts of the files that speak of secrets, but for the rules.

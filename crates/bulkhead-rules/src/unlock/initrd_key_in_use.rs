@@ -33,8 +33,7 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\
 ```
 
 **Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys`, and
-`/etc/ssh/ssh_host_<type>_key`. A secret that
-nothing else names is a warning: it is in clear all the same.
+`/etc/ssh/ssh_host_<type>_key`. A secret that no other option names is one for the boot environment alone.
 
 **Data.** `machine`: the machine. `path`: the key or secret.
 ",
@@ -166,16 +165,12 @@ fn of_secret(
         let is_same = secret_in(&written(context.tree, place)?).as_deref() == Some(name);
         is_same.then(|| (named, place.clone()))
     });
+    let (named, place) = used?;
     let message = format!("the boot environment of `{}` holds the secret `{name}`", tree.machine.name);
-    let mut finding = RULE.judged(context.tree, &source.when, at, message).with_label("stored in clear in /boot");
-    match used {
-        Some((named, place)) => {
-            finding = finding.with_related(place, format!("`{}` uses it, too", named.definition.path));
-        }
-        None => finding.severity = finding.severity.min(Severity::Warning),
-    }
     Some(
-        finding
+        RULE.judged(context.tree, &source.when, at, message)
+            .with_label("stored in clear in /boot")
+            .with_related(place, format!("`{}` uses it, too", named.definition.path))
             .with_help("give the boot environment a key that is used nowhere else")
             .with_data("machine", &*tree.machine.name)
             .with_data("path", name),

@@ -7,7 +7,7 @@ use bulkhead_eval::data::{Data, DataKind};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Stated, Tree, file_of, option};
+use crate::trees::{Stated, Tree, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "unlock-key-in-store",
@@ -48,7 +48,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if path.ends_with(".pub") || !is_copied(context, path, &at) {
                 continue;
             }
-            let shown = if path.starts_with("/nix/store/") { path } else { path.trim_start_matches('/') };
+            let file = context.file_of(path);
+            let shown = file.as_ref().map_or(&**path, |file| file.as_str());
             let message =
                 format!("`{}` is `{shown}`, which is in the Nix store, where everybody can read it", stated.option);
             found.push(
@@ -90,5 +91,5 @@ pub(crate) fn is_copied(context: &Context<'_>, path: &str, at: &Place) -> bool {
         return true;
     }
     let is_absolute = crate::trees::written(context.tree, at).is_some_and(|text| text.starts_with('/'));
-    !is_absolute && file_of(path).is_some_and(|file| context.tree.exists(&file))
+    !is_absolute && context.file_of(path).is_some_and(|file| context.tree.exists(&file))
 }
