@@ -113,5 +113,6 @@ fn holds_secret(path: &OptionPath) -> bool {
 
 /// `ext:…` and `@…@` stand for what is read when the service starts.
 fn is_literal(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with("ext:") && !(text.starts_with('@') && text.ends_with('@'))
+    let is_reference = text.starts_with("ext:") || (text.starts_with('@') && text.ends_with('@'));
+    !text.is_empty() && !is_reference
 }
