@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::nearest;
-use bulkhead_syntax::{Parameter, Symbol};
+use bulkhead_syntax::{Ast, Parameter, Symbol, SyntaxError};
 
 use crate::arena::Arena;
 use crate::builtins::value_to_json_text;
@@ -125,9 +125,19 @@ fn show<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, Vec<u8>> {
 impl<'a> Evaluator<'a> {
     /// The value of a text.
     pub fn text_value(&self, text: &str, name: &str, folder: &str) -> Result<'a, Value<'a>> {
+        self.parsed_text_value(bulkhead_syntax::parse(text).map(Arc::new), name, folder)
+    }
+
+    /// The same of a text that has been parsed.
+    pub fn parsed_text_value(
+        &self,
+        parsed: std::result::Result<Arc<Ast>, Vec<SyntaxError>>,
+        name: &str,
+        folder: &str,
+    ) -> Result<'a, Value<'a>> {
         let file: Arc<str> = Arc::from(name);
-        let ast = match bulkhead_syntax::parse(text) {
-            Ok(ast) => Arc::new(ast),
+        let ast = match parsed {
+            Ok(ast) => ast,
             Err(errors) => {
                 let failure = parse_failure(&file, ParseFailure::Syntax(errors));
                 return Err(Error::new(FailureKind::Syntax, failure.message, Pos::NONE).placed(failure.place));

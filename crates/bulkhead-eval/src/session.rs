@@ -1,11 +1,11 @@
 //! Looking at values piece by piece, without evaluating more than is asked for.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bulkhead_diagnostics::Place;
 use bulkhead_source::TreePath;
-use bulkhead_syntax::{BinaryOperator, Binding, Expr, ExprId, Parameter, Symbol};
+use bulkhead_syntax::{Ast, BinaryOperator, Binding, Expr, ExprId, Parameter, Symbol, SyntaxError};
 
 use crate::arena::Arena;
 use crate::code::Code;
@@ -119,6 +119,9 @@ impl World {
     }
 }
 
+/// A text of this program that has been parsed; see [`Session::own_text`].
+pub struct ParsedText(Result<Arc<Ast>, Vec<SyntaxError>>);
+
 impl<'a> Session<'a> {
     /// The value of a file (or of the `default.nix` in a folder) of the first tree.
     pub fn import(&self, path: &TreePath) -> Result<Node<'a>, Failure> {
@@ -134,6 +137,12 @@ impl<'a> Session<'a> {
     /// The value of an expression that is in no file of the world. `name` stands for it in places.
     pub fn text(&self, text: &str, name: &str) -> Result<Node<'a>, Failure> {
         self.result(self.evaluator.text_value(text, name, "/"))
+    }
+
+    /// As [`Session::text`] for a text of this program, which is parsed once for all sessions. `cell` keeps it.
+    pub fn own_text(&self, cell: &OnceLock<ParsedText>, text: &str, name: &str) -> Result<Node<'a>, Failure> {
+        let parsed = cell.get_or_init(|| ParsedText(bulkhead_syntax::parse(text).map(Arc::new)));
+        self.result(self.evaluator.parsed_text_value(parsed.0.clone(), name, "/"))
     }
 
     /// Something unknown. It comes in where something is selected from it.

@@ -235,6 +235,12 @@ impl World {
         &self.mounts[0]
     }
 
+    /// The file or folder of the first tree that evaluated code names by this absolute path; `None` for what lies elsewhere.
+    pub fn in_first_tree(&self, absolute: &str) -> Option<TreePath> {
+        let located = self.locate(absolute)?;
+        std::ptr::eq(located.mount, &self.mounts[0]).then_some(located.path)
+    }
+
     /// Which tree an absolute path lies in.
     pub(crate) fn locate(&self, absolute: &str) -> Option<Located<'_>> {
         let inside = |mount: &&Mount| {

@@ -161,7 +161,7 @@ pub(crate) struct TextHints {
 
 /// Words without which a file defines none of the options that rules about module trees read. Options that a fleet's
 /// `mappings` name come on top.
-const OPTION_WORDS: [&str; 14] = [
+const OPTION_WORDS: [&str; 16] = [
     "workspaces",
     "sandbox",
     "vpn",
@@ -176,6 +176,8 @@ const OPTION_WORDS: [&str; 14] = [
     "internalInterfaces",
     "internalIPs",
     ".age",
+    "age.secrets",
+    "age = {",
 ];
 
 impl TextHints {

@@ -1,10 +1,10 @@
 //! `lib`, and what else modules are called with.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bulkhead_eval::data::Failure;
-use bulkhead_eval::{Node, Session, World};
+use bulkhead_eval::{Node, ParsedText, Session, World};
 
 use crate::tree::Scope;
 
@@ -53,6 +53,8 @@ pub const FOREIGN_PROJECTS: &[&str] = &[
 ];
 
 const TEXT: &str = include_str!("lib.nix");
+
+static PARSED: OnceLock<ParsedText> = OnceLock::new();
 
 /// The values that modules are called with.
 pub struct Arguments<'a> {
@@ -129,5 +131,5 @@ pub fn lib<'a>(session: &Session<'a>, world: &World) -> Result<Node<'a>, Failure
 /// The built-in `lib`.
 pub fn built_in<'a>(session: &Session<'a>) -> Result<Node<'a>, Failure> {
     let missing = session.unknown("the built-in `lib` lacks it", Some("give a nixpkgs with `--nixpkgs DIR`"));
-    session.call(session.text(TEXT, BUILT_IN)?, missing)
+    session.call(session.own_text(&PARSED, TEXT, BUILT_IN)?, missing)
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bulkhead_age::Weakness;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, PublicKey};
-use bulkhead_source::FileTree;
+use bulkhead_source::{FileTree, TreePath};
 use foldhash::HashMap;
 use rayon::prelude::*;
 
@@ -117,6 +117,11 @@ impl<'a> Context<'a> {
             Some(world) => trees::read(self.fleet, self.tree, world),
             None => Vec::new(),
         })
+    }
+
+    /// The file of the fleet that a path value names.
+    pub(crate) fn file_of(&self, path: &str) -> Option<TreePath> {
+        self.world?.in_first_tree(path)
     }
 
     /// Every secret that some rule is about, compared with its file.

@@ -1,6 +1,9 @@
 //! All rules, and running them.
 
-use bulkhead_diagnostics::{Diagnostic, nearest};
+use std::collections::hash_map::Entry;
+
+use bulkhead_diagnostics::{Diagnostic, Place, nearest};
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use crate::context::Context;
@@ -27,7 +30,7 @@ impl Selection {
 // A slip in the count of `REPORTED` must not leave rules out.
 const _: () = assert!(REPORTED.len() == 13);
 
-static RULES: [Rule; 74] = sorted([
+static RULES: [Rule; 84] = sorted([
     machines::deploy_key_without_role::RULE,
     machines::duplicate_host_key::RULE,
     machines::duplicate_host_name::RULE,
@@ -39,13 +42,19 @@ static RULES: [Rule; 74] = sorted([
     machines::user_key_unfit_for_age::RULE,
     machines::user_key_without_role::RULE,
     machines::weak_ssh_key::RULE,
+    unlock::initrd_key_in_use::RULE,
+    unlock::initrd_trusts_unknown_key::RULE,
     unlock::malformed_onion_address::RULE,
     unlock::private_key_in_clear::RULE,
     unlock::unlock_host_name_shared::RULE,
+    unlock::unlock_key_in_store::RULE,
     unlock::unlock_key_is_recipient::RULE,
     unlock::unlock_key_reused::RULE,
     unlock::unlock_unreachable::RULE,
     secrets::damaged_secret::RULE,
+    secrets::declared_secret_missing::RULE,
+    secrets::declared_secret_unreadable::RULE,
+    secrets::declared_secret_without_rule::RULE,
     secrets::duplicate_recipient::RULE,
     secrets::missing_recipient::RULE,
     secrets::no_recipients::RULE,
@@ -54,6 +63,8 @@ static RULES: [Rule; 74] = sorted([
     secrets::rule_not_evaluated::RULE,
     secrets::rule_refused_by_agenix::RULE,
     secrets::rule_without_secret::RULE,
+    secrets::secret_in_store::RULE,
+    secrets::secret_read_at_evaluation::RULE,
     secrets::secret_unreadable_by_machine::RULE,
     secrets::secret_without_rule::RULE,
     secrets::secrets_nix_outdated::RULE,
@@ -61,6 +72,8 @@ static RULES: [Rule; 74] = sorted([
     secrets::unidentifiable_recipient::RULE,
     secrets::unknown_machine::RULE,
     secrets::unknown_role::RULE,
+    secrets::unused_secret::RULE,
+    secrets::world_readable_secret::RULE,
     network::address_collision::RULE,
     network::address_outside_subnet::RULE,
     network::address_reserved::RULE,
@@ -156,7 +169,52 @@ pub fn run(context: &Context<'_>, selection: Selection) -> Vec<Diagnostic> {
     let found = checks.par_iter().map(|check| {
         let mut found = Vec::new();
         check(context, &mut found);
-        found
+        once_for_machines(found)
     });
     found.collect::<Vec<_>>().concat()
+}
+
+/// How many further machines a finding names.
+const MOST_MACHINES: usize = 8;
+
+/// What one text says for several machines is one finding: a module that many import is changed in one place.
+fn once_for_machines(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    let mut others: Vec<Vec<String>> = Vec::new();
+    let mut seen: HashMap<(Place, String), usize> = HashMap::new();
+    for finding in findings {
+        let machine = finding.data.get("machine").and_then(|name| name.as_str()).map(str::to_owned);
+        let (Some(machine), Some(_)) = (machine, finding.place.span) else {
+            kept.push(finding);
+            others.push(Vec::new());
+            continue;
+        };
+        let mut rest = finding.data.clone();
+        rest.remove("machine");
+        let key =
+            format!("{:?} {} {}", finding.severity, rest_text(&finding, &machine), serde_json::Value::Object(rest));
+        match seen.entry((finding.place.clone(), key)) {
+            Entry::Occupied(known) => others[*known.get()].push(machine),
+            Entry::Vacant(new) => {
+                new.insert(kept.len());
+                kept.push(finding);
+                others.push(Vec::new());
+            }
+        }
+    }
+    for (finding, machines) in kept.iter_mut().zip(others).filter(|(_, machines)| !machines.is_empty()) {
+        let mut names: Vec<String> = machines.iter().map(|name| format!("`{name}`")).collect();
+        if names.len() > MOST_MACHINES {
+            names.truncate(MOST_MACHINES);
+            names.push(format!("{} more", machines.len() - MOST_MACHINES));
+        }
+        finding.notes.push(format!("the same for {}", names.join(", ")));
+        finding.data.insert("also".to_owned(), machines.into());
+    }
+    kept
+}
+
+/// A message without the name of the machine.
+fn rest_text(finding: &Diagnostic, machine: &str) -> String {
+    finding.message.replace(&format!("`{machine}`"), "`…`")
 }

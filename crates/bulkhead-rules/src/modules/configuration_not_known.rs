@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::{OptionPath, UNKNOWN_DEFINITION};
 use serde_json::Value;
 
@@ -109,10 +109,7 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
                 continue;
             }
             let value = &named.definition.value;
-            let (reason, help, place) = match unknown(value) {
-                Some(unknown) => unknown,
-                None => continue,
-            };
+            let Some(Unknown { reason, help, place }) = unknown(value) else { continue };
             let at = value.place.clone().or_else(|| named.definition.key.clone());
             let text = at.as_ref().and_then(|place| written(context.tree, place)).unwrap_or_default();
             // Where agenix puts a secret is known well enough.
@@ -136,17 +133,18 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn unknown(data: &Data) -> Option<(Arc<str>, Option<Arc<str>>, Option<Place>)> {
+fn unknown(data: &Data) -> Option<Unknown> {
     match &data.kind {
-        DataKind::Unknown(unknown) => Some((unknown.reason.clone(), unknown.help.clone(), unknown.place.clone())),
-        DataKind::Failed(failure) => {
-            Some((Arc::from(&*failure.message), failure.help.as_deref().map(Arc::from), failure.place.clone()))
-        }
+        DataKind::Unknown(unknown) => Some(unknown.clone()),
+        DataKind::Failed(failure) => Some(Unknown {
+            reason: Arc::from(&*failure.message),
+            help: failure.help.as_deref().map(Arc::from),
+            place: failure.place.clone(),
+        }),
         DataKind::List(items) => items.iter().find_map(unknown),
-        DataKind::Attrs(set) => match &set.open {
-            Some(open) => Some((open.reason.clone(), open.help.clone(), open.place.clone())),
-            None => set.attrs.values().find_map(|field| unknown(&field.value)),
-        },
+        DataKind::Attrs(set) => {
+            set.open.clone().or_else(|| set.attrs.values().find_map(|field| unknown(&field.value)))
+        }
         _ => None,
     }
 }

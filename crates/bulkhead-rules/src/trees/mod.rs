@@ -14,7 +14,7 @@ use bulkhead_eval::World;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{Configuration, Definition, OptionPath, Undecided};
-use bulkhead_source::{FileTree, TreePath};
+use bulkhead_source::FileTree;
 use rayon::prelude::*;
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
@@ -261,9 +261,4 @@ pub(crate) fn text(data: &Data) -> Option<Arc<str>> {
         DataKind::String(text) => Some(text.clone()),
         _ => None,
     }
-}
-
-/// The file of the fleet that a path value names.
-pub(crate) fn file_of(path: &str) -> Option<TreePath> {
-    TreePath::new(path.trim_start_matches('/')).ok()
 }

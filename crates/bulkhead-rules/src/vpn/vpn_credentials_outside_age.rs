@@ -63,7 +63,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                             "`{}` is the file `{}` of the repository, which Nix copies into its store, where everybody on \
                              the machine can read it",
                             stated.option,
-                            file.trim_start_matches('/')
+                            context.file_of(file).map_or_else(|| file.to_string(), |file| file.as_str().to_owned())
                         ),
                         Severity::Error,
                     ),

@@ -5,7 +5,7 @@ use bulkhead_eval::data::{Data, DataKind};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Purpose, file_of, option};
+use crate::trees::{Purpose, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "missing-workspace-config",
@@ -39,7 +39,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let workspaces = tree.workspaces.iter().map(|workspace| workspace.path.clone());
         for path in workspaces.chain(services) {
             for stated in tree.stated(&path.join("config"), path_of, None) {
-                let Some(file) = file_of(&stated.value) else { continue };
+                let Some(file) = context.file_of(&stated.value) else { continue };
                 let folder = file.join("default.nix");
                 let is_folder = folder.is_ok_and(|inner| context.tree.exists(&inner));
                 let is_there = is_folder

@@ -34,8 +34,10 @@ workspaces.dev = { type = \"incus\"; ip = \"10.20.0.10\"; resources.disk = 20480
     check: Some(check),
 };
 
+type Ignored = (&'static str, &'static [&'static str], fn(&Data) -> bool, &'static str);
+
 /// What runs a workspace, an option that it ignores, which of its values, and why.
-const IGNORED: [(&str, &[&str], fn(&Data) -> bool, &str); 6] = [
+const IGNORED: [Ignored; 6] = [
     ("vm", &["gpu"], is_true, "to which the host's GPU can't be given without taking it from the host"),
     ("vm", &["resources", "cpu"], is_null, "which can't do without a limit"),
     ("vm", &["resources", "memory"], is_null, "which can't do without a limit"),

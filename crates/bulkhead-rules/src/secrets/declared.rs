@@ -1,0 +1,62 @@
+//! What machines declare in `age.secrets`.
+
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_source::{FileTree, TreePath};
+
+use crate::context::Context;
+use crate::trees::{Stated, Tree, option, written};
+
+/// A secret that a machine declares with its file.
+pub(crate) struct Declared {
+    /// The name in `age.secrets`.
+    pub(crate) name: Arc<str>,
+    /// The file, as far as it is one of the repository.
+    pub(crate) file: Stated<TreePath>,
+    /// Where the file is written.
+    pub(crate) place: Place,
+}
+
+/// The secrets that a tree declares with files of the repository.
+pub(crate) fn declared(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Declared> {
+    let secrets = option("age.secrets");
+    let mut found = Vec::new();
+    for (name, _) in tree.children(&secrets) {
+        for stated in tree.stated(&secrets.join(&name).join("file"), path, None) {
+            let Some(place) = stated.place.clone() else { continue };
+            // A path that is written with a leading `/` is meant on the machine.
+            let is_absolute = written(context.tree, &place).is_some_and(|text| text.starts_with('/'));
+            let Some(file) = context.file_of(&stated.value).filter(|_| !is_absolute) else { continue };
+            let file = Stated { value: file, place: stated.place, option: stated.option, when: stated.when };
+            found.push(Declared { name: name.clone(), file, place });
+        }
+    }
+    found
+}
+
+fn path(data: &Data) -> Option<Arc<str>> {
+    match &data.kind {
+        DataKind::Path(path) if !path.starts_with("/nix/store/") => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a file may be there although it can't be seen: in a submodule, or in a folder that is not read.
+pub(crate) fn is_hidden(context: &Context<'_>, path: &TreePath) -> bool {
+    let is_unread = context.fleet.unread.iter().any(|folder| path.starts_with(&folder.path));
+    let mut around = path.parent();
+    while let Some(folder) = around {
+        if context.tree.is_submodule(&folder) {
+            return true;
+        }
+        around = folder.parent();
+    }
+    is_unread || context.tree.kind(path).is_err()
+}
+
+/// Whether the file is there.
+pub(crate) fn exists(tree: &dyn FileTree, path: &TreePath) -> bool {
+    matches!(tree.kind(path), Ok(Some(_)))
+}

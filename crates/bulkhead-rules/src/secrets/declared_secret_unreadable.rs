@@ -1,0 +1,127 @@
+//! `declared-secret-unreadable`: a secret of a machine that is not encrypted to it.
+
+use bulkhead_age::Recipient;
+use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_fleet::{Fact, Key, KeyOwner};
+use foldhash::{HashMap, HashMapExt};
+use serde_json::Value;
+
+use super::declared::declared;
+use crate::comparison::Comparison;
+use crate::context::Context;
+use crate::rule::{Area, Rule};
+use crate::trees::{Tree, option};
+use crate::words::quoted;
+
+pub(crate) const RULE: Rule = Rule {
+    name: "declared-secret-unreadable",
+    area: Area::Secrets,
+    severity: Severity::Error,
+    summary: "A machine declares a secret that it is not among the recipients of.",
+    docs: "\
+`age.secrets.<name>` of a machine names a file whose rule does not have the machine's `hostKey`.
+
+**Why it matters.** The machine can't decrypt it: activation fails, and what needs the secret does not start. If the
+file is still
+encrypted to the machine, that ends with the next rekeying.
+
+**Fix.** Add the machine to the rule and rekey, or take the declaration out.
+
+```nix
+# bad: in secrets.nix, \"wifi.age\".publicKeys = [ s0 ];
+age.secrets.wifi.file = ./secrets/wifi.age;                  # in the configuration of kif
+# good
+\"wifi.age\".publicKeys = [ s0 kif ];
+```
+
+**Limits.** A machine that decrypts with other keys (`age.identityPaths`), or has several host keys of which the rule
+may name
+another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine.
+
+**Data.** `machine`: the machine. `secret`: the name in `age.secrets`. `path`: the file.
+",
+    check: Some(check),
+};
+
+fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut by_path: HashMap<&str, Vec<&Comparison<'_>>> = HashMap::new();
+    for comparison in &context.comparisons().all {
+        if let Some(path) = &comparison.path {
+            by_path.entry(path.as_str()).or_default().push(comparison);
+        }
+    }
+    for tree in context.trees() {
+        let declared = declared(context, tree);
+        let ruled: Vec<_> =
+            declared.iter().filter_map(|secret| Some((secret, by_path.get(secret.file.value.as_str())?))).collect();
+        let Fact::Known(key) = &tree.machine.host_key else {
+            if let (Some((first, _)), Fact::Absent) = (ruled.first(), &tree.machine.host_key) {
+                found.push(keyless(
+                    tree,
+                    first.place.clone(),
+                    &ruled.iter().map(|(secret, _)| &*secret.name).collect::<Vec<_>>(),
+                ));
+            }
+            continue;
+        };
+        for (secret, rules) in ruled {
+            for rule in rules {
+                let is_reader = |other: &&Key| other.identity() == key.identity();
+                // What is not known of the rule may be this key.
+                if rule.keys.iter().copied().any(|other| is_reader(&other)) || !rule.gaps.is_empty() {
+                    continue;
+                }
+                let message = format!(
+                    "`{}` is not among the recipients of `{}`, which it declares",
+                    tree.machine.name, rule.name
+                );
+                let mut finding = RULE
+                    .judged(context.tree, &secret.file.when, secret.place.clone(), message)
+                    .with_label("it fails at activation")
+                    .with_related(rule.place(), format!("for {} keys, none of them its host key", rule.keys.len()));
+                if let Some(why) = may_differ(context, tree, rule) {
+                    finding.severity = finding.severity.min(Severity::Warning);
+                    finding = finding.with_note(why);
+                }
+                found.push(
+                    finding
+                        .with_help("add the machine to the rule and rekey, or take the declaration out")
+                        .with_data("machine", &*tree.machine.name)
+                        .with_data("secret", &*secret.name)
+                        .with_data("path", secret.file.value.as_str()),
+                );
+            }
+        }
+    }
+}
+
+/// Why the machine may decrypt with a key other than its `hostKey`.
+fn may_differ(context: &Context<'_>, tree: &Tree<'_>, rule: &Comparison<'_>) -> Option<String> {
+    if !tree.below(&option("age.identityPaths")).is_empty() {
+        return Some("unless it decrypts with another key: `age.identityPaths` is set".to_owned());
+    }
+    let is_nobodys = |key: &&&Key| {
+        let owners = context.fleet.keys.owners(key.identity());
+        let known = |owner: &KeyOwner| !matches!(owner, KeyOwner::Binding { .. });
+        key.recipient().is_ok_and(|key: &Recipient| key.ssh().is_some()) && !owners.iter().any(known)
+    };
+    let other = rule.keys.iter().find(is_nobodys)?;
+    let name = context.fleet.keys.owners(other.identity()).first().map(|owner| context.fleet.owner_name(owner));
+    let name = name.or_else(|| other.public.comment().map(str::to_owned)).unwrap_or_else(|| "a key".to_owned());
+    Some(format!(
+        "unless `{name}`, which the rule names and whose properties don't tell, is another host key of this machine"
+    ))
+}
+
+fn keyless(tree: &Tree<'_>, place: bulkhead_diagnostics::Place, names: &[&str]) -> Diagnostic {
+    let machine = &tree.machine.name;
+    let secrets = quoted(names.iter().copied());
+    let message = format!("can't tell whether `{machine}` can read {secrets}: its properties have no `hostKey`");
+    let mut finding = RULE.finding(place, message).with_related(tree.machine.place.clone(), "`hostKey` is missing");
+    finding.severity = Severity::Undecided;
+    finding
+        .with_help("add the machine's host key as `hostKey`")
+        .with_data("machine", &**machine)
+        .with_data("secret", names.first().copied().unwrap_or_default())
+        .with_data("secrets", Value::Array(names.iter().map(|name| Value::from(*name)).collect()))
+}
