@@ -146,7 +146,7 @@ fn option_schemas() -> Result<Vec<(&'static str, serde_json::Value)>> {
     for (name, area, below) in OPTIONS {
         let file = TreePath::new(&format!("nix/modules/{area}/default.nix"))?;
         let mut found = load(project.world(), &file);
-        for problem in &found.problems {
+        if let Some(problem) = found.problems.first() {
             anyhow::bail!("nix/modules/{area}: {}", problem.message);
         }
         let below = OptionPath::of(*below);

@@ -142,9 +142,7 @@ fn unknown(data: &Data) -> Option<Unknown> {
             place: failure.place.clone(),
         }),
         DataKind::List(items) => items.iter().find_map(unknown),
-        DataKind::Attrs(set) => {
-            set.open.clone().or_else(|| set.attrs.values().find_map(|field| unknown(&field.value)))
-        }
+        DataKind::Attrs(set) => set.open.clone().or_else(|| set.attrs.values().find_map(|field| unknown(&field.value))),
         _ => None,
     }
 }
