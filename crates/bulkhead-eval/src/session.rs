@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bulkhead_diagnostics::Place;
 use bulkhead_source::TreePath;
-use bulkhead_syntax::{Ast, BinaryOperator, Binding, Expr, ExprId, Parameter, Symbol, SyntaxError};
+use bulkhead_syntax::{Ast, AttrName, BinaryOperator, Binding, Expr, ExprId, Parameter, Symbol, SyntaxError};
 
 use crate::arena::Arena;
 use crate::code::Code;
@@ -100,6 +100,9 @@ pub struct FormalName {
     /// Where it is written.
     pub place: Option<Place>,
 }
+
+/// An expression, and the frames it sees.
+type Seen<'a> = (&'a Code<'a>, Env<'a>, ExprId);
 
 /// So many calls and `let`s are gone through to find what an unknown value is put together of.
 const MAX_STEPS: usize = 32;
@@ -242,10 +245,6 @@ impl<'a> Session<'a> {
                 Cause::Failure(_) => return Shape::Failed(Arc::new(ev.failure_of(*error))),
             },
         };
-        let before = match node.value {
-            Value::Thunk(thunk) => self.origin(std::ptr::from_ref(thunk) as usize),
-            _ => None,
-        };
         match value {
             Value::Attrs(attrs, _) => {
                 let attrs_of = attrs.by_name().into_iter();
@@ -254,7 +253,7 @@ impl<'a> Session<'a> {
                     attrs: attrs_of.collect(),
                     open: attrs.open.map(|unknown| ev.unknown_of(unknown)),
                     rest: attrs.open.map(|unknown| Node { value: Value::Unknown(unknown, Pos::NONE), key: Pos::NONE }),
-                    update: match attrs.open.and(before).and_then(|state| self.split(state, node.key)) {
+                    update: match attrs.open.and_then(|_| self.split(node)) {
                         Some(Split::Update(left, right)) => Some((left, right)),
                         _ => None,
                     },
@@ -267,30 +266,48 @@ impl<'a> Session<'a> {
             Value::Int(value, _) => Shape::Int(value),
             Value::Bool(Truth(value), _) => Shape::Bool(value),
             Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) => Shape::Function,
-            Value::Unknown(unknown, _) => {
-                let split = before.and_then(|state| self.split(state, node.key));
-                Shape::Unknown(ev.unknown_of(unknown), split)
-            }
+            Value::Unknown(unknown, _) => Shape::Unknown(ev.unknown_of(unknown), self.split(node)),
             Value::Null(_) => Shape::Null,
             Value::Float(..) | Value::Thunk(_) => Shape::Other,
         }
     }
 
-    /// What a thunk was whose value is unknown, or may have more attributes.
-    fn origin(&self, thunk: usize) -> Option<State<'a>> {
-        self.evaluator.origins.as_ref()?.borrow().get(&thunk).copied()
+    /// The expression of a value that is not all known, and what it sees; calls are followed into the function.
+    fn behind(&self, mut value: Value<'a>) -> Option<Seen<'a>> {
+        let ev = self.evaluator;
+        for _ in 0..MAX_STEPS {
+            let Value::Thunk(thunk) = value else { return None };
+            let state = match thunk.state.get() {
+                State::Done(_) | State::DonePast(_) => ev.origin(thunk)?,
+                state => state,
+            };
+            value = match state {
+                State::Delayed { file, expr, env } => return Some((ev.files.get(file), env, expr)),
+                State::Apply([function, argument], pos) => return self.enter(*function, &[*argument], pos),
+                State::Apply2([function, arguments @ ..], pos) => return self.enter(*function, arguments, pos),
+                State::Mapped(mapped, index) => {
+                    return self.enter(mapped.function, &ev.part(mapped, index), mapped.pos);
+                }
+                State::Select { set, name, .. } => self.attribute(Value::Thunk(set), name)?,
+                State::Forward(value) => *value,
+                State::Done(_) | State::DonePast(_) | State::Running => return None,
+            };
+        }
+        None
     }
 
-    /// What the expression of a thunk is put together of; calls are followed into the function.
-    fn split(&self, state: State<'a>, key: Pos) -> Option<Split<'a>> {
+    /// An attribute that surely exists, as it is in the set.
+    fn attribute(&self, set: Value<'a>, name: Symbol) -> Option<Value<'a>> {
+        match self.evaluator.force(set).ok()? {
+            Value::Attrs(attrs, _) => Some(attrs.get(name)?.value),
+            _ => None,
+        }
+    }
+
+    /// What the expression of a value that is not all known is put together of.
+    fn split(&self, Node { value, key }: Node<'a>) -> Option<Split<'a>> {
         let ev = self.evaluator;
-        let (mut code, mut env, mut id) = match state {
-            State::Delayed { file, expr, env } => (ev.files.get(file), env, expr),
-            State::Apply([function, argument], pos) => self.enter(*function, &[*argument], pos)?,
-            State::Mapped(mapped, index) => self.enter(mapped.function, &ev.part(mapped, index), mapped.pos)?,
-            State::Apply2([function, first, second], pos) => self.enter(*function, &[*first, *second], pos)?,
-            _ => return None,
-        };
+        let (mut code, mut env, mut id) = self.behind(value)?;
         for _ in 0..MAX_STEPS {
             let node = |id: ExprId| Node { value: ev.delay(code, env, id), key };
             match code.expr(id) {
@@ -327,20 +344,20 @@ impl<'a> Session<'a> {
                     for _ in 0..*up {
                         frame = frame.parent()?;
                     }
-                    let thunk = match frame.slot(*slot)? {
-                        Slot::Value(Value::Thunk(thunk)) => thunk,
-                        Slot::Deferred(expr) => {
-                            (env, id) = (Some(frame), expr);
-                            continue;
-                        }
-                        _ => return None,
+                    (code, env, id) = match frame.slot(*slot)? {
+                        Slot::Value(value) => self.behind(value)?,
+                        Slot::Deferred(expr) => (code, Some(frame), expr),
+                        Slot::Inherited { .. } => self.behind(ev.keep_slot(code, frame, *slot)?)?,
+                        Slot::Running => return None,
                     };
-                    let state = match thunk.state.get() {
-                        State::Done(_) | State::DonePast(_) => self.origin(std::ptr::from_ref(thunk) as usize)?,
-                        state => state,
-                    };
-                    let State::Delayed { file, expr, env: seen } = state else { return None };
-                    (code, env, id) = (ev.files.get(file), seen, expr);
+                }
+                Expr::Select { base, path, .. } => {
+                    let mut value = ev.eval(code, env, *base).ok()?;
+                    for name in path {
+                        let AttrName::Static(name, _) = name else { return None };
+                        value = self.attribute(value, *name)?;
+                    }
+                    (code, env, id) = self.behind(value)?;
                 }
                 _ => return None,
             }
@@ -349,7 +366,7 @@ impl<'a> Session<'a> {
     }
 
     /// The body of a function and what it sees, for these arguments.
-    fn enter(&self, function: Value<'a>, arguments: &[Value<'a>], pos: Pos) -> Option<(&'a Code<'a>, Env<'a>, ExprId)> {
+    fn enter(&self, function: Value<'a>, arguments: &[Value<'a>], pos: Pos) -> Option<Seen<'a>> {
         let ev = self.evaluator;
         let Ok(Value::Closure(closure, _)) = ev.force(function) else { return None };
         let (code, mut lambda, mut env) = (closure.code, closure.lambda, closure.env());

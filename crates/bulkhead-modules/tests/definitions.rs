@@ -301,3 +301,53 @@ fn sets_that_are_put_together_of_known_and_conditional_ones_stay_known() {
     );
     assert_eq!(found.undecided.len(), 0);
 }
+
+#[test]
+fn what_is_conditional_keeps_its_condition_and_place_behind_variables_and_selections() {
+    let found = configuration(&[(
+        "default.nix",
+        r#"
+        { config, lib, ... }:
+        let
+          inherit (config.services) x;
+          cfg = lib.mkIf x.enable { a.guarded = 1; };
+          seen = if x.enable then { b.seen = 1; } else { b.other = 2; };
+          part = { inner = if x.enable then 1 else 2; open = { e.base = 1; } // lib.optionalAttrs x.enable { e.more = 2; }; };
+          inherit (part) open;
+          named = { which ? if x.enable then 3 else 4 }: if which == 5 then which else which;
+        in
+        {
+          config = lib.mkMerge [
+            cfg
+            (let again = cfg; in again)
+            (if seen ? b.seen then seen else { c.without = 1; })
+            { d.selected = part.inner; }
+            (if open ? f then { } else open)
+            (let late = seen; in if late == { } then { } else late)
+            { g = named { }; }
+          ];
+        }
+        "#,
+    )]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "a.guarded = 1 (if)\n\
+         a.guarded = 1 (if)\n\
+         b.other = 2 (if, unless)\n\
+         b.other = 2 (unless, unless)\n\
+         b.seen = 1 (if, if)\n\
+         b.seen = 1 (unless, if)\n\
+         c.without = 1 (unless)\n\
+         d.selected = 1 (if)\n\
+         d.selected = 2 (unless)\n\
+         e.base = 1 (unless, unless)\n\
+         e.more = 2 (unless, if)\n\
+         g = 3 (if, if)\n\
+         g = 3 (unless, if)\n\
+         g = 4 (if, unless)\n\
+         g = 4 (unless, unless)"
+    );
+    let guards = found.definitions.iter().flat_map(|definition| definition.condition.guards());
+    assert!(guards.into_iter().all(|guard| guard.place.is_some()));
+}

@@ -30,15 +30,15 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluate a thunk that has not been.
     pub(super) fn run(&self, thunk: &'a Thunk<'a>, state: State<'a>) -> Result<'a, Value<'a>> {
-        if let State::DonePast(past) = state {
-            self.pass_over_unknown(past.unknown);
-            return Ok(past.value);
-        }
         thunk.state.set(State::Running);
         let before = self.times_passed_over();
         let result = match state {
             State::Done(value) => Ok(value),
-            State::DonePast(past) => Ok(past.value),
+            State::DonePast(past) => {
+                thunk.state.set(state);
+                self.pass_over_unknown(past.unknown);
+                return Ok(past.value);
+            }
             State::Delayed { file, expr, env } => {
                 let code = self.files.get(file);
                 self.nested(code.pos(expr), || self.eval(code, env, expr))
@@ -71,16 +71,40 @@ impl<'a> Evaluator<'a> {
         };
         thunk.state.set(match result {
             Ok(value) => {
-                if let (Some(origins), Value::Unknown(..) | Value::Attrs(Attrs { open: Some(_), .. }, _)) =
-                    (&self.origins, value)
-                {
-                    origins.borrow_mut().insert(std::ptr::from_ref(thunk) as usize, state);
+                if self.will_be_asked_about(value) {
+                    self.set_origin(thunk, state);
                 }
                 self.done(value, before)
             }
             Err(_) => state,
         });
         result
+    }
+
+    /// Whether somebody will ask what a value is put together of: one that is unknown, or may have more attributes.
+    #[inline]
+    pub(super) fn will_be_asked_about(&self, value: Value<'a>) -> bool {
+        self.origins.is_some() && matches!(value, Value::Unknown(..) | Value::Attrs(Attrs { open: Some(_), .. }, _))
+    }
+
+    /// Whether a value that is known is not enough without the thunk that it was.
+    #[inline]
+    pub(super) fn needs_thunk(&self, value: Value<'a>) -> bool {
+        // A float is equal to itself only as the same thunk: it may be no number.
+        matches!(value, Value::Float(..)) || self.will_be_asked_about(value)
+    }
+
+    /// Keep what a thunk was before its evaluation.
+    #[cold]
+    pub(super) fn set_origin(&self, thunk: &'a Thunk<'a>, state: State<'a>) {
+        if let Some(origins) = &self.origins {
+            origins.borrow_mut().insert(std::ptr::from_ref(thunk) as usize, state);
+        }
+    }
+
+    /// What a thunk was before its evaluation, if that was kept.
+    pub fn origin(&self, thunk: &Thunk<'a>) -> Option<State<'a>> {
+        self.origins.as_ref()?.borrow().get(&(std::ptr::from_ref(thunk) as usize)).copied()
     }
 
     /// What a thunk is after its evaluation, for which [`Evaluator::times_passed_over`] was asked before.

@@ -269,9 +269,8 @@ impl<'a> Evaluator<'a> {
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
                 let kept = frame_at(env, *up).and_then(|frame| self.keep_slot(code, frame, *slot));
                 match kept {
-                    // A float is equal to itself only as the same thunk: it may be no number.
                     Some(Value::Thunk(thunk)) => match thunk.state.get() {
-                        State::Done(settled) if !matches!(settled, Value::Float(..)) => settled,
+                        State::Done(settled) if !self.needs_thunk(settled) => settled,
                         _ => Value::Thunk(thunk),
                     },
                     Some(value) => value,

@@ -1,5 +1,7 @@
 //! Variables: frames, `with` and globals.
 
+use std::cell::Cell;
+
 use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{Binding, Symbol};
 
@@ -8,7 +10,7 @@ use super::force::infinite_recursion;
 use super::sets::is_settled;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Env, Frame, Pos, Slot, Unknown, Value};
+use crate::value::{Env, Frame, Pos, Slot, State, Thunk, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
     #[inline]
@@ -67,6 +69,9 @@ impl<'a> Evaluator<'a> {
         frame.set(
             slot,
             match result {
+                Ok(value) if self.will_be_asked_about(value) => {
+                    self.slot_with_origin(code, frame, content, self.done(value, before))
+                }
                 // A float is equal to itself only as the same thunk: it may be no number.
                 Ok(value) if matches!(value, Value::Float(..)) || self.passed_over_since(before).is_some() => {
                     Slot::Value(self.thunk_of(self.done(value, before)))
@@ -78,9 +83,26 @@ impl<'a> Evaluator<'a> {
         result
     }
 
+    /// A slot for a value of which somebody will ask what it is put together of: a thunk that was what the slot was.
+    #[cold]
+    fn slot_with_origin(&self, code: &'a Code<'a>, frame: &'a Frame<'a>, was: Slot<'a>, state: State<'a>) -> Slot<'a> {
+        let origin = match was {
+            Slot::Deferred(expr) => Some(State::delayed(code.index, expr, Some(frame))),
+            Slot::Inherited { set, name, .. } => self
+                .keep_slot(code, frame, set)
+                .map(|set| State::Forward(self.arena.alloc(self.inherited(set, name, Pos::NONE)))),
+            Slot::Value(_) | Slot::Running => None,
+        };
+        let thunk = self.arena.alloc(Thunk { state: Cell::new(state) });
+        if let Some(origin) = origin {
+            self.set_origin(thunk, origin);
+        }
+        Slot::Value(Value::Thunk(thunk))
+    }
+
     /// What is in a slot, for somebody who keeps it without needing it now; none while it is being evaluated.
     #[inline]
-    pub(super) fn keep_slot(&self, code: &'a Code<'a>, frame: &'a Frame<'a>, slot: u32) -> Option<Value<'a>> {
+    pub fn keep_slot(&self, code: &'a Code<'a>, frame: &'a Frame<'a>, slot: u32) -> Option<Value<'a>> {
         match frame.slot(slot)? {
             Slot::Value(value) => Some(value),
             content => self.keep_pending(code, frame, slot, content),
