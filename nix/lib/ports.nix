@@ -41,8 +41,39 @@ rec {
     ```
     groupForwardMask :: Int
     ```
+
+    # Example
+
+    ```nix
+    systemd.network.netdevs.sandbox0.bridgeConfig.GroupForwardMask = groupForwardMask
+    => 65528
+    ```
   */
   groupForwardMask = 65528; # 0xfff8
+
+  /**
+    The features of a bridge that the tables of its ports depend on, as ip-link(8) names them: no frame goes around the
+    rules (`groupForwardMask`), neighbour solicitations reach ports that have joined no group, and the bridge itself sends
+    nothing to its ports.
+
+    # Type
+
+    ```
+    bridgeFeatures :: { <name> :: Int }
+    ```
+
+    # Example
+
+    ```nix
+    bridgeFeatures
+    => { group_fwd_mask = 65528; mcast_snooping = 0; stp_state = 0; }
+    ```
+  */
+  bridgeFeatures = {
+    group_fwd_mask = groupForwardMask;
+    mcast_snooping = 0;
+    stp_state = 0;
+  };
 
   /**
     What `portTables` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
@@ -53,6 +84,13 @@ rec {
 
     ```
     portSeal :: String
+    ```
+
+    # Example
+
+    ```nix
+    "iifname \"sandbox0\" meta priority != ${portSeal} drop"
+    => "iifname \"sandbox0\" meta priority != b01d:1 drop"
     ```
   */
   portSeal = "b01d:1";

@@ -28,6 +28,13 @@ rec {
     ```
     vpnContainer :: String
     ```
+
+    # Example
+
+    ```nix
+    "container@${vpnContainer}.service"
+    => "container@vpn.service"
+    ```
   */
   vpnContainer = "vpn";
 
