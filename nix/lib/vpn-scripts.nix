@@ -1,5 +1,5 @@
 # What prepares a VPN container on its host: shell scripts for services, and the proxy's configuration. The scripts want ip,
-# bridge, readlink and udevadm in their path, and root's rights.
+# bridge and udevadm in their path, and root's rights.
 let
   inherit (builtins)
     any
@@ -141,9 +141,9 @@ in
     lines (
       [
         "plug() {"
-        "  [ -e /sys/class/net/$1 ] || return 0"
-        "  case \"$(readlink /sys/class/net/$1/master)\" in"
-        "    */${bridge}) ;;"
+        "  link=$(ip -oneline link show dev \"$1\" 2> /dev/null) || return 0"
+        "  case \"$link\" in"
+        "    *\" master ${bridge} \"*) ;;"
         "    *) ${warn "$1 is not in ${bridge}; it is put back"} ;;"
         "  esac"
         "  ip link set dev \"$1\" master ${bridge}"

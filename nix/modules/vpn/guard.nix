@@ -63,7 +63,7 @@ in
         # that somebody has taken away comes back.
         systemd.services.vpn-guard-verify.serviceConfig.ExecStartPost =
           pkgs.writeShellScript "vpn-bridge-verify" ''
-            [ -e /sys/class/net/${cfg.bridgeName} ] || ${config.systemd.package}/bin/systemctl is-active --quiet ${cfg.bridgeUnit} || exit 0
+            ip link show dev ${cfg.bridgeName} > /dev/null 2>&1 || ${config.systemd.package}/bin/systemctl is-active --quiet ${cfg.bridgeUnit} || exit 0
             ${vpnBridgeScript cfg.description}
             ${vpnPlugScript cfg.description}
           '';
