@@ -255,7 +255,7 @@ in
           "ip link add name vpn0 type bridge"
           "ip address add 10.73.0.1/24 dev vpn0"
           "echo 0 > /proc/sys/net/ipv4/conf/vpn0/forwarding"
-            "echo 1 > /proc/sys/net/ipv6/conf/vpn0/disable_ipv6"
+          "echo 1 > /proc/sys/net/ipv6/conf/vpn0/disable_ipv6"
         ];
       };
     expected = {
