@@ -45,7 +45,7 @@ rec {
     # Example
 
     ```nix
-    systemd.network.netdevs.sandbox0.bridgeConfig.GroupForwardMask = groupForwardMask
+    groupForwardMask
     => 65528
     ```
   */

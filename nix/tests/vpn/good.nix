@@ -799,6 +799,7 @@ in
       };
       nft = "/nix/store/00000000000000000000000000000000-nftables/bin/nft";
       machinectl = "/nix/store/00000000000000000000000000000000-systemd/bin/machinectl";
+      publicAddress.url = "https://www.privateinternetaccess.com/api/client/status";
     };
   };
 }
