@@ -40,6 +40,7 @@
   inherit (import ./mac.nix) isPrivateMac mkMac;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
   inherit (import ./ports.nix)
+    bridgeFeatures
     groupForwardMask
     onlyThroughPorts
     portSeal
@@ -73,6 +74,7 @@
   inherit (import ./vpn-scripts.nix)
     vpnBridgeScript
     vpnInterfaceScript
+    vpnPlugScript
     vpnProxyConfig
     vpnProxyFilter
     ;

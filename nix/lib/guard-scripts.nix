@@ -1,21 +1,27 @@
 # What keeps rule sets loaded: shell scripts for services. They want nft, ip, unshare, diff and the core utilities in
 # their path, and root's rights.
 let
-  inherit (builtins) concatStringsSep;
-  inherit (import ./ports.nix) groupForwardMask;
+  inherit (builtins) attrNames concatStringsSep;
+  inherit (import ./ports.nix) bridgeFeatures;
 
   tell = level: text: "echo \"<${toString level}>${text}\" >&2"; # sd-daemon(3)
   error = 3;
   warning = 4;
   notice = 5;
 
-  # What a bridge must be for its tables to hold, as ip-link(8) names it. A bridge that is not there will be made so.
-  bridgeFeatures = bridge: ''
+  # What a bridge must be for its tables to hold. A bridge that is not there will be made so. If it can't be, `fault` tells.
+  setFeatures = bridge: ''
+    fault=
     set_features() {
+      fault="the features of ${bridge} can not be read"
       links=$(ip -oneline link show) || return 1
       case "$links" in *": ${bridge}"[:@]*) ;; *) return 0 ;; esac
       details=$(ip -details link show dev ${bridge}) || return 1
-      for feature in "group_fwd_mask ${toString groupForwardMask}" "mcast_snooping 0" "stp_state 0"; do
+      for feature in ${
+        concatStringsSep " " (
+          map (name: "\"${name} ${toString bridgeFeatures.${name}}\"") (attrNames bridgeFeatures)
+        )
+      }; do
         set -- $feature
         value=-1
         case "$details" in *" $1 "*)
@@ -24,6 +30,7 @@ let
         esac
         [ "$((value))" -ne "$2" ] || continue
         ${tell warning "$1 of ${bridge} is not what it should be; it is set again"}
+        fault="$1 of ${bridge} can not be set to $2"
         ip link set dev ${bridge} type bridge "$1" "$2" || return 1
       done
     }
@@ -88,15 +95,19 @@ rec {
 
     ```nix
     guardLoadScript { rules = "/etc/guard.nft"; bridge = "sandbox0"; ports = [ "vb-dev" ]; }
-    => "…\nnft -f /etc/guard.nft && set_features && exit 0\n…"
+    => "…\nif ! nft -f /etc/guard.nft; then\n…"
     ```
   */
   guardLoadScript =
     { rules, bridge, ... }@guard:
-    bridgeFeatures bridge
+    setFeatures bridge
     + ''
-      nft -f ${rules} && set_features && exit 0
-      ${tell error "the guard of ${bridge} can not be loaded; the bridge is cut off"}
+      if ! nft -f ${rules}; then
+        fault="the guard of ${bridge} can not be loaded"
+      elif set_features; then
+        exit 0
+      fi
+      ${tell error "$fault; the bridge is cut off"}
       ${setBridge "down" guard}
       exit 1
     '';
@@ -156,7 +167,7 @@ rec {
         map (table: "nft --stateless list table ${table.family} ${table.name}") tables
       );
     in
-    bridgeFeatures bridge
+    setFeatures bridge
     + ''
       down=${state}/down
       expected=$(unshare --net sh -c 'nft -f ${rules} && ${list}') || expected=
@@ -171,10 +182,15 @@ rec {
         printf '%s\n' "$found" | diff ${state}/expected - >&2 || true
         nft -f ${rules} || true
       fi
-      if ! { holds && set_features; }; then
-        ${tell error "the guard of ${bridge} can not be loaded; the bridge is cut off"}
-        : > "$down"
+      if ! holds; then
+        fault="the guard of ${bridge} can not be loaded"
+      elif set_features; then
+        fault=
+      fi
+      if [ -n "$fault" ]; then
+        ${tell error "$fault; the bridge is cut off"}
         ${setBridge "down" guard}
+        : > "$down"
         exit 1
       fi
       if [ -e "$down" ]; then

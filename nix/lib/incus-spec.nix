@@ -49,7 +49,7 @@ in
     # Example
 
     ```nix
-    (incusSpec { inherit workspace sandbox image incus; }).network.addresses
+    (incusSpec { workspace = …; sandbox = …; image = …; incus = …; }).network.addresses
     => [ "10.20.0.10/24" ]
     ```
   */

@@ -64,12 +64,13 @@ in
     # Example
 
     ```nix
-    nixosConfigurations = bulkhead.lib.mkFleet {
+    mkFleet {
       root = ./.;
       inherit nixpkgs;
       modules = [ agenix.nixosModules.default ./modules/base.nix ];
       machines.s0.nixpkgs = nixpkgs-stable;
-    };
+    }
+    => { fry = …; s0 = …; }
     ```
   */
   mkFleet =

@@ -41,21 +41,66 @@ rec {
     ```
     groupForwardMask :: Int
     ```
+
+    # Example
+
+    ```nix
+    groupForwardMask
+    => 65528
+    ```
   */
   groupForwardMask = 65528; # 0xfff8
 
   /**
-    What `portTables` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
-    sets the field anew when it forwards a packet, and to zero when one comes from another network namespace). The rules
-    for packets that come from the bridge must refuse those without it: they came by a port that nobody has declared.
+    The features of a bridge that the tables of its ports depend on, as ip-link(8) names them: no frame goes around the
+    rules (`groupForwardMask`), neighbour solicitations reach ports that have joined no group, and the bridge itself sends
+    nothing to its ports.
 
     # Type
 
     ```
-    portSeal :: String
+    bridgeFeatures :: { <name> :: Int }
+    ```
+
+    # Example
+
+    ```nix
+    bridgeFeatures
+    => { group_fwd_mask = 65528; mcast_snooping = 0; stp_state = 0; }
     ```
   */
-  portSeal = "b01d:1";
+  bridgeFeatures = {
+    group_fwd_mask = groupForwardMask;
+    mcast_snooping = 0;
+    stp_state = 0;
+  };
+
+  /**
+    What `portTables` writes to `meta priority` of the frames that it has let pass (no traffic class uses it, and Linux
+    sets the field anew when it forwards a packet, and to zero when one comes from another network namespace). The rules
+    for packets that come from the bridge must refuse those without it: they came by a port that nobody has declared. They
+    must also refuse those with it that come from elsewhere, so each bridge of a host has a seal of its own.
+
+    # Inputs
+
+    `number`
+
+    : The number of the bridge among those of the host, from 1 to 9.
+
+    # Type
+
+    ```
+    portSeal :: Int -> String
+    ```
+
+    # Example
+
+    ```nix
+    portSeal 1
+    => "b01d:1"
+    ```
+  */
+  portSeal = number: "b01d:${toString number}";
 
   /**
     The tables of a guarded bridge's ports. They bind each port to its MAC address and its IP addresses, in IP, ARP and
@@ -72,6 +117,10 @@ rec {
     `name`
 
     : The name of the tables.
+
+    `seal`
+
+    : What frames that have passed get, as `portSeal` gives it.
 
     `gateway`
 
@@ -92,6 +141,7 @@ rec {
     }
     portTables :: {
       name :: String,
+      seal :: String,
       gateway :: { mac :: String, addresses :: [String] },
       ports :: { <name> :: Port },
     } -> [ { family :: String, name :: String, content :: [String] } ]
@@ -102,6 +152,7 @@ rec {
     ```nix
     map (table: table.family) (portTables {
       name = "sandbox";
+      seal = portSeal 1;
       gateway = { mac = "02:00:00:00:00:01"; addresses = [ "10.0.0.1" ]; };
       ports.dev = { interface = "vb-dev"; mac = "02:00:00:00:00:02"; addresses = [ "10.0.0.2" ]; peers = [ ]; };
     })
@@ -111,6 +162,7 @@ rec {
   portTables =
     {
       name,
+      seal,
       gateway,
       ports,
     }:
@@ -156,7 +208,7 @@ rec {
       advertisement = "iifname . @th,64,128 ${targets}";
       # Without extension headers, a fragment's among them: only a part of it might be seen here (RFC 6980).
       neighbourFrom = "ether type ip6 ip6 nexthdr icmpv6 iifname . ether saddr . ip6 saddr @neighbours6";
-      pass = "meta priority set ${portSeal} accept";
+      pass = "meta priority set ${seal} accept";
 
       fromPort =
         (
@@ -249,7 +301,7 @@ rec {
               # would learn from them where MAC addresses are, and give what is in them to the host.
               (nftChain "input" [
                 "type filter hook input priority filter; policy accept;"
-                "iifname @ports meta priority != ${portSeal} drop"
+                "iifname @ports meta priority != ${seal} drop"
                 "ether daddr ${aggregation} ether type { ip, ip6, arp } drop"
               ])
               # A frame for a MAC address that the bridge has forgotten, or never knew, goes out by all ports.
@@ -280,8 +332,10 @@ rec {
     ];
 
   /**
-    Rules for a table of the inet family, in a chain that sees packets before they are routed: those that come by a port
-    that is not in the bridge, or come from the bridge without having passed `portTables`, are dropped.
+    Rules for a table of the inet family, in a chain that sees packets before they are routed. Dropped are those that come
+    by a port that is not in the bridge, those that come from the bridge without having passed `portTables`, and those that
+    have and come from another interface: somebody has given the bridge another name, or put something on top of it, and
+    rules that know it by its name would let them through.
 
     # Inputs
 
@@ -289,25 +343,32 @@ rec {
 
     : The interface of the bridge.
 
-    `ports`
+    `seal`, `ports`
 
     : As for `portTables`.
 
     # Type
 
     ```
-    onlyThroughPorts :: { bridge :: String, ports :: { <name> :: Port } } -> [String]
+    onlyThroughPorts :: { bridge :: String, seal :: String, ports :: { <name> :: Port } } -> [String]
     ```
 
     # Example
 
     ```nix
-    onlyThroughPorts { bridge = "sandbox0"; ports = { }; }
-    => [ "iifname \"sandbox0\" meta priority != b01d:1 drop" ]
+    onlyThroughPorts { bridge = "sandbox0"; seal = portSeal 1; ports = { }; }
+    => [
+      "iifname \"sandbox0\" meta priority != b01d:1 drop"
+      "iifname != \"sandbox0\" meta priority b01d:1 drop"
+    ]
     ```
   */
   onlyThroughPorts =
-    { bridge, ports }:
+    {
+      bridge,
+      seal,
+      ports,
+    }:
     (
       if ports == { } then
         [ ]
@@ -316,5 +377,8 @@ rec {
           "iifname ${anonymous (map (port: quote port.interface) (attrValues ports))} drop"
         ]
     )
-    ++ [ "iifname ${quote bridge} meta priority != ${portSeal} drop" ];
+    ++ [
+      "iifname ${quote bridge} meta priority != ${seal} drop"
+      "iifname != ${quote bridge} meta priority ${seal} drop"
+    ];
 }

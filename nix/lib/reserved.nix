@@ -10,6 +10,13 @@
     ```
     reservedIPv4 :: [String]
     ```
+
+    # Example
+
+    ```nix
+    map (network: "ip daddr ${network} drop") reservedIPv4
+    => [ "ip daddr 0.0.0.0/8 drop" "ip daddr 10.0.0.0/8 drop" … ]
+    ```
   */
   reservedIPv4 = [
     "0.0.0.0/8" # this network: RFC 791, 3.2
@@ -38,6 +45,13 @@
 
     ```
     reservedIPv6 :: [String]
+    ```
+
+    # Example
+
+    ```nix
+    map (network: "ip6 daddr ${network} drop") reservedIPv6
+    => [ "ip6 daddr ::/3 drop" "ip6 daddr 2001::/23 drop" … ]
     ```
   */
   reservedIPv6 = [

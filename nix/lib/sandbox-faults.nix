@@ -98,7 +98,7 @@ rec {
     # Example
 
     ```nix
-    sandboxFaults (sandbox // { gateway = "10.0.1.1"; })
+    sandboxFaults { subnet = "10.0.0.0/24"; gateway = "10.0.1.1"; … }
     => [ "`networking.sandbox.gateway` is 10.0.1.1, outside of `networking.sandbox.subnet`, 10.0.0.0/24" ]
     ```
   */

@@ -13,9 +13,10 @@ let
     ;
   inherit (import ./addresses.nix) networksOverlap parseAddress parseNetwork;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portTables;
+  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
 
+  seal = portSeal 1;
   quote = interface: "\"${interface}\"";
   present = filter (item: item != null);
   isIPv4 = address: length (parseAddress address) == 4;
@@ -263,7 +264,7 @@ rec {
             (nftChain "prerouting" (
               [ (hook "prerouting" "mangle") ]
               ++ onlyThroughPorts {
-                inherit bridge;
+                inherit bridge seal;
                 ports = guarded;
               }
               ++ [ "${in'} fib daddr type != unicast goto to_host" ]
@@ -340,7 +341,7 @@ rec {
       };
     in
     portTables {
-      inherit name;
+      inherit name seal;
       gateway = {
         inherit mac;
         addresses = gateways;

@@ -86,7 +86,7 @@ in
     # Example
 
     ```nix
-    vpnFaults (vpn // { hostAddress = "10.74.0.1"; })
+    vpnFaults { subnet = "10.73.0.0/24"; hostAddress = "10.74.0.1"; … }
     => [ "`vpn.hostAddress` is 10.74.0.1, outside of `vpn.subnet`, 10.73.0.0/24" ]
     ```
   */

@@ -1,16 +1,19 @@
-# What prepares a VPN container on its host: shell scripts for services, and the proxy's configuration. The scripts want ip
-# and udevadm in their path, and root's rights.
+# What prepares a VPN container on its host: shell scripts for services, and the proxy's configuration. The scripts want ip,
+# bridge and udevadm in their path, and root's rights.
 let
   inherit (builtins)
+    any
     attrNames
     concatMap
     concatStringsSep
+    elemAt
     replaceStrings
     ;
   inherit (import ./addresses.nix) parseNetwork;
-  inherit (import ./ports.nix) groupForwardMask;
+  inherit (import ./ports.nix) bridgeFeatures;
 
   lines = parts: concatStringsSep "\n" parts + "\n";
+  warn = text: "echo \"<4>${text}\" >&2"; # sd-daemon(3)
   escape = replaceStrings [ "." ] [ "\\." ];
 
   # ip-sysctl: what comes in by this interface is not routed, whatever all others do, and redirects are for routers.
@@ -60,6 +63,9 @@ in
       ...
     }:
     let
+      features = concatStringsSep " " (
+        map (name: "${name} ${toString bridgeFeatures.${name}}") (attrNames bridgeFeatures)
+      );
       address = "${hostAddress}/${toString (parseNetwork subnet).prefix}";
       set =
         path:
@@ -72,7 +78,7 @@ in
       [
         "set -e"
         "ip link show dev ${bridge} > /dev/null 2>&1 || ip link add name ${bridge} type bridge"
-        "ip link set dev ${bridge} address ${mac} addrgenmode none type bridge stp_state 0 mcast_snooping 0 group_fwd_mask ${toString groupForwardMask}"
+        "ip link set dev ${bridge} address ${mac} addrgenmode none type bridge ${features}"
       ]
       ++ map set (attrNames settings)
       ++ [
@@ -85,6 +91,67 @@ in
         "esac"
         "ip link set dev ${bridge} up"
       ]
+    );
+
+  /**
+    A script that puts the ports of the bridge back into it, if they are there and somebody took them out, and isolates
+    those of services that are in no pair. It changes nothing of ports that are as they should be.
+
+    # Inputs
+
+    `bridge`
+
+    : The interface of the bridge.
+
+    `vpn`, `services`, `allowBetween`
+
+    : As for `vpnTables`; of containers only `interface` is needed.
+
+    # Type
+
+    ```
+    vpnPlugScript :: {
+      bridge :: String,
+      vpn :: { interface :: String },
+      services :: { <name> :: { interface :: String } },
+      allowBetween :: [ [String] ],
+    } -> String
+    ```
+
+    # Example
+
+    ```nix
+    vpnPlugScript { bridge = "vpn0"; vpn.interface = "vb-vpn"; services = { }; allowBetween = [ ]; }
+    => "plug() {\n…\n}\nplug vb-vpn off\n"
+    ```
+  */
+  vpnPlugScript =
+    {
+      bridge,
+      vpn,
+      services,
+      allowBetween,
+      ...
+    }:
+    let
+      isolated =
+        name:
+        if any (pair: elemAt pair 0 == name || elemAt pair 1 == name) allowBetween then "off" else "on";
+    in
+    lines (
+      [
+        "plug() {"
+        "  link=$(ip -oneline link show dev \"$1\" 2> /dev/null) || return 0"
+        "  case \"$link\" in"
+        "    *\" master ${bridge} \"*) ;;"
+        "    *) ${warn "$1 is not in ${bridge}; it is put back"} ;;"
+        "  esac"
+        "  ip link set dev \"$1\" master ${bridge}"
+        "  bridge link set dev \"$1\" isolated \"$2\""
+        "}"
+        "plug ${vpn.interface} off"
+      ]
+      ++ map (name: "plug ${services.${name}.interface} ${isolated name}") (attrNames services)
     );
 
   /**

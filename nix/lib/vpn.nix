@@ -13,6 +13,8 @@ let
   inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
 
+  # That of the sandbox, which may be on the same host, is the first.
+  seal = portSeal 2;
   quote = interface: "\"${interface}\"";
   anonymous = elements: "{ ${concatStringsSep ", " elements} }";
   when = condition: rule: if condition then [ rule ] else [ ];
@@ -27,6 +29,13 @@ rec {
 
     ```
     vpnContainer :: String
+    ```
+
+    # Example
+
+    ```nix
+    "container@${vpnContainer}.service"
+    => "container@vpn.service"
     ```
   */
   vpnContainer = "vpn";
@@ -175,7 +184,7 @@ rec {
             "${in'} ether daddr != ${mac} notrack"
           ])
           (nftChain "prerouting" (
-            [ (hook "prerouting" "mangle") ] ++ onlyThroughPorts { inherit bridge ports; }
+            [ (hook "prerouting" "mangle") ] ++ onlyThroughPorts { inherit bridge seal ports; }
           ))
           # After address translation, which could make an address of the host of another destination.
           (nftChain "input" [
@@ -191,7 +200,7 @@ rec {
           (nftChain "forward" [
             (hook "forward" "filter - 10")
             # Linux takes the seal off what it routes, and what it routes is tracked.
-            "${in'} ${out} meta priority ${portSeal} ct state untracked accept"
+            "${in'} ${out} meta priority ${seal} ct state untracked accept"
             "${in'} drop"
             "${out} drop"
           ])
@@ -227,7 +236,7 @@ rec {
       };
     in
     portTables {
-      inherit name ports;
+      inherit name seal ports;
       gateway = {
         inherit mac;
         addresses = [ hostAddress ];

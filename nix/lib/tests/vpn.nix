@@ -134,7 +134,7 @@ in
         "ip saddr 0.0.0.0/8 drop"
         "ip saddr 127.0.0.0/8 drop"
         "ip saddr 224.0.0.0/3 drop"
-        "ether daddr { 02:00:00:00:00:03, 02:00:00:00:00:04 } meta priority set ${lib.portSeal} accept"
+        "ether daddr { 02:00:00:00:00:03, 02:00:00:00:00:04 } meta priority set ${lib.portSeal 2} accept"
         "drop"
       ];
     };
@@ -179,7 +179,7 @@ in
     got = host { } "inet" "forward";
     want = [
       "type filter hook forward priority filter - 10; policy accept;"
-      ''iifname "vpn0" oifname "vpn0" meta priority ${lib.portSeal} ct state untracked accept''
+      ''iifname "vpn0" oifname "vpn0" meta priority ${lib.portSeal 2} ct state untracked accept''
       ''iifname "vpn0" drop''
       ''oifname "vpn0" drop''
     ];

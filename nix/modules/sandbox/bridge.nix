@@ -2,7 +2,7 @@
 { config, lib, ... }:
 let
   inherit (lib) mkIf mkOverride;
-  inherit (import ../../lib) groupForwardMask;
+  inherit (import ../../lib) bridgeFeatures;
 
   cfg = config.networking.sandbox;
   hasIPv6 = cfg.subnet6 != null;
@@ -33,10 +33,9 @@ in
           MACAddress = cfg.mac;
         };
         bridgeConfig = {
-          STP = false;
-          # Neighbour solicitations are multicast, and the guard lets no port join a group.
-          MulticastSnooping = false;
-          GroupForwardMask = groupForwardMask;
+          STP = bridgeFeatures.stp_state != 0;
+          MulticastSnooping = bridgeFeatures.mcast_snooping != 0;
+          GroupForwardMask = bridgeFeatures.group_fwd_mask;
         };
       };
       networks = {

@@ -6,7 +6,6 @@
     ./ports.nix
     ./assertions.nix
     ./guard.nix
-    ./verify.nix
     ./bridge.nix
     ./resolver.nix
     ./firewall.nix

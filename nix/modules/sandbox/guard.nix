@@ -1,4 +1,5 @@
-# The guard as a service: its tables are there before the bridge is, and stay when the service stops.
+# The guard as a service: its tables are there before the bridge is, stay when the service stops, and are compared with
+# what they should be from time to time.
 {
   config,
   lib,
@@ -7,15 +8,9 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../../lib) guardLoadScript;
 
   cfg = config.networking.sandbox;
   rules = pkgs.writeText "sandbox-guard.nft" cfg.ruleset;
-  load = pkgs.writeShellScript "sandbox-guard-load" (guardLoadScript {
-    rules = "${rules}";
-    inherit (cfg) bridge;
-    ports = lib.mapAttrsToList (_: port: port.interface) cfg.ports;
-  });
 in
 {
   options.networking.sandbox = {
@@ -37,36 +32,29 @@ in
       default = rules;
       description = "The file with {option}`networking.sandbox.ruleset`.";
     };
+
+    verifyInterval = mkOption {
+      type = types.str;
+      default = "30s";
+      example = "5min";
+      description = ''
+        How often the guard in the kernel is compared with the configured one, as a time span of {manpage}`systemd.time(7)`.
+        If it differs, it is loaded again; if that doesn't help, the bridge is cut off. Both are logged by
+        `sandbox-guard-verify.service`.
+      '';
+    };
   };
 
-  config = lib.mkIf cfg.enable {
-    systemd.services.sandbox-guard = {
-      description = "Guard of the workspaces' network";
-      # Before any interface is made, as the host's own firewall is.
-      wants = [ "network-pre.target" ];
-      wantedBy = [ "multi-user.target" ];
-      after = [ "sysinit.target" ];
-      before = [
-        "network-pre.target"
-        "systemd-networkd.service"
-        "shutdown.target"
-      ];
-      conflicts = [ "shutdown.target" ];
-      unitConfig.DefaultDependencies = false;
-      # New rules replace the old ones in one transaction, and no workspace has to stop for them.
-      reloadIfChanged = true;
-      path = [
-        pkgs.nftables
-        pkgs.iproute2
-      ];
-      serviceConfig = {
-        Type = "oneshot";
-        RemainAfterExit = true;
-        ExecStart = load;
-        ExecReload = load;
-        # There is no ExecStop: a guard that is stopped stays in the kernel.
+  config = lib.mkIf cfg.enable (
+    import ../shared/guard.nix { inherit pkgs; } {
+      name = "sandbox-guard";
+      what = "the workspaces' network";
+      guarded = {
+        rules = "${rules}";
+        inherit (cfg) bridge;
+        ports = lib.mapAttrsToList (_: port: port.interface) cfg.ports;
       };
-    };
-    environment.systemPackages = [ pkgs.nftables ];
-  };
+      inherit (cfg) tables verifyInterval;
+    }
+  );
 }

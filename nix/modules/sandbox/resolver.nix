@@ -105,33 +105,13 @@ in
         cfg.guardUnit
       ];
       requires = [ cfg.guardUnit ];
-      serviceConfig = {
+      serviceConfig = import ../shared/hardened.nix // {
         ExecStart = "${pkgs.unbound}/bin/unbound -d -p -c ${pkgs.writeText "sandbox-resolver.conf" settings}";
         Restart = "always";
         RestartSec = 1;
         DynamicUser = true;
         AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];
         CapabilityBoundingSet = [ "CAP_NET_BIND_SERVICE" ];
-        NoNewPrivileges = true;
-        ProtectSystem = "strict";
-        ProtectHome = true;
-        PrivateDevices = true;
-        PrivateTmp = true;
-        ProtectKernelTunables = true;
-        ProtectKernelModules = true;
-        ProtectControlGroups = true;
-        ProtectClock = true;
-        ProtectHostname = true;
-        RestrictAddressFamilies = [
-          "AF_INET"
-          "AF_INET6"
-          "AF_UNIX"
-        ];
-        RestrictNamespaces = true;
-        LockPersonality = true;
-        MemoryDenyWriteExecute = true;
-        SystemCallArchitectures = "native";
-        SystemCallFilter = [ "@system-service" ];
       };
     };
   };

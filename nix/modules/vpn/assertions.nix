@@ -91,36 +91,28 @@ let
       } would both be at ${place}";
     }) (lib.groupBy (mount: mount.mountPoint) (lib.attrValues container.mounts));
 
-  # What would be another way out of a container, by options of NixOS' containers.
   waysOut =
     name:
-    let
-      container = config.containers.${name};
-      given = attribute: none: container ? ${attribute} && container.${attribute} != none;
+    import ../shared/ways-out.nix { inherit lib; } {
+      inherit name;
       of = if name == vpnContainer then "the VPN container" else "`vpn.containers.${name}`";
-    in
-    map
-      (attribute: {
+      container = config.containers.${name};
+      bridge = cfg.bridgeName;
+      flags = lib.optional (name == vpnContainer) "--network-interface=${cfg.interfaceName}";
+    };
+  # Mounts by NixOS' own option.
+  otherMounts =
+    name:
+    lib.concatMap (
+      mount:
+      let
+        path = if mount.hostPath == null then mount.mountPoint else mount.hostPath;
+      in
+      lib.optional (lib.any (folder: inFolder folder path || inFolder path folder) secretFolders) {
         assertion = false;
-        message = "`containers.${name}.${attribute}` is set, which would be another way out of ${of}, or into it: leave it out";
-      })
-      (
-        lib.filter (attribute: given attribute [ ]) [
-          "interfaces"
-          "macvlans"
-          "forwardPorts"
-        ]
-        ++ lib.optional (given "extraVeths" { }) "extraVeths"
-        ++ lib.filter (attribute: given attribute null) [
-          "hostAddress"
-          "hostAddress6"
-          "localAddress"
-          "localAddress6"
-          "networkNamespace"
-        ]
-        ++ lib.optional (!container.privateNetwork) "privateNetwork"
-        ++ lib.optional (container.hostBridge != cfg.bridgeName) "hostBridge"
-      );
+        message = "`containers.${name}.bindMounts` has ${path}, where this host has secrets: leave it out, and give the container the one file that it needs, by `vpn.containers.<name>.credentials`";
+      }
+    ) (lib.attrValues config.containers.${name}.bindMounts);
 
   secretFault = option: path: {
     assertion = path == null || !lib.hasPrefix builtins.storeDir path;
@@ -217,6 +209,7 @@ in
             }
           ]
       ++ lib.concatMap waysOut names
+      ++ lib.concatMap otherMounts names
       ++ lib.concatLists (lib.mapAttrsToList mountFaults cfg.containers)
       ++ lib.concatLists (lib.mapAttrsToList sameMounts cfg.containers)
       ++ map (name: {

@@ -8,18 +8,10 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../../lib) guardLoadScript guardVerifyScript vpnBridgeScript;
+  inherit (import ../../lib) vpnBridgeScript vpnPlugScript;
 
   cfg = config.vpn;
   rules = pkgs.writeText "vpn-guard.nft" cfg.ruleset;
-  guarded = {
-    rules = "${rules}";
-    bridge = cfg.bridgeName;
-    ports = [
-      cfg.description.vpn.interface
-    ]
-    ++ lib.mapAttrsToList (_: service: service.interface) cfg.description.services;
-  };
 in
 {
   options.vpn = {
@@ -51,78 +43,31 @@ in
     };
   };
 
-  config = lib.mkIf cfg.enable {
-    systemd.services.vpn-guard = {
-      description = "Guard of the VPN's bridge";
-      # Before any interface is made, as the host's own firewall is.
-      wants = [ "network-pre.target" ];
-      wantedBy = [ "multi-user.target" ];
-      after = [ "sysinit.target" ];
-      before = [
-        "network-pre.target"
-        "shutdown.target"
-      ];
-      conflicts = [ "shutdown.target" ];
-      unitConfig.DefaultDependencies = false;
-      # New rules replace the old ones in one transaction, and no container has to stop for them.
-      reloadIfChanged = true;
-      path = [
-        pkgs.nftables
-        pkgs.iproute2
-      ];
-      serviceConfig =
-        let
-          load = pkgs.writeShellScript "vpn-guard-load" (guardLoadScript guarded);
-        in
-        {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          ExecStart = load;
-          ExecReload = load;
-          # There is no ExecStop: a guard that is stopped stays in the kernel.
+  config = lib.mkIf cfg.enable (
+    lib.mkMerge [
+      (import ../shared/guard.nix { inherit pkgs; } {
+        name = "vpn-guard";
+        what = "the VPN's bridge";
+        guarded = {
+          rules = "${rules}";
+          bridge = cfg.bridgeName;
+          ports = [
+            cfg.description.vpn.interface
+          ]
+          ++ lib.mapAttrsToList (_: service: service.interface) cfg.description.services;
         };
-    };
-
-    systemd.services.vpn-guard-verify = {
-      description = "Verification of the guard of the VPN's bridge";
-      after = [ cfg.guardUnit ];
-      path = [
-        pkgs.nftables
-        pkgs.iproute2
-        pkgs.util-linux
-        pkgs.diffutils
-        pkgs.coreutils
-        pkgs.bash
-      ];
-      serviceConfig = {
-        Type = "oneshot";
-        RuntimeDirectory = "vpn-guard";
-        RuntimeDirectoryPreserve = true;
-        ExecStart = pkgs.writeShellScript "vpn-guard-verify" (
-          guardVerifyScript (
-            guarded
-            // {
-              tables = map (table: { inherit (table) family name; }) cfg.tables;
-              state = "/run/vpn-guard";
-            }
-          )
-        );
-        # Whoever turns on forwarding for the host does so for this bridge, too; it is turned off again.
-        ExecStartPost = pkgs.writeShellScript "vpn-bridge-verify" ''
-          [ -e /sys/class/net/${cfg.bridgeName} ] || exit 0
-          ${vpnBridgeScript cfg.description}
-        '';
-      };
-    };
-    systemd.timers.vpn-guard-verify = {
-      description = "Verification of the guard of the VPN's bridge";
-      wantedBy = [ "timers.target" ];
-      timerConfig = {
-        OnActiveSec = cfg.verifyInterval;
-        OnUnitInactiveSec = cfg.verifyInterval;
-        AccuracySec = "1s";
-      };
-    };
-    environment.systemPackages = [ pkgs.nftables ];
-  };
+        inherit (cfg) tables verifyInterval;
+      })
+      {
+        # Whoever turns on forwarding for the host does so for this bridge, too; it is turned off again. A bridge or a port
+        # that somebody has taken away comes back.
+        systemd.services.vpn-guard-verify.serviceConfig.ExecStartPost =
+          pkgs.writeShellScript "vpn-bridge-verify" ''
+            ip link show dev ${cfg.bridgeName} > /dev/null 2>&1 || ${config.systemd.package}/bin/systemctl is-active --quiet ${cfg.bridgeUnit} || exit 0
+            ${vpnBridgeScript cfg.description}
+            ${vpnPlugScript cfg.description}
+          '';
+      }
+    ]
+  );
 }

@@ -198,11 +198,15 @@ in
 
     publicAddressUrl = mkOption {
       type = types.nullOr types.str;
-      default = null;
+      default =
+        if cfg.provider == "pia" then "https://www.privateinternetaccess.com/api/client/status" else null;
+      defaultText = lib.literalMD "with the provider `pia`, PIA's own; otherwise null";
       example = "https://api.ipify.org";
       description = ''
-        Whom `vpn leak-test` asks, from each container, for the address that the internet sees: an https URL that answers
-        with the address, or with JSON that has it as `ip`. Null for not asking anybody.
+        Whom `vpn leak-test` asks, from each container and from the host, for the address that the internet sees: an https
+        URL that answers with the address, or with JSON that has it as `ip`. They must differ. PIA knows both anyway; any
+        other learns that they belong together. Null for not asking anybody: then that is not tested. `vpn status` asks
+        nobody: it shows the address that the provider has given.
       '';
     };
   };

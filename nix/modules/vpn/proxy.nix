@@ -75,33 +75,13 @@ in
         cfg.guardUnit
         cfg.bridgeUnit
       ];
-      serviceConfig = {
+      serviceConfig = import ../shared/hardened.nix // {
         ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c ${settings}";
         Restart = "always";
         RestartSec = 1;
         User = cfg.proxy.user;
         Group = cfg.proxy.user;
         CapabilityBoundingSet = "";
-        NoNewPrivileges = true;
-        ProtectSystem = "strict";
-        ProtectHome = true;
-        PrivateDevices = true;
-        PrivateTmp = true;
-        ProtectKernelTunables = true;
-        ProtectKernelModules = true;
-        ProtectControlGroups = true;
-        ProtectClock = true;
-        ProtectHostname = true;
-        RestrictAddressFamilies = [
-          "AF_INET"
-          "AF_INET6"
-          "AF_UNIX"
-        ];
-        RestrictNamespaces = true;
-        LockPersonality = true;
-        MemoryDenyWriteExecute = true;
-        SystemCallArchitectures = "native";
-        SystemCallFilter = [ "@system-service" ];
       };
     };
   };

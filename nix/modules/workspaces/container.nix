@@ -78,6 +78,15 @@ let
   folder = "${lib.optionalString (lib.versionAtLeast config.system.stateVersion "22.05") "nixos-"}containers";
 in
 {
+  assertions = lib.concatMap (
+    name:
+    import ../shared/ways-out.nix { inherit lib; } {
+      inherit name;
+      of = "`workspaces.${name}`";
+      container = config.containers.${name};
+      inherit (sandbox) bridge;
+    }
+  ) (lib.attrNames workspaces);
   containers = lib.mapAttrs containerOf workspaces;
   systemd.services = lib.mapAttrs' unitOf workspaces;
   systemd.tmpfiles.rules = lib.mkIf (workspaces != { }) [ "d ${empty} 0555 root root -" ];

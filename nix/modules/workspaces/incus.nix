@@ -102,6 +102,18 @@ let
 in
 {
   options.workspaceDefaults.incus = {
+    enable = mkOption {
+      type = types.bool;
+      default = workspaces != { };
+      defaultText = lib.literalMD "whether a workspace has the type `incus`";
+      example = true;
+      description = ''
+        Whether this host has Incus with a storage pool for workspaces. Where Incus is, what workspaces have left that are
+        not in the configuration any more is removed: their instances and images. With the last workspace of this type,
+        Incus goes too, and keeps its image below /var/lib/incus: set this to true for one switch to have it removed.
+      '';
+    };
+
     package = mkOption {
       type = types.package;
       default = (import ../../packages.nix { inherit pkgs; }).bulkhead-incus;
@@ -151,29 +163,46 @@ in
     };
   };
 
-  config = lib.mkIf (workspaces != { }) {
-    assertions = lib.mapAttrsToList (name: workspace: {
-      assertion = workspace.resources.disk != null -> cfg.pool.driver != "dir";
-      message = "`workspaces.${name}.resources.disk` can't be kept by an Incus storage pool of the driver `dir`: set `workspaceDefaults.incus.pool.driver` to another one, or leave it out";
-    }) workspaces;
-
-    virtualisation.incus = {
-      enable = true;
-      preseed.storage_pools = [
+  config = lib.mkMerge [
+    (lib.mkIf (workspaces != { }) {
+      assertions = [
         {
-          inherit (cfg.pool) name driver config;
+          assertion = cfg.enable;
+          message = "`workspaces.${lib.head (lib.attrNames workspaces)}` has the type `incus`, but `workspaceDefaults.incus.enable` is false: leave it out";
         }
-      ];
-    };
+      ]
+      ++ lib.mapAttrsToList (name: workspace: {
+        assertion = workspace.resources.disk != null -> cfg.pool.driver != "dir";
+        message = "`workspaces.${name}.resources.disk` can't be kept by an Incus storage pool of the driver `dir`: set `workspaceDefaults.incus.pool.driver` to another one, or leave it out";
+      }) workspaces;
 
-    environment.etc = lib.mapAttrs' (name: file: {
-      name = "bulkhead/incus/${name}.json";
-      value.source = file;
-    }) files;
-    environment.systemPackages = [ cfg.package ];
-    systemd.services = lib.mapAttrs' unitOf workspaces // {
+      systemd.services = lib.mapAttrs' unitOf workspaces;
+    })
+    (lib.mkIf cfg.enable {
+      virtualisation.incus = {
+        enable = true;
+        preseed.storage_pools = [
+          {
+            inherit (cfg.pool) name driver config;
+          }
+        ];
+      };
+    })
+    # Also where Incus is there for something else: it has kept what the last workspace has left.
+    (lib.mkIf config.virtualisation.incus.enable {
+      environment.etc =
+        lib.mapAttrs' (name: file: {
+          name = "bulkhead/incus/${name}.json";
+          value.source = file;
+        }) files
+        // {
+          # Without any spec there is a folder, or nobody would know that none is missing.
+          "bulkhead/incus/README".text =
+            "The workspaces of type incus, each with its spec for bulkhead-incus.\n";
+        };
+      environment.systemPackages = [ cfg.package ];
       # Workspaces that were taken out of the configuration, or were left by a crash of the host.
-      bulkhead-incus-gc = {
+      systemd.services.bulkhead-incus-gc = {
         description = "Removes what Incus workspaces have left";
         wants = [ "incus.service" ];
         after = [
@@ -188,13 +217,14 @@ in
           ExecStart = "${program} gc";
         };
       };
-    };
-
-    # For those who want to look at them without a build.
-    system.build.incusWorkspaces = lib.mapAttrs (name: spec: {
-      inherit spec;
-      file = files.${name};
-      system = systemOf workspaces.${name};
-    }) specs;
-  };
+    })
+    {
+      # For those who want to look at them without a build.
+      system.build.incusWorkspaces = lib.mapAttrs (name: spec: {
+        inherit spec;
+        file = files.${name};
+        system = systemOf workspaces.${name};
+      }) specs;
+    }
+  ];
 }

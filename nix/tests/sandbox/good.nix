@@ -146,7 +146,7 @@ in
     expr = {
       file = plain.config.networking.sandbox.rulesFile.text == rules plain;
       load = has plain.config.systemd.services.sandbox-guard.serviceConfig.ExecStart.text [
-        "nft -f /nix/store/00000000000000000000000000000000-sandbox-guard.nft && exit 0"
+        "if ! nft -f /nix/store/00000000000000000000000000000000-sandbox-guard.nft; then"
         "for interface in sandbox0 vm-db vb-dev; do ip link set dev \"$interface\" down"
       ];
     };

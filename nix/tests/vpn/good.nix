@@ -163,13 +163,14 @@ in
         ];
         file = plain.config.vpn.rulesFile.text == plain.config.vpn.ruleset;
         load = all plain.config.systemd.services.vpn-guard.serviceConfig.ExecStart.text [
-          "nft -f /nix/store/00000000000000000000000000000000-vpn-guard.nft && exit 0"
+          "if ! nft -f /nix/store/00000000000000000000000000000000-vpn-guard.nft; then"
           "for interface in vpn0 vb-vpn vb-torrent vb-web; do ip link set dev \"$interface\" down"
         ];
       };
     expected = {
       before = [
         "network-pre.target"
+        "systemd-networkd.service"
         "shutdown.target"
       ];
       reloadIfChanged = true;
@@ -185,8 +186,9 @@ in
       inherit (plain.config.systemd.timers.vpn-guard-verify) wantedBy;
       inherit (plain.config.systemd.timers.vpn-guard-verify.timerConfig) OnUnitInactiveSec;
       bridge = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStartPost.text [
-        "[ -e /sys/class/net/vpn0 ] || exit 0\n"
+        "systemctl is-active --quiet vpn-bridge.service || exit 0\n"
         "echo 0 > /proc/sys/net/ipv4/conf/vpn0/forwarding"
+        "plug vb-vpn off\nplug vb-torrent on\nplug vb-web on\n"
       ];
       missing = all plain.config.systemd.services.vpn-guard-verify.serviceConfig.ExecStart.text [
         "unshare --net"
@@ -797,6 +799,7 @@ in
       };
       nft = "/nix/store/00000000000000000000000000000000-nftables/bin/nft";
       machinectl = "/nix/store/00000000000000000000000000000000-systemd/bin/machinectl";
+      publicAddress.url = "https://www.privateinternetaccess.com/api/client/status";
     };
   };
 }

@@ -297,6 +297,53 @@ in
           "privateNetwork"
         ];
   };
+  "other ways out of a container, by flags of systemd-nspawn" = {
+    expr =
+      (hostOf {
+        containers.web.extraFlags = [
+          "--network-macvlan=eth0"
+          "--port=80"
+          "-U"
+          "--private-users=no"
+          "--tmpfs=/scratch"
+        ];
+        containers.vpn.extraFlags = [ "--network-interface=eth1" ];
+      }).failed;
+    expected =
+      map
+        (
+          { container, flag }:
+          "`containers.${container}.extraFlags` has `${flag}`, which is about the network or the users of ${
+            if container == "vpn" then "the VPN container" else "`vpn.containers.${container}`"
+          }: leave it out"
+        )
+        (
+          [
+            {
+              container = "vpn";
+              flag = "--network-interface=eth1";
+            }
+          ]
+          ++
+            map
+              (flag: {
+                container = "web";
+                inherit flag;
+              })
+              [
+                "--network-macvlan=eth0"
+                "--port=80"
+                "-U"
+                "--private-users=no"
+              ]
+        );
+  };
+  "secrets by another option" =
+    refusedHost
+      {
+        containers.web.bindMounts."/run/agenix" = { };
+      }
+      "`containers.web.bindMounts` has /run/agenix, where this host has secrets: leave it out, and give the container the one file that it needs, by `vpn.containers.<name>.credentials`";
   "a workspace of the same name" = {
     expr =
       let

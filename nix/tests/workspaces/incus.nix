@@ -2,7 +2,7 @@
 support:
 let
   inherit (support) lib nixpkgs;
-  inherit (import ../support/workspaces.nix support) hostOf;
+  inherit (import ../support/workspaces.nix support) hostOf hostWith;
 
   host = hostOf "incus" { };
   full = hostOf "incus" {
@@ -124,6 +124,52 @@ in
       file = true;
       gc = true;
     };
+  };
+  "what the last workspace has left is removed, as long as there is Incus" = {
+    expr =
+      lib.mapAttrs
+        (
+          _: extra:
+          let
+            inherit (hostWith extra) config failed;
+          in
+          {
+            inherit failed;
+            incus = config.virtualisation.incus.enable;
+            gc = config.systemd.services ? bulkhead-incus-gc;
+            folder = config.environment.etc ? "bulkhead/incus/README";
+            specs = lib.filter (lib.hasSuffix ".json") (
+              lib.filter (lib.hasPrefix "bulkhead/incus/") (lib.attrNames config.environment.etc)
+            );
+          }
+        )
+        {
+          without = { };
+          kept.workspaceDefaults.incus.enable = true;
+          ofOthers.virtualisation.incus.enable = true;
+        };
+    expected = {
+      without = {
+        failed = [ ];
+        incus = false;
+        gc = false;
+        folder = false;
+        specs = [ ];
+      };
+    }
+    // lib.genAttrs [ "kept" "ofOthers" ] (_: {
+      failed = [ ];
+      incus = true;
+      gc = true;
+      folder = true;
+      specs = [ ];
+    });
+  };
+  "a workspace can't be without Incus" = {
+    expr = (hostOf "incus" { workspaceDefaults.incus.enable = false; }).failed;
+    expected = [
+      "`workspaces.dev` has the type `incus`, but `workspaceDefaults.incus.enable` is false: leave it out"
+    ];
   };
   "Incus is there, with a storage pool" = {
     expr = {

@@ -160,6 +160,19 @@ in
       "`workspaces.dev` is a container, in which there is no Nix: its store is the host's, and building there would be building as the host. Use `type = \"vm\"` or `type = \"incus\"`, or leave `nix.enable` out"
     ];
   };
+  "ways out of a container past the sandbox, by NixOS' own options" = {
+    expr =
+      (hostOf "container" {
+        containers.dev = {
+          macvlans = [ "eth0" ];
+          extraFlags = [ "--network-veth-extra=side" ];
+        };
+      }).failed;
+    expected = [
+      "`containers.dev.macvlans` is set, which would be another way out of `workspaces.dev`, or into it: leave it out"
+      "`containers.dev.extraFlags` has `--network-veth-extra=side`, which is about the network or the users of `workspaces.dev`: leave it out"
+    ];
+  };
   "a disk that Incus would not limit" = {
     expr = failedWith "incus" { resources.disk = 1024; };
     expected = [

@@ -19,7 +19,9 @@ use crate::Namespace;
 const CAPTURED: usize = 64 << 20;
 
 /// `portSeal` of nix/lib, by which the rules for a bridge know the frames that they have let pass.
-const SEAL: i32 = 0xb01d_0001_u32 as i32;
+const fn seal(number: u16) -> i32 {
+    (0xb01d_0000_u32 | number as u32) as i32
+}
 
 /// A socket on one interface of a namespace, for whole Ethernet frames in both directions. It captures what the interface
 /// receives and what others send by it, from when it is opened on, and not what it sends itself.
@@ -53,7 +55,7 @@ impl Socket {
         // Inside of a user namespace the limit stays, which is enough there.
         let _ = setsockopt(&socket, RcvBufForce, &CAPTURED);
         // Whoever may send whole frames may say that, too; it must not help them.
-        let _ = setsockopt(&socket, Priority, &SEAL);
+        let _ = setsockopt(&socket, Priority, &seal(1));
         if let Some(address) = address {
             bind(socket.as_raw_fd(), &address).with_context(|| format!("can't capture on {interface}"))?;
         }
@@ -61,6 +63,13 @@ impl Socket {
         let opened = Self { socket, only };
         opened.drain()?; // what came before it was bound to the interface
         Ok(opened)
+    }
+
+    /// The same, with the seal of another bridge than a sandbox's on what it sends: the one with this number.
+    #[must_use]
+    pub fn sealed(self, number: u16) -> Self {
+        let _ = setsockopt(&self.socket, Priority, &seal(number));
+        self
     }
 
     /// Send a frame.

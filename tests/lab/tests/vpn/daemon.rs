@@ -83,6 +83,24 @@ impl Daemon {
         Ok(serde_json::from_slice(&self.command(&["status", "--json"])?.stdout).unwrap_or_default())
     }
 
+    /// Have it renew its connection, and wait until it has. A busy machine may miss the time for a handshake; the daemon
+    /// would wait for a minute before it tries again, unless it is asked to.
+    pub fn renew(&self) -> Result<()> {
+        let before = self.status()?["renewals"].as_u64().context("no status")?;
+        for _ in 0..4 {
+            let output = self.command(&["renew"])?;
+            ensure!(output.status.success(), "it is not renewed: {}", String::from_utf8_lossy(&output.stderr));
+            let end = Instant::now() + Duration::from_secs(15);
+            while Instant::now() < end {
+                if self.status()?["renewals"].as_u64() > Some(before) {
+                    return Ok(());
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        bail!("it is not renewed:\n{}", self.log())
+    }
+
     pub fn pid(&mut self) -> u32 {
         self.process.child().id()
     }

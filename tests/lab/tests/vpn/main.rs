@@ -13,6 +13,7 @@ mod hostile;
 mod measured;
 mod mutation;
 mod oracle;
+mod others;
 mod proxied;
 mod times;
 mod unusual;

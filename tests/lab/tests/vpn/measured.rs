@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bulkhead_lab::{Background, Namespace, skip_without};
 
 use crate::NEEDS;
@@ -109,11 +109,7 @@ fn the_path_through_the_container_is_measured() -> Result<()> {
         println!("plain WireGuard {alone:.0} Mbit/s, through the container {through:.0} Mbit/s");
     }
     for _ in 0..3 {
-        let before = daemon.status()?["renewals"].as_u64();
-        let silence = longest_silence(&world, || {
-            ensure!(daemon.command(&["renew"])?.status.success(), "no renewal");
-            eventually("it is renewed", || Ok(daemon.status()?["renewals"].as_u64() > before))
-        })?;
+        let silence = longest_silence(&world, || daemon.renew())?;
         println!("longest silence at a renewal: {silence:?}");
     }
     println!("memory of the daemon: {} kB now, {} kB at most", daemon.memory("VmRSS")?, daemon.memory("VmHWM")?);

@@ -4,9 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use bulkhead_lab::{evaluate, skip_without};
+use bulkhead_lab::skip_without;
 use fake_pia::{Endpoint, Fault, Injection};
-use serde_json::{Value, json};
 
 use crate::NEEDS;
 use crate::battery::{Battery, SEEN, SENT};
@@ -188,23 +187,7 @@ fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
             Ok(services.iter().all(|service| crate::checks::through(service, Duration::from_millis(700)).is_ok()))
         })
     };
-    let renew = |daemon: &Option<Daemon>| -> Result<()> {
-        let daemon = daemon.as_ref().context("no daemon")?;
-        let before = daemon.status()?["renewals"].as_u64().context("no status")?;
-        // A busy machine may miss the time for a handshake; the daemon would wait for a minute before it tries again.
-        for _ in 0..4 {
-            let output = daemon.command(&["renew"])?;
-            ensure!(output.status.success(), "it is not renewed: {}", String::from_utf8_lossy(&output.stderr));
-            let end = Instant::now() + Duration::from_secs(15);
-            while Instant::now() < end {
-                if daemon.status()?["renewals"].as_u64() > Some(before) {
-                    return Ok(());
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        anyhow::bail!("it is not renewed:\n{}", daemon.log())
-    };
+    let renew = |daemon: &Option<Daemon>| daemon.as_ref().context("no daemon")?.renew();
     lab.during("renewals", |_, daemon| {
         for _ in 0..2 {
             renew(daemon)?;
@@ -331,10 +314,14 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
             let started = Daemon::start(world)?;
             eventually("the fault happens", || Ok(world.provider(|fake| Ok(fake.count(endpoint)))? > before))?;
             std::thread::sleep(Duration::from_millis(150));
-            // It is killed, or ends, in this very state.
+            // It is killed, or ends, in this very state; or the tunnel's process is killed, and the daemon then.
+            if index % 3 == 2 {
+                world.stop_wireguard()?;
+                std::thread::sleep(Duration::from_millis(150));
+            }
             if index % 2 == 0 { started.kill() } else { started.terminate() }?;
             *daemon = None;
-            Ok(())
+            if index % 3 == 2 { world.start_wireguard() } else { Ok(()) }
         })?;
     }
     lab.during("nothing is wrong any more", |world, daemon| {
@@ -406,27 +393,6 @@ fn what_happens_to_the_guard_is_undone() -> Result<()> {
     })?;
     lab.works("after its tables were flushed")?;
 
-    // On the host a flush opens what the verification closes again.
-    let file = world.folder.path().join("guard.nft");
-    std::fs::write(&file, rules)?;
-    let tables = ["bridge", "arp", "inet"].map(|family| json!({ "family": family, "name": TABLE }));
-    let verify = json!({
-        "rules": file,
-        "bridge": BRIDGE,
-        "ports": ["vb-vpn", "vb-torrent", "vb-search"],
-        "state": world.folder.path().join("verify"),
-        "tables": tables.to_vec(),
-    });
-    let script: Value = evaluate("guardVerifyScript", &verify)?;
-    let verify = || world.host.output("sh", &[], script.as_str().unwrap_or_default());
-    ensure!(verify()?.stderr.is_empty(), "nothing is wrong yet");
-    world.host.run("nft", &["flush", "ruleset"])?;
-    world.host.feed("nft", &["-f", "-"], CARELESS)?;
-    ensure!(!lab.battery.attack()?.0.is_empty(), "after a flush it should be open");
-    ensure!(verify()?.status.success(), "the guard can't be put back");
-    let (got_through, _) = lab.battery.attack()?;
-    ensure!(got_through.is_empty(), "after the verification these get through: {got_through:#?}");
-    lab.works("after the verification")?;
     lab.told("the guard");
     Ok(())
 }

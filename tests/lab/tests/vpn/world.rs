@@ -120,7 +120,7 @@ pub struct World {
 }
 
 /// The guard, as `nix/lib` is told of it.
-fn description() -> Value {
+pub fn description() -> Value {
     let port = |name: &str| {
         let (mac, address, _) = numbered(name);
         json!({ "interface": format!("vb-{name}"), "mac": mac_text(mac), "address": address })
@@ -138,7 +138,7 @@ fn description() -> Value {
     })
 }
 
-fn text(function: &str, argument: &Value) -> Result<String> {
+pub fn text(function: &str, argument: &Value) -> Result<String> {
     Ok(evaluate(function, argument)?.as_str().unwrap_or_default().to_owned())
 }
 
@@ -538,7 +538,7 @@ fn container(host: &Namespace, name: &'static str) -> Result<Container> {
         namespace.ip(&[&format!("route add default via {gateway}"), &format!("route add default via {HOST6}")])?;
     }
     plug(host, name)?;
-    let socket = Socket::open(&namespace, "host0")?;
+    let socket = Socket::open(&namespace, "host0")?.sealed(2);
     Ok(Container { name, namespace, mac, address, socket })
 }
 

@@ -1,0 +1,88 @@
+# The units of a guard: one that loads its tables before any interface is made, and one that compares them with what they
+# should be from time to time. `nft flush ruleset` takes everybody's tables.
+{ pkgs }:
+{
+  # The name of the units, and of what they keep below /run.
+  name,
+  # What is guarded, after "of".
+  what,
+  # The file with the rules, the bridge, and the interfaces of its ports: see `guardLoadScript`.
+  guarded,
+  # The tables in the rules, each with `family` and `name`.
+  tables,
+  # A time span.
+  verifyInterval,
+}:
+let
+  inherit (import ../../lib) guardLoadScript guardVerifyScript;
+  load = pkgs.writeShellScript "${name}-load" (guardLoadScript guarded);
+in
+{
+  systemd.services.${name} = {
+    description = "Guard of ${what}";
+    # Before any interface is made, as the host's own firewall is.
+    wants = [ "network-pre.target" ];
+    wantedBy = [ "multi-user.target" ];
+    after = [ "sysinit.target" ];
+    before = [
+      "network-pre.target"
+      "systemd-networkd.service"
+      "shutdown.target"
+    ];
+    conflicts = [ "shutdown.target" ];
+    unitConfig.DefaultDependencies = false;
+    # New rules replace the old ones in one transaction, and nobody has to stop for them.
+    reloadIfChanged = true;
+    path = [
+      pkgs.nftables
+      pkgs.iproute2
+    ];
+    serviceConfig = {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      ExecStart = load;
+      ExecReload = load;
+      # There is no ExecStop: a guard that is stopped stays in the kernel.
+    };
+  };
+
+  systemd.services."${name}-verify" = {
+    description = "Verification of the guard of ${what}";
+    after = [ "${name}.service" ];
+    path = [
+      pkgs.nftables
+      pkgs.iproute2
+      pkgs.util-linux
+      pkgs.diffutils
+      pkgs.coreutils
+      pkgs.bash
+    ];
+    serviceConfig = {
+      Type = "oneshot";
+      RuntimeDirectory = name;
+      RuntimeDirectoryPreserve = true;
+      TimeoutStartSec = 60;
+      ExecStart = pkgs.writeShellScript "${name}-verify" (
+        guardVerifyScript (
+          guarded
+          // {
+            tables = map (table: { inherit (table) family name; }) tables;
+            state = "/run/${name}";
+          }
+        )
+      );
+    };
+  };
+
+  systemd.timers."${name}-verify" = {
+    description = "Verification of the guard of ${what}";
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnActiveSec = verifyInterval;
+      OnUnitInactiveSec = verifyInterval;
+      AccuracySec = "1s";
+    };
+  };
+
+  environment.systemPackages = [ pkgs.nftables ];
+}
