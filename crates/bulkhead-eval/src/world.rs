@@ -179,6 +179,12 @@ impl World {
         &self.search_path
     }
 
+    /// Let evaluations use at least so many steps, and so much memory in bytes.
+    pub fn allow(&mut self, steps: u64, memory: u64) {
+        self.limits.steps = self.limits.steps.max(steps);
+        self.limits.memory = self.limits.memory.max(memory);
+    }
+
     /// What an evaluation may use.
     pub fn limits(&self) -> &Limits {
         &self.limits

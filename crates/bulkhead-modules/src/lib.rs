@@ -17,6 +17,7 @@ mod definitions;
 mod effective;
 mod library;
 mod merge;
+mod nixos;
 mod options;
 mod parts;
 mod passes;
@@ -34,7 +35,8 @@ use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
 pub use effective::Effective;
-pub use library::built_in as built_in_lib;
+pub use library::{PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib};
+pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};
 pub use path::{OptionPath, OptionPathError};
 pub use schema::schema_of_options;
@@ -52,6 +54,9 @@ pub const UNKNOWN_DEFINITION: &str = "a definition is unknown";
 /// What [`Undecided::what`] says where there may be further options.
 pub const UNKNOWN_OPTIONS: &str = "there may be further options here";
 
+/// What [`Undecided::what`] says of a definition of something that no module declares, where those of NixOS were read.
+pub const UNDECLARED: &str = "nothing declares this option";
+
 /// What a tree of modules says.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {
@@ -68,6 +73,10 @@ pub struct Configuration {
     pub config: Option<Data>,
     /// What NixOS would refuse in what was read: definitions of the wrong type, that conflict …
     pub faults: Vec<Fault>,
+    /// What modules warn of; only where those of NixOS were read, else [`Configuration::config`] has it.
+    pub warnings: Vec<Arc<str>>,
+    /// Whether the modules of NixOS were read, too.
+    pub is_nixos: bool,
     /// How often the modules were read until nothing new was known.
     pub passes: usize,
     /// What is wrong with the modules: a file that can't be parsed, an import that is no module …
@@ -140,6 +149,8 @@ pub enum FaultKind {
     ReadOnly,
     /// A definition reads itself.
     Recursion,
+    /// An assertion of a module does not hold.
+    Assertion,
 }
 
 impl FaultKind {
@@ -151,6 +162,7 @@ impl FaultKind {
             FaultKind::Undeclared => "undeclared",
             FaultKind::ReadOnly => "read-only",
             FaultKind::Recursion => "recursion",
+            FaultKind::Assertion => "assertion",
         }
     }
 }
@@ -204,7 +216,14 @@ pub fn load(world: &World, path: &TreePath) -> Configuration {
 
 /// Read the modules that start at several files as one configuration.
 pub fn load_all(world: &World, paths: &[TreePath]) -> Configuration {
-    passes::load(world, paths)
+    passes::load(world, paths, None)
+}
+
+/// Read the modules that start at several files as a machine of NixOS: with the modules of the nixpkgs in the search path of
+/// `world`, which is one that has [`NIXOS_FILES`]. Packages are unknown. Definitions, options and modules of NixOS itself
+/// are not listed; what they come to is in [`Configuration::config`].
+pub fn load_nixos(world: &World, paths: &[TreePath], nixos: &Nixos) -> Configuration {
+    passes::load(world, paths, Some(nixos))
 }
 
 impl Configuration {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bulkhead_eval::data::Failure;
 use bulkhead_eval::{Node, ParsedText, Session, World};
 
+use crate::nixos;
 use crate::tree::Scope;
 
 /// The name that stands for the built-in `lib` in places.
@@ -17,6 +18,9 @@ pub const NOT_READ: &str = "NixOS' own modules are not read";
 /// Why something is unknown that is read from `config` or `options` in the first pass. What is so after the last one
 /// reads itself.
 pub const NOT_YET: &str = "`config` depends on itself here";
+
+/// Why a package is unknown.
+pub const PACKAGES: &str = "packages are not evaluated";
 
 /// Why there is more in `config` than these modules define.
 pub const NIXOS_CONFIG: &str = "`config` is what all modules define together, and NixOS' own are not read";
@@ -65,6 +69,8 @@ pub struct Arguments<'a> {
     /// What these are where nothing is known yet.
     pub not_yet: Scope<'a>,
     modules_path: Node<'a>,
+    /// Where the nixpkgs is whose modules are read too, if they are.
+    pub nixos: Option<String>,
     /// What `_module.args` defines.
     pub given: HashMap<Arc<str>, Node<'a>>,
 }
@@ -72,7 +78,7 @@ pub struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     pub fn new(session: &Session<'a>, world: &World) -> Result<Arguments<'a>, Failure> {
         let lib = lib(session, world)?;
-        let packages = session.unknown("packages are not evaluated", None);
+        let packages = session.unknown(PACKAGES, None);
         let not_yet = Scope { config: session.unknown(NOT_YET, None), options: session.unknown(NOT_YET, None) };
         Ok(Arguments {
             lib,
@@ -80,8 +86,27 @@ impl<'a> Arguments<'a> {
             scope: not_yet,
             not_yet,
             modules_path: session.unknown(NOT_READ, None),
+            nixos: None,
             given: HashMap::new(),
         })
+    }
+
+    /// For a machine whose modules are those of NixOS too.
+    pub fn in_nixos(session: &Session<'a>, world: &World, nixpkgs: &str) -> Result<Arguments<'a>, Failure> {
+        let mut arguments = Arguments::new(session, world)?;
+        arguments.modules_path = session.string(&format!("{nixpkgs}/nixos/modules"));
+        arguments.nixos = Some(nixpkgs.to_owned());
+        arguments.set_scope(session, arguments.not_yet)?;
+        Ok(arguments)
+    }
+
+    /// Let modules see what a pass has found.
+    pub fn set_scope(&mut self, session: &Session<'a>, scope: Scope<'a>) -> Result<(), Failure> {
+        self.scope = scope;
+        if let Some(nixpkgs) = &self.nixos {
+            self.pkgs = nixos::packages(session, nixpkgs, self.lib, scope.config)?;
+        }
+        Ok(())
     }
 
     /// The set to call a module with, whose pattern has these names.

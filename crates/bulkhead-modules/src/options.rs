@@ -77,29 +77,31 @@ impl OptionType {
     }
 }
 
-/// The options of modules below `prefix`.
+/// The options of modules at `prefix`, as far as they are `below` a path or above it.
 pub fn collect(
     loader: &mut Loader<'_, '_>,
     modules: &[(usize, Condition)],
     prefix: &OptionPath,
+    below: &OptionPath,
     found: &mut BTreeMap<OptionPath, Declared>,
 ) {
     for (index, condition) in modules {
         let module = loader.module(*index);
         let (file, Some(options)) = (module.file.clone(), module.options) else { continue };
-        Walk { loader, file, found }.value(options, prefix.clone(), condition, 0);
+        Walk { loader, file, below, found }.value(options, prefix.clone(), condition, 0);
     }
 }
 
 struct Walk<'w, 's, 'a> {
     loader: &'w mut Loader<'s, 'a>,
     file: Arc<str>,
+    below: &'w OptionPath,
     found: &'w mut BTreeMap<OptionPath, Declared>,
 }
 
 impl<'a> Walk<'_, '_, 'a> {
     fn value(&mut self, node: Node<'a>, path: OptionPath, condition: &Condition, depth: usize) {
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || !(path.starts_with(self.below) || self.below.starts_with(&path)) {
             return;
         }
         let place = self.loader.session.key(node);
@@ -245,7 +247,7 @@ impl<'a> Walk<'_, '_, 'a> {
         let modules: Vec<(usize, Condition)> =
             modules.into_iter().map(|(index, holds)| (index, condition.and_all(&holds))).collect();
         let freeform = modules.iter().find_map(|(index, _)| self.loader.module(*index).freeform);
-        collect(self.loader, &modules, path, self.found);
+        collect(self.loader, &modules, path, self.below, self.found);
         kind.is_open = self.loader.undecided.len() > seen;
         kind.freeform = freeform.map(|node| Box::new(self.kind(node, path, condition, depth + 1)));
     }

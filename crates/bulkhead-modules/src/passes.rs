@@ -16,7 +16,8 @@ use bulkhead_source::TreePath;
 use crate::condition::Condition;
 use crate::library::{Arguments, FOREIGN_PROJECTS, NOT_READ, NOT_YET, OUTSIDE};
 use crate::merge::Merger;
-use crate::tree::{Loader, problem};
+use crate::nixos::{self, Nixos};
+use crate::tree::{Loader, OF_NIXOS, problem};
 use crate::{Configuration, Fault, FaultKind, Module, OptionPath, Undecided, definitions, options};
 
 /// So many passes are made at most: each may tell the next one value of a chain.
@@ -109,11 +110,17 @@ pub fn is_foreign(reason: &Unknown) -> bool {
 }
 
 /// Read the modules that start at `paths`.
-pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
+///
+/// With `nixos`, and a nixpkgs in the search path of `world`, its modules are part of the configuration.
+pub fn load(world: &World, paths: &[TreePath], nixos: Option<&Nixos>) -> Configuration {
     let loaded = world.session(|session| {
         let mut configuration = Configuration::default();
-        match Arguments::new(session, world) {
-            Ok(arguments) => run(session, arguments, paths, &mut configuration),
+        let arguments = match nixos.and_then(|_| nixos::nixpkgs(world)) {
+            Some(nixpkgs) => Arguments::in_nixos(session, world, nixpkgs),
+            None => Arguments::new(session, world),
+        };
+        match arguments {
+            Ok(arguments) => run(session, arguments, paths, nixos, &mut configuration),
             Err(failure) => configuration.problems.push(failure),
         }
         configuration
@@ -124,18 +131,29 @@ pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
     })
 }
 
-fn run<'a>(session: &Session<'a>, arguments: Arguments<'a>, paths: &[TreePath], configuration: &mut Configuration) {
+fn run<'a>(
+    session: &Session<'a>,
+    arguments: Arguments<'a>,
+    paths: &[TreePath],
+    nixos: Option<&Nixos>,
+    configuration: &mut Configuration,
+) {
+    let is_nixos = arguments.nixos.is_some();
+    configuration.is_nixos = is_nixos;
     let mut loader = Loader::new(session, arguments);
     let mut before = None;
+    let mut all = Vec::new();
     for pass in 1..=MAX_PASSES {
         configuration.passes = pass;
-        let modules = read(&mut loader, paths, pass == 1);
+        let modules = read(&mut loader, paths, nixos, pass == 1);
         let mut merger = Merger::new(&mut loader);
         let scope = merger.root(&modules);
         let (found, faults) = (std::mem::take(&mut merger.found), std::mem::take(&mut merger.faults));
         let config = session.data(scope.config);
         configuration.definitions.clear();
-        definitions::collect(&mut loader, &modules, configuration);
+        let own: Vec<(usize, Condition)> =
+            modules.iter().filter(|(index, _)| !loader.module(*index).file.starts_with(OF_NIXOS)).cloned().collect();
+        definitions::collect(&mut loader, &own, configuration);
         let (digest, is_open) = digest(configuration, &config, &loader);
         configuration.config = Some(config);
         configuration.faults = faults;
@@ -144,34 +162,55 @@ fn run<'a>(session: &Session<'a>, arguments: Arguments<'a>, paths: &[TreePath], 
             if pass == MAX_PASSES && before != Some(digest) {
                 let message = format!("`config` is not known after {MAX_PASSES} passes");
                 loader.failed(Failure { kind: FailureKind::Limit, ..problem(message, None) });
-            } else if is_open {
+            } else if is_open && !is_nixos {
                 depends_on_itself(configuration);
             }
-            for (module, condition) in &modules {
+            for (module, condition) in &own {
                 let module = loader.module(*module);
                 configuration.modules.push(Module { file: module.file.clone(), condition: condition.clone() });
             }
-            options::collect(&mut loader, &modules, &OptionPath::root(), &mut configuration.options);
+            options::collect(&mut loader, &own, &OptionPath::root(), &OptionPath::root(), &mut configuration.options);
+            if let Some(nixos) = nixos.filter(|nixos| !nixos.listed.names().is_empty()) {
+                let noted = loader.undecided.len();
+                options::collect(&mut loader, &modules, &OptionPath::root(), &nixos.listed, &mut configuration.options);
+                loader.undecided.truncate(noted);
+            }
+            if is_nixos {
+                let mut whole = Configuration::default();
+                let noted = loader.undecided.len();
+                definitions::collect(&mut loader, &modules, &mut whole);
+                loader.undecided.truncate(noted);
+                all = whole.definitions;
+            }
             break;
         }
         before = Some(digest);
         loader.known = found;
-        loader.arguments.scope = scope;
+        if let Err(failure) = loader.arguments.set_scope(session, scope) {
+            loader.failed(failure);
+            break;
+        }
     }
     configuration.undecided = once(loader.undecided);
     configuration.problems = loader.problems;
+    nixos::judge(configuration, &all);
 }
 
-fn read(loader: &mut Loader<'_, '_>, paths: &[TreePath], is_first: bool) -> Vec<(usize, Condition)> {
+fn read(
+    loader: &mut Loader<'_, '_>,
+    paths: &[TreePath],
+    nixos: Option<&Nixos>,
+    is_first: bool,
+) -> Vec<(usize, Condition)> {
     loader.restart();
-    let modules = loader.read(paths);
+    let modules = loader.read(paths, nixos);
     let given = loader.module_args(&modules);
     let is_new = is_first && !given.is_empty();
     loader.arguments.given = given;
     if is_new {
         // What `_module.args` defines is only known now.
         loader.restart();
-        return loader.read(paths);
+        return loader.read(paths, nixos);
     }
     modules
 }

@@ -10,6 +10,7 @@ use bulkhead_source::TreePath;
 
 use crate::condition::{Condition, Guard};
 use crate::library::{Arguments, NOT_READ};
+use crate::nixos::{self, Nixos};
 use crate::{OptionPath, Undecided};
 
 /// So many modules are read at most.
@@ -30,6 +31,9 @@ const STRUCTURE: &[&str] =
 
 /// The attributes that are no definitions in a module without `config` and `options`.
 const SHORTHAND: &[&str] = &["_class", "_file", "key", "disabledModules", "imports", "require", "freeformType"];
+
+/// What the files of NixOS' own modules begin with.
+pub const OF_NIXOS: &str = "<nixpkgs>";
 
 /// A module as it is loaded.
 pub struct Loaded<'a> {
@@ -148,8 +152,12 @@ impl<'s, 'a> Loader<'s, 'a> {
         &self.modules[index]
     }
 
-    pub fn read(&mut self, paths: &[TreePath]) -> Vec<(usize, Condition)> {
+    /// The modules that start at `paths`, after those of NixOS if they are read too.
+    pub fn read(&mut self, paths: &[TreePath], nixos: Option<&Nixos>) -> Vec<(usize, Condition)> {
         let mut roots = Vec::new();
+        if let Some((nixos, nixpkgs)) = nixos.zip(self.arguments.nixos.clone()) {
+            roots.extend(self.nixos(nixos, &nixpkgs));
+        }
         for path in paths {
             match self.session.import(path) {
                 Ok(node) => {
@@ -164,6 +172,25 @@ impl<'s, 'a> Loader<'s, 'a> {
             }
         }
         self.reached(&roots)
+    }
+
+    fn nixos(&mut self, nixos: &Nixos, nixpkgs: &str) -> Vec<(usize, Condition)> {
+        let list = match nixos::module_list(self.session, nixpkgs) {
+            Ok(list) => list,
+            Err(failure) => {
+                self.failed(failure);
+                return Vec::new();
+            }
+        };
+        let origin = Origin { file: Arc::from(OF_NIXOS), key: "nixos".to_owned(), place: None, depth: 0 };
+        let mut modules = self.items(list, &Condition::Always, 0, true);
+        let platform = nixos.platform.as_ref().map(|name| nixos::platform_module(self.session, name));
+        modules.extend(platform.map(|node| (node, Condition::Always)));
+        let mut found = Vec::new();
+        for (position, (node, condition)) in modules.into_iter().enumerate() {
+            found.extend(self.module_of(node, &origin, position, &condition));
+        }
+        found
     }
 
     /// Modules below the root, as in a submodule, and their imports. They are called with `special` besides.
@@ -525,7 +552,10 @@ impl<'s, 'a> Loader<'s, 'a> {
         match self.session.look(node) {
             Shape::Path(path) => Some(path),
             // Other strings name modules of NixOS.
-            Shape::String(path) => path.starts_with('/').then_some(path),
+            Shape::String(path) => match &self.arguments.nixos {
+                Some(nixpkgs) if !path.starts_with('/') => Some(format!("{nixpkgs}/nixos/modules/{path}")),
+                _ => path.starts_with('/').then_some(path),
+            },
             Shape::Attrs(members) => match self.session.look(members.get("key")?) {
                 Shape::String(key) | Shape::Path(key) => Some(key),
                 _ => None,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::Diagnostic;
 use bulkhead_eval::{Mount, World};
-use bulkhead_fleet::{CONFIG_FILE, Config, Fleet, LoadError, LoadOptions, NixError, NixEvaluator, NixOptions};
+use bulkhead_fleet::{
+    CONFIG_FILE, Config, EvaluationLimits, Fleet, LoadError, LoadOptions, NixError, NixEvaluator, NixOptions,
+};
 use bulkhead_source::{FileTree, GitError, GitTree, WorkTree, find_git_root, refuse_sparse_checkout};
 
 use crate::check::accepted;
@@ -158,6 +160,13 @@ impl Project {
         });
         self.search_path.push((name.to_owned(), folder.to_owned()));
         Ok(())
+    }
+
+    /// Let evaluations use at least so much, unless `bulkhead.toml` has limits of its own.
+    pub fn allow(&mut self, steps: u64, memory: u64) {
+        if self.config.toml.limits == EvaluationLimits::default() {
+            self.world.allow(steps, memory);
+        }
     }
 
     /// The files.

@@ -18,7 +18,7 @@ use bulkhead_eval::data::Unknown;
 
 use crate::condition::{Condition, Guard};
 use crate::library::{NIXOS_CONFIG, NIXOS_OPTIONS};
-use crate::tree::{Contents, Loader, Scope};
+use crate::tree::{Contents, Loader, OF_NIXOS, Scope};
 use crate::{Fault, FaultKind, OptionPath};
 
 use push::Children;
@@ -30,6 +30,12 @@ const MAX_DEPTH: usize = 60;
 
 /// So many values are merged in a pass at most: submodules may have submodules without end.
 const MAX_VALUES: usize = 1_000_000;
+
+/// Modules of other projects may add options to sets of options at this depth, and above it: to `config`, and to `services`.
+const MAX_FOREIGN: usize = 1;
+
+/// Why it is not known what an option is that nothing declares.
+const NOT_DECLARED: &str = "none of the modules that were read declares it";
 
 /// So many faults are told.
 const MAX_FAULTS: usize = 1_000;
@@ -46,11 +52,22 @@ pub struct Def<'a> {
     pub order: Option<i64>,
     /// Whether it is the default of the option.
     pub is_default: bool,
+    /// Of one that may define anything, why.
+    pub opaque: Option<Opaque>,
+}
+
+/// Why a definition is not gone into.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Opaque {
+    /// It waits for `config`.
+    NotYet,
+    /// For another reason.
+    Unknown,
 }
 
 impl<'a> Def<'a> {
     fn of(node: Node<'a>, file: Arc<str>, condition: Condition) -> Def<'a> {
-        Def { node, file, key: None, condition, priority: None, order: None, is_default: false }
+        Def { node, file, key: None, condition, priority: None, order: None, is_default: false, opaque: None }
     }
 
     /// The same for a value in it, which has priority and order of its own.
@@ -96,6 +113,8 @@ enum Freeform<'a> {
 enum Region {
     /// NixOS' own modules, and those of other projects.
     Nixos,
+    /// Those of NixOS are read too; modules of other projects may declare more, but no more of what is there.
+    Whole,
     /// Nobody but the modules of this fleet.
     Fleet,
     /// The modules of a submodule alone.
@@ -110,24 +129,35 @@ pub struct Merger<'m, 's, 'a> {
     pub faults: Vec<Fault>,
     types: HashMap<usize, Type<'a>>,
     values: usize,
+    /// Why modules of other projects may declare more.
+    others: Option<Unknown>,
     /// Whether the type is a part of an `either`: NixOS does not look into that for modules.
     in_either: bool,
 }
 
 impl<'m, 's, 'a> Merger<'m, 's, 'a> {
     pub fn new(loader: &'m mut Loader<'s, 'a>) -> Merger<'m, 's, 'a> {
-        Merger { loader, found: HashMap::new(), faults: Vec::new(), types: HashMap::new(), values: 0, in_either: false }
+        Merger {
+            loader,
+            found: HashMap::new(),
+            faults: Vec::new(),
+            types: HashMap::new(),
+            values: 0,
+            others: None,
+            in_either: false,
+        }
     }
 
     /// Merge the modules of the whole configuration.
     pub fn root(&mut self, modules: &[(usize, Condition)]) -> Scope<'a> {
         let unseen = self.unseen_since(0);
+        self.others = self.loader.undecided.first().map(|undecided| undecided.reason.clone());
         let level = Level {
             path: OptionPath::root(),
             depth: 0,
             is_top: true,
             freeform: Freeform::None,
-            region: Region::Nixos,
+            region: if self.loader.arguments.nixos.is_some() { Region::Whole } else { Region::Nixos },
             unseen,
         };
         self.modules(modules, level)
@@ -221,19 +251,29 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
             }
         }
         let session = self.loader.session;
-        if level.region == Region::Nixos {
-            open = Some(session.unknown(NIXOS_CONFIG, None));
-        } else if let Some(unseen) = &level.unseen {
-            open = open.or_else(|| Some(session.unknown(&unseen.reason, unseen.help.as_deref())));
+        let because = |reason: &Unknown| session.unknown(&reason.reason, reason.help.as_deref());
+        // What is defined declares nothing.
+        let mut more = more_options.or_else(|| level.unseen.as_ref().map(because));
+        match level.region {
+            Region::Nixos => {
+                open = Some(session.unknown(NIXOS_CONFIG, None));
+                more = Some(session.unknown(NIXOS_OPTIONS, None));
+            }
+            Region::Whole => {
+                if level.path.names().is_empty() {
+                    let unknown = session.unknown("what modules are called with is not told", None);
+                    config.push(("_module", unknown));
+                    options.push(("_module", unknown));
+                }
+                let others = self.others.as_ref().filter(|_| level.path.names().len() <= MAX_FOREIGN);
+                open = open.or_else(|| others.map(because));
+            }
+            Region::Fleet | Region::Submodule => {}
         }
-        open = open.or(more_options);
+        open = open.or(more);
         if let Freeform::Unknown(node) = &freeform {
             open = open.or(Some(*node));
         }
-        let more = match level.region {
-            Region::Nixos => Some(session.unknown(NIXOS_OPTIONS, None)),
-            _ => open,
-        };
         Scope { config: session.attrs(config, open), options: session.attrs(options, more) }
     }
 
@@ -282,6 +322,14 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         if level.region == Region::Nixos {
             return self.untyped(path, defs, level.depth + 1);
         }
+        if level.region == Region::Whole {
+            let place = defs.iter().find_map(|def| def.key.clone());
+            let reason = Unknown { reason: NOT_DECLARED.into(), help: None, place: place.clone() };
+            if defs.iter().any(|def| def.opaque.is_none()) {
+                self.loader.unknown_at(&path, crate::UNDECLARED, reason, place);
+            }
+            return self.untyped(path, defs, level.depth + 1);
+        }
         if level.unseen.is_none() && !may_be_declared {
             for def in defs.iter().filter(|def| def.condition.is_always()) {
                 let place = def.key.clone().or_else(|| self.loader.session.place(def.node));
@@ -294,6 +342,11 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
 
     fn fault(&mut self, kind: FaultKind, path: &OptionPath, message: String, mut places: Vec<Place>) {
         places.dedup();
+        // Of what NixOS' modules do among themselves nothing is refused that is not used.
+        let is_own = |place: &Place| !place.file.starts_with(OF_NIXOS);
+        if self.loader.arguments.nixos.is_some() && !places.iter().any(is_own) {
+            return;
+        }
         let fault = Fault { kind, path: path.clone(), message, places };
         if self.faults.len() < MAX_FAULTS && !self.faults.contains(&fault) {
             self.faults.push(fault);

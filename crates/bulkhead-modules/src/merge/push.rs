@@ -6,8 +6,9 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Unknown;
 use bulkhead_eval::{Members, Node, Shape, Split};
 
-use super::{Decl, Def, MAX_DEPTH, Merger};
+use super::{Decl, Def, MAX_DEPTH, Merger, Opaque};
 use crate::condition::Guard;
+use crate::library::NOT_YET;
 use crate::parts::Part;
 use crate::{FaultKind, OptionPath};
 
@@ -33,6 +34,18 @@ impl<'a> Children<'a> {
         self.unknown.first().map(|(def, _)| def.node)
     }
 
+    /// Note a definition that may define any attribute. One for each reason is enough to make all others doubtful.
+    fn add_unknown(&mut self, def: Def<'a>, except: Vec<&'static str>) {
+        let is_same = |(other, names): &(Def<'a>, Vec<&'static str>)| {
+            names.is_empty()
+                && other.opaque == def.opaque
+                && (other.priority, other.order, other.is_default) == (def.priority, def.order, def.is_default)
+        };
+        if def.opaque.is_none() || !self.unknown.iter().any(is_same) {
+            self.unknown.push((def, except));
+        }
+    }
+
     fn add(&mut self, name: &'static str, def: Def<'a>) {
         self.named.entry(name).or_default().push(def);
     }
@@ -48,8 +61,8 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     fn push(&mut self, def: Def<'a>, path: &OptionPath, into: &mut Children<'a>, depth: usize) {
-        if depth > MAX_DEPTH {
-            return into.unknown.push((def, Vec::new()));
+        if depth > MAX_DEPTH || def.opaque.is_some() {
+            return into.add_unknown(def, Vec::new());
         }
         match self.loader.look(def.node) {
             Shape::Attrs(members) => self.push_attrs(def, members, path, into, depth),
@@ -126,6 +139,7 @@ impl<'a> Merger<'_, '_, 'a> {
     /// Whether it defines a given attribute is not known, and what it would be neither.
     fn push_unknown(&mut self, def: Def<'a>, reason: Unknown, except: Vec<&'static str>, into: &mut Children<'a>) {
         let node = self.loader.session.unknown(&reason.reason, reason.help.as_deref());
+        let opaque = Some(if *reason.reason == *NOT_YET { Opaque::NotYet } else { Opaque::Unknown });
         let guard = Guard { place: reason.place.clone(), expected: true, reason };
         let condition = def.condition.and(guard);
         // Reasons that are values keep their origin.
@@ -134,7 +148,7 @@ impl<'a> Merger<'_, '_, 'a> {
         } else {
             node
         };
-        into.unknown.push((Def { node, condition, ..def }, except));
+        into.add_unknown(Def { node, condition, opaque, ..def }, except);
     }
 
     /// What `mkIf`, `mkMerge`, `mkOverride`, `mkOrder` and the like hold; `None` if it is none of them.

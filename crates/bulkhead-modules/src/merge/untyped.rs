@@ -116,7 +116,7 @@ impl<'a> Merger<'_, '_, 'a> {
             Shape::Unknown(..) => strongest.len() == 1,
             _ => false,
         };
-        if (region == Region::Nixos && !is_certain(best)) || !strongest.iter().all(takes_one) {
+        if (region != Region::Fleet && !is_certain(best)) || !strongest.iter().all(takes_one) {
             // An unknown value of its own tells more.
             let own = strongest.iter().find(|def| matches!(session.look(def.node), Shape::Unknown(..)));
             return own.map_or(unknown, |def| def.node);

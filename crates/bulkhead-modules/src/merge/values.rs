@@ -73,7 +73,7 @@ impl<'a> Merger<'_, '_, 'a> {
 
     /// Down through `mkIf`, `mkMerge`, the families of `mkOverride` and `mkOrder`.
     pub(super) fn discharge(&mut self, def: Def<'a>, into: &mut Vec<Def<'a>>, depth: usize) {
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || def.opaque.is_some() {
             return into.push(def);
         }
         match self.loader.look(def.node) {

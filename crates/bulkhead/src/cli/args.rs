@@ -299,12 +299,17 @@ its definitions come to, if that is known and not just one of them; below it the
 is not known (packages, flake inputs, what NixOS' own modules may define too). A definition under a condition that is not
 known is shown with that condition. Of options that nothing defines the default is shown when OPTION is given.
 
+With --nixpkgs the modules of NixOS are part of the configuration: real defaults, what they make of the machine's definitions,
+their assertions and warnings; packages are not known. It takes some seconds and 2 GB of memory. What a flake gives the
+machine besides its folder has to be named with --module; where modules are missing, assertions are undecided.
+
 Examples:
   bulkhead show web                                     everything that web's modules define
   bulkhead show web networking.firewall                 one option, or all below it
   bulkhead show web services.openssh --json | jq '.definitions[] | {path, value, place}'
   bulkhead show hosts/web/configuration.nix             any file that is a module
   bulkhead show web my.service.url                      also a default
+  bulkhead show web networking.firewall --nixpkgs ~/nixpkgs --module modules/base.nix
 
 Exit code: 0 all of it is known; 1 something is not known, files have errors, or NixOS would refuse something (it is printed
 all the same, and says so: `unknown`, `condition`, `undecided`, `problems` and `faults` in JSON); 2 the tool failed.")]
@@ -315,9 +320,19 @@ pub struct ShowArgs {
     /// The option, or the start of its path: `services.openssh`; names with dots in double quotes
     #[arg(value_name = "OPTION")]
     pub option: Option<String>,
+    #[command(flatten)]
+    pub modules: ModulesArgs,
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which modules are part of a machine's configuration.
+#[derive(Clone, Debug, Args)]
+pub struct ModulesArgs {
+    /// A module, besides the machine's own, that the flake gives it; may be repeated
+    #[arg(long = "module", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub modules: Vec<String>,
 }
 
 /// `diff-config`
@@ -342,6 +357,8 @@ pub struct DiffConfigArgs {
     /// Only this option, and what is below it
     #[arg(value_name = "OPTION")]
     pub option: Option<String>,
+    #[command(flatten)]
+    pub modules: ModulesArgs,
     /// As JSON
     #[arg(long)]
     pub json: bool,

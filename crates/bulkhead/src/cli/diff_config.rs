@@ -10,10 +10,9 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, is_known};
 use serde_json::{Value, json};
 
-use super::args::{DiffConfigArgs, Global};
-use super::root_module::root_module;
+use super::args::{DiffConfigArgs, Global, ModulesArgs};
 use super::values::{at, nix, place_json, printable, written_whole};
-use super::{FINDINGS, OK, Program, output};
+use super::{FINDINGS, OK, Program, configuration, output};
 use crate::Project;
 
 /// One of the two configurations.
@@ -49,7 +48,6 @@ struct Change<'s> {
 }
 
 pub fn diff_config(program: Program, global: &Global, args: &DiffConfigArgs) -> Result<u8> {
-    let (old, new) = (side(program, global, &args.old)?, side(program, global, &args.new)?);
     let filter = match &args.option {
         Some(option) => match OptionPath::parse(option) {
             Ok(path) => path,
@@ -57,6 +55,8 @@ pub fn diff_config(program: Program, global: &Global, args: &DiffConfigArgs) -> 
         },
         None => OptionPath::root(),
     };
+    let side = |machine: &str| side(program, global, &args.modules, machine, &filter);
+    let (old, new) = (side(&args.old)?, side(&args.new)?);
     let (none, mut changes) = (Entry::default(), Vec::new());
     let paths: BTreeSet<&OptionPath> = old.options.keys().chain(new.options.keys()).collect();
     for path in paths.into_iter().filter(|path| path.starts_with(&filter)) {
@@ -78,16 +78,15 @@ pub fn diff_config(program: Program, global: &Global, args: &DiffConfigArgs) -> 
 }
 
 /// A machine, perhaps of a revision: `web`, `HEAD~1:web`.
-fn side(program: Program, global: &Global, text: &str) -> Result<Side> {
+fn side(program: Program, global: &Global, modules: &ModulesArgs, text: &str, listed: &OptionPath) -> Result<Side> {
     let (global, machine) = match text.rsplit_once(':') {
         Some((revision, machine)) => {
             (Global { rev: Some(revision.to_owned()), staged: false, ..global.clone() }, machine)
         }
         None => (global.clone(), text),
     };
-    let project = output::open(output::root(program, &global, None)?, &global)?;
-    let root = root_module(&project, machine)?;
-    let configuration = bulkhead_modules::load(project.world(), &root);
+    let mut project = output::open(output::root(program, &global, None)?, &global)?;
+    let (_, configuration) = configuration::load(&mut project, &global, modules, machine, listed)?;
     let options = entries(&configuration, &project);
     let is_open = configuration.undecided.iter().any(|undecided| undecided.path.names().is_empty());
     Ok(Side { options, problems: configuration.problems.len(), is_open, project })

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod complete;
+mod configuration;
 mod diff_config;
 mod eval;
 mod explain;

@@ -2,31 +2,32 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bulkhead_diagnostics::{Place, Sources, mask_private_keys};
-use bulkhead_eval::data::Data;
+use bulkhead_eval::data::{AttrsData, Data, DataKind, Field};
 use bulkhead_modules::{
-    Condition, Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, Effective, Fault, OptionPath, is_known,
+    Condition, Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, Effective, Fault, OptionPath,
+    PACKAGES_UNKNOWN as PACKAGES, UNDECIDED_ASSERTION, UNDECIDED_WARNING, UNKNOWN_DEFINITION, Undecided, is_known,
 };
 use bulkhead_source::TreePath;
 use serde_json::{Value, json};
 
 use super::args::{Global, ShowArgs};
-use super::root_module::root_module;
 use super::values::{at, data_json, first_failure, nix, place_json, printable, shortened, written};
-use super::{FINDINGS, OK, Program, output};
+use super::{FINDINGS, OK, Program, configuration, output};
 
 pub fn show(program: Program, global: &Global, args: &ShowArgs) -> Result<u8> {
-    let project = output::open(output::root(program, global, None)?, global)?;
+    let mut project = output::open(output::root(program, global, None)?, global)?;
     let path = match &args.option {
         Some(option) => OptionPath::parse(option).with_context(|| format!("`{option}` is no path of an option"))?,
         None => OptionPath::root(),
     };
-    let root = root_module(&project, &args.machine)?;
-    let configuration = bulkhead_modules::load(project.world(), &root);
+    let (root, configuration) = configuration::load(&mut project, global, &args.modules, &args.machine, &path)?;
     let found = configuration.below(&path);
-    let view = View { configuration: &configuration, sources: &project.sources(), path: &path };
+    let is_nixos = configuration.is_nixos;
+    let view = View { configuration: &configuration, sources: &project.sources(), path: &path, is_nixos };
     if args.json {
         output::print_json(&view.json(&args.machine, &root, &found))?;
     } else {
@@ -44,6 +45,8 @@ struct View<'v> {
     configuration: &'v Configuration,
     sources: &'v dyn Sources,
     path: &'v OptionPath,
+    /// Whether the modules of NixOS were read.
+    is_nixos: bool,
 }
 
 impl View<'_> {
@@ -81,7 +84,8 @@ impl View<'_> {
             let place = data.place.as_ref().map_or_else(String::new, |place| self.at(place));
             let value = if path == self.path { nix(data, 0) } else { shortened(&nix(data, 0)) };
             let _ = writeln!(out, "{bold}{path}{end} = {}  {dim}{place}{end}", printable(&value));
-            let _ = writeln!(out, "    {yellow}by default{end}");
+            let origin = if self.is_nixos { "by default, or by the modules of NixOS" } else { "by default" };
+            let _ = writeln!(out, "    {yellow}{origin}{end}");
             if let Some(unknown) = bulkhead_modules::first_unknown(data) {
                 let _ = writeln!(out, "    {yellow}`?` is unknown: {}{end}", printable(&unknown.reason));
             }
@@ -131,6 +135,11 @@ impl View<'_> {
         faults.filter(|fault| fault.path.starts_with(self.path) || self.path.starts_with(&fault.path))
     }
 
+    /// What NixOS would warn of; not where only a part is asked for.
+    fn warnings(&self) -> &[Arc<str>] {
+        if self.path.names().is_empty() { &self.configuration.warnings } else { &[] }
+    }
+
     /// What else there may be.
     fn rest(&self, out: &mut String) {
         if self.faults().next().is_some() {
@@ -142,12 +151,33 @@ impl View<'_> {
                 }
             }
         }
+        let warnings = self.warnings();
+        if !warnings.is_empty() {
+            out.push_str("\nNixOS would warn:\n");
+            for warning in warnings {
+                let _ = writeln!(out, "  {}", printable(warning).replace('\n', "\n  "));
+            }
+        }
         let undecided = self.open();
         if !undecided.is_empty() {
             out.push_str("\nThere may be more:\n");
             for (what, reason, place) in undecided {
                 let _ = writeln!(out, "  {}{what}: {}", place, printable(&reason));
             }
+        }
+        let judged = self.configuration.undecided_at(self.path).into_iter().filter(|undecided| is_judged(undecided));
+        let (packages, others): (Vec<_>, Vec<_>) =
+            judged.partition(|undecided| undecided.reason.reason.contains(PACKAGES));
+        if packages.len() + others.len() > 0 {
+            out.push_str("\nNot decided:\n");
+        }
+        for undecided in others {
+            let place = self.prefix(undecided.place.as_ref());
+            let _ = writeln!(out, "  {place}{}: {}", undecided.what, printable(&undecided.reason.reason));
+        }
+        if !packages.is_empty() {
+            let count = packages.len();
+            let _ = writeln!(out, "  {count} assertions and warnings depend on packages; --json has them all");
         }
         if !self.configuration.problems.is_empty() {
             out.push_str("\nCould not be read:\n");
@@ -161,7 +191,7 @@ impl View<'_> {
     fn open(&self) -> Vec<(String, String, String)> {
         let undecided = self.configuration.undecided_at(self.path).into_iter();
         let mut all: Vec<(String, String, String)> = undecided
-            .filter(|undecided| undecided.what != bulkhead_modules::UNKNOWN_DEFINITION)
+            .filter(|undecided| undecided.what != UNKNOWN_DEFINITION && !is_judged(undecided))
             .map(|undecided| {
                 let what = if undecided.path.names().is_empty() {
                     undecided.what.to_owned()
@@ -227,8 +257,11 @@ impl View<'_> {
                 |problem| json!({ "message": &problem.message, "place": self.place_json(problem.place.as_ref()) }),
             );
         let mut unknown = Vec::new();
-        let value = self.configuration.value(self.path);
-        let value = value.map(|value| data_json(value, &mut Vec::new(), &mut unknown));
+        let value = match self.path.names().is_empty() && self.is_nixos {
+            true => self.configuration.config.as_ref().map(|config| only(config, &OptionPath::root(), found)),
+            false => self.configuration.value(self.path).cloned(),
+        };
+        let value = value.as_ref().map(|value| data_json(value, &mut Vec::new(), &mut unknown));
         let unknown = unknown
             .into_iter()
             .map(|(at, reason, place)| json!({ "at": at, "reason": reason, "place": self.place_json(place.as_ref()) }));
@@ -246,6 +279,7 @@ impl View<'_> {
             "option": self.path.names(),
             "value": value,
             "unknown": unknown.collect::<Vec<_>>(),
+            "warnings": self.warnings(),
             "faults": faults.collect::<Vec<_>>(),
             "definitions": definitions.collect::<Vec<_>>(),
             "undecided": undecided.collect::<Vec<_>>(),
@@ -298,4 +332,24 @@ impl View<'_> {
     fn at(&self, place: &Place) -> String {
         at(place, self.sources)
     }
+}
+
+/// Whether it is about what NixOS would say of the configuration.
+fn is_judged(undecided: &Undecided) -> bool {
+    [UNDECIDED_ASSERTION, UNDECIDED_WARNING].contains(&undecided.what)
+}
+
+/// Of all that NixOS has, only what these definitions are about.
+fn only(data: &Data, path: &OptionPath, found: &[&Definition]) -> Data {
+    let DataKind::Attrs(attrs) = &data.kind else { return data.clone() };
+    let leads = |path: &OptionPath| found.iter().any(|definition| definition.path.starts_with(path));
+    if found.iter().any(|definition| definition.path == *path) {
+        return data.clone();
+    }
+    let kept = attrs.attrs.iter().filter_map(|(name, field)| {
+        let path = path.join(name);
+        let value = leads(&path).then(|| only(&field.value, &path, found))?;
+        Some((name.clone(), Field { value, ..field.clone() }))
+    });
+    Data { kind: DataKind::Attrs(AttrsData { attrs: kept.collect(), open: None }), place: data.place.clone() }
 }
