@@ -15,6 +15,7 @@
 mod condition;
 mod definitions;
 mod effective;
+mod flake;
 mod library;
 mod merge;
 mod options;
@@ -34,6 +35,7 @@ use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
 pub use effective::Effective;
+pub use flake::{System, Systems, load_system, systems};
 pub use library::built_in as built_in_lib;
 pub use options::{Declared, OptionType};
 pub use path::{OptionPath, OptionPathError};

@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
-use bulkhead_eval::{Session, World};
+use bulkhead_eval::{Node, Session, World};
 use bulkhead_source::TreePath;
 
 use crate::condition::Condition;
@@ -108,12 +108,31 @@ pub fn is_foreign(reason: &Unknown) -> bool {
     argument.is_some_and(|name| FOREIGN_PROJECTS.contains(&name))
 }
 
+/// Where modules start.
+pub enum Root<'a> {
+    /// At a file.
+    File(TreePath),
+    /// At a value that is written in this file.
+    Value(Node<'a>, Arc<str>),
+}
+
 /// Read the modules that start at `paths`.
 pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
+    read(world, |session, arguments, configuration| {
+        let roots: Vec<Root<'_>> = paths.iter().cloned().map(Root::File).collect();
+        run(session, arguments, &roots, configuration);
+    })
+}
+
+/// Read modules with `work`, which has what they are called with.
+pub fn read(
+    world: &World,
+    work: impl for<'a> FnOnce(&Session<'a>, Arguments<'a>, &mut Configuration) + Send,
+) -> Configuration {
     let loaded = world.session(|session| {
         let mut configuration = Configuration::default();
         match Arguments::new(session, world) {
-            Ok(arguments) => run(session, arguments, paths, &mut configuration),
+            Ok(arguments) => work(session, arguments, &mut configuration),
             Err(failure) => configuration.problems.push(failure),
         }
         configuration
@@ -124,15 +143,23 @@ pub fn load(world: &World, paths: &[TreePath]) -> Configuration {
     })
 }
 
-fn run<'a>(session: &Session<'a>, arguments: Arguments<'a>, paths: &[TreePath], configuration: &mut Configuration) {
+/// What the modules say is added to `configuration`; the merged `config` is given back.
+pub fn run<'a>(
+    session: &Session<'a>,
+    arguments: Arguments<'a>,
+    roots: &[Root<'a>],
+    configuration: &mut Configuration,
+) -> Node<'a> {
+    let mut config_after = arguments.not_yet.config;
     let mut loader = Loader::new(session, arguments);
     let mut before = None;
     for pass in 1..=MAX_PASSES {
         configuration.passes = pass;
-        let modules = read(&mut loader, paths, pass == 1);
+        let modules = modules(&mut loader, roots, pass == 1);
         let mut merger = Merger::new(&mut loader);
         let scope = merger.root(&modules);
         let (found, faults) = (std::mem::take(&mut merger.found), std::mem::take(&mut merger.faults));
+        config_after = scope.config;
         let config = session.data(scope.config);
         configuration.definitions.clear();
         definitions::collect(&mut loader, &modules, configuration);
@@ -158,20 +185,22 @@ fn run<'a>(session: &Session<'a>, arguments: Arguments<'a>, paths: &[TreePath], 
         loader.known = found;
         loader.arguments.scope = scope;
     }
-    configuration.undecided = once(loader.undecided);
-    configuration.problems = loader.problems;
+    configuration.undecided.extend(loader.undecided);
+    configuration.undecided = once(std::mem::take(&mut configuration.undecided));
+    configuration.problems.extend(loader.problems);
+    config_after
 }
 
-fn read(loader: &mut Loader<'_, '_>, paths: &[TreePath], is_first: bool) -> Vec<(usize, Condition)> {
+fn modules<'a>(loader: &mut Loader<'_, 'a>, roots: &[Root<'a>], is_first: bool) -> Vec<(usize, Condition)> {
     loader.restart();
-    let modules = loader.read(paths);
+    let modules = loader.read(roots);
     let given = loader.module_args(&modules);
     let is_new = is_first && !given.is_empty();
     loader.arguments.given = given;
     if is_new {
         // What `_module.args` defines is only known now.
         loader.restart();
-        return loader.read(paths);
+        return loader.read(roots);
     }
     modules
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Session, Shape, Split};
-use bulkhead_source::TreePath;
 
 use crate::condition::{Condition, Guard};
 use crate::library::{Arguments, NOT_READ};
+use crate::passes::Root;
 use crate::{OptionPath, Undecided};
 
 /// So many modules are read at most.
@@ -148,9 +148,20 @@ impl<'s, 'a> Loader<'s, 'a> {
         &self.modules[index]
     }
 
-    pub fn read(&mut self, paths: &[TreePath]) -> Vec<(usize, Condition)> {
+    pub fn read(&mut self, starts: &[Root<'a>]) -> Vec<(usize, Condition)> {
         let mut roots = Vec::new();
-        for path in paths {
+        for (position, start) in starts.iter().enumerate() {
+            let path = match start {
+                Root::File(path) => path,
+                Root::Value(node, file) => {
+                    let key = format!("{file}:{position}");
+                    let origin = Origin { file: file.clone(), key: key.clone(), place: None, depth: 0 };
+                    let index = self.add(key, file.clone());
+                    self.fill(index, *node, &origin, false);
+                    roots.push((index, Condition::Always));
+                    continue;
+                }
+            };
             match self.session.import(path) {
                 Ok(node) => {
                     let key = format!("/{}", path.as_str());
@@ -177,6 +188,8 @@ impl<'s, 'a> Loader<'s, 'a> {
         let scope = self.known.get(prefix).copied().unwrap_or(self.arguments.not_yet);
         let outer = std::mem::replace(&mut self.arguments.scope, scope);
         let given = std::mem::replace(&mut self.arguments.given, special.iter().cloned().collect());
+        // Submodules don't get them.
+        let outer_special = std::mem::take(&mut self.arguments.special);
         self.name = prefix.names().last().map(|name| self.session.string(name));
         let mark = self.modules.len();
         let seen = (self.undecided.len(), self.problems.len());
@@ -191,6 +204,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             reached = self.nested_roots(prefix, modules);
         }
         self.arguments.given = given;
+        self.arguments.special = outer_special;
         self.arguments.scope = outer;
         (self.prefix, self.by_key, self.name) = before;
         reached
@@ -313,7 +327,8 @@ impl<'s, 'a> Loader<'s, 'a> {
         let place = self.session.place(node).or_else(|| origin.place.clone());
         let path = match shape {
             Shape::Path(path) => path,
-            Shape::String(path) if path.starts_with('/') => path,
+            // `self + "/modules"` has two slashes where the flake lies at the root.
+            Shape::String(path) if path.starts_with('/') => path.replace("//", "/"),
             Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
                 let mut modules = Vec::new();
                 for (expected, branch) in [(true, consequence), (false, alternative)] {
