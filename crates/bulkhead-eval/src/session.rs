@@ -56,6 +56,7 @@ pub enum Shape<'a> {
 }
 
 /// The attributes of a set.
+#[derive(Default)]
 pub struct Members<'a> {
     /// By name, in the order of the names' bytes.
     pub attrs: Vec<(&'static str, Node<'a>)>,
@@ -157,6 +158,11 @@ impl<'a> Session<'a> {
     /// A string.
     pub fn string(&self, text: &str) -> Node<'a> {
         Node { value: self.evaluator.string(text, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// `null`
+    pub fn null(&self) -> Node<'a> {
+        Node { value: Value::Null(Pos::NONE), key: Pos::NONE }
     }
 
     /// A Boolean.

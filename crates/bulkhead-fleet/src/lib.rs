@@ -41,5 +41,5 @@ pub use query::{
 };
 pub use rules_file::{GENERATED_MARKER, RuleEntry, RuleTarget, RulesFile, RulesState};
 pub use scan::{AgeFile, AgeFileError, Evidence, KeyLike};
-pub use schema::{SchemaKind, schemas, validate};
+pub use schema::{SchemaKind, ValueSchema, schemas, validate};
 pub use secret::{Scope, Secret, is_age_name, secret_stem};

@@ -111,6 +111,13 @@ impl Machine {
         machine
     }
 
+    /// A machine without `properties.nix`, of which nothing is known but that a file names it. The root of the fleet stands
+    /// for its folder.
+    pub fn without_properties(name: Arc<str>, file: TreePath, place: Option<Place>) -> Machine {
+        let place = place.unwrap_or_else(|| Place::file(file.to_arc()));
+        Machine { name, ..Machine::empty(TreePath::root(), file, place) }
+    }
+
     fn empty(dir: TreePath, file: TreePath, place: Place) -> Machine {
         Machine {
             name: Arc::from(dir.name()),

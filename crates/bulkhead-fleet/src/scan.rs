@@ -159,9 +159,13 @@ pub(crate) struct TextHints {
     pub(crate) options: bool,
 }
 
-/// Words without which a file defines none of the options that rules about module trees read. Options that a fleet's
-/// `mappings` name come on top.
-const OPTION_WORDS: [&str; 16] = [
+/// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
+/// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
+const OPTION_WORDS: [&str; 29] = [
+    "fromJSON",
+    "fromTOML",
+    "importJSON",
+    "importTOML",
     "workspaces",
     "sandbox",
     "vpn",
@@ -170,9 +174,18 @@ const OPTION_WORDS: [&str; 16] = [
     "trustedInterfaces",
     "hostKeys",
     "authorizedKeys",
-    "initrd.secrets",
-    "secrets = {",
+    "initrd",
     "keyFile",
+    "KeyFile",
+    "privateKey",
+    "psk",
+    "authUserPass",
+    "passwordFile",
+    "PasswordFile",
+    "ecretFile",
+    "okenFile",
+    "credentialsFile",
+    "hashedPassword",
     "internalInterfaces",
     "internalIPs",
     ".age",

@@ -215,9 +215,34 @@ pub(crate) fn validate_json(kind: SchemaKind, json: &Json, data: &Data, fallback
     }
     let mut findings = Vec::new();
     for error in validator.iter_errors(&json.value) {
-        describe(&compiled.schema, &error, json, data, fallback, &mut findings);
+        describe(&compiled.schema, &error, json, data, (fallback, ""), &mut findings);
     }
     findings
+}
+
+/// The schema of an option, or of a part of any other schema.
+pub struct ValueSchema<'s> {
+    schema: &'s Value,
+    validator: Validator,
+}
+
+impl<'s> ValueSchema<'s> {
+    /// Compile a schema; `None` if it is none.
+    pub fn new(schema: &'s Value) -> Option<ValueSchema<'s>> {
+        Some(ValueSchema { schema, validator: jsonschema::validator_for(schema).ok()? })
+    }
+
+    /// Every violation in a value that messages call `name`, as findings of the rule `schema`; see [`validate`].
+    pub fn validate(&self, name: &str, data: &Data, fallback: &Place) -> Vec<Diagnostic> {
+        let json = to_json(data);
+        let mut findings = Vec::new();
+        if !self.validator.is_valid(&json.value) {
+            for error in self.validator.iter_errors(&json.value) {
+                describe(self.schema, &error, &json, data, (fallback, name), &mut findings);
+            }
+        }
+        findings
+    }
 }
 
 /// Whether a violation at `pointer` may be due to an unknown part of the value rather than to what is written.
@@ -244,7 +269,7 @@ fn describe(
     error: &ValidationError<'_>,
     json: &Json,
     data: &Data,
-    fallback: &Place,
+    (fallback, root): (&Place, &str),
     findings: &mut Vec<Diagnostic>,
 ) {
     let pointer = error.instance_path().as_str();
@@ -252,7 +277,7 @@ fn describe(
         return;
     }
     let target = locate(data, pointer, fallback);
-    let name = subject(pointer);
+    let name = subject(root, pointer);
     let owner = owner_schema(schema, error.schema_path().as_str());
     let finding = |place: &Place, message: String| Diagnostic::new("schema", Severity::Error, place.clone(), message);
     let noted = |finding: Diagnostic| match owner.and_then(description) {
@@ -301,7 +326,11 @@ fn describe(
                 .and_then(|schema| schema.get("oneOf").or_else(|| schema.get("anyOf"))?.as_array())
                 .map(|branches| branches.iter().filter_map(|b| b.get("const")?.as_str()).collect())
                 .unwrap_or_default();
-            findings.push(noted(wrong_choice(&target, &name, &options, finding)));
+            let branches = owner.and_then(|schema| schema.get("anyOf")?.as_array()).map(Vec::as_slice);
+            findings.push(noted(match (options.is_empty(), branches) {
+                (true, Some(branches)) => wrong_everywhere(&target, &name, branches, error.instance(), finding),
+                _ => wrong_choice(&target, &name, &options, finding),
+            }));
         }
         ValidationErrorKind::Type { kind } => {
             let expected = match kind {
@@ -353,6 +382,33 @@ fn describe(
     }
 }
 
+/// What none of several types allows.
+fn wrong_everywhere(
+    target: &Target<'_>,
+    name: &str,
+    branches: &[Value],
+    value: &Value,
+    finding: impl Fn(&Place, String) -> Diagnostic,
+) -> Diagnostic {
+    let types = branches.iter().filter_map(|branch| branch.get("type")?.as_str());
+    let is_of_type = |wanted: &str| match value {
+        Value::Null => wanted == "null",
+        Value::Bool(_) => wanted == "boolean",
+        Value::Number(_) => matches!(wanted, "integer" | "number"),
+        Value::String(_) => wanted == "string",
+        Value::Array(_) => wanted == "array",
+        Value::Object(_) => wanted == "object",
+    };
+    if !types.clone().any(is_of_type) {
+        let expected: Vec<String> = types.map(noun).collect();
+        let kind = kind_name(&target.data.kind);
+        return finding(&target.place, format!("{} must be {}, not {kind}", whole(name), expected.join(" or ")));
+    }
+    let found = finding(&target.place, format!("`{}` is not allowed for {}", shown(value), whole(name)));
+    let patterns = branches.iter().filter_map(|branch| branch.get("pattern")?.as_str());
+    patterns.fold(found, |found, pattern| found.with_help(format!("it must match the pattern `{pattern}`")))
+}
+
 fn wrong_choice(
     target: &Target<'_>,
     name: &str,
@@ -375,8 +431,8 @@ fn wrong_choice(
 }
 
 /// `a.b` for `/a/b`; items of lists are named by their list.
-fn subject(pointer: &str) -> String {
-    let mut name = String::new();
+fn subject(root: &str, pointer: &str) -> String {
+    let mut name = root.to_owned();
     for token in tokens(pointer) {
         if token.parse::<usize>().is_ok() && !name.is_empty() {
             name.push_str(&format!("[{token}]"));
@@ -476,7 +532,7 @@ fn walk_gaps(
 ) {
     let place = data.place.as_ref().unwrap_or(around);
     match &data.kind {
-        DataKind::Unknown(unknown) => findings.push(unknown_value(&subject(pointer), unknown, place)),
+        DataKind::Unknown(unknown) => findings.push(unknown_value(&subject("", pointer), unknown, place)),
         DataKind::Failed(failure) => failed.push((failure.clone(), place.clone())),
         DataKind::List(items) if depth <= MAX_DEPTH => {
             let length = pointer.len();
@@ -488,7 +544,7 @@ fn walk_gaps(
         }
         DataKind::Attrs(set) if depth <= MAX_DEPTH => {
             if let Some(unknown) = &set.open {
-                findings.push(unknown_value(&joined(&subject(pointer), "…"), unknown, place));
+                findings.push(unknown_value(&joined(&subject("", pointer), "…"), unknown, place));
             }
             let length = pointer.len();
             for (name, field) in &set.attrs {

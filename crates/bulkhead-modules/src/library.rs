@@ -29,7 +29,7 @@ pub const NIXOS_CONFIG: &str = "`config` is what all modules define together, an
 pub const NIXOS_OPTIONS: &str = "`options` are those of all modules, and NixOS' own are not read";
 
 /// Why `inputs.self` is unknown.
-const OWN_FLAKE: &str = "what this flake gives out is not evaluated";
+pub const OWN_FLAKE: &str = "what this flake gives out is not evaluated";
 
 /// Around the name of a module argument that is not known.
 pub const OUTSIDE: (&str, &str) = ("the module argument `", "` comes from outside of these modules");
@@ -73,6 +73,8 @@ pub struct Arguments<'a> {
     pub nixos: Option<String>,
     /// What `_module.args` defines.
     pub given: HashMap<Arc<str>, Node<'a>>,
+    /// `specialArgs`: they come before all else.
+    pub special: HashMap<Arc<str>, Node<'a>>,
 }
 
 impl<'a> Arguments<'a> {
@@ -88,6 +90,7 @@ impl<'a> Arguments<'a> {
             modules_path: session.unknown(NOT_READ, None),
             nixos: None,
             given: HashMap::new(),
+            special: HashMap::new(),
         })
     }
 
@@ -114,13 +117,15 @@ impl<'a> Arguments<'a> {
         let outside = "module arguments other than lib, config, options, pkgs and modulesPath come from outside of these \
                        modules";
         let rest = session.unknown(outside, Some("define it in `_module.args` of one of these modules"));
-        let mut entries = vec![
+        // Of entries with the same name, the first one counts.
+        let mut entries: Vec<(&str, Node<'a>)> = self.special.iter().map(|(name, node)| (&**name, *node)).collect();
+        entries.extend([
             ("lib", self.lib),
             ("pkgs", self.pkgs),
             ("config", self.scope.config),
             ("options", self.scope.options),
             ("modulesPath", self.modules_path),
-        ];
+        ]);
         entries.extend(name.map(|name| ("name", name)));
         for wanted in names {
             if entries.iter().all(|(name, _)| name != wanted) {

@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
-use bulkhead_eval::{Session, World};
+use bulkhead_eval::{Node, Session, World};
 use bulkhead_source::TreePath;
 
 use crate::condition::Condition;
@@ -109,18 +109,39 @@ pub fn is_foreign(reason: &Unknown) -> bool {
     argument.is_some_and(|name| FOREIGN_PROJECTS.contains(&name))
 }
 
+/// Where modules start.
+pub enum Root<'a> {
+    /// At a file.
+    File(TreePath),
+    /// At a value that is written in this file.
+    Value(Node<'a>, Arc<str>),
+}
+
 /// Read the modules that start at `paths`.
 ///
 /// With `nixos`, and a nixpkgs in the search path of `world`, its modules are part of the configuration.
 pub fn load(world: &World, paths: &[TreePath], nixos: Option<&Nixos>) -> Configuration {
+    let nixpkgs = nixos.and_then(|_| nixos::nixpkgs(world));
+    read(world, nixpkgs, |session, arguments, configuration| {
+        let roots: Vec<Root<'_>> = paths.iter().cloned().map(Root::File).collect();
+        run(session, arguments, &roots, nixos, configuration);
+    })
+}
+
+/// Read modules with `work`, which has what they are called with: as NixOS calls them, if its `nixpkgs` is given.
+pub fn read(
+    world: &World,
+    nixpkgs: Option<&str>,
+    work: impl for<'a> FnOnce(&Session<'a>, Arguments<'a>, &mut Configuration) + Send,
+) -> Configuration {
     let loaded = world.session(|session| {
         let mut configuration = Configuration::default();
-        let arguments = match nixos.and_then(|_| nixos::nixpkgs(world)) {
+        let arguments = match nixpkgs {
             Some(nixpkgs) => Arguments::in_nixos(session, world, nixpkgs),
             None => Arguments::new(session, world),
         };
         match arguments {
-            Ok(arguments) => run(session, arguments, paths, nixos, &mut configuration),
+            Ok(arguments) => work(session, arguments, &mut configuration),
             Err(failure) => configuration.problems.push(failure),
         }
         configuration
@@ -131,24 +152,27 @@ pub fn load(world: &World, paths: &[TreePath], nixos: Option<&Nixos>) -> Configu
     })
 }
 
-fn run<'a>(
+/// What the modules say is added to `configuration`; the merged `config` is given back.
+pub fn run<'a>(
     session: &Session<'a>,
     arguments: Arguments<'a>,
-    paths: &[TreePath],
+    roots: &[Root<'a>],
     nixos: Option<&Nixos>,
     configuration: &mut Configuration,
-) {
+) -> Node<'a> {
     let is_nixos = arguments.nixos.is_some();
     configuration.is_nixos = is_nixos;
+    let mut config_after = arguments.not_yet.config;
     let mut loader = Loader::new(session, arguments);
     let mut before = None;
     let mut all = Vec::new();
     for pass in 1..=MAX_PASSES {
         configuration.passes = pass;
-        let modules = read(&mut loader, paths, nixos, pass == 1);
+        let modules = modules(&mut loader, roots, nixos, pass == 1);
         let mut merger = Merger::new(&mut loader);
         let scope = merger.root(&modules);
         let (found, faults) = (std::mem::take(&mut merger.found), std::mem::take(&mut merger.faults));
+        config_after = scope.config;
         let config = session.data(scope.config);
         configuration.definitions.clear();
         let own: Vec<(usize, Condition)> =
@@ -191,26 +215,28 @@ fn run<'a>(
             break;
         }
     }
-    configuration.undecided = once(loader.undecided);
-    configuration.problems = loader.problems;
+    configuration.undecided.extend(loader.undecided);
+    configuration.undecided = once(std::mem::take(&mut configuration.undecided));
+    configuration.problems.extend(loader.problems);
     nixos::judge(configuration, &all);
+    config_after
 }
 
-fn read(
-    loader: &mut Loader<'_, '_>,
-    paths: &[TreePath],
+fn modules<'a>(
+    loader: &mut Loader<'_, 'a>,
+    roots: &[Root<'a>],
     nixos: Option<&Nixos>,
     is_first: bool,
 ) -> Vec<(usize, Condition)> {
     loader.restart();
-    let modules = loader.read(paths, nixos);
+    let modules = loader.read(roots, nixos);
     let given = loader.module_args(&modules);
     let is_new = is_first && !given.is_empty();
     loader.arguments.given = given;
     if is_new {
         // What `_module.args` defines is only known now.
         loader.restart();
-        return loader.read(paths, nixos);
+        return loader.read(roots, nixos);
     }
     modules
 }

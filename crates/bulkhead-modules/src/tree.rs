@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Session, Shape, Split};
-use bulkhead_source::TreePath;
 
 use crate::condition::{Condition, Guard};
 use crate::library::{Arguments, NOT_READ};
 use crate::nixos::{self, Nixos};
+use crate::passes::Root;
 use crate::{OptionPath, Undecided};
 
 /// So many modules are read at most.
@@ -152,13 +152,24 @@ impl<'s, 'a> Loader<'s, 'a> {
         &self.modules[index]
     }
 
-    /// The modules that start at `paths`, after those of NixOS if they are read too.
-    pub fn read(&mut self, paths: &[TreePath], nixos: Option<&Nixos>) -> Vec<(usize, Condition)> {
+    /// The modules that `starts` begin with, after those of NixOS if they are read too.
+    pub fn read(&mut self, starts: &[Root<'a>], nixos: Option<&Nixos>) -> Vec<(usize, Condition)> {
         let mut roots = Vec::new();
         if let Some((nixos, nixpkgs)) = nixos.zip(self.arguments.nixos.clone()) {
             roots.extend(self.nixos(nixos, &nixpkgs));
         }
-        for path in paths {
+        for (position, start) in starts.iter().enumerate() {
+            let path = match start {
+                Root::File(path) => path,
+                Root::Value(node, file) => {
+                    let key = format!("{file}:{position}");
+                    let origin = Origin { file: file.clone(), key: key.clone(), place: None, depth: 0 };
+                    let index = self.add(key, file.clone());
+                    self.fill(index, *node, &origin, false);
+                    roots.push((index, Condition::Always));
+                    continue;
+                }
+            };
             match self.session.import(path) {
                 Ok(node) => {
                     let key = format!("/{}", path.as_str());
@@ -204,6 +215,8 @@ impl<'s, 'a> Loader<'s, 'a> {
         let scope = self.known.get(prefix).copied().unwrap_or(self.arguments.not_yet);
         let outer = std::mem::replace(&mut self.arguments.scope, scope);
         let given = std::mem::replace(&mut self.arguments.given, special.iter().cloned().collect());
+        // Submodules don't get them.
+        let outer_special = std::mem::take(&mut self.arguments.special);
         self.name = prefix.names().last().map(|name| self.session.string(name));
         let mark = self.modules.len();
         let seen = (self.undecided.len(), self.problems.len());
@@ -218,6 +231,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             reached = self.nested_roots(prefix, modules);
         }
         self.arguments.given = given;
+        self.arguments.special = outer_special;
         self.arguments.scope = outer;
         (self.prefix, self.by_key, self.name) = before;
         reached
@@ -340,7 +354,8 @@ impl<'s, 'a> Loader<'s, 'a> {
         let place = self.session.place(node).or_else(|| origin.place.clone());
         let path = match shape {
             Shape::Path(path) => path,
-            Shape::String(path) if path.starts_with('/') => path,
+            // `self + "/modules"` has two slashes where the flake lies at the root.
+            Shape::String(path) if path.starts_with('/') => path.replace("//", "/"),
             Shape::Unknown(_, Some(Split::If { condition: test, consequence, alternative })) => {
                 let mut modules = Vec::new();
                 for (expected, branch) in [(true, consequence), (false, alternative)] {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::comparison::{Comparisons, compare};
 use crate::names::{Names, Somebody, names};
-use crate::trees::{self, Tree};
+use crate::trees::{self, Tree, Trees};
 
 /// A line that a commit took away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Context<'a> {
     comparisons: OnceLock<Comparisons<'a>>,
     names: OnceLock<Names>,
     weak: OnceLock<HashMap<&'a str, &'a [Weakness]>>,
-    trees: OnceLock<Vec<Tree<'a>>>,
+    trees: OnceLock<Trees<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -113,9 +113,19 @@ impl<'a> Context<'a> {
 
     /// The module trees of the machines that have one.
     pub(crate) fn trees(&self) -> &[Tree<'a>] {
+        &self.all_trees().all
+    }
+
+    /// How many systems of `flake.nix` were read that are no machines of the fleet.
+    pub fn other_systems(&self) -> usize {
+        self.trees().iter().filter(|tree| !tree.has_properties()).count()
+    }
+
+    /// The module trees, and which are not among them.
+    pub(crate) fn all_trees(&self) -> &Trees<'a> {
         self.trees.get_or_init(|| match self.world {
             Some(world) => trees::read(self.fleet, self.tree, world),
-            None => Vec::new(),
+            None => Trees::default(),
         })
     }
 

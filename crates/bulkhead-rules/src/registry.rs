@@ -30,7 +30,7 @@ impl Selection {
 // A slip in the count of `REPORTED` must not leave rules out.
 const _: () = assert!(REPORTED.len() == 13);
 
-static RULES: [Rule; 84] = sorted([
+static RULES: [Rule; 85] = sorted([
     machines::deploy_key_without_role::RULE,
     machines::duplicate_host_key::RULE,
     machines::duplicate_host_name::RULE,
@@ -102,6 +102,7 @@ static RULES: [Rule; 84] = sorted([
     vpn::vpn_ipv6_unguarded::RULE,
     vpn::vpn_reachable_uplink::RULE,
     modules::configuration_not_known::RULE,
+    modules::invalid_option::RULE,
     REPORTED[0],
     REPORTED[1],
     REPORTED[2],

@@ -97,7 +97,7 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     findings.extend(unknown_rules(project, &known));
     let findings = severities.apply(findings);
     let summary = Summary {
-        machines: fleet.counts.machines,
+        machines: fleet.counts.machines + context.other_systems(),
         roles: Some(fleet.counts.roles),
         secrets: fleet.counts.secrets,
         files: fleet.counts.files,

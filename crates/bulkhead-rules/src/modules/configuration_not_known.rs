@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Tree, option, written};
+use crate::trees::{Tree, is_secret_path, option};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -19,17 +19,17 @@ pub(crate) const RULE: Rule = Rule {
     summary: "What the modules of a machine say about workspaces, services or the firewall can't be known.",
     docs: "\
 A machine has workspaces or services behind a VPN, and its modules say something about them that can't be known here:
-a value
-that depends on `config` or on the arguments of modules, a set with unknown names, a module that is imported from
-outside of
-the repository (a flake input) or can't be read.
+a value that depends on `config` or on the arguments of modules, a set with unknown names, a module that is imported
+from outside of the repository (a flake input) or can't be read. Or a file defines such options, and no machine whose
+modules were read has it; or it can't be known which systems `flake.nix` makes.
 
-**Why it matters.** The rules about isolation judge what they see. What is not judged must not look as if it were fine.
+**Why it matters.** The rules about isolation judge what they see. What is not judged must not look as if it were
+fine.
 
 **Fix.** Write the value down, or give a module its arguments by `_module.args`. `bulkhead show MACHINE OPTION` shows
-what is
-known. Of a module that has nothing to do with isolation, say so where it is imported:
-`# bulkhead: allow(configuration-not-known) it only has packages`.
+what is known. A file that no machine's modules have is read when one imports it: `machines/<name>/default.nix`, or
+the `modules` of a system in `flake.nix`. Of a module that has nothing to do with isolation, say so where it is
+imported: `# bulkhead: allow(configuration-not-known) it only has packages`.
 
 ```nix
 # bad: where `inventory` comes from can't be known
@@ -39,8 +39,8 @@ workspaces.dev.ip = \"10.20.0.10\";
 ```
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
-way of one
-argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as known.
+way of one argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as
+known.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -97,6 +97,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     found.extend(causes.into_iter().map(finding));
+    super::unseen::check(context, found);
 }
 
 /// Definitions that rules read and whose values are unknown.
@@ -109,13 +110,15 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
                 continue;
             }
             let value = &named.definition.value;
-            let Some(Unknown { reason, help, place }) = unknown(value) else { continue };
-            let at = value.place.clone().or_else(|| named.definition.key.clone());
-            let text = at.as_ref().and_then(|place| written(context.tree, place)).unwrap_or_default();
+            let mut all = Vec::new();
+            unknown(value, value.place.as_ref().or(named.definition.key.as_ref()), &mut all);
             // Where agenix puts a secret is known well enough.
-            if text.contains("age.secrets.") || text.contains("age.secrets\"") {
+            let is_path =
+                |at: Option<&Place>| at.is_some_and(|at| context.world.is_some_and(|world| is_secret_path(world, at)));
+            let Some((Unknown { reason, help, place }, at)) = all.into_iter().find(|(_, at)| !is_path(*at)) else {
                 continue;
-            }
+            };
+            let at = at.cloned();
             add(
                 causes,
                 tree,
@@ -133,17 +136,22 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn unknown(data: &Data) -> Option<Unknown> {
+/// What is unknown of a value, each part with where it is written. `around` is where the whole is.
+fn unknown<'d>(data: &'d Data, around: Option<&'d Place>, found: &mut Vec<(Unknown, Option<&'d Place>)>) {
+    let at = data.place.as_ref().or(around);
     match &data.kind {
-        DataKind::Unknown(unknown) => Some(unknown.clone()),
-        DataKind::Failed(failure) => Some(Unknown {
-            reason: Arc::from(&*failure.message),
-            help: failure.help.as_deref().map(Arc::from),
-            place: failure.place.clone(),
-        }),
-        DataKind::List(items) => items.iter().find_map(unknown),
-        DataKind::Attrs(set) => set.open.clone().or_else(|| set.attrs.values().find_map(|field| unknown(&field.value))),
-        _ => None,
+        DataKind::Unknown(unknown) => found.push((unknown.clone(), at)),
+        DataKind::Failed(failure) => {
+            let reason = Arc::from(&*failure.message);
+            let help = failure.help.as_deref().map(Arc::from);
+            found.push((Unknown { reason, help, place: failure.place.clone() }, at));
+        }
+        DataKind::List(items) => items.iter().for_each(|item| unknown(item, at, found)),
+        DataKind::Attrs(set) => {
+            found.extend(set.open.iter().map(|open| (open.clone(), at)));
+            set.attrs.values().for_each(|field| unknown(&field.value, at, found));
+        }
+        _ => {}
     }
 }
 

@@ -1,3 +1,5 @@
 //! Rules about module trees as such.
 
 pub(crate) mod configuration_not_known;
+pub(crate) mod invalid_option;
+mod unseen;

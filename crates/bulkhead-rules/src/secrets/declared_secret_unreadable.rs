@@ -22,8 +22,7 @@ pub(crate) const RULE: Rule = Rule {
 `age.secrets.<name>` of a machine names a file whose rule does not have the machine's `hostKey`.
 
 **Why it matters.** The machine can't decrypt it: activation fails, and what needs the secret does not start. If the
-file is still
-encrypted to the machine, that ends with the next rekeying.
+file is still encrypted to the machine, that ends with the next rekeying.
 
 **Fix.** Add the machine to the rule and rekey, or take the declaration out.
 
@@ -35,8 +34,8 @@ age.secrets.wifi.file = ./secrets/wifi.age;                  # in the configurat
 ```
 
 **Limits.** A machine that decrypts with other keys (`age.identityPaths`), or has several host keys of which the rule
-may name
-another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine.
+may name another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine. Systems of a
+flake without a `properties.nix` are not judged: nothing says which key is theirs.
 
 **Data.** `machine`: the machine. `secret`: the name in `age.secrets`. `path`: the file.
 ",
@@ -50,7 +49,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             by_path.entry(path.as_str()).or_default().push(comparison);
         }
     }
-    for tree in context.trees() {
+    for tree in context.trees().iter().filter(|tree| tree.has_properties()) {
         let declared = declared(context, tree);
         let ruled: Vec<_> =
             declared.iter().filter_map(|secret| Some((secret, by_path.get(secret.file.value.as_str())?))).collect();

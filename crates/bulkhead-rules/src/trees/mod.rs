@@ -5,44 +5,33 @@
 pub(crate) mod addresses;
 mod compartments;
 mod mapping;
+mod reading;
+mod schema;
+mod secret_path;
 mod when;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::World;
 use bulkhead_eval::data::{Data, DataKind};
-use bulkhead_fleet::{Fleet, Machine};
-use bulkhead_modules::{Configuration, Definition, OptionPath, Undecided};
-use bulkhead_source::FileTree;
-use rayon::prelude::*;
+use bulkhead_fleet::Machine;
+use bulkhead_modules::{Configuration, Definition, Guard, OptionPath, Undecided, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
+pub(crate) use reading::{Trees, Unread, read};
+pub(crate) use schema::{Known, OWN, known};
+pub(crate) use secret_path::is_secret_path;
 pub(crate) use when::{Assumed, When, written};
 
-use mapping::Mapping;
-
-/// The files that a machine's configuration may begin with, in its folder.
-const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
-
-/// The trees of all machines that have one, in the order of the machines.
-pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) -> Vec<Tree<'a>> {
-    if fleet.module_files.is_empty() {
-        return Vec::new();
-    }
-    let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
-    let tree = |machine: &'a Machine| {
-        let candidates = ROOT_FILES.iter().filter_map(|name| machine.dir.join(name).ok());
-        let root = candidates.into_iter().find(|file| files.exists(file))?;
-        Some(Tree::new(machine, bulkhead_modules::load(world, &root), mapping.clone()))
-    };
-    fleet.machines.par_iter().filter_map(tree).collect()
-}
+pub(crate) use mapping::Mapping;
 
 /// What the modules of a machine define.
 pub(crate) struct Tree<'a> {
-    /// The machine.
-    pub(crate) machine: &'a Machine,
+    /// The machine; one that only `flake.nix` names has no properties.
+    pub(crate) machine: Cow<'a, Machine>,
+    /// Whether these are all modules of the fleet that the machine has: they are those that `flake.nix` gives it.
+    pub(crate) is_whole: bool,
     /// As it was read, without its definitions.
     pub(crate) configuration: Configuration,
     /// Sorted by path.
@@ -76,7 +65,12 @@ pub(crate) struct Stated<T> {
 }
 
 impl<'a> Tree<'a> {
-    fn new(machine: &'a Machine, mut configuration: Configuration, mapping: Arc<Mapping>) -> Tree<'a> {
+    fn new(
+        machine: Cow<'a, Machine>,
+        mut configuration: Configuration,
+        is_whole: bool,
+        mapping: Arc<Mapping>,
+    ) -> Tree<'a> {
         let named = |definition: Definition| Named {
             path: mapping.ours(&definition.path).unwrap_or_else(|| definition.path.clone()),
             definition,
@@ -86,6 +80,7 @@ impl<'a> Tree<'a> {
         definitions.sort_by(|a, b| a.path.cmp(&b.path));
         let mut tree = Tree {
             machine,
+            is_whole,
             configuration,
             definitions,
             mapping,
@@ -95,6 +90,11 @@ impl<'a> Tree<'a> {
         tree.workspaces = compartments::workspaces(&tree);
         tree.networks = compartments::networks(&tree);
         tree
+    }
+
+    /// Whether the machine has a `properties.nix`, which says who it is.
+    pub(crate) fn has_properties(&self) -> bool {
+        matches!(self.machine, Cow::Borrowed(_))
     }
 
     /// Whether this machine has workspaces or a VPN.
@@ -145,6 +145,9 @@ impl<'a> Tree<'a> {
         default: Option<T>,
     ) -> Vec<Stated<T>> {
         let counting = self.counting(path);
+        if let Some(stated) = self.merged(path, &counting, &read) {
+            return vec![stated];
+        }
         let mut found: Vec<Stated<T>> = counting
             .iter()
             .filter_map(|named| {
@@ -152,24 +155,15 @@ impl<'a> Tree<'a> {
                     value: read(&named.definition.value)?,
                     place: named.definition.value.place.clone().or_else(|| named.definition.key.clone()),
                     option: named.definition.path.to_string(),
-                    when: When::of(&named.definition.condition),
+                    when: when(named, &counting),
                 })
             })
             .collect();
         let is_sure = counting.iter().any(|named| named.definition.condition.is_always());
         if let (false, Some(value)) = (is_sure, self.declared_default(path).and_then(|data| read(&data)).or(default)) {
+            // It is the default unless one of these holds.
             let mut when = When::default();
-            for named in &counting {
-                // It is the default unless this holds.
-                match named.definition.condition.guards() {
-                    [guard] => {
-                        let mut guard = guard.clone();
-                        guard.expected = !guard.expected;
-                        when.guards.push(guard);
-                    }
-                    guards => when.guards.extend(guards.iter().cloned()),
-                }
-            }
+            counting.iter().for_each(|named| when.guards.extend(unless(named)));
             let option = counting.first().map_or_else(|| path.to_string(), |named| named.definition.path.to_string());
             if counting.is_empty()
                 && let Some(undecided) = self.undecided_at(path)
@@ -183,6 +177,26 @@ impl<'a> Tree<'a> {
             found.push(Stated { value, place: None, option, when });
         }
         found
+    }
+
+    /// What all definitions of an option come to, where that is certain.
+    fn merged<T>(
+        &self,
+        path: &OptionPath,
+        counting: &[&Named],
+        read: impl Fn(&Data) -> Option<T>,
+    ) -> Option<Stated<T>> {
+        // A single one that surely holds tells itself; what several come to depends on types and priorities.
+        if counting.len() < 2 {
+            return None;
+        }
+        let written = self.mapping.theirs(path);
+        let known = written.iter().find_map(|path| Some((path, self.configuration.value(path)?)));
+        let (option, data) = known.filter(|(_, data)| is_known(data))?;
+        let same = counting.iter().find(|named| named.definition.value == *data);
+        let of_same = same.and_then(|named| named.definition.value.place.as_ref().or(named.definition.key.as_ref()));
+        let place = of_same.or(data.place.as_ref()).or_else(|| counting.first()?.definition.place()).cloned();
+        Some(Stated { value: read(data)?, place, option: option.to_string(), when: When::default() })
     }
 
     /// What a text option may be.
@@ -202,7 +216,8 @@ impl<'a> Tree<'a> {
     /// The items of a list that all definitions of an option make together, or a single value where a list is allowed.
     pub(crate) fn items(&self, path: &OptionPath) -> Vec<Stated<&Data>> {
         let mut found = Vec::new();
-        for named in self.counting(path) {
+        let counting = self.counting(path);
+        for named in &counting {
             let value = &named.definition.value;
             let items = match &value.kind {
                 DataKind::List(items) => items.as_slice(),
@@ -213,7 +228,7 @@ impl<'a> Tree<'a> {
                 value: item,
                 place: item.place.clone().or_else(|| value.place.clone()).or_else(|| named.definition.key.clone()),
                 option: named.definition.path.to_string(),
-                when: When::of(&named.definition.condition),
+                when: when(named, &counting),
             }));
         }
         found
@@ -248,6 +263,25 @@ impl<'a> Tree<'a> {
             },
         )
     }
+}
+
+/// When a definition holds that is one of those that may count: also unless a stronger one does.
+fn when(named: &Named, counting: &[&Named]) -> When {
+    let mut when = When::of(&named.definition.condition);
+    let stronger = counting.iter().filter(|other| other.definition.priority < named.definition.priority);
+    for guard in stronger.filter_map(|other| unless(other)) {
+        if !when.guards.contains(&guard) {
+            when.guards.push(guard);
+        }
+    }
+    when
+}
+
+/// What suffices for a definition not to hold.
+fn unless(named: &Named) -> Option<Guard> {
+    let mut guard = named.definition.condition.guards().first()?.clone();
+    guard.expected = !guard.expected;
+    Some(guard)
 }
 
 /// A path of an option that is written in this program.

@@ -76,6 +76,8 @@
     enable = true;
     # vpn-credentials-outside-age
     credentialsFile = "/root/pia-login";
+    # invalid-option
+    portForwarding.enabled = true;
     containers.web = {
       ip = "10.73.0.10";
       receiveForwardedPort = { };

@@ -1,0 +1,194 @@
+# What the inputs of a flake give to its `outputs`, as far as NixOS systems are made with it. Whatever is left out is
+# unknown. `given` is what the flake gives out if that is known already, else null.
+{
+  flake,
+  given,
+  inputs,
+  lib,
+  notKnown,
+  root,
+}:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    isAttrs
+    mapAttrs
+    match
+    readDir
+    ;
+
+  # Where it is taken as a value it is not gone into, as a derivation is not: flakes contain themselves.
+  closed = value: outPath: value // {
+    type = "derivation";
+    inherit outPath;
+  };
+
+  nixosSystem =
+    arguments:
+    closed notKnown notKnown.outPath
+    // {
+      _type = "nixos-system";
+      inherit arguments;
+      extendModules =
+        more:
+        nixosSystem (
+          arguments
+          // {
+            modules = arguments.modules or [ ] ++ more.modules or [ ];
+            specialArgs = arguments.specialArgs or { } // more.specialArgs or { };
+          }
+        );
+    };
+
+  mkFleet =
+    arguments:
+    closed notKnown notKnown.outPath
+    // {
+      _type = "fleet";
+      inherit arguments;
+    };
+
+  # flake-parts calls it with two arguments, flake-utils-plus with one.
+  mkFlake =
+    arguments:
+    closed notKnown notKnown.outPath
+    // {
+      _type = "half-made-flake";
+      __functor =
+        _: module:
+        closed notKnown notKnown.outPath
+        // {
+          _type = "flake-parts";
+          inherit arguments module;
+        };
+    }
+    // (
+      if arguments ? hosts || arguments ? hostDefaults then
+        {
+          _type = "flake";
+          nixosConfigurations = mapAttrs (
+            _: host:
+            nixosSystem {
+              modules = arguments.hostDefaults.modules or [ ] ++ host.modules or [ ];
+              specialArgs =
+                arguments.hostDefaults.specialArgs or { }
+                // arguments.hostDefaults.extraArgs or { }
+                // host.specialArgs or { }
+                // host.extraArgs or { };
+            }
+          ) (arguments.hosts or { });
+        }
+      else
+        { }
+    );
+
+  importApply = path: static: {
+    _file = path;
+    imports = [ (import path static) ];
+  };
+
+  # Of what differs from system to system, one stands for all.
+  eachSystem = systems: f: eachDefaultSystem f;
+  eachDefaultSystem = f: mapAttrs (_: value: { x86_64-linux = value; }) (f "x86_64-linux");
+  eachDefaultSystemPassThrough = f: f "x86_64-linux";
+
+  # All modules below a folder, but for those with `/_` in their path.
+  importTree = path: { imports = filesBelow path; };
+  filesBelow =
+    folder:
+    let
+      entries = readDir folder;
+      file =
+        name:
+        if match "_.*" name != null then
+          [ ]
+        else if entries.${name} == "directory" then
+          filesBelow (folder + "/${name}")
+        else if match ".*\\.nix" name != null then
+          [ (folder + "/${name}") ]
+        else
+          [ ];
+    in
+    concatMap file (attrNames entries);
+
+  made = {
+    inherit
+      eachDefaultSystem
+      eachDefaultSystemPassThrough
+      eachSystem
+      importApply
+      mkFlake
+      mkFleet
+      nixosSystem
+      ;
+  };
+
+  extensible =
+    before:
+    before
+    // {
+      inherit nixosSystem;
+      extend =
+        overlay:
+        let
+          final = extensible (before // overlay final (extensible before));
+        in
+        final;
+    };
+
+  # A nixpkgs by its name or by where it comes from.
+  isNixpkgs =
+    name:
+    let
+      url = flake.inputs.${name}.url or "";
+    in
+    match ".*(nixpkgs|nixos).*" name != null || (builtins.isString url && match ".*nixpkgs.*" url != null);
+
+  input =
+    name: rest:
+    closed rest rest.outPath
+    // {
+      lib = (if isNixpkgs name then extensible lib else notKnown) // made;
+      inherit mkFlake;
+    }
+    // (if match ".*import-?tree" name != null then { __functor = _: importTree; } else { });
+
+  everything = mapAttrs input inputs // {
+    inherit self;
+  };
+  outputs = flake.outputs everything;
+  self =
+    notKnown
+    // (if given == null then outputs else given)
+    // {
+      inputs = everything;
+      outPath = root;
+      type = "derivation";
+      # It comes before `outPath`, and nothing that is not known could come before it.
+      __toString = _: root;
+    };
+in
+{
+  inherit outputs;
+
+  # What flake-parts' modules are called with.
+  arguments = {
+    inherit self;
+    inputs = everything;
+    lib = extensible lib;
+    flake-parts-lib = notKnown // made;
+    withSystem = system: f: f (notKnown // { inherit system; });
+    moduleWithSystem = module: { config, ... }: module (notKnown // { inherit config; });
+  };
+
+  # What flake-parts and its extensions declare of what is read here.
+  options = {
+    options.flake = with lib; {
+      lib = mkOption { type = types.raw; };
+      nixosConfigurations = mkOption { type = types.lazyAttrsOf types.raw; };
+      nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+      modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
+    };
+  };
+}

@@ -1,0 +1,281 @@
+//! The NixOS systems that a flake makes, as far as can be told without its inputs.
+//!
+//! `outputs` is called with inputs whose contents are unknown but for the functions that make systems
+//! (`flake.nix` beside this file): `nixosSystem` keeps what it is given, and so the modules of each system can be read.
+
+use std::sync::{Arc, OnceLock};
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Failure, Unknown};
+use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, World};
+use bulkhead_source::TreePath;
+
+use crate::library::{Arguments, OWN_FLAKE};
+use crate::passes::{Root, read, run};
+use crate::tree::problem;
+use crate::{Configuration, Undecided};
+
+/// The name that stands for our text in places.
+const NAME: &str = "<built-in flake>";
+
+static PARSED: OnceLock<ParsedText> = OnceLock::new();
+
+/// What a flake gives out may be read by the modules that make it: so often is it evaluated with what is known then.
+const ROUNDS: usize = 3;
+
+/// The NixOS systems of a flake.
+#[derive(Clone, Debug, Default)]
+pub struct Systems {
+    /// Those that it names, sorted by name.
+    pub systems: Vec<System>,
+    /// Whether `lib.mkFleet` makes a system of each machine's folder.
+    pub has_fleet: bool,
+    /// Why there may be others.
+    pub unknown: Option<(Unknown, Option<Place>)>,
+    /// What is wrong with the flake.
+    pub problem: Option<Failure>,
+}
+
+/// A system that a flake makes.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Its name in `nixosConfigurations`.
+    pub name: Arc<str>,
+    /// Where the flake names it.
+    pub place: Option<Place>,
+    /// Why its modules are unknown, if they are.
+    pub unknown: Option<Unknown>,
+}
+
+/// The systems that a `flake.nix` in the first tree of `world` makes.
+pub fn systems(world: &World, flake: &TreePath) -> Systems {
+    let found = world.session(|session| match Outputs::of(session, world, flake) {
+        Ok(outputs) => outputs.systems(),
+        Err(failure) => Systems { problem: Some(failure), ..Systems::default() },
+    });
+    found.unwrap_or_default()
+}
+
+/// Read the modules of a system that a flake makes, and `files` as further ones.
+pub fn load_system(world: &World, flake: &TreePath, name: &str, files: &[TreePath]) -> Configuration {
+    read(world, None, |session, mut arguments, configuration| {
+        let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
+        match Outputs::of(session, world, flake) {
+            Ok(outputs) => outputs.modules_of(name, &mut roots, &mut arguments, configuration),
+            Err(failure) => configuration.problems.push(failure),
+        }
+        run(session, arguments, &roots, None, configuration);
+    })
+}
+
+/// What a flake gives out.
+struct Outputs<'s, 'a> {
+    session: &'s Session<'a>,
+    file: Arc<str>,
+    value: Node<'a>,
+    /// Why modules of flake-parts may say more.
+    unseen: Option<Undecided>,
+}
+
+impl<'s, 'a> Outputs<'s, 'a> {
+    fn of(session: &'s Session<'a>, world: &World, path: &TreePath) -> Result<Outputs<'s, 'a>, Failure> {
+        let flake = session.import(path)?;
+        let folder = path.parent().map_or_else(String::new, |folder| folder.as_str().to_owned());
+        let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
+        let inputs = inputs(session, flake);
+        let not_known = session.attrs(Vec::new(), Some(session.unknown(OWN_FLAKE, None)));
+        let lib = crate::library::lib(session, world)?;
+        let mut outputs = Outputs { session, file: path.to_arc(), value: not_known, unseen: None };
+        let mut given = session.null();
+        for _ in 0..ROUNDS {
+            let argument = session.attrs(
+                vec![
+                    ("flake", flake),
+                    ("given", given),
+                    ("inputs", inputs),
+                    ("lib", lib),
+                    ("notKnown", not_known),
+                    ("root", session.string(&format!("/{folder}"))),
+                ],
+                None,
+            );
+            let all = session.call(made, argument)?;
+            let Shape::Attrs(all) = session.look(all) else { break };
+            let (Some(value), Some(arguments), Some(options)) =
+                (all.get("outputs"), all.get("arguments"), all.get("options"))
+            else {
+                break;
+            };
+            outputs.value = value;
+            let Shape::Attrs(members) = session.look(value) else { break };
+            let (Some("flake-parts"), Some(module)) = (tag(session, &members).as_deref(), members.get("module")) else {
+                break;
+            };
+            let mut configuration = Configuration::default();
+            let mut called = Arguments::new(session, world)?;
+            called.special = match session.look(arguments) {
+                Shape::Attrs(members) => {
+                    members.attrs.into_iter().map(|(name, node)| (Arc::from(name), node)).collect()
+                }
+                _ => Default::default(),
+            };
+            let roots = [options, module].map(|node| Root::Value(node, outputs.file.clone()));
+            let config = run(session, called, &roots, None, &mut configuration);
+            let of_problem = |failure: Failure| Undecided {
+                path: crate::OptionPath::root(),
+                what: "a module can't be read",
+                reason: Unknown { reason: Arc::from(failure.message), help: failure.help.map(Arc::from), place: None },
+                place: failure.place,
+            };
+            outputs.unseen = configuration.problems.into_iter().map(of_problem).chain(configuration.undecided).next();
+            let Shape::Attrs(config) = session.look(config) else { break };
+            let Some(flake) = config.get("flake") else { break };
+            (outputs.value, given) = (flake, flake);
+        }
+        Ok(outputs)
+    }
+
+    fn member(&self, name: &str) -> Shape<'a> {
+        match self.session.look(self.value) {
+            Shape::Attrs(members) => match (members.get(name), members.open) {
+                (Some(node), _) => self.session.look(node),
+                (None, Some(reason)) => Shape::Unknown(reason, None),
+                (None, None) => Shape::Null,
+            },
+            Shape::Null => Shape::Unknown(self.reason(), None),
+            other => other,
+        }
+    }
+
+    fn reason(&self) -> Unknown {
+        Unknown { reason: Arc::from(OWN_FLAKE), help: None, place: None }
+    }
+
+    fn systems(&self) -> Systems {
+        let mut found = Systems::default();
+        let members = match self.member("nixosConfigurations") {
+            Shape::Attrs(members) => members,
+            Shape::Null => Members::default(),
+            Shape::Unknown(reason, _) => {
+                let unseen = self.unseen.as_ref().map(|unseen| (unseen.reason.clone(), unseen.place.clone()));
+                found.unknown = Some(unseen.unwrap_or((reason, self.session.place(self.value))));
+                return found;
+            }
+            Shape::Failed(failure) => {
+                found.problem = Some((*failure).clone());
+                return found;
+            }
+            _ => {
+                let place = self.session.place(self.value);
+                found.problem = Some(problem("`nixosConfigurations` must be a set".to_owned(), place));
+                return found;
+            }
+        };
+        found.has_fleet = tag(self.session, &members).as_deref() == Some("fleet");
+        if let (Some(reason), false) = (&members.open, found.has_fleet) {
+            found.unknown = Some((reason.clone(), None));
+        }
+        for (name, node) in &members.attrs {
+            if found.has_fleet && ["_type", "arguments"].contains(name) {
+                continue;
+            }
+            let unknown = match self.session.look(*node) {
+                Shape::Attrs(system) if tag(self.session, &system).as_deref() == Some("nixos-system") => None,
+                Shape::Unknown(reason, _) => Some(reason),
+                Shape::Failed(failure) => Some(Unknown {
+                    reason: Arc::from(&*failure.message),
+                    help: failure.help.as_deref().map(Arc::from),
+                    place: failure.place.clone(),
+                }),
+                _ => Some(self.reason()),
+            };
+            found.systems.push(System { name: Arc::from(*name), place: self.session.key(*node), unknown });
+        }
+        found
+    }
+
+    /// Add the modules of a system to `roots`, and what they are called with to `arguments`.
+    fn modules_of(
+        &self,
+        name: &str,
+        roots: &mut Vec<Root<'a>>,
+        arguments: &mut Arguments<'a>,
+        configuration: &mut Configuration,
+    ) {
+        let Shape::Attrs(members) = self.member("nixosConfigurations") else { return };
+        let mut sources = Vec::new();
+        if tag(self.session, &members).as_deref() == Some("fleet")
+            && let Some(Shape::Attrs(fleet)) = members.get("arguments").map(|node| self.session.look(node))
+        {
+            let machines = fleet.get("machines").map(|node| self.session.look(node));
+            sources.push(fleet);
+            if let Some(Shape::Attrs(machines)) = machines
+                && let Some(Shape::Attrs(own)) = machines.get(name).map(|node| self.session.look(node))
+            {
+                sources.push(own);
+            }
+        }
+        if let Some(node) = members.get(name)
+            && let Shape::Attrs(system) = self.session.look(node)
+            && let Some(Shape::Attrs(given)) = system.get("arguments").map(|node| self.session.look(node))
+        {
+            sources.push(given);
+        }
+        for source in sources {
+            for name in ["extraArgs", "specialArgs"] {
+                let Some(node) = source.get(name) else { continue };
+                if let Shape::Attrs(special) = self.session.look(node) {
+                    arguments.special.extend(special.attrs.into_iter().map(|(name, node)| (Arc::from(name), node)));
+                }
+            }
+            if let Some(lib) = source.get("lib") {
+                arguments.special.insert(Arc::from("lib"), lib);
+            }
+            for name in ["modules", "extraModules"] {
+                let Some(modules) = source.get(name) else { continue };
+                let module = self.session.attrs(vec![("imports", modules)], None);
+                roots.push(Root::Value(module, self.file.clone()));
+            }
+            if let (None, Some(reason)) = (source.get("modules"), source.open) {
+                configuration.undecided.push(Undecided {
+                    path: crate::OptionPath::root(),
+                    what: "a list of modules is unknown",
+                    reason,
+                    place: None,
+                });
+            }
+        }
+    }
+}
+
+/// The inputs of a flake, each with nothing known in it.
+fn inputs<'a>(session: &Session<'a>, flake: Node<'a>) -> Node<'a> {
+    let mut names: Vec<&'static str> = Vec::new();
+    let mut open = None;
+    if let Shape::Attrs(flake) = session.look(flake) {
+        match flake.get("inputs").map(|node| session.look(node)) {
+            Some(Shape::Attrs(inputs)) => {
+                open = inputs.rest;
+                names.extend(inputs.attrs.iter().map(|(name, _)| *name));
+            }
+            Some(Shape::Unknown(reason, _)) => open = Some(session.unknown(&reason.reason, None)),
+            _ => {}
+        }
+        let formals = flake.get("outputs").and_then(|outputs| session.formals(outputs)).unwrap_or_default();
+        names.extend(formals.iter().map(|formal| formal.name));
+    }
+    names.sort_unstable();
+    names.dedup();
+    let input = |name: &'static str| {
+        let reason = format!("the flake input `{name}` is not fetched");
+        (name, session.attrs(Vec::new(), Some(session.unknown(&reason, None))))
+    };
+    session.attrs(names.into_iter().filter(|name| *name != "self").map(input).collect(), open)
+}
+
+fn tag<'a>(session: &Session<'a>, members: &Members<'a>) -> Option<String> {
+    match session.look(members.get("_type")?) {
+        Shape::String(tag) => Some(tag),
+        _ => None,
+    }
+}

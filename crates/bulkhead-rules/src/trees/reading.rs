@@ -1,0 +1,118 @@
+//! Which module trees there are: those of the machines' folders, and of the systems that `flake.nix` makes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::World;
+use bulkhead_fleet::{Fleet, Machine};
+use bulkhead_modules::{Systems, load, load_system, systems};
+use bulkhead_source::{FileTree, TreePath};
+use foldhash::HashSet;
+use rayon::prelude::*;
+
+use super::Tree;
+use super::mapping::Mapping;
+
+/// The files that a machine's configuration may begin with, in its folder.
+const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
+
+const FLAKE: &str = "flake.nix";
+
+/// All trees, and what is known not to be among them.
+#[derive(Default)]
+pub(crate) struct Trees<'a> {
+    /// The trees, in the order of the machines; then those of systems that are no machines, by name.
+    pub(crate) all: Vec<Tree<'a>>,
+    /// Systems that were not read.
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// A system, or all of them, whose modules can't be known.
+pub(crate) struct Unread {
+    /// Its name; `None` if it is not known which systems there are.
+    pub(crate) name: Option<Arc<str>>,
+    /// Where it is made.
+    pub(crate) place: Place,
+    /// Why.
+    pub(crate) reason: Arc<str>,
+    /// What helps.
+    pub(crate) help: Option<Arc<str>>,
+}
+
+impl Trees<'_> {
+    /// The files that some tree was read from.
+    pub(crate) fn files(&self) -> HashSet<&str> {
+        let mut files: HashSet<&str> = HashSet::default();
+        for tree in &self.all {
+            files.extend(tree.configuration.modules.iter().map(|module| &*module.file));
+            let definitions = tree.definitions().iter().map(|named| &named.definition);
+            files.extend(definitions.filter_map(|definition| definition.place()).map(|place| &*place.file));
+        }
+        files
+    }
+}
+
+/// The trees of all machines that have one, and of the systems of a flake.
+pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) -> Trees<'a> {
+    if fleet.module_files.is_empty() {
+        return Trees::default();
+    }
+    let flake = TreePath::new(FLAKE).ok().filter(|path| files.exists(path));
+    let made = flake.as_ref().map_or_else(Systems::default, |flake| systems(world, flake));
+    let is_known = |name: &str| made.systems.iter().any(|system| *system.name == *name && system.unknown.is_none());
+    let mut jobs: Vec<(Cow<'a, Machine>, Vec<TreePath>, bool)> = Vec::new();
+    for machine in &fleet.machines {
+        let candidates = ROOT_FILES.iter().filter_map(|name| machine.dir.join(name).ok());
+        let root = candidates.into_iter().find(|file| files.exists(file));
+        let in_flake = made.has_fleet || is_known(&machine.name);
+        if in_flake || root.is_some() {
+            jobs.push((Cow::Borrowed(machine), root.into_iter().collect(), in_flake));
+        }
+    }
+    let mut unread = Vec::new();
+    if let Some(flake) = &flake {
+        let is_machine = |name: &str| fleet.machines.iter().any(|machine| *machine.name == *name);
+        for system in made.systems.iter().filter(|system| !is_machine(&system.name)) {
+            let place = || system.place.clone().unwrap_or_else(|| Place::file(flake.to_arc()));
+            match &system.unknown {
+                Some(unknown) => unread.push(Unread {
+                    name: Some(system.name.clone()),
+                    place: place(),
+                    reason: unknown.reason.clone(),
+                    help: unknown.help.clone(),
+                }),
+                None => {
+                    let machine = Machine::without_properties(system.name.clone(), flake.clone(), system.place.clone());
+                    jobs.push((Cow::Owned(machine), Vec::new(), true));
+                }
+            }
+        }
+        if let Some((reason, place)) = &made.unknown {
+            unread.push(Unread {
+                name: None,
+                place: place.clone().unwrap_or_else(|| Place::file(flake.to_arc())),
+                reason: reason.reason.clone(),
+                help: reason.help.clone(),
+            });
+        }
+        if let Some(problem) = &made.problem {
+            unread.push(Unread {
+                name: None,
+                place: problem.place.clone().unwrap_or_else(|| Place::file(flake.to_arc())),
+                reason: Arc::from(&*problem.message),
+                help: problem.help.as_deref().map(Arc::from),
+            });
+        }
+    }
+    let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
+    let tree = |(machine, roots, in_flake): (Cow<'a, Machine>, Vec<TreePath>, bool)| {
+        let configuration = match (&flake, roots.first()) {
+            (Some(flake), _) if in_flake => load_system(world, flake, &machine.name, &roots),
+            (_, Some(root)) => load(world, root),
+            _ => return None,
+        };
+        Some(Tree::new(machine, configuration, in_flake, mapping.clone()))
+    };
+    Trees { all: jobs.into_par_iter().filter_map(tree).collect(), unread }
+}
