@@ -434,7 +434,11 @@ impl<'a> Evaluator<'a> {
             Value::Bool(Truth(true), _) if everything => text("1"),
             Value::Bool(Truth(false), _) | Value::Null(_) if everything => text(""),
             Value::Int(number, _) if everything => text(&number.to_string()),
-            Value::Float(number, _) if everything => text(&number::float_to_string(number)),
+            Value::Float(number, _) if everything => {
+                let shown = number::float_to_string(number);
+                self.charge(40 + 3 * shown.len());
+                text(&shown)
+            }
             Value::List(list, _) if everything => self.coerce_list(list, mode, pos),
             other => {
                 let error = Error::evaluation(format!("cannot coerce {} to a string", other.described_type()), pos);
