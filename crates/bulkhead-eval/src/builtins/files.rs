@@ -445,10 +445,7 @@ impl<'a> Evaluator<'a> {
                 ParseFailure::Read(error @ ReadError::InSubmodule { .. }) => return not_there(self, error, pos),
                 _ => parse_failure(&display, failure),
             };
-            let mut error = Error::new(failure.kind, failure.message, pos).placed(failure.place);
-            error.help = failure.help;
-            error.elsewhere = failure.trace;
-            error
+            Error::parsing(failure, pos)
         })?;
         let folder = file.path.parent().unwrap_or_else(TreePath::root);
         let folder = Located { mount: file.mount, path: folder }.absolute();
