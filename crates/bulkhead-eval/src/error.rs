@@ -2,8 +2,8 @@
 
 use bulkhead_diagnostics::Place;
 
-use crate::data::FailureKind;
-use crate::value::{Pos, Unknown};
+use crate::data::{Failure, FailureKind};
+use crate::value::{Pos, Unknown, Value};
 
 /// The result of evaluating something.
 pub type Result<'a, T> = std::result::Result<T, Box<Error<'a>>>;
@@ -69,6 +69,14 @@ impl<'a> Error<'a> {
         })
     }
 
+    /// A file or text that could not be parsed; it was asked for at `pos`.
+    pub fn parsing(failure: Failure, pos: Pos) -> Box<Error<'a>> {
+        let mut error = Error::new(failure.kind, failure.message, pos).placed(failure.place);
+        error.help = failure.help;
+        error.elsewhere = failure.trace;
+        error
+    }
+
     /// Whether a limit was reached, rather than something wrong found.
     pub fn is_limit(&self) -> bool {
         matches!(self.cause, Cause::Failure(FailureKind::Limit))
@@ -90,6 +98,16 @@ impl<'a> Error<'a> {
             self.pos = pos;
         }
         self
+    }
+
+    /// Say what a value is that does not fit, where it was made.
+    pub fn about(self: Box<Error<'a>>, value: Value<'a>) -> Box<Error<'a>> {
+        self.pointing(value.pos(), || format!("this is {}", value.described_type()))
+    }
+
+    /// Say something about another place, if there is one.
+    pub fn pointing(self: Box<Error<'a>>, pos: Pos, what: impl FnOnce() -> String) -> Box<Error<'a>> {
+        if pos.number() == 0 { self } else { self.through(pos, what) }
     }
 
     /// Add a step to the trace: what was being done at `pos`. A step at the place of the last one, or of the failure

@@ -178,7 +178,8 @@ impl<'a> Evaluator<'a> {
                 return Err(Error::evaluation(
                     format!("cannot add {} to {}", other.described_type(), left.described_type()),
                     pos,
-                ));
+                )
+                .about(other));
             }
             (Value::Path(path, _), right) => {
                 let right = self.coerce_to_string(right, CoerceMode::Path, right_pos)?;
@@ -401,7 +402,9 @@ impl<'a> Evaluator<'a> {
             (a, b) => Err(Error::evaluation(
                 format!("cannot compare {} with {}", a.described_type(), b.described_type()),
                 pos,
-            )),
+            )
+            .about(a)
+            .about(b)),
         }
     }
 
@@ -428,16 +431,22 @@ impl<'a> Evaluator<'a> {
                     return self.nested(pos, || self.coerce_to_string(attr.value, mode, pos));
                 }
                 Err(Error::evaluation("cannot coerce a set to a string", pos)
+                    .about(value)
                     .with_help("only sets with `outPath` or `__toString` become strings"))
             }
             Value::Unknown(unknown, _) => Err(Error::unknown(unknown, pos)),
             Value::Bool(Truth(true), _) if everything => text("1"),
             Value::Bool(Truth(false), _) | Value::Null(_) if everything => text(""),
             Value::Int(number, _) if everything => text(&number.to_string()),
-            Value::Float(number, _) if everything => text(&number::float_to_string(number)),
+            Value::Float(number, _) if everything => {
+                let shown = number::float_to_string(number);
+                self.charge(40 + 3 * shown.len());
+                text(&shown)
+            }
             Value::List(list, _) if everything => self.coerce_list(list, mode, pos),
             other => {
-                let error = Error::evaluation(format!("cannot coerce {} to a string", other.described_type()), pos);
+                let error = Error::evaluation(format!("cannot coerce {} to a string", other.described_type()), pos)
+                    .about(other);
                 Err(match other {
                     Value::Int(..) | Value::Float(..) | Value::Bool(..) => {
                         error.with_help("`toString` turns it into one")
@@ -540,7 +549,9 @@ impl<'a> Evaluator<'a> {
     pub fn wrong_type(&self, expected: &str, found: Value<'a>, pos: Pos) -> Box<Error<'a>> {
         match found {
             Value::Unknown(unknown, _) => Error::unknown(unknown, pos),
-            other => Error::evaluation(format!("expected {expected} but found {}", other.described_type()), pos),
+            other => {
+                Error::evaluation(format!("expected {expected} but found {}", other.described_type()), pos).about(other)
+            }
         }
     }
 }

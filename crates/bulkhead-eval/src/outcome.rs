@@ -4,11 +4,13 @@ use std::ptr;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
+use bulkhead_source::ReadError;
 
 use crate::code::Code;
 use crate::data::{AttrsData, Data, DataKind, Failure, FailureKind, Field, Unknown};
 use crate::error::{Cause, Error};
 use crate::eval::Evaluator;
+use crate::eval::limits::RAISE_LIMIT;
 use crate::value::{self, Pos, Truth, Value};
 use crate::world::ParseFailure;
 
@@ -208,6 +210,9 @@ pub fn parse_failure(file: &Arc<str>, failure: ParseFailure) -> Failure {
         trace: Vec::new(),
     };
     match failure {
+        ParseFailure::Read(error @ ReadError::TooLarge { .. }) => {
+            whole(FailureKind::Read, error.to_string(), Some(RAISE_LIMIT))
+        }
         ParseFailure::Read(error) => whole(FailureKind::Read, error.to_string(), None),
         ParseFailure::NotUtf8(offset, byte) => whole(
             FailureKind::Read,

@@ -140,7 +140,7 @@ impl<'a> Evaluator<'a> {
             Ok(ast) => ast,
             Err(errors) => {
                 let failure = parse_failure(&file, ParseFailure::Syntax(errors));
-                return Err(Error::new(FailureKind::Syntax, failure.message, Pos::NONE).placed(failure.place));
+                return Err(Error::parsing(failure, Pos::NONE));
             }
         };
         let source = Source { ast, file, folder: self.arena.text(folder), path: None, scope: None };

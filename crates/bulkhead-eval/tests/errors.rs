@@ -42,10 +42,37 @@ fn operators_name_both_types() {
         "\"a\" + 1",
         "Evaluation: cannot coerce an integer to a string\n  at «test»: 1\n  help: `toString` turns it into one",
     );
-    check("{ } < { }", "Evaluation: cannot compare a set with a set\n  at «test»: { } < { }");
+    check(
+        "{ } < { }",
+        "Evaluation: cannot compare a set with a set\n  at «test»: { } < { }\n  this is a set, «test»: { }\n  this is a set, «test»: { }",
+    );
     check("if 1 then 2 else 3", "Evaluation: expected a Boolean but found an integer\n  at «test»: 1");
     check("[ 1 ] ++ 2", "Evaluation: expected a list but found an integer\n  at «test»: 2");
-    check("1 2", "Evaluation: attempt to call something which is not a function but an integer\n  at «test»: 1 2");
+    check(
+        "1 2",
+        "Evaluation: attempt to call something which is not a function but an integer\n  at «test»: 1 2\n  this is an integer, «test»: 1",
+    );
+}
+
+/// What does not fit was made somewhere else, most often.
+#[test]
+fn a_value_of_the_wrong_type_is_shown_where_it_was_made() {
+    check(
+        "let ports = 22; in builtins.length ports",
+        "Evaluation: expected a list but found an integer\n  at «test»: builtins.length ports\n  this is an integer, «test»: 22\n  while calling the builtin `length`, «test»: builtins.length ports",
+    );
+    check(
+        "let s.host = { }; in \"${s.host}\"",
+        "Evaluation: cannot coerce a set to a string\n  at «test»: s.host\n  help: only sets with `outPath` or `__toString` become strings\n  this is a set, «test»: { }",
+    );
+}
+
+#[test]
+fn what_is_defined_twice_is_shown_twice() {
+    check(
+        "{ a = 1; a = 2; }",
+        "Syntax: attribute `a` is already defined\n  at «test»: a\n  help: keep one of the two definitions\n  first defined here, «test»: a",
+    );
 }
 
 #[test]
@@ -60,11 +87,11 @@ fn names_that_are_missing_come_with_the_nearest_one() {
     );
     check(
         "({ role }: role) { rol = 1; role = 2; }",
-        "Evaluation: anonymous function called with unexpected argument 'rol'\n  at «test»: ({ role }: role) { rol = 1; role = 2; }\n  help: did you mean `role`?",
+        "Evaluation: anonymous function called with unexpected argument 'rol'\n  at «test»: ({ role }: role) { rol = 1; role = 2; }\n  help: did you mean `role`?\n  `rol` is given here, «test»: rol",
     );
     check(
         "{ a = 1; }.a.b",
-        "Evaluation: expected a set but found an integer\n  at «test»: b\n  help: `.b` selects from a set",
+        "Evaluation: expected a set but found an integer\n  at «test»: b\n  help: `.b` selects from a set\n  this is an integer, «test»: 1",
     );
 }
 
@@ -76,7 +103,7 @@ fn arguments_that_are_missing_point_at_the_pattern() {
     );
     check(
         "({ a }: a) 1",
-        "Evaluation: anonymous function called with an integer where it takes a set\n  at «test»: ({ a }: a) 1",
+        "Evaluation: anonymous function called with an integer where it takes a set\n  at «test»: ({ a }: a) 1\n  this is an integer, «test»: 1",
     );
 }
 

@@ -208,6 +208,64 @@ fn blow_ups_end_at_the_limits() {
     });
 }
 
+/// The limit of steps is one of time: what builtins do in one call counts, and what they say does.
+#[test]
+fn the_work_of_builtins_is_counted() {
+    common::large(|| {
+        let world = common::world_with(&[], Limits { steps: 3_000_000, memory: 256 << 20, ..Limits::default() });
+        let with = "let
+            inherit (builtins) genList concatStringsSep foldl' seq tryEval;
+            text = concatStringsSep \"\" (genList (n: \"aaaaaaaaaa\") 10000);
+            control = concatStringsSep \"\" (genList (n: builtins.fromJSON \"\\\"\\\\u0001\\\"\") 10000);
+            floats = genList (n: n * 1.0e300) 10000;
+            strings = genList toString 10000;
+            times = count: what: foldl' (all: n: seq (what n) all) 1 (genList (n: n) count);
+            in ";
+        for text in [
+            "times 100 (n: builtins.replaceStrings (genList (n: \"a${toString n}\") 1000) (genList (n: \"\") 1000) text)",
+            "times 1000 (n: builtins.replaceStrings strings strings \"\")",
+            "times 10000 (n: builtins.split \"b\" text)",
+            "times 1000 (n: builtins.match \"((a*)*)*b\" text)",
+            "times 10000 (n: concatStringsSep text [ \"\" \"\" \"\" ])",
+            "times 10000 (n: builtins.toJSON control)",
+            "times 100 (n: builtins.toJSON floats)",
+            "times 100 (n: toString floats)",
+            "times 10000 (n: tryEval (throw text))",
+            "times 10000 (n: tryEval (builtins.addErrorContext text (throw \"\")))",
+            "times 10000 (n: builtins.warn text n)",
+            "times 10000 (n: builtins.trace text n)",
+            "times 10000 (n: builtins.pathExists (./. + \"/${toString n}\"))",
+            "times 1000 (n: builtins.fromTOML \"a = [ ${concatStringsSep \",\" (genList (n: \"{ b.c = 1 }\") 1000)} ]\")",
+        ] {
+            fails(&world, &format!("{with} {text}"), FailureKind::Limit, "");
+        }
+    });
+}
+
+#[test]
+fn limits_say_which_they_are_and_how_they_are_raised() {
+    common::large(|| {
+        let small = Limits { steps: 100_000, depth: 100, memory: 4 << 20, file_size: 10 };
+        let world = common::world_with(&[("long.nix", "[ 1 2 3 4 5 6 ]")], small);
+        for (text, message) in [
+            ("let f = n: 1 + f n; in f 1", "evaluation is nested more than 100 levels deep"),
+            ("builtins.foldl' (a: n: a) 1 (builtins.genList (n: n) 90000)", "evaluation takes more than 100000 steps"),
+            ("builtins.genList (n: n) 1000000", "evaluation needs more than 4 MiB of memory"),
+            (
+                "builtins.match \"((a*)*)*b\" (builtins.concatStringsSep \"\" (builtins.genList (n: \"a\") 10000))",
+                "matching a regular expression with a text of 10000 bytes takes more than 100000 steps",
+            ),
+            ("import ./long.nix", "long.nix"),
+        ] {
+            let Err(failure) = common::ask(&world, text) else { panic!("{text} has a value") };
+            assert!(failure.message.contains(message), "{text}: {}", failure.message);
+            assert!(failure.place.is_some(), "{text}");
+            let help = failure.help.unwrap_or_default();
+            assert!(help.contains("bulkhead eval --help") && help.contains("[limits]"), "{text}: {help}");
+        }
+    });
+}
+
 #[test]
 fn data_that_grows_without_end_is_cut_off() {
     let files = [("a.nix", "builtins.foldl' (a: _: { x = a; y = a; }) { } (builtins.genList (x: x) 60)")];

@@ -19,6 +19,8 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     builtin("throw", 1, |ev, args, pos| {
         let message = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos)?;
+        // `tryEval` may catch it, again and again.
+        ev.charge_bytes(message.len());
         Err(Error::new(FailureKind::Thrown, message.lossy(), pos))
     }),
     builtin("abort", 1, |ev, args, pos| {
@@ -30,10 +32,14 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("addErrorContext", 2, |ev, args, pos| {
         ev.force(args[1]).map_err(|error| {
             let context = ev.coerce_to_string(args[0], CoerceMode::Interpolate, pos);
-            error.through(pos, || context.map_or_else(|_| String::new(), |text| text.lossy().into_owned()))
+            error.through(pos, || {
+                let shown = context.map_or_else(|_| String::new(), |text| beginning(text.bytes()));
+                ev.charge_bytes(shown.len());
+                shown
+            })
         })
     }),
-    forcing(0b1, "trace", 2, |ev, args, _| {
+    forcing(0b1, "trace", 2, |ev, args, pos| {
         let message = match ev.force(args[0])? {
             Value::String(text, _) => text.lossy().into_owned(),
             other => {
@@ -42,13 +48,13 @@ pub const BUILTINS: &[Builtin] = &[
             }
         };
         ev.charge(message.len());
-        ev.say(format!("trace: {message}"));
+        ev.say(format!("trace: {message}"), pos)?;
         ev.force(args[1])
     }),
     builtin("traceVerbose", 2, |ev, args, _| ev.force(args[1])),
     builtin("warn", 2, |ev, args, pos| {
         let message = ev.expect_string(args[0], pos)?;
-        ev.say(format!("evaluation warning: {}", message.lossy()));
+        ev.say(format!("evaluation warning: {}", message.lossy()), pos)?;
         if ev.world.aborts_on_warnings() {
             let message = format!("a warning ends the evaluation, as was asked for: {}", message.lossy());
             return Err(Error::new(FailureKind::Aborted, message, pos));
@@ -57,6 +63,15 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     builtin("break", 1, |ev, args, _| ev.force(args[0])),
 ];
+
+/// What is shown of the text of `addErrorContext`: a failure may carry many of them.
+fn beginning(text: &[u8]) -> String {
+    const SHOWN: usize = 10_000;
+    match text.get(..SHOWN) {
+        Some(start) => format!("{}…", String::from_utf8_lossy(start)),
+        None => String::from_utf8_lossy(text).into_owned(),
+    }
+}
 
 fn try_eval<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     let before = ev.times_passed_over();

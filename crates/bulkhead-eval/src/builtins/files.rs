@@ -12,6 +12,7 @@ use super::{Builtin, builtin, forcing};
 use crate::code::Source;
 use crate::data::FailureKind;
 use crate::error::{Cause, Error, Result};
+use crate::eval::limits::RAISE_LIMIT;
 use crate::eval::{Evaluator, normal_path};
 use crate::operators::CoerceMode;
 use crate::outcome::{check_globals, parse_failure};
@@ -216,6 +217,9 @@ fn unreadable<'a>(ev: &Evaluator<'a>, error: ReadError, pos: Pos) -> Box<Error<'
     match error {
         ReadError::LeavesRoot { target, .. } => outside(ev, &target, pos),
         error @ ReadError::InSubmodule { .. } => not_there(ev, &error, pos),
+        error @ ReadError::TooLarge { .. } => {
+            Error::new(FailureKind::Read, error.to_string(), pos).with_help(RAISE_LIMIT)
+        }
         error => Error::new(FailureKind::Read, error.to_string(), pos),
     }
 }
@@ -226,10 +230,18 @@ fn not_there<'a>(ev: &Evaluator<'a>, error: &ReadError, pos: Pos) -> Box<Error<'
     Error::unknown(ev.unknown(&error.to_string(), Some(help), pos), pos)
 }
 
+/// Steps that finding nothing takes.
+const MISSING: usize = 5000;
+
 /// What lies somewhere, if anything does; links that lead nowhere are nothing.
 fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Option<FileKind>> {
     ev.charge_system();
     match at.mount.tree.kind(&at.path) {
+        Ok(None) => {
+            // Whether it would be in a submodule that is not checked out takes a look at the folder.
+            ev.charge(MISSING);
+            Ok(None)
+        }
         Ok(kind) => Ok(kind),
         Err(error @ (ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. } | ReadError::Io { .. })) => {
             Err(unreadable(ev, error, pos))
@@ -278,7 +290,9 @@ fn path_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Str
 fn find_file<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
     let entries = ev.list_of(args[0], pos)?;
     let name = ev.text_of(args[1], pos)?;
+    ev.charge_bytes(name.len());
     for entry in entries.iter() {
+        ev.charge(10);
         let entry = ev.force(entry)?;
         let prefix = match entry {
             Value::Attrs(attrs, _) => match (attrs.get(Symbol::new("prefix")), attrs.open) {
@@ -363,6 +377,7 @@ impl<'a> Evaluator<'a> {
     fn follow_link(&self, mut located: Located<'a>, pos: Pos) -> Result<'a, (Located<'a>, FileKind)> {
         for _ in 0..LINK_LIMIT {
             let tree = &located.mount.tree;
+            self.charge_system();
             match tree.kind(&located.path) {
                 Ok(Some(FileKind::Symlink)) => {}
                 Ok(Some(kind)) => return Ok((located, kind)),
@@ -430,10 +445,7 @@ impl<'a> Evaluator<'a> {
                 ParseFailure::Read(error @ ReadError::InSubmodule { .. }) => return not_there(self, error, pos),
                 _ => parse_failure(&display, failure),
             };
-            let mut error = Error::new(failure.kind, failure.message, pos).placed(failure.place);
-            error.help = failure.help;
-            error.elsewhere = failure.trace;
-            error
+            Error::parsing(failure, pos)
         })?;
         let folder = file.path.parent().unwrap_or_else(TreePath::root);
         let folder = Located { mount: file.mount, path: folder }.absolute();

@@ -24,11 +24,14 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("fromTOML", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
         ev.reserve(pos, text.len().saturating_mul(2))?;
-        ev.tick(pos, 8 * text.len() as u64)?;
+        ev.tick(pos, 20 * text.len() as u64)?;
         let parsed = toml::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
 ];
+
+/// Steps that writing a float takes.
+const FLOAT: usize = 40;
 
 fn value_of<'a>(ev: &Evaluator<'a>, data: Data, pos: Pos) -> Value<'a> {
     match data {
@@ -80,7 +83,10 @@ impl<'a> Writer<'a> {
                 Value::Null(_) => self.out.extend_from_slice(b"null"),
                 Value::Bool(Truth(value), _) => self.out.extend_from_slice(if value { b"true" } else { b"false" }),
                 Value::Int(value, _) => self.out.extend_from_slice(value.to_string().as_bytes()),
-                Value::Float(value, _) => self.out.extend_from_slice(number::float_to_json(value).as_bytes()),
+                Value::Float(value, _) => {
+                    ev.charge(FLOAT);
+                    self.out.extend_from_slice(number::float_to_json(value).as_bytes());
+                }
                 Value::String(text, _) => self.string(ev, text, pos)?,
                 Value::Path(path, at) => {
                     let copied = ev.copy_to_store(path.path, at)?;

@@ -47,7 +47,10 @@ pub const BUILTINS: &[Builtin] = &[
                 }
                 Value::Int(number, _) => number.to_string(),
                 Value::Bool(truth, _) => if truth.0 { "1" } else { "0" }.to_owned(),
-                Value::String(text, _) => text.lossy().into_owned(),
+                Value::String(text, _) => {
+                    ev.tick(pos, (text.len() / 2) as u64)?;
+                    text.lossy().into_owned()
+                }
                 other => return Err(ev.wrong_type("a string, Boolean or integer", other, attr.key)),
             };
             attributes.push((name.to_owned(), value));

@@ -189,7 +189,7 @@ fn concat<'a>(
     let mut all = Vec::new();
     for part in parts {
         let part = part?;
-        ev.tick(pos, 1 + (part.len() / 4) as u64)?;
+        ev.tick(pos, 1 + (part.len() / 2) as u64)?;
         ev.reserve(pos, (all.len() + part.len()) * size_of::<Value<'_>>())?;
         all.extend(part.iter());
     }

@@ -11,7 +11,7 @@ use crate::eval::Evaluator;
 use crate::explain::Recording;
 use crate::operators::CoerceMode;
 use crate::pure::hash::{self, Algorithm, Format};
-use crate::pure::regex::{Captures, Regex};
+use crate::pure::regex::{Captures, Exhausted, Regex};
 use crate::pure::strings::{self, Piece, Replace};
 use crate::pure::version;
 use crate::value::{Pos, Str, Value};
@@ -48,7 +48,7 @@ pub const BUILTINS: &[Builtin] = &[
         let mut budget = ev.steps_left();
         let found = regex.match_whole(text.bytes(), &mut budget);
         ev.tick(pos, ev.steps_left() - budget)?;
-        match found.map_err(|_| regex_too_long(ev, pos))? {
+        match found.map_err(|exhausted| regex_too_long(ev, exhausted, text, pos))? {
             None => Ok(Value::Null(pos)),
             Some(found) => Ok(groups(ev, &found, text.bytes(), pos)),
         }
@@ -115,10 +115,14 @@ fn regex_of<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos) -> Result<'a, Rc
     Ok(regex)
 }
 
-fn regex_too_long<'a>(ev: &Evaluator<'a>, pos: Pos) -> Box<Error<'a>> {
-    let limit = ev.world.limits().steps;
-    let message = format!("a regular expression on a long text takes the evaluation over its limit of {limit} steps");
-    Error::new(FailureKind::Limit, message, pos)
+fn regex_too_long<'a>(ev: &Evaluator<'a>, exhausted: Exhausted, text: &Str<'a>, pos: Pos) -> Box<Error<'a>> {
+    let what = format!("matching a regular expression with a text of {} bytes", text.len());
+    match exhausted {
+        Exhausted::Budget => ev.limit(pos, format!("{what} takes more than {} steps", ev.world.limits().steps)),
+        // The same in every evaluation, whatever its limits.
+        Exhausted::Memory => Error::new(FailureKind::Limit, format!("{what} takes too much memory"), pos)
+            .with_help("split the text, or write the regular expression with fewer `*`, `+` and `|`"),
+    }
 }
 
 /// What the groups of a match caught, without the match as a whole: a list.
@@ -145,7 +149,7 @@ fn split<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Val
         let mut budget = ev.steps_left();
         let found = matches.next(&mut budget);
         ev.tick(pos, ev.steps_left() - budget + 1)?;
-        let Some(found) = found.map_err(|_| regex_too_long(ev, pos))? else { break };
+        let Some(found) = found.map_err(|exhausted| regex_too_long(ev, exhausted, text, pos))? else { break };
         let Some(Some(whole)) = found.first() else { break };
         ev.reserve(pos, items.len() * size_of::<Value<'_>>())?;
         items.push(part(&bytes[after..whole.start]));
@@ -168,6 +172,7 @@ fn concat_strings_sep<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R
     let mut recorded = Vec::new();
     for (index, item) in list.iter().enumerate() {
         if index > 0 && separator.len() > 0 {
+            ev.charge_bytes(separator.len() / 8);
             parts.push(separator.bytes());
             length += separator.len();
         }
@@ -200,18 +205,22 @@ fn replace_strings<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resu
     }
     let mut patterns: Vec<&[u8]> = Vec::with_capacity(from_values.len());
     for value in from_values.iter() {
+        ev.tick(pos, 2)?;
         patterns.push(ev.expect_string(value, pos)?.bytes());
     }
     let text = ev.expect_string(args[2], pos)?;
     let mut context = text.context;
     let mut to: Vec<Option<&'a Str<'a>>> = vec![None; patterns.len()];
-    // Every place of the text may have to be compared with every pattern, in full.
-    let compared: usize = patterns.iter().map(|pattern| pattern.len() + 1).sum();
-    ev.tick_bulk(pos, compared.saturating_mul(text.len()) / 16)?;
+    ev.charge(2 * patterns.len());
     let mut out = Vec::with_capacity(text.len());
     let mut replaced = false;
     let mut recorded = vec![Recording::Value(text, args[2].resolved().pos())];
-    for piece in Replace::new(&patterns, text.bytes()) {
+    let mut pieces = Replace::new(&patterns, text.bytes());
+    loop {
+        let mut budget = ev.steps_left();
+        let piece = pieces.next(&mut budget);
+        ev.tick(pos, ev.steps_left() - budget + 1)?;
+        let Some(piece) = piece else { break };
         match piece {
             Piece::Text(bytes) => out.extend_from_slice(bytes),
             Piece::Replacement(index) => {

@@ -191,7 +191,7 @@ impl<'a> Evaluator<'a> {
             }
             other => {
                 let message = format!("{} called with {} where it takes a set", called(lambda), other.described_type());
-                return Err(Error::evaluation(message, pos));
+                return Err(Error::evaluation(message, pos).about(other));
             }
         };
         let slots = self.arena.slice((0..formals.len() + usize::from(whole)).map(|_| Cell::new(Slot::Running)));
@@ -257,6 +257,7 @@ fn in_call<'a>(error: Box<Error<'a>>, lambda: &Lambda, pos: Pos) -> Box<Error<'a
 #[cold]
 fn not_a_function<'a>(value: Value<'a>, pos: Pos) -> Box<Error<'a>> {
     Error::evaluation(format!("attempt to call something which is not a function but {}", value.described_type()), pos)
+        .about(value)
 }
 
 fn called(lambda: &Lambda) -> String {
@@ -271,7 +272,8 @@ fn missing_argument<'a>(code: &Code<'a>, lambda: &Lambda, formal: &Formal, pos: 
 
 #[cold]
 fn unexpected_argument<'a>(lambda: &Lambda, formals: &[Formal], extra: &Attr<'a>, pos: Pos) -> Box<Error<'a>> {
-    let error = Error::evaluation(format!("{} called with unexpected argument '{}'", called(lambda), extra.name), pos);
+    let error = Error::evaluation(format!("{} called with unexpected argument '{}'", called(lambda), extra.name), pos)
+        .pointing(extra.key, || format!("`{}` is given here", extra.name));
     match nearest(extra.name.as_str(), formals.iter().map(|f| f.name.as_str())) {
         Some(near) => error.with_help(format!("did you mean `{near}`?")),
         None => error,

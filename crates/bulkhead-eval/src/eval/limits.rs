@@ -14,6 +14,10 @@ const NAME: u64 = 96;
 /// So many steps, and the memory they take, may pass unnoticed.
 const CHECK_EVERY: u64 = 1024;
 
+/// What to do about a limit.
+pub const RAISE_LIMIT: &str =
+    "if this is meant, raise the limit (see `bulkhead eval --help`, or [limits] in bulkhead.toml)";
+
 /// What it takes to sort so many things, in steps.
 pub fn sorting(length: usize) -> usize {
     length * length.checked_ilog2().map_or(0, |log| 1 + log as usize) / 2
@@ -127,6 +131,7 @@ impl<'a> Evaluator<'a> {
         let symbol = Symbol::new(name);
         if symbol > self.newest.get() {
             self.newest.set(symbol);
+            self.charge(30);
             self.keep_outside(name.len() as u64 + NAME);
         }
         symbol
@@ -144,7 +149,6 @@ impl<'a> Evaluator<'a> {
 
     #[cold]
     pub fn limit(&self, pos: Pos, message: String) -> Box<Error<'a>> {
-        Error::new(FailureKind::Limit, message, pos)
-            .with_help("if this is meant, raise the limit (see `bulkhead eval --help`, or [limits] in bulkhead.toml)")
+        Error::new(FailureKind::Limit, message, pos).with_help(RAISE_LIMIT)
     }
 }

@@ -138,11 +138,15 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Note what `trace` or `warn` said.
-    pub fn say(&self, message: String) {
+    pub fn say(&self, message: String, pos: Pos) -> Result<'a, ()> {
+        self.charge_bytes(message.len());
         let mut messages = self.messages.borrow_mut();
         if messages.len() < MAX_MESSAGES {
+            self.keep_outside(message.len() as u64);
+            self.reserve(pos, 0)?;
             messages.push(without_escapes(message));
         }
+        Ok(())
     }
 
     /// The value of an expression, forced.
@@ -355,8 +359,10 @@ fn assertion_failed<'a>(code: &Code<'a>, condition: ExprId) -> Box<Error<'a>> {
 }
 
 fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(60) {
+    const SHOWN: usize = 60;
+    // Each word has a character, so that more of them don't matter.
+    let line = text.split_whitespace().take(SHOWN).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
     }

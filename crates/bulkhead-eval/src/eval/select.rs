@@ -76,6 +76,7 @@ impl<'a> Evaluator<'a> {
     fn missing(&self, value: Value<'a>, name: Symbol, pos: Pos) -> Box<Error<'a>> {
         let Value::Attrs(attrs, _) = value else {
             return Error::evaluation(format!("expected a set but found {}", value.described_type()), pos)
+                .about(value)
                 .with_help(format!("`.{name}` selects from a set"));
         };
         let error = Error::evaluation(format!("attribute '{name}' missing"), pos);

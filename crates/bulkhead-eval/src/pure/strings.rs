@@ -24,6 +24,9 @@ pub(crate) enum Piece<'a> {
     Replacement(usize),
 }
 
+/// How many bytes can be looked at in a step.
+const WORK: u64 = 8;
+
 /// The pieces of the result of `builtins.replaceStrings`; the caller evaluates a replacement when it is first used.
 ///
 /// At every place the first of the patterns in the list's order that matches wins. An empty pattern matches before
@@ -51,18 +54,31 @@ impl<'a> Replace<'a> {
         Replace { patterns, text, at: 0, by_first_byte, empty, copy: false }
     }
 
-    fn matching(&self, at: usize) -> Option<usize> {
+    fn matching(&self, at: usize, work: &mut u64) -> Option<usize> {
         let rest = self.text.get(at..)?;
         let candidates = rest.first().map(|&first| self.by_first_byte[usize::from(first)].as_slice());
-        let found = candidates.unwrap_or_default().iter().find(|&&index| rest.starts_with(self.patterns[index]));
-        found.copied().or(self.empty)
+        for &index in candidates.unwrap_or_default() {
+            if *work == 0 {
+                return None;
+            }
+            let pattern = self.patterns[index];
+            *work = work.saturating_sub(4 + pattern.len() as u64 / 8);
+            if rest.starts_with(pattern) {
+                return Some(index);
+            }
+        }
+        self.empty
     }
-}
 
-impl<'a> Iterator for Replace<'a> {
-    type Item = Piece<'a>;
+    /// The next piece. What it takes is taken from `budget`, in steps; when that is used up (0), there are no more.
+    pub(crate) fn next(&mut self, budget: &mut u64) -> Option<Piece<'a>> {
+        let mut work = budget.saturating_mul(WORK);
+        let piece = self.find(&mut work);
+        *budget = (*budget).min(work / WORK);
+        piece.filter(|_| work > 0)
+    }
 
-    fn next(&mut self) -> Option<Piece<'a>> {
+    fn find(&mut self, work: &mut u64) -> Option<Piece<'a>> {
         if std::mem::take(&mut self.copy) {
             let byte = self.text.get(self.at..=self.at);
             self.at += 1;
@@ -71,13 +87,14 @@ impl<'a> Iterator for Replace<'a> {
             }
         }
         let start = self.at;
-        while self.at < self.text.len() && self.matching(self.at).is_none() {
+        while self.at < self.text.len() && *work > 0 && self.matching(self.at, work).is_none() {
+            *work = work.saturating_sub(1);
             self.at += 1;
         }
         if self.at > start {
             return Some(Piece::Text(&self.text[start..self.at]));
         }
-        let index = self.matching(self.at)?;
+        let index = self.matching(self.at, work)?;
         self.copy = self.patterns[index].is_empty();
         self.at += self.patterns[index].len();
         Some(Piece::Replacement(index))
@@ -108,7 +125,9 @@ mod tests {
 
     fn replaced(from: &[&str], to: &[&str], text: &str) -> String {
         let from: Vec<&[u8]> = from.iter().map(|pattern| pattern.as_bytes()).collect();
-        let pieces = Replace::new(&from, text.as_bytes()).map(|piece| match piece {
+        let mut budget = 1_000_000;
+        let mut pieces = Replace::new(&from, text.as_bytes());
+        let pieces = std::iter::from_fn(|| pieces.next(&mut budget)).map(|piece| match piece {
             Piece::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
             Piece::Replacement(index) => to[index].to_owned(),
         });

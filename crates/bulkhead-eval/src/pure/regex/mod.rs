@@ -19,9 +19,14 @@ use search::Search;
 /// The ranges of the whole match (index 0) and the groups; nothing for a group that took no part.
 pub(crate) type Captures = Vec<Option<Range<usize>>>;
 
-/// The budget was used up, or the memory a search may take.
+/// Why a search was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exhausted;
+pub(crate) enum Exhausted {
+    /// The budget was used up.
+    Budget,
+    /// It would need more memory than a search may take.
+    Memory,
+}
 
 enum Invalid {
     Syntax,
@@ -75,7 +80,7 @@ pub(crate) struct Matches<'a> {
 }
 
 impl Matches<'_> {
-    /// The next match. A step takes one from `budget`; after `Exhausted` there are no more matches.
+    /// The next match. A step takes one from `budget`; after a failure there are no more matches.
     pub(crate) fn next(&mut self, budget: &mut u64) -> Result<Option<Captures>, Exhausted> {
         if self.done {
             return Ok(None);
@@ -107,10 +112,12 @@ impl Matches<'_> {
         while start <= self.text.len() {
             if let Some(first) = self.regex.first_bytes {
                 let rest = &self.text[start..];
-                let Some(skip) = rest.iter().position(|&byte| first.contains(byte)) else {
+                let found = rest.iter().position(|&byte| first.contains(byte));
+                let skip = found.unwrap_or(rest.len());
+                *budget = budget.checked_sub(skip as u64 / 16).ok_or(Exhausted::Budget)?;
+                if found.is_none() {
                     return Ok(None);
-                };
-                *budget = budget.checked_sub(skip as u64 / 16).ok_or(Exhausted)?;
+                }
                 start += skip;
             }
             let found = self.search.match_at(start, false, budget)?;

@@ -17,6 +17,9 @@ const MAX_FRAMES: usize = 1 << 22;
 const MAX_REMEMBERED: usize = 1 << 21;
 const MAX_COUNTERS: usize = 1 << 22;
 
+/// Steps that remembering a state takes.
+const REMEMBERING: u64 = 4;
+
 /// How often loops that may match nothing were entered at the current place: an index into `Search::entries`.
 type Entries = u32;
 const NONE_ENTERED: Entries = 0;
@@ -101,9 +104,9 @@ impl<'a> Search<'a> {
         let mut found = false;
         loop {
             if let Some(point) = current {
-                *budget = budget.checked_sub(1).ok_or(Exhausted)?;
+                *budget = budget.checked_sub(1).ok_or(Exhausted::Budget)?;
                 if self.frames.len() >= MAX_FRAMES {
-                    return Err(Exhausted);
+                    return Err(Exhausted::Memory);
                 }
                 found = false;
                 current = match self.step(point, budget)? {
@@ -114,7 +117,7 @@ impl<'a> Search<'a> {
                         None
                     }
                     Step::Accept => {
-                        *budget = budget.checked_sub(self.slots.len() as u64 / 8).ok_or(Exhausted)?;
+                        *budget = budget.checked_sub(self.slots.len() as u64 / 8).ok_or(Exhausted::Budget)?;
                         found = self.accept(point.at, start, not_empty);
                         if found && (self.whole || point.at == self.text.len()) {
                             // Nothing can be longer. What is left to try would have restored the slots.
@@ -165,6 +168,7 @@ impl<'a> Search<'a> {
                 if let Some(&result) = self.remembered.get(&point) {
                     return Ok(Step::Known(result));
                 }
+                *budget = budget.checked_sub(REMEMBERING).ok_or(Exhausted::Budget)?;
                 self.remember(point, false);
                 self.frames.push(Frame::Right(point));
                 Step::Go(Point { state: state.other, ..point })
@@ -179,6 +183,7 @@ impl<'a> Search<'a> {
                 if let Some(&result) = self.remembered.get(&point) {
                     return Ok(Step::Known(result));
                 }
+                *budget = budget.checked_sub(REMEMBERING).ok_or(Exhausted::Budget)?;
                 self.remember(point, false);
                 self.frames.push(Frame::Repeat(point));
                 if !may_be_empty {
@@ -209,7 +214,7 @@ impl<'a> Search<'a> {
         };
         let ahead = self.text.get(point.at..limit).unwrap_or_default();
         let length = ahead.iter().position(|&byte| !set.contains(byte)).unwrap_or(ahead.len());
-        *budget = budget.checked_sub(length as u64 / 8).ok_or(Exhausted)?;
+        *budget = budget.checked_sub(length as u64 / 8).ok_or(Exhausted::Budget)?;
         let (mut taken, mut end) = (point.at + length, point.at + length);
         if let Some((from, failed_end)) = failed
             && taken == from
@@ -287,7 +292,7 @@ impl<'a> Search<'a> {
     /// repetition is captured, but not forever).
     fn enter(&mut self, point: Point, budget: &mut u64) -> Result<Option<Entries>, Exhausted> {
         let mut entries = self.entries[point.entries as usize].clone();
-        *budget = budget.checked_sub(entries.len() as u64).ok_or(Exhausted)?;
+        *budget = budget.checked_sub(entries.len() as u64).ok_or(Exhausted::Budget)?;
         match entries.binary_search_by_key(&point.state, |&(state, _)| state) {
             Ok(index) if entries[index].1 >= 2 => return Ok(None),
             Ok(index) => entries[index].1 += 1,
@@ -298,9 +303,9 @@ impl<'a> Search<'a> {
         }
         self.counters += entries.len();
         if self.counters > MAX_COUNTERS {
-            return Err(Exhausted);
+            return Err(Exhausted::Memory);
         }
-        let id = Entries::try_from(self.entries.len()).map_err(|_| Exhausted)?;
+        let id = Entries::try_from(self.entries.len()).map_err(|_| Exhausted::Memory)?;
         self.entries.push(entries.clone());
         self.entries_by_value.insert(entries, id);
         Ok(Some(id))

@@ -200,9 +200,9 @@ fn hostile_expressions_end_within_the_budget() {
     ] {
         let regex = Regex::new(pattern.as_bytes()).unwrap();
         let mut budget = 100_000;
-        assert!(matches!(regex.match_whole(text.as_bytes(), &mut budget), Ok(None) | Err(Exhausted)));
+        assert!(matches!(regex.match_whole(text.as_bytes(), &mut budget), Ok(None) | Err(_)));
         let mut budget = 100_000;
-        assert!(matches!(regex.matches(text.as_bytes()).next(&mut budget), Ok(_) | Err(Exhausted)));
+        assert!(matches!(regex.matches(text.as_bytes()).next(&mut budget), Ok(_) | Err(_)));
     }
     // Exponential or quadratic elsewhere.
     for pattern in ["(a*)*b", "(a|a)*b", "(a|aa)+b", "a*b"] {
@@ -210,7 +210,7 @@ fn hostile_expressions_end_within_the_budget() {
         assert_eq!(regex.match_whole(text.as_bytes(), &mut 500_000), Ok(None), "{pattern}");
         assert_eq!(regex.matches(text.as_bytes()).next(&mut 500_000), Ok(None), "{pattern}");
     }
-    assert_eq!(Regex::new(b"a*").unwrap().match_whole(b"aaa", &mut 2), Err(Exhausted));
+    assert_eq!(Regex::new(b"a*").unwrap().match_whole(b"aaa", &mut 2), Err(Exhausted::Budget));
 }
 
 #[test]
