@@ -35,9 +35,10 @@ use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
 pub use effective::Effective;
-pub use flake::{System, Systems, load_system, systems};
+pub use flake::{System, Systems, is_apart, load_system, systems};
 pub use library::built_in as built_in_lib;
 pub use options::{Declared, OptionType};
+pub use passes::is_of_nixos;
 pub use path::{OptionPath, OptionPathError};
 pub use schema::schema_of_options;
 
