@@ -129,8 +129,12 @@ pub struct ParsedText(Result<Arc<Ast>, Vec<SyntaxError>>);
 impl<'a> Session<'a> {
     /// The value of a file (or of the `default.nix` in a folder) of the first tree.
     pub fn import(&self, path: &TreePath) -> Result<Node<'a>, Failure> {
-        let located = Located { mount: self.evaluator.world.first_mount(), path: path.clone() };
-        self.import_absolute(&located.absolute())
+        self.import_absolute(&self.absolute(path))
+    }
+
+    /// The absolute path by which evaluated code names a file or folder of the first tree.
+    pub fn absolute(&self, path: &TreePath) -> String {
+        Located { mount: self.evaluator.world.first_mount(), path: path.clone() }.absolute()
     }
 
     /// The value of a file that evaluated code names by this absolute path.

@@ -23,6 +23,32 @@ static PARSED: OnceLock<ParsedText> = OnceLock::new();
 /// What a flake gives out may be read by the modules that make it: so often is it evaluated with what is known then.
 const ROUNDS: usize = 3;
 
+/// Flakes whose modules define nothing of workspaces, VPNs and firewalls, by where they come from.
+const APART: [&str; 13] = [
+    "github:bulkhead-nix/bulkhead",
+    "github:danth/stylix",
+    "github:mic92/sops-nix",
+    "github:nix-community/disko",
+    "github:nix-community/home-manager",
+    "github:nix-community/impermanence",
+    "github:nix-community/lanzaboote",
+    "github:nix-community/nix-index-database",
+    "github:nix-community/stylix",
+    "github:nixos/nixos-hardware",
+    "github:nixos/nixpkgs",
+    "github:ryantm/agenix",
+    "github:yaxitech/ragenix",
+];
+
+/// How the reason ends why a module of such a flake is unknown.
+const APART_REASON: &str = ", and its modules say nothing about isolation";
+
+/// Whether something is unknown because it is in another flake, whose modules surely define nothing of workspaces, VPNs
+/// and firewalls.
+pub fn is_apart(reason: &Unknown) -> bool {
+    reason.reason.ends_with(APART_REASON)
+}
+
 /// The NixOS systems of a flake.
 #[derive(Clone, Debug, Default)]
 pub struct Systems {
@@ -80,7 +106,7 @@ struct Outputs<'s, 'a> {
 impl<'s, 'a> Outputs<'s, 'a> {
     fn of(session: &'s Session<'a>, world: &World, path: &TreePath) -> Result<Outputs<'s, 'a>, Failure> {
         let flake = session.import(path)?;
-        let folder = path.parent().map_or_else(String::new, |folder| folder.as_str().to_owned());
+        let folder = session.absolute(&path.parent().unwrap_or_else(TreePath::root));
         let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
         let inputs = inputs(session, flake);
         let not_known = session.attrs(Vec::new(), Some(session.unknown(OWN_FLAKE, None)));
@@ -95,7 +121,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                     ("inputs", inputs),
                     ("lib", lib),
                     ("notKnown", not_known),
-                    ("root", session.string(&format!("/{folder}"))),
+                    ("root", session.string(&folder)),
                 ],
                 None,
             );
@@ -119,7 +145,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 }
                 _ => Default::default(),
             };
-            let roots = [options, module].map(|node| Root::Value(node, outputs.file.clone()));
+            // The module may be a path.
+            let all = session.attrs(vec![("imports", session.list(&[options, module]))], None);
+            let roots = [Root::Value(all, outputs.file.clone())];
             let config = run(session, called, &roots, None, &mut configuration);
             let of_problem = |failure: Failure| Undecided {
                 path: crate::OptionPath::root(),
@@ -158,7 +186,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             Shape::Null => Members::default(),
             Shape::Unknown(reason, _) => {
                 let unseen = self.unseen.as_ref().map(|unseen| (unseen.reason.clone(), unseen.place.clone()));
-                found.unknown = Some(unseen.unwrap_or((reason, self.session.place(self.value))));
+                found.unknown = Some(unseen.unwrap_or((reason, None)));
                 return found;
             }
             Shape::Failed(failure) => {
@@ -176,7 +204,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             found.unknown = Some((reason.clone(), None));
         }
         for (name, node) in &members.attrs {
-            if found.has_fleet && ["_type", "arguments"].contains(name) {
+            if found.has_fleet && ["_type", "arguments", "outPath", "type"].contains(name) {
                 continue;
             }
             let unknown = match self.session.look(*node) {
@@ -189,7 +217,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 }),
                 _ => Some(self.reason()),
             };
-            found.systems.push(System { name: Arc::from(*name), place: self.session.key(*node), unknown });
+            found.systems.push(System {
+                name: Arc::from(*name),
+                place: self.session.key(*node).filter(|place| &*place.file != NAME),
+                unknown,
+            });
         }
         found
     }
@@ -250,27 +282,38 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
 /// The inputs of a flake, each with nothing known in it.
 fn inputs<'a>(session: &Session<'a>, flake: Node<'a>) -> Node<'a> {
-    let mut names: Vec<&'static str> = Vec::new();
+    let mut names: Vec<(&'static str, bool)> = Vec::new();
     let mut open = None;
     if let Shape::Attrs(flake) = session.look(flake) {
         match flake.get("inputs").map(|node| session.look(node)) {
             Some(Shape::Attrs(inputs)) => {
                 open = inputs.rest;
-                names.extend(inputs.attrs.iter().map(|(name, _)| *name));
+                names.extend(inputs.attrs.iter().map(|(name, node)| (*name, is_known_apart(session, *node))));
             }
             Some(Shape::Unknown(reason, _)) => open = Some(session.unknown(&reason.reason, None)),
             _ => {}
         }
         let formals = flake.get("outputs").and_then(|outputs| session.formals(outputs)).unwrap_or_default();
-        names.extend(formals.iter().map(|formal| formal.name));
+        let others = formals.iter().map(|formal| formal.name).filter(|name| names.iter().all(|known| known.0 != *name));
+        let others: Vec<_> = others.map(|name| (name, false)).collect();
+        names.extend(others);
     }
-    names.sort_unstable();
-    names.dedup();
-    let input = |name: &'static str| {
-        let reason = format!("the flake input `{name}` is not fetched");
+    let input = |(name, is_apart): (&'static str, bool)| {
+        let end = if is_apart { APART_REASON } else { "" };
+        let reason = format!("the flake input `{name}` is not fetched{end}");
         (name, session.attrs(Vec::new(), Some(session.unknown(&reason, None))))
     };
-    session.attrs(names.into_iter().filter(|name| *name != "self").map(input).collect(), open)
+    session.attrs(names.into_iter().filter(|(name, _)| *name != "self").map(input).collect(), open)
+}
+
+/// Whether an input's `url` is that of a flake in [`APART`].
+fn is_known_apart<'a>(session: &Session<'a>, input: Node<'a>) -> bool {
+    let Shape::Attrs(input) = session.look(input) else { return false };
+    let Some(Shape::String(url)) = input.get("url").map(|url| session.look(url)) else { return false };
+    let url = url.to_ascii_lowercase();
+    APART
+        .iter()
+        .any(|known| url.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])))
 }
 
 fn tag<'a>(session: &Session<'a>, members: &Members<'a>) -> Option<String> {

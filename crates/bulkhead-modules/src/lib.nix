@@ -718,8 +718,29 @@ let
     showOption = path: concatStringsSep "." path;
   };
 
+  # All names are here, so that `with types;` hides nothing else.
   types =
-    missing
+    attrsets.genAttrs [
+      "boolByOr"
+      "defaultFunctor"
+      "defaultTypeMerge"
+      "externalPath"
+      "fileset"
+      "isOptionType"
+      "isType"
+      "json"
+      "loaOf"
+      "luaInline"
+      "mergeTypes"
+      "noCheckForDocsModule"
+      "optionDeclaration"
+      "optionDescriptionPhrase"
+      "pkgs"
+      "serializableValueWith"
+      "setType"
+      "toml"
+      "types"
+    ] (_: missing)
     // (
       let
         mk =

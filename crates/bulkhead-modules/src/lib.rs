@@ -36,10 +36,11 @@ use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
 pub use effective::Effective;
-pub use flake::{System, Systems, load_system, systems};
+pub use flake::{System, Systems, is_apart, load_system, systems};
 pub use library::{PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib};
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};
+pub use passes::is_of_nixos;
 pub use path::{OptionPath, OptionPathError};
 pub use schema::schema_of_options;
 

@@ -172,7 +172,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             };
             match self.session.import(path) {
                 Ok(node) => {
-                    let key = format!("/{}", path.as_str());
+                    let key = self.session.absolute(path);
                     let file = self.session.place(node).map_or_else(|| path.to_arc(), |place| place.file);
                     let origin = Origin { file: file.clone(), key: key.clone(), place: None, depth: 0 };
                     let index = self.add(key, file);

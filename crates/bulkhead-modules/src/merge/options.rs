@@ -17,7 +17,12 @@ impl<'a> Merger<'_, '_, 'a> {
     pub(super) fn declaration(&mut self, decls: Vec<Decl<'a>>, defs: Vec<Def<'a>>, level: Level<'a>) -> Scope<'a> {
         let mut options = Vec::new();
         for decl in &decls {
-            let Shape::Attrs(members) = self.loader.look(decl.node) else { continue };
+            let members = match self.loader.look(decl.node) {
+                Shape::Attrs(members) => members,
+                // Perhaps an option, perhaps a set of them.
+                Shape::Unknown(..) => return Scope { config: decl.node, options: decl.node },
+                _ => continue,
+            };
             if let Some(unknown) = self.loader.unknown_tag(&members) {
                 return Scope { config: unknown, options: unknown };
             }
@@ -175,13 +180,17 @@ impl<'a> Merger<'_, '_, 'a> {
         if let Some(inner) = all.iter().map(inner).collect::<Option<Vec<_>>>() {
             let inner: Vec<Type<'a>> = inner.into_iter().map(|node| self.type_of(node)).collect();
             let element = self.joined(inner[0], &inner).node;
+            let described = self.described(&inner[0]);
+            let is_same = inner.iter().all(|kind| self.described(kind) == described);
             let kind = match first.kind {
                 Kind::Attrs(_) => Kind::Attrs(element),
                 Kind::LazyAttrs(_) => Kind::LazyAttrs(element),
                 Kind::List(_) => Kind::List(element),
                 _ => Kind::NullOr(element),
             };
-            return Type { node: first.node, kind };
+            // The check of the one would refuse what the other takes.
+            let node = if is_same { first.node } else { session.attrs(Vec::new(), None) };
+            return Type { node, kind };
         }
         let described = self.described(&first);
         match all.iter().all(|kind| self.described(kind) == described) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
-use bulkhead_modules::{OptionPath, UNKNOWN_DEFINITION};
+use bulkhead_modules::{OptionPath, UNKNOWN_DEFINITION, is_apart};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -40,7 +40,8 @@ workspaces.dev.ip = \"10.20.0.10\";
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
 way of one argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as
-known.
+known. Inputs of `flake.nix` whose `url` is that of a well-known project that has nothing to do with isolation
+(agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -167,7 +168,8 @@ fn undecided(tree: &Tree<'_>, causes: &mut Vec<Cause>) {
         let path = tree.ours(&undecided.path);
         // What is unknown of a definition has been told as its value.
         let is_value = undecided.what == UNKNOWN_DEFINITION && !path.names().is_empty();
-        if is_value || !is_read(&path) {
+        let is_import = path.names().is_empty();
+        if is_value || !is_read(&path) || (is_import && is_apart(&undecided.reason)) {
             continue;
         }
         let options = if path.names().is_empty() { Vec::new() } else { vec![undecided.path.to_string()] };

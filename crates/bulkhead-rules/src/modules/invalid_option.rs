@@ -3,7 +3,7 @@
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_eval::data::DataKind;
 use bulkhead_fleet::ValueSchema;
-use bulkhead_modules::{FaultKind, OptionPath};
+use bulkhead_modules::{FaultKind, OptionPath, is_of_nixos};
 use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "An option is given a value that is not of its type, or there is no such option.",
     docs: "\
 What a machine's modules say is refused by NixOS: a value of another type than the option's, definitions that
-contradict each other, an option that is not there, one that has to be set and is not, one that depends on itself.
+contradict each other, an option that is not there, one that has to be set and is not.
 
 **Why it matters.** The configuration can't be built. And a rule that reads a misspelt option judges something else
 than what was meant.
@@ -36,8 +36,8 @@ workspaces.dev.resources.memory = 2048;
 (`workspaces`, `networking.sandbox`, `vpn`, `machines`, `thisMachine`) by the schemas in `schemas/`, also under the
 names that `mappings` give them, if the type is the same. Other options of NixOS are not judged.
 
-**Data.** `machine`: the machine. `option`: the option. `kind`: `wrong-type`, `conflict`, `undeclared`, `missing`,
-`read-only` or `recursion`.
+**Data.** `machine`: the machine. `option`: the option. `kind`: `wrong-type`, `conflict`, `undeclared`, `missing` or
+`read-only`.
 ",
     check: Some(check),
 };
@@ -45,14 +45,28 @@ names that `mappings` give them, if the type is the same. Other options of NixOS
 /// Options whose texts other rules read: `malformed-workspace-key`, `malformed-address`.
 const JUDGED: [&str; 8] = ["hostKey", "ip", "ip6", "subnet", "subnet6", "gateway", "gateway6", "mac"];
 
+/// Whether all modules of the machine were read but for those of NixOS.
+fn is_complete(tree: &Tree<'_>) -> bool {
+    tree.is_whole
+        && tree.configuration.problems.is_empty()
+        && tree.configuration.undecided.iter().all(|undecided| !undecided.path.names().is_empty())
+}
+
 type Validators = HashMap<usize, Option<ValueSchema<'static>>>;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut validators = Validators::new();
     for tree in context.trees() {
         for fault in &tree.configuration.faults {
-            // What is declared in a module that is not among these is not missing.
-            let is_sure = tree.is_whole || fault.kind != FaultKind::Undeclared;
+            let is_sure = match fault.kind {
+                // It may be declared in NixOS, or in a module that is not among these.
+                FaultKind::Undeclared => {
+                    is_complete(tree) && !fault.path.names().first().is_some_and(|name| is_of_nixos(name))
+                }
+                // Found where a value waits for what a pass over all modules does not tell, too.
+                FaultKind::Recursion => false,
+                FaultKind::WrongType | FaultKind::Conflict | FaultKind::ReadOnly => true,
+            };
             let Some(first) = fault.places.first().filter(|_| is_sure) else { continue };
             let mut finding = RULE.finding(first.clone(), fault.message.clone());
             for place in fault.places.iter().skip(1) {

@@ -23,6 +23,10 @@ const WORDS: [&str; 3] = ["workspaces", "sandbox", "vpn"];
 /// Find what was not read: systems of a flake, and files.
 pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let Some(world) = context.world else { return };
+    // Why no machine is known has been said.
+    if context.fleet.unread_machines().is_some() {
+        return;
+    }
     let trees = context.all_trees();
     let read = trees.files();
     let fleet = context.fleet;
@@ -37,7 +41,18 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if left.is_empty() {
         return;
     }
-    found.extend(trees.unread.iter().map(|unread| system(unread, &left)));
+    // Many systems are unknown for one reason.
+    let mut unread: Vec<(&Unread, Vec<&str>)> = Vec::new();
+    for system in &trees.unread {
+        let same = |(known, _): &&mut (&Unread, _)| {
+            known.name.is_some() == system.name.is_some() && known.reason == system.reason
+        };
+        match unread.iter_mut().find(same) {
+            Some((_, names)) => names.extend(system.name.as_deref()),
+            None => unread.push((system, system.name.as_deref().into_iter().collect())),
+        }
+    }
+    found.extend(unread.iter().map(|(first, names)| systems(first, names, &left)));
 
     let mapping = Mapping::new(&fleet.config.toml.mappings);
     let words: Vec<&str> =
@@ -91,19 +106,19 @@ fn file(path: &TreePath, place: Place, options: Vec<String>) -> Diagnostic {
         .with_data("options", options)
 }
 
-fn system(unread: &Unread, left: &[&TreePath]) -> Diagnostic {
-    let message = match &unread.name {
-        Some(name) => format!("can't tell which modules `{name}` has: {}", unread.reason),
-        None => format!("can't tell which NixOS systems this flake makes: {}", unread.reason),
+fn systems(first: &Unread, names: &[&str], left: &[&TreePath]) -> Diagnostic {
+    let message = match names {
+        [] => format!("can't tell which NixOS systems this flake makes: {}", first.reason),
+        names => format!("can't tell which modules {} have: {}", quoted(names.iter().copied()), first.reason),
     };
     let files = quoted(left.iter().map(|path| path.as_str()));
     let mut finding = RULE
-        .finding(unread.place.clone(), message)
-        .with_label("its modules are not judged")
+        .finding(first.place.clone(), message)
+        .with_label("these modules are not judged")
         .with_note(format!("nothing that was read has {files}"));
-    if let Some(help) = &unread.help {
+    if let Some(help) = &first.help {
         finding = finding.with_help(&**help);
     }
-    let machines = unread.name.iter().map(|name| Value::from(&**name)).collect();
+    let machines = names.iter().map(|name| Value::from(*name)).collect();
     finding.with_data("machines", Value::Array(machines)).with_data("options", Value::Array(Vec::new()))
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_fleet::Machine;
-use bulkhead_modules::{Configuration, Definition, Guard, OptionPath, Undecided, is_known};
+use bulkhead_modules::{Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
 pub(crate) use reading::{Trees, Unread, read};
@@ -248,7 +248,8 @@ impl<'a> Tree<'a> {
     /// Why something that was not read may define an option, or one below it.
     pub(crate) fn undecided_at(&self, path: &OptionPath) -> Option<&Undecided> {
         let written = self.mapping.theirs(path);
-        written.iter().find_map(|path| self.configuration.undecided_at(path).into_iter().next())
+        let matters = |undecided: &&Undecided| !(undecided.path.names().is_empty() && is_apart(&undecided.reason));
+        written.iter().find_map(|path| self.configuration.undecided_at(path).into_iter().find(matters))
     }
 
     /// What the fleet calls an option, or what is above it, going by what it defines.
