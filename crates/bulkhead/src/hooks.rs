@@ -109,6 +109,12 @@ fn hook(before: &[u8], line: Vec<u8>) -> Vec<u8> {
         "{BEGINNING}# Judges what is staged, not what lies in the working tree. To commit all the same: git commit --no-verify\n"
     )
     .into_bytes();
+    let mut programs: Vec<&str> = lines.iter().filter_map(|line| program(line)).collect();
+    programs.sort_unstable();
+    programs.dedup();
+    for program in programs {
+        text.extend(without(program).into_bytes());
+    }
     if let [line] = &lines[..] {
         text.extend([b"exec ", &line[..], b"\n"].concat());
         return text;
@@ -119,6 +125,25 @@ fn hook(before: &[u8], line: Vec<u8>) -> Vec<u8> {
     }
     text.extend(b"exit \"$status\"\n");
     text
+}
+
+/// The program of a line, if it is a plain word.
+fn program(line: &[u8]) -> Option<&str> {
+    let word = line.split(|byte| *byte == b' ').next()?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./+".contains(byte);
+    let word = std::str::from_utf8(word).ok().filter(|word| !word.is_empty() && word.bytes().all(|b| is_plain(&b)))?;
+    Some(word)
+}
+
+/// What a hook says and does where its program is not there: a commit that nobody has judged is none that is fine.
+fn without(program: &str) -> String {
+    format!(
+        "command -v {program} >/dev/null 2>&1 || {{\n  \
+         echo \"bulkhead: {program} can't be run (PATH is $PATH), so what is staged can't be judged\" >&2\n  \
+         echo \"enter the shell that has it (nix develop), or install it again by its full path: bulkhead install-hooks \
+         --command /path/to/bulkhead\" >&2\n  \
+         echo \"to commit all the same: git commit --no-verify\" >&2\n  exit 1\n}}\n"
+    )
 }
 
 enum Found {

@@ -106,6 +106,24 @@ fn the_hook_judges_what_is_staged() {
 }
 
 #[test]
+fn a_hook_whose_program_is_not_there_refuses_and_says_what_to_do() {
+    for command in ["bulkhead-that-is-not-there", "/nonexistent/bulkhead", "bulkhead-that-is-not-there --root ."] {
+        let fleet = Folder::fleet().with_git();
+        let run = fleet.bulkhead(&["install-hooks", "--command", command]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(fleet.bulkhead(&["install-hooks", "--command", command]).stdout.contains("there already"));
+        fleet.change("machines/laptops/fry/default.nix", "{", "{\n  # staged");
+        fleet.git(&["add", "--all"]);
+        let run = fleet.run("git", &["commit", "--message=right"]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        let program = command.split(' ').next().unwrap();
+        assert!(run.stderr.contains(&format!("{program} can't be run")), "{}", run.stderr);
+        assert!(run.stderr.contains("bulkhead install-hooks --command"), "{}", run.stderr);
+        fleet.git(&["commit", "--quiet", "--no-verify", "--message=right"]);
+    }
+}
+
+#[test]
 fn a_fleet_in_a_subfolder_has_its_hook_too() {
     let folder = Folder::empty();
     let fleet = Folder::fleet();
