@@ -65,7 +65,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
                 // Found where a value waits for what a pass over all modules does not tell, too.
                 FaultKind::Recursion => false,
-                FaultKind::WrongType | FaultKind::Conflict | FaultKind::ReadOnly => true,
+                FaultKind::WrongType | FaultKind::Conflict | FaultKind::ReadOnly | FaultKind::Assertion => true,
             };
             let Some(first) = fault.places.first().filter(|_| is_sure) else { continue };
             let mut finding = RULE.finding(first.clone(), fault.message.clone());
