@@ -247,7 +247,7 @@ fn the_options_of_workspaces_and_ports_forwarded_have_no_others() {
     assert_eq!(names(forwarded), ["port", "protocol"].map(str::to_owned).into());
     let incus = schema("incus-options");
     let pool = at(&incus, "workspaceDefaults.incus");
-    assert_eq!(names(pool), ["package", "pool", "startSeconds", "stopSeconds"].map(str::to_owned).into());
+    assert_eq!(names(pool), ["enable", "package", "pool", "startSeconds", "stopSeconds"].map(str::to_owned).into());
 }
 
 #[test]
