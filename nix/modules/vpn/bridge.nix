@@ -49,12 +49,10 @@ in
       };
     };
 
-    # Programs that manage interfaces leave these alone. The WireGuard interface is the host's for a moment.
+    # Programs that manage interfaces leave these alone. The WireGuard interface is the host's for a moment; a port that
+    # networkd manages by a file for all of its kind leaves the bridge.
     systemd.network.networks."05-vpn" = {
-      matchConfig.Name = lib.concatStringsSep " " [
-        cfg.bridgeName
-        cfg.interfaceName
-      ];
+      matchConfig.Name = lib.concatStringsSep " " interfaces;
       linkConfig.Unmanaged = true;
     };
     networking.networkmanager.unmanaged = map (interface: "interface-name:${interface}") interfaces;

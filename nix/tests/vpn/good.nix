@@ -286,7 +286,7 @@ in
       networkManager = lib.take 5 hosts.networkManager.config.networking.networkmanager.unmanaged;
       dhcpcd = lib.take 5 plain.config.networking.dhcpcd.denyInterfaces;
       networkd = all hosts.networkd.config.systemd.network.units."05-vpn.network".text [
-        "Name=vpn0 wg-vpn"
+        "Name=vpn0 wg-vpn vb-vpn vb-torrent vb-web"
         "Unmanaged=true"
       ];
     };

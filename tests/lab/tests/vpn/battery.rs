@@ -178,7 +178,8 @@ impl<'a> Battery<'a> {
 
     /// The host sends to those whose frames others want to hear.
     fn listen(&self, attacks: &[&Attack], observed: &mut Observed, taps: &Taps) -> Result<()> {
-        let bridge = Socket::open(&self.world.host, BRIDGE)?;
+        // A bridge that was removed or cut off says nothing.
+        let Ok(bridge) = Socket::open(&self.world.host, BRIDGE) else { return Ok(()) };
         let mut forget = String::new();
         for name in ["vpn", "torrent", "search"] {
             for port in ["vb-vpn", "vb-torrent", "vb-search", "vb-x"] {
@@ -189,7 +190,7 @@ impl<'a> Battery<'a> {
         self.world.host.output("bridge", &["-force", "-batch", "-"], &forget)?;
         for attack in attacks {
             if let Evidence::Overheard(mac) = attack.evidence {
-                bridge.send(&ethernet(mac, BRIDGE_MAC, 0x88b5, &canary(attack.number)))?;
+                let _ = bridge.send(&ethernet(mac, BRIDGE_MAC, 0x88b5, &canary(attack.number)));
             }
         }
         observed.captured.extend(self.wait(taps)?);
@@ -353,9 +354,10 @@ impl<'a> Battery<'a> {
         let mut moved = BTreeSet::new();
         for (who, address, mac) in beliefs() {
             let (namespace, interface) = self.named(who);
+            let address_text = address.to_string();
             let shown =
-                namespace.run("ip", &["-json", "neighbour", "show", "to", &address.to_string(), "dev", interface])?;
-            let shown: Value = serde_json::from_str(&shown).unwrap_or_default();
+                namespace.output("ip", &["-json", "neighbour", "show", "to", &address_text, "dev", interface], "")?;
+            let shown: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
             if shown[0]["lladdr"].as_str().is_some_and(|now| now != mac_text(mac)) {
                 moved.insert((who, address));
             }
