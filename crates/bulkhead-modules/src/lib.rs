@@ -77,7 +77,7 @@ pub struct Configuration {
     /// What NixOS would refuse in what was read: definitions of the wrong type, that conflict …
     pub faults: Vec<Fault>,
     /// What modules warn of; only where those of NixOS were read, else [`Configuration::config`] has it.
-    pub warnings: Vec<Arc<str>>,
+    pub warnings: Vec<String>,
     /// Whether the modules of NixOS were read, too.
     pub is_nixos: bool,
     /// How often the modules were read until nothing new was known.

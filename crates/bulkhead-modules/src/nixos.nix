@@ -1,5 +1,6 @@
 # The packages that modules of NixOS are called with when none is evaluated. Every package is unknown; what depends on the
-# platform alone, and the types of settings (`formats`), are not.
+# platform alone, and the types of settings (`formats`), are not. Whether the platform is also the one that builds is not known:
+# platforms are compared by identity.
 {
   lib,
   config,
@@ -7,16 +8,15 @@
   unknown,
 }:
 let
-  inherit (config.nixpkgs) hostPlatform buildPlatform;
+  inherit (config.nixpkgs) hostPlatform;
   formats = nixpkgs + "/pkgs/pkgs-lib/formats.nix";
 
   packages = unknown // {
-    inherit lib hostPlatform buildPlatform;
+    inherit lib hostPlatform;
     inherit (hostPlatform) system;
-    targetPlatform = hostPlatform;
     path = nixpkgs;
     stdenv = unknown // {
-      inherit hostPlatform buildPlatform;
+      inherit hostPlatform;
       inherit (hostPlatform)
         is32bit
         is64bit
@@ -31,8 +31,7 @@ let
         isx86_64
         system
         ;
-      targetPlatform = hostPlatform;
-    };
+      };
     formats =
       if builtins.pathExists formats then
         import formats {

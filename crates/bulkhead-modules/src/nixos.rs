@@ -147,7 +147,7 @@ impl Judge<'_> {
 
     fn warning(&mut self, path: &OptionPath, item: &Data, doubt: Option<&Unknown>) {
         match (&item.kind, doubt) {
-            (DataKind::String(text), None) => self.configuration.warnings.push(text.clone()),
+            (DataKind::String(text), None) => self.configuration.warnings.push(text.to_string()),
             (DataKind::String(text), Some(reason)) => {
                 let reason = Unknown { reason: format!("{text} ({})", reason.reason).into(), ..reason.clone() };
                 self.undecided(path, UNDECIDED_WARNING, reason, item);

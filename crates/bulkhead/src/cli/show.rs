@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bulkhead_diagnostics::{Place, Sources, mask_private_keys};
@@ -136,7 +135,7 @@ impl View<'_> {
     }
 
     /// What NixOS would warn of; not where only a part is asked for.
-    fn warnings(&self) -> &[Arc<str>] {
+    fn warnings(&self) -> &[String] {
         if self.path.names().is_empty() { &self.configuration.warnings } else { &[] }
     }
 
