@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::outcome::{check_globals, parse_failure};
 use crate::print::print;
-use crate::value::{Attr, Pos, Value};
+use crate::value::{Attr, Attrs, Pos, Value};
 use crate::world::{ParseFailure, World};
 
 /// What to evaluate, and how to show it.
@@ -94,14 +94,14 @@ pub fn start<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, (Value<'a>
     for (name, argument) in &request.arguments {
         let value = match argument {
             Argument::String(text) => ev.string(text, Pos::NONE),
-            Argument::Expression(text) => ev.text_value(text, &format!("«argument {name}»"), "/")?,
+            Argument::Expression(text) => ev.text_value(text, &format!("«argument {name}»"), "/", None)?,
         };
         arguments.push(Attr { name: Symbol::new(name), key: Pos::NONE, value });
     }
     let arguments = ev.attrs(arguments, Pos::NONE);
     let value = match &request.input {
         Input::File(path) => ev.import_path(path, None, Pos::NONE)?,
-        Input::Text { text, name, folder } => ev.text_value(text, name, folder)?,
+        Input::Text { text, name, folder } => ev.text_value(text, name, folder, None)?,
     };
     Ok((ev.follow(value, &request.attr_path, arguments)?, arguments))
 }
@@ -123,9 +123,15 @@ fn show<'a>(ev: &Evaluator<'a>, request: &Request) -> Result<'a, Vec<u8>> {
 }
 
 impl<'a> Evaluator<'a> {
-    /// The value of a text.
-    pub fn text_value(&self, text: &str, name: &str, folder: &str) -> Result<'a, Value<'a>> {
-        self.parsed_text_value(bulkhead_syntax::parse(text).map(Arc::new), name, folder)
+    /// The value of a text. `scope` is what `scopedImport` puts over the globals.
+    pub fn text_value(
+        &self,
+        text: &str,
+        name: &str,
+        folder: &str,
+        scope: Option<&'a Attrs<'a>>,
+    ) -> Result<'a, Value<'a>> {
+        self.parsed_text_value(bulkhead_syntax::parse(text).map(Arc::new), name, folder, scope)
     }
 
     /// The same of a text that has been parsed.
@@ -134,6 +140,7 @@ impl<'a> Evaluator<'a> {
         parsed: std::result::Result<Arc<Ast>, Vec<SyntaxError>>,
         name: &str,
         folder: &str,
+        scope: Option<&'a Attrs<'a>>,
     ) -> Result<'a, Value<'a>> {
         let file: Arc<str> = Arc::from(name);
         let ast = match parsed {
@@ -143,7 +150,7 @@ impl<'a> Evaluator<'a> {
                 return Err(Error::parsing(failure, Pos::NONE));
             }
         };
-        let source = Source { ast, file, folder: self.arena.text(folder), path: None, scope: None };
+        let source = Source { ast, file, folder: self.arena.text(folder), path: None, scope };
         let Some(code) = self.files.add(self.arena, source) else {
             return Err(Error::new(FailureKind::Limit, "too many files", Pos::NONE));
         };

@@ -144,13 +144,13 @@ impl<'a> Session<'a> {
 
     /// The value of an expression that is in no file of the world. `name` stands for it in places.
     pub fn text(&self, text: &str, name: &str) -> Result<Node<'a>, Failure> {
-        self.result(self.evaluator.text_value(text, name, "/"))
+        self.result(self.evaluator.text_value(text, name, "/", None))
     }
 
     /// As [`Session::text`] for a text of this program, which is parsed once for all sessions. `cell` keeps it.
     pub fn own_text(&self, cell: &OnceLock<ParsedText>, text: &str, name: &str) -> Result<Node<'a>, Failure> {
         let parsed = cell.get_or_init(|| ParsedText(bulkhead_syntax::parse(text).map(Arc::new)));
-        self.result(self.evaluator.parsed_text_value(parsed.0.clone(), name, "/"))
+        self.result(self.evaluator.parsed_text_value(parsed.0.clone(), name, "/", None))
     }
 
     /// Something unknown. It comes in where something is selected from it.

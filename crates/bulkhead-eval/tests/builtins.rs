@@ -61,6 +61,8 @@ fn files_are_read() {
             "\"/nix/store/7hv586jnk8x2c01v20dmpry3icmcr4yp-folder/x\"",
         ),
         ("import (builtins.toFile \"x\" \"1 + 2\")", "3"),
+        ("import (import (builtins.toFile \"x\" \"builtins.toFile ''y'' ''1 + 2''\"))", "3"),
+        ("builtins.scopedImport { y = 3; } (builtins.toFile \"x\" \"y\")", "3"),
         ("builtins.readFile (builtins.toFile \"x\" \"text\")", "\"text\""),
         ("builtins.findFile [ { prefix = \"f\"; path = /folder; } ] \"f/text\"", "/folder/text"),
         ("(builtins.unsafeGetAttrPos \"a\" { a = 1; }).line", "1"),

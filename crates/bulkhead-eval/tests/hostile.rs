@@ -234,6 +234,8 @@ fn the_work_of_builtins_is_counted() {
             "times 10000 (n: tryEval (builtins.addErrorContext text (throw \"\")))",
             "times 10000 (n: builtins.warn text n)",
             "times 10000 (n: builtins.trace text n)",
+            "times 10000 (n: import (builtins.toFile \"x\" \"[ ${toString n} ${toString floats} ]\"))",
+            "builtins.length (builtins.fromJSON \"[${foldl' (all: n: all + all) \"1,\" (genList (n: n) 22)}1]\")",
             "times 10000 (n: builtins.pathExists (./. + \"/${toString n}\"))",
             "times 1000 (n: builtins.fromTOML \"a = [ ${concatStringsSep \",\" (genList (n: \"{ b.c = 1 }\") 1000)} ]\")",
         ] {

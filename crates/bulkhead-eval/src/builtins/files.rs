@@ -364,12 +364,29 @@ impl<'a> Evaluator<'a> {
 
     /// The value of the file at an absolute path, or of its `default.nix`.
     pub fn import_path(&self, absolute: &str, scope: Option<&'a Attrs<'a>>, pos: Pos) -> Result<'a, Value<'a>> {
-        if let Some(Stored::Text(text)) = self.store.borrow().get(absolute) {
-            let text = text.lossy().into_owned();
-            return self.nested(pos, || self.text_value(&text, absolute, "/nix/store"));
+        let stored = match self.store.borrow().get(absolute) {
+            Some(Stored::Text(text)) => Some(*text),
+            _ => None,
+        };
+        if let Some(text) = stored {
+            return self.import_once(Arc::from(absolute), scope, pos, |_| self.import_text(text, absolute, scope, pos));
         }
         let located = self.locate(absolute, pos)?;
         self.import_located(&located, scope, pos)
+    }
+
+    /// The value of a text that was given to `toFile`. Nothing else has parsed it, so all that its tree takes counts.
+    fn import_text(
+        &self,
+        text: &'a Str<'a>,
+        absolute: &str,
+        scope: Option<&'a Attrs<'a>>,
+        pos: Pos,
+    ) -> Result<'a, Value<'a>> {
+        self.tick(pos, 8 * text.len() as u64)?;
+        self.keep_outside(TREE * text.len() as u64);
+        self.reserve(pos, 0)?;
+        self.text_value(&text.lossy(), absolute, "/nix/store", scope)
     }
 
     /// Where a path leads, and what lies there. As in Nix only links at its end are followed: what the file imports is
@@ -413,17 +430,28 @@ impl<'a> Evaluator<'a> {
             file = self.follow_link(Located { mount: file.mount, path }, pos)?.0;
         }
         let absolute: Arc<str> = Arc::from(file.absolute());
+        self.import_once(absolute, scope, pos, |absolute| self.load(&file, absolute, scope, pos))
+    }
+
+    /// What `load` gives for the file at an absolute path: once, unless it has a scope of its own.
+    fn import_once(
+        &self,
+        absolute: Arc<str>,
+        scope: Option<&'a Attrs<'a>>,
+        pos: Pos,
+        load: impl FnOnce(Arc<str>) -> Result<'a, Value<'a>>,
+    ) -> Result<'a, Value<'a>> {
         let known = if scope.is_none() { self.imports.borrow().get(&absolute).cloned() } else { None };
         if let Some(value) = known {
             return self.force(value).map_err(|error| error.or_at(pos));
         }
         if scope.is_some() {
-            return self.nested(pos, || self.load(&file, absolute, scope, pos));
+            return self.nested(pos, || load(absolute));
         }
         // A file that needs its own value to have a value never gets one.
         self.imports.borrow_mut().insert(absolute.clone(), self.thunk_of(State::Running));
         let before = self.times_passed_over();
-        let value = self.nested(pos, || self.load(&file, absolute.clone(), None, pos));
+        let value = self.nested(pos, || load(absolute.clone()));
         match &value {
             Ok(value) => self.imports.borrow_mut().insert(absolute, self.thunk_of(self.done(*value, before))),
             Err(_) => self.imports.borrow_mut().remove(&absolute),
@@ -562,6 +590,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 }
+
+/// Bytes that the syntax tree of a byte of text takes, at most.
+const TREE: u64 = 40;
 
 /// How many links one path may lead through: Linux's limit, path_resolution(7).
 const LINK_LIMIT: u32 = 40;

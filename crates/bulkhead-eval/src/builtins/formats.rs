@@ -16,14 +16,14 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     builtin("fromJSON", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
-        ev.reserve(pos, text.len().saturating_mul(2))?;
+        ev.reserve(pos, parts(text, b",:[{").saturating_mul(80).saturating_add(2 * text.len()))?;
         ev.tick(pos, text.len() as u64)?;
         let parsed = json::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
     }),
     builtin("fromTOML", 1, |ev, args, pos| {
         let text = ev.plain_string_of(args[0], pos)?;
-        ev.reserve(pos, text.len().saturating_mul(2))?;
+        ev.reserve(pos, parts(text, b",=.[{").saturating_mul(800).saturating_add(2 * text.len()))?;
         ev.tick(pos, 20 * text.len() as u64)?;
         let parsed = toml::parse(text.bytes()).map_err(|message| Error::evaluation(message, pos))?;
         Ok(value_of(ev, parsed, pos))
@@ -32,6 +32,12 @@ pub const BUILTINS: &[Builtin] = &[
 
 /// Steps that writing a float takes.
 const FLOAT: usize = 40;
+
+/// How many values a text may have at most: so often one of these bytes is in it. What is read is kept as a whole before
+/// there are values.
+fn parts(text: &Str<'_>, bytes: &[u8]) -> usize {
+    text.bytes().iter().filter(|byte| bytes.contains(byte)).count()
+}
 
 fn value_of<'a>(ev: &Evaluator<'a>, data: Data, pos: Pos) -> Value<'a> {
     match data {
@@ -146,6 +152,8 @@ impl<'a> Writer<'a> {
     fn string(&mut self, ev: &Evaluator<'a>, text: &Str<'a>, pos: Pos) -> Result<'a, ()> {
         self.context = ev.join_context(self.context, text.context);
         ev.charge_bytes(text.len());
+        // Escaped, a byte takes up to six.
+        ev.reserve(pos, self.out.len() + 6 * text.len())?;
         json::write_string(text.bytes(), &mut self.out).map_err(|error| Error::evaluation(error, pos))
     }
 }

@@ -68,6 +68,8 @@ impl<'a> Writer<'a> {
                 Value::String(text, _) => {
                     self.context = ev.join_context(self.context, text.context);
                     ev.charge_bytes(8 * text.len());
+                    // Escaped, a byte takes up to six.
+                    ev.reserve(pos, self.out.len() + 6 * text.len())?;
                     self.empty("string", &[("value", &text.lossy())]);
                 }
                 Value::Path(path, _) => self.empty("path", &[("value", path.path)]),

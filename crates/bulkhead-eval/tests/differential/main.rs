@@ -57,6 +57,8 @@ fn compare(expressions: &[String]) -> Vec<String> {
         match ours {
             Ok(ours) => match theirs.next().flatten() {
                 Some(theirs) if theirs == *ours => {}
+                // In names Nix 2.8 escapes every `$`, newer versions only that of `${`, as in strings.
+                Some(theirs) if theirs.replace("\\$", "$") == ours.replace("\\$", "$") => {}
                 // Of what comes twice, Nix shows some as «repeated», depending on how it is stored.
                 Some(theirs) if theirs.contains("«repeated»") || ours.contains("«repeated»") => {
                     let whole = format!("builtins.toXML ({expression})");
