@@ -11,6 +11,7 @@ use bulkhead_generate::secrets as generated_secrets;
 use bulkhead_rules::{CommittedLine, Context, History, RemovedLine, Selection, registry};
 use bulkhead_source::{GitHistory, TreePath, read_text};
 
+use crate::links::one_for_each_link;
 use crate::{FleetError, Project};
 
 /// Which rules run.
@@ -84,6 +85,7 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     };
     findings.extend(bulkhead_rules::run(&context, selection));
     findings.extend(refusal);
+    let findings = one_for_each_link(findings);
 
     let known: Vec<&str> = registry().iter().map(|rule| rule.name).collect();
     let severities = &judging(&project.config().toml.rules);

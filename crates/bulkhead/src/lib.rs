@@ -29,6 +29,7 @@
 pub mod check;
 pub mod cli;
 pub mod hooks;
+mod links;
 mod overlay;
 mod project;
 mod sources;

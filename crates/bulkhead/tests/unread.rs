@@ -51,3 +51,36 @@ fn files_are_written_all_the_same() {
     assert_eq!(unread(&fleet, &["gen-docs"]), Some(0));
     assert_ne!(fleet.read("CLAUDE.md"), before);
 }
+
+#[test]
+fn a_link_out_of_the_tree_is_one_finding_that_names_it() {
+    let outside = Folder::empty();
+    outside.write("file", "{ }\n");
+    let target = outside.path().join("file");
+    for link in [
+        "secrets/secrets.nix",
+        "secrets/properties.nix",
+        "secrets/web/session-key.age",
+        "machines/storage/s0/ssh_host_rsa_key.pub",
+        "machines/laptops/howl/default.nix",
+        "modules/base.nix",
+    ] {
+        let fleet = Folder::fleet();
+        std::fs::remove_file(fleet.path().join(link)).unwrap();
+        std::os::unix::fs::symlink(&target, fleet.path().join(link)).unwrap();
+        let fleet = fleet.with_git();
+        for source in [&[][..], &["--staged"]] {
+            let run = fleet.bulkhead(&[&["check", "--format", "json"], source].concat());
+            assert_eq!(run.rules().len(), 1, "{link}: {}", run.stdout);
+            assert!(run.stdout.contains(link), "{link}: {}", run.stdout);
+            assert!(run.stdout.contains(target.to_str().unwrap()), "{link}: {}", run.stdout);
+        }
+    }
+    let machines = Folder::fleet();
+    std::fs::rename(machines.path().join("machines/storage"), outside.path().join("storage")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("storage"), machines.path().join("machines/storage")).unwrap();
+    let machines = machines.with_git();
+    let run = machines.bulkhead(&["check", "--format", "json"]);
+    assert_eq!(run.rules(), ["unreadable-file"], "{}", run.stdout);
+    assert!(run.stdout.contains("because of it, unknown-role: can't tell whether any machine has the role `pia`"));
+}
