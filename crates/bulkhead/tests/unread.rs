@@ -61,7 +61,6 @@ fn a_link_out_of_the_tree_is_one_finding_that_names_it() {
         "secrets/secrets.nix",
         "secrets/properties.nix",
         "secrets/web/session-key.age",
-        "machines/storage/s0/ssh_host_rsa_key.pub",
         "machines/laptops/howl/default.nix",
         "modules/base.nix",
     ] {
