@@ -51,7 +51,8 @@ pub(crate) fn one_for_each_link(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic
     }
     let mut dropped = vec![false; findings.len()];
     for (index, finding) in findings.iter().enumerate() {
-        let is_consequence = finding.severity == Severity::Undecided || finding.rule == "secrets-nix-outdated";
+        // What is an error is one for whoever counts on it: gen-secrets refuses for the same reason.
+        let is_consequence = finding.severity == Severity::Undecided;
         let cause = links.iter_mut().find(|link| {
             let related = &finding.related;
             let is_it = |message: &str, file: &str| link.is_cause_in(message) || *file == *link.path;

@@ -262,7 +262,10 @@ fn folders_of_machines_that_are_not_there_are_one_finding() {
     // A link that leads out of the tree.
     let fleet = Folder::fleet();
     symlink("/etc", fleet.path().join("machines/more")).unwrap();
-    assert_eq!(check(&fleet).rules(), ["unreadable-file", "secrets-nix-outdated"]);
+    let run = check(&fleet);
+    one(&run, "machines/more", "unreadable-file", "error", "leads out of the tree");
+    assert_eq!(run.rules(), ["unreadable-file"], "{}", run.stdout);
+    assert!(run.stdout.contains("because of it, secrets-nix-outdated: can't tell"), "{}", run.stdout);
 }
 
 #[test]
