@@ -78,7 +78,7 @@ fn commands_and_options_are_there() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 14);
     let check = folder.bulkhead(&["check", "--help"]).stdout;
     let prose = commands.lines().filter(|line| !line.starts_with('|')).collect::<Vec<_>>().join("\n");
     for option in
