@@ -65,10 +65,10 @@ pub struct Attacks<'a> {
     attacks: Vec<Attack>,
 }
 
-/// MAC addresses that nobody has, one for each attack.
+/// MAC addresses that nobody has, one for each attack of each run: the bridge remembers those of earlier runs.
 fn nobody(number: u32) -> Mac {
-    let [_, _, high, low] = number.to_be_bytes();
-    [2, 0x66, 0, 0, high, low]
+    let [a, b, c, d] = number.to_be_bytes();
+    [2, 0x66, a, b, c, d]
 }
 
 /// The address whose entry in the host's table an attack wants to change: nobody has it.
