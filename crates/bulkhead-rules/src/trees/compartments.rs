@@ -273,7 +273,7 @@ fn enabled(tree: &Tree<'_>, path: &str) -> Vec<When> {
     });
     if let (true, Some((named, reason))) = (found.is_empty(), unknown) {
         let option = named.definition.path.to_string();
-        let assumed = vec![Assumed { option, reason, place: named.definition.place().cloned() }];
+        let assumed = vec![Assumed::value(&option, &reason, named.definition.place().cloned())];
         found.push(When { guards: Vec::new(), assumed });
     }
     found

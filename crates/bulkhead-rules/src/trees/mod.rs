@@ -168,11 +168,8 @@ impl<'a> Tree<'a> {
             if counting.is_empty()
                 && let Some(undecided) = self.undecided_at(path)
             {
-                when.assumed.push(Assumed {
-                    option: option.clone(),
-                    reason: format!("its default is taken, but {}: {}", undecided.what, undecided.reason.reason),
-                    place: undecided.place.clone(),
-                });
+                let reason = format!("its default is taken, but {}: {}", undecided.what, undecided.reason.reason);
+                when.assumed.push(Assumed::value(&option, &reason, undecided.place.clone()));
             }
             found.push(Stated { value, place: None, option, when });
         }

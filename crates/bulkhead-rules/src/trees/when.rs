@@ -21,15 +21,20 @@ pub(crate) struct When {
     pub(crate) assumed: Vec<Assumed>,
 }
 
-/// A default that is taken for granted.
+/// Something that is taken for granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assumed {
-    /// The option, as the fleet writes it.
-    pub(crate) option: String,
-    /// Why it may have another value.
-    pub(crate) reason: String,
+    /// What may be otherwise, and why, as a sentence.
+    pub(crate) what: String,
     /// Where.
     pub(crate) place: Option<Place>,
+}
+
+impl Assumed {
+    /// That an option, as the fleet writes it, has its default, or the value that is seen; it may be another for `reason`.
+    pub(crate) fn value(option: &str, reason: &str, place: Option<Place>) -> Assumed {
+        Assumed { what: format!("`{option}` may be something else: {reason}"), place }
+    }
 }
 
 impl When {
@@ -90,7 +95,7 @@ impl Rule {
         }
         for assumed in &when.assumed {
             finding.severity = Severity::Undecided;
-            finding = finding.with_note(format!("`{}` may be something else: {}", assumed.option, assumed.reason));
+            finding = finding.with_note(assumed.what.clone());
             if let Some(place) = &assumed.place {
                 finding = finding.with_related(place.clone(), "not known");
             }

@@ -17,7 +17,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
 use crate::trees::addresses::Prefix;
-use crate::trees::{Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
+use crate::trees::{Assumed, Named, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
 /// A machine's tree with its VPN.
 pub(crate) fn vpns<'t, 'a>(trees: &'t [Tree<'a>]) -> impl Iterator<Item = (&'t Tree<'a>, &'t Network)> {
@@ -81,6 +81,21 @@ pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
         }
     }
     found
+}
+
+/// The first table of the fleet's own whose text may be rules that close something; what they do is not judged.
+pub(crate) fn table_that_may_close(tree: &Tree<'_>, may: impl Fn(&str) -> bool) -> Option<Assumed> {
+    let mut tables = tree.below(&option("networking.nftables")).iter();
+    tables.find(|named| text(&named.definition.value).is_some_and(|rules| may(&rules))).map(not_judged)
+}
+
+/// That the rules in the text of an option may decide.
+pub(crate) fn not_judged(rules: &Named) -> Assumed {
+    let option = &rules.definition.path;
+    Assumed {
+        what: format!("rules in `{option}` may close it, or open it: their text is not judged"),
+        place: rules.definition.place().cloned(),
+    }
 }
 
 /// Whether the value of a networkd option turns on something for IPv4.

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::network::addresses;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
-use crate::trees::{Network, Shape, Stated, Tree, When, option, text};
+use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "proxy-open-to-services",
@@ -68,11 +68,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 let message = "the proxy has no `Allow`, so that every service behind the VPN may use it";
                 let mut when = holds.clone();
                 if let Some(undecided) = tree.undecided_at(&settings) {
-                    when.assumed.push(crate::trees::Assumed {
-                        option: settings.join("Allow").to_string(),
-                        reason: undecided.reason.reason.to_string(),
-                        place: undecided.place.clone(),
-                    });
+                    let option = settings.join("Allow").to_string();
+                    when.assumed.push(Assumed::value(&option, &undecided.reason.reason, undecided.place.clone()));
                 }
                 report(at, &when, message.to_owned());
             }

@@ -1,11 +1,10 @@
 //! `vpn-ipv6-unguarded`: IPv6 on the bridge of a VPN that carries IPv4 alone.
 
-use std::sync::Arc;
-
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::OptionPath;
 
-use super::{container, containers, fits, vpns};
+use super::{container, containers, fits, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option, text};
@@ -37,7 +36,8 @@ systemd.network.networks.\"10-vpn0\" = { matchConfig.Name = \"vpn0\"; networkCon
 systemd.network.networks.\"10-vpn0\" = { matchConfig.Name = \"vpn0\"; networkConfig.LinkLocalAddressing = \"no\"; };
 ```
 
-**Limits.** Bulkhead's module has neither addresses nor a way for it; what is given in spite of that is an error.
+**Limits.** Bulkhead's module has neither addresses nor a way for it; what is given in spite of that is an error. Rules
+of nf_tables are not judged: where a table has some for IPv6, it is *undecided* whether they close it.
 
 **Data.** `machine`: the machine.
 ",
@@ -75,13 +75,12 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
         let path = option("networking.interfaces").join(&bridge.value).join("ipv6").join("addresses");
         found.extend(tree.stated(&path, some, None).into_iter().map(|stated| (stated, "the VPN's bridge has IPv6")));
     }
-    for (unit, path) in units(tree, vpn) {
+    for path in units(tree, vpn) {
         let on = |data: &Data| match &data.kind {
             DataKind::Bool(on) => on.then_some(()),
             DataKind::String(text) => matches!(&**text, "yes" | "true" | "1" | "on").then_some(()),
             _ => None,
         };
-        let _ = unit;
         for key in ["IPv6AcceptRA", "IPv6SendRA", "IPv6Forwarding"] {
             let stated = tree.stated(&path.join("networkConfig").join(key), on, None);
             found.extend(stated.into_iter().map(|stated| (stated, "there is IPv6 on the VPN's bridge")));
@@ -104,47 +103,40 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
 }
 
 /// The units of networkd for the bridge.
-fn units(tree: &Tree<'_>, vpn: &Network) -> Vec<(Arc<str>, bulkhead_modules::OptionPath)> {
+fn units(tree: &Tree<'_>, vpn: &Network) -> Vec<OptionPath> {
     let root = option("systemd.network.networks");
     let is_bridge = |name: &str| vpn.bridges.iter().any(|bridge| fits(name, &bridge.value));
-    let all = tree.children(&root).into_iter().map(|(unit, _)| (unit.clone(), root.join(&unit)));
-    all.filter(|(_, path)| {
+    let all = tree.children(&root).into_iter().map(|(unit, _)| root.join(&unit));
+    all.filter(|path| {
         let matched = tree.texts(&path.join("matchConfig").join("Name"), None);
         matched.iter().any(|stated| stated.value.split_whitespace().any(is_bridge))
     })
     .collect()
 }
 
-/// Whether something keeps IPv6 from the bridge of a module that is not ours.
+/// Whether something surely keeps IPv6 from the bridge of a module that is not ours.
 fn is_closed(tree: &Tree<'_>, vpn: &Network) -> bool {
     let off =
         tree.stated(&option("networking.enableIPv6"), |data| (data.kind == DataKind::Bool(false)).then_some(()), None);
     if off.iter().any(|stated| stated.when.is_sure()) {
         return true;
     }
-    let has_none = |path: &bulkhead_modules::OptionPath| {
+    let has_none = |path: &OptionPath| {
         let link = tree.texts(&path.join("networkConfig").join("LinkLocalAddressing"), None);
-        link.iter().any(|stated| matches!(&*stated.value, "no" | "ipv4"))
+        link.iter().any(|stated| matches!(&*stated.value, "no" | "ipv4") && stated.when.is_sure())
     };
-    if units(tree, vpn).iter().any(|(_, path)| has_none(path)) {
-        return true;
-    }
-    let tables = option("networking.nftables");
-    tree.below(&tables).iter().filter_map(|named| text(&named.definition.value)).any(|rules| rules.contains("ip6"))
+    units(tree, vpn).iter().any(has_none)
 }
 
 fn open(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Diagnostic {
     let mut when: When = vpn.when.clone();
     for path in ["systemd.network.networks", "networking.nftables", "networking.enableIPv6"] {
         if let Some(undecided) = tree.undecided_at(&option(path)) {
-            when.assumed.push(Assumed {
-                option: path.to_owned(),
-                reason: undecided.reason.reason.to_string(),
-                place: undecided.place.clone(),
-            });
+            when.assumed.push(Assumed::value(path, &undecided.reason.reason, undecided.place.clone()));
             break;
         }
     }
+    when.assumed.extend(table_that_may_close(tree, |rules| rules.contains("ip6")));
     let place: Place = vpn.place.clone();
     let mut finding = RULE.judged(context.tree, &when, place, "nothing closes IPv6 on the bridge of the VPN");
     finding.severity = finding.severity.min(Severity::Warning);

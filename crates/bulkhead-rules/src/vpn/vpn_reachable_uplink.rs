@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::DataKind;
 
-use super::{container, containers, forwarding, vpns};
+use super::{container, containers, forwarding, not_judged, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Network, Shape, Tree, VPN_CONTAINER, When, option, text};
+use crate::trees::{Assumed, Network, Shape, Tree, VPN_CONTAINER, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "vpn-reachable-uplink",
@@ -36,9 +36,9 @@ vpn.containers.web.ip = \"10.73.0.11\";
 **Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
 bridges and what
 is on them), and whether the host forwards for the bridge (address translation, networkd, `ip_forward`). Bulkhead's guard
-drops what is forwarded, so that is no path while it is loaded. Rules in a table or in `extraForwardRules` that name
-the bridge
-and drop are taken to close the host's forwarding. What modules set that can't be read is `configuration-not-known`.
+drops what is forwarded, so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of
+nf_tables are text that is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a
+path through the host is *undecided*. What modules set that can't be read is `configuration-not-known`.
 
 **Data.** `machine`: the machine. `container`: where it begins. `path`: the steps.
 ",
@@ -167,9 +167,10 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
     let guard = tree.bools(&option("systemd.services.vpn-guard.enable"), Some(true));
     let unguarded: Vec<When> = match vpn.shape {
         Shape::Native => guard.into_iter().filter(|stated| !stated.value).map(|stated| stated.when).collect(),
-        _ if closes_forwarding(tree, vpn) => Vec::new(),
-        _ => vec![When::default()],
+        _ => vec![When { guards: Vec::new(), assumed: closing_table(tree, vpn).into_iter().collect() }],
     };
+    // It closes nothing that is accepted by name, as what `forwarding` finds is.
+    let filter = filter_forward(tree);
     for open in unguarded {
         add(Node::Bridge, Node::Router, "the host's address".to_owned(), None, open.clone(), false);
         for forwarding in forwarding(tree, vpn) {
@@ -183,38 +184,61 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
             _ => None,
         };
         let names = option("boot.kernel.sysctl");
+        let mut switches = Vec::new();
         for key in ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"] {
             for stated in tree.stated(&names.join(key), on, None) {
-                let uplink = Node::Uplink(Arc::from("the host's uplink"));
-                add(Node::Router, uplink, format!("`{key}` is on"), stated.place, stated.when, true);
+                switches.push((format!("`{key}` is on"), stated));
             }
         }
         for stated in tree.stated(&option("networking.nat.enable"), on, None) {
-            let uplink = Node::Uplink(Arc::from("the host's uplink"));
-            add(
-                Node::Router,
-                uplink,
-                format!("`{}` turns forwarding on", stated.option),
-                stated.place,
-                stated.when,
-                true,
-            );
+            switches.push((format!("`{}` turns forwarding on", stated.option), stated));
+        }
+        for (how, stated) in switches {
+            let Some(when) = filter.unless_closed(&stated.when) else { continue };
+            add(Node::Router, Node::Uplink(Arc::from("the host's uplink")), how, stated.place, when, true);
         }
     }
     steps
 }
 
-/// Whether some rule drops what is forwarded for the bridge.
-fn closes_forwarding(tree: &Tree<'_>, vpn: &Network) -> bool {
+/// What `networking.firewall.filterForward` does to packets that nothing else is about.
+enum Filter {
+    /// They pass.
+    Open,
+    /// They are dropped.
+    Closed,
+    /// They are dropped, but for what these rules accept.
+    Ruled(Assumed),
+}
+
+impl Filter {
+    /// When a step that holds `when` is open all the same; `None` if never.
+    fn unless_closed(&self, when: &When) -> Option<When> {
+        match self {
+            Filter::Open => Some(when.clone()),
+            Filter::Closed => None,
+            Filter::Ruled(rules) => when.and(&When { guards: Vec::new(), assumed: vec![rules.clone()] }),
+        }
+    }
+}
+
+fn filter_forward(tree: &Tree<'_>) -> Filter {
     let on = |data: &bulkhead_eval::data::Data| (data.kind == DataKind::Bool(true)).then_some(());
     let filters = tree.stated(&option("networking.firewall.filterForward"), on, None);
-    if filters.iter().any(|stated| stated.when.is_sure()) {
-        return true;
+    if !filters.iter().any(|stated| stated.when.is_sure()) {
+        return Filter::Open;
     }
-    let rules = tree.below(&option("networking.nftables")).iter().filter_map(|named| text(&named.definition.value));
-    rules
-        .into_iter()
-        .any(|rules| rules.contains("drop") && vpn.bridges.iter().any(|bridge| rules.contains(&*bridge.value)))
+    match tree.below(&option("networking.firewall.extraForwardRules")).first() {
+        Some(named) => Filter::Ruled(not_judged(named)),
+        None => Filter::Closed,
+    }
+}
+
+/// A table that may drop what is forwarded for the bridge.
+fn closing_table(tree: &Tree<'_>, vpn: &Network) -> Option<Assumed> {
+    table_that_may_close(tree, |rules| {
+        rules.contains("drop") && vpn.bridges.iter().any(|bridge| rules.contains(&*bridge.value))
+    })
 }
 
 /// The shortest path from a container to each uplink by each last step.
