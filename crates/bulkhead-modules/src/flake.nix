@@ -149,7 +149,7 @@ let
     name: rest:
     closed rest rest.outPath
     // {
-      lib = (if isNixpkgs name then extensible lib else notKnown) // made;
+      lib = (if isNixpkgs name then extensible lib else rest) // made;
       inherit mkFlake;
     }
     // (if match ".*import-?tree" name != null then { __functor = _: importTree; } else { });

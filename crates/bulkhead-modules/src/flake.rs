@@ -11,7 +11,7 @@ use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, World};
 use bulkhead_source::TreePath;
 
 use crate::library::{Arguments, OWN_FLAKE};
-use crate::passes::{Root, read, run};
+use crate::passes::{Root, no_thread, read, run};
 use crate::tree::problem;
 use crate::{Configuration, Undecided};
 
@@ -79,7 +79,7 @@ pub fn systems(world: &World, flake: &TreePath) -> Systems {
         Ok(outputs) => outputs.systems(),
         Err(failure) => Systems { problem: Some(failure), ..Systems::default() },
     });
-    found.unwrap_or_default()
+    found.unwrap_or_else(|error| Systems { problem: Some(no_thread(&error)), ..Systems::default() })
 }
 
 /// Read the modules of a system that a flake makes, and `files` as further ones.
@@ -234,17 +234,35 @@ impl<'s, 'a> Outputs<'s, 'a> {
         arguments: &mut Arguments<'a>,
         configuration: &mut Configuration,
     ) {
-        let Shape::Attrs(members) = self.member("nixosConfigurations") else { return };
+        let mut more = |reason: Unknown| {
+            configuration.undecided.push(Undecided {
+                path: crate::OptionPath::root(),
+                what: "a list of modules is unknown",
+                reason,
+                place: Some(Place::file(self.file.clone())),
+            });
+        };
+        let members = match self.member("nixosConfigurations") {
+            Shape::Attrs(members) => members,
+            Shape::Unknown(reason, _) => return more(reason),
+            _ => return more(self.reason()),
+        };
         let mut sources = Vec::new();
         if tag(self.session, &members).as_deref() == Some("fleet")
             && let Some(Shape::Attrs(fleet)) = members.get("arguments").map(|node| self.session.look(node))
         {
-            let machines = fleet.get("machines").map(|node| self.session.look(node));
+            let own = match fleet.get("machines").map(|node| self.session.look(node)) {
+                Some(Shape::Attrs(machines)) => match machines.get(name).map(|node| self.session.look(node)) {
+                    None => machines.open.map(|reason| Shape::Unknown(reason, None)),
+                    own => own,
+                },
+                machines => machines,
+            };
             sources.push(fleet);
-            if let Some(Shape::Attrs(machines)) = machines
-                && let Some(Shape::Attrs(own)) = machines.get(name).map(|node| self.session.look(node))
-            {
-                sources.push(own);
+            match own {
+                Some(Shape::Attrs(own)) => sources.push(own),
+                Some(Shape::Unknown(reason, _)) => more(reason),
+                _ => {}
             }
         }
         if let Some(node) = members.get(name)
@@ -269,12 +287,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 roots.push(Root::Value(module, self.file.clone()));
             }
             if let (None, Some(reason)) = (source.get("modules"), source.open) {
-                configuration.undecided.push(Undecided {
-                    path: crate::OptionPath::root(),
-                    what: "a list of modules is unknown",
-                    reason,
-                    place: None,
-                });
+                more(reason);
             }
         }
     }

@@ -153,6 +153,7 @@ impl Judge<'_> {
                 self.undecided(path, UNDECIDED_WARNING, reason, item);
             }
             (DataKind::Unknown(reason), _) => self.undecided(path, UNDECIDED_WARNING, reason.clone(), item),
+            (DataKind::Failed(failure), _) => self.undecided(path, UNDECIDED_WARNING, failed(failure), item),
             _ => {}
         }
     }

@@ -147,9 +147,14 @@ pub fn read(
         configuration
     });
     loaded.unwrap_or_else(|error| Configuration {
-        problems: vec![problem(format!("no thread to evaluate on: {error}"), None)],
+        problems: vec![no_thread(&error)],
         ..Configuration::default()
     })
+}
+
+/// What is wrong where nothing can be evaluated at all.
+pub fn no_thread(error: &std::io::Error) -> Failure {
+    problem(format!("no thread to evaluate on: {error}"), None)
 }
 
 /// What the modules say is added to `configuration`; the merged `config` is given back.

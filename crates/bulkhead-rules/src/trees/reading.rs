@@ -73,7 +73,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
     let mut unread = Vec::new();
     if let Some(flake) = &flake {
         let is_machine = |name: &str| fleet.machines.iter().any(|machine| *machine.name == *name);
-        for system in made.systems.iter().filter(|system| !is_machine(&system.name)) {
+        for system in &made.systems {
             let place = || system.place.clone().unwrap_or_else(|| Place::file(flake.to_arc()));
             match &system.unknown {
                 Some(unknown) => unread.push(Unread {
@@ -82,6 +82,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
                     reason: unknown.reason.clone(),
                     help: unknown.help.clone(),
                 }),
+                None if is_machine(&system.name) => {}
                 None => {
                     let machine = Machine::without_properties(system.name.clone(), flake.clone(), system.place.clone());
                     jobs.push((Cow::Owned(machine), Vec::new(), true));
