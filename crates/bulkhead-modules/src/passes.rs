@@ -146,10 +146,7 @@ pub fn read(
         }
         configuration
     });
-    loaded.unwrap_or_else(|error| Configuration {
-        problems: vec![no_thread(&error)],
-        ..Configuration::default()
-    })
+    loaded.unwrap_or_else(|error| Configuration { problems: vec![no_thread(&error)], ..Configuration::default() })
 }
 
 /// What is wrong where nothing can be evaluated at all.

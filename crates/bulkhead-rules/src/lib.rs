@@ -23,3 +23,4 @@ mod workspaces;
 pub use context::{CommittedLine, Context, History, RemovedLine};
 pub use registry::{Selection, find, registry, run};
 pub use rule::{Area, Check, Rule};
+pub use trees::mapping_fault;

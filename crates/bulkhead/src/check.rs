@@ -8,7 +8,7 @@ use std::time::Instant;
 use bulkhead_diagnostics::{Diagnostic, Place, Report, RuleDescription, Severities, Severity, Summary, suppress};
 use bulkhead_fleet::{CONFIG_FILE, Fleet, LoadOptions, Progress, Scope as SecretScope};
 use bulkhead_generate::secrets as generated_secrets;
-use bulkhead_rules::{CommittedLine, Context, History, RemovedLine, Selection, registry};
+use bulkhead_rules::{CommittedLine, Context, History, RemovedLine, Selection, mapping_fault, registry};
 use bulkhead_source::{GitHistory, TreePath, read_text};
 
 use crate::links::one_for_each_link;
@@ -97,6 +97,7 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     let elsewhere = |finding: &Diagnostic| allowed_elsewhere(fleet, finding);
     let mut findings = suppress::apply_at(findings, files, &sources, &sources, rules, &elsewhere);
     findings.extend(unknown_rules(project, &known));
+    findings.extend(mappings_without_meaning(project));
     let findings = severities.apply(findings);
     let summary = Summary {
         machines: fleet.counts.machines + context.other_systems(),
@@ -233,6 +234,18 @@ fn unknown_rules(project: &Project, known: &[&str]) -> Vec<Diagnostic> {
         }
     }));
     findings
+}
+
+/// Entries of `mappings` by which no rule would read anything.
+fn mappings_without_meaning(project: &Project) -> Vec<Diagnostic> {
+    let config = project.config();
+    let faults = config.toml.mappings.iter().filter_map(|(ours, theirs)| {
+        let message = format!("this mapping means nothing: {}", mapping_fault(ours, theirs)?);
+        let place = config.key_of(&["mappings", ours]);
+        let help = "Bulkhead's option on the left, the fleet's on the right: \"workspaces.<name>.ip\" = \"boxes.<name>.address\"";
+        Some(Diagnostic::new("config", Severity::Error, place, message).with_help(help))
+    });
+    faults.collect()
 }
 
 /// The files whose comments may allow findings: those that the fleet is read from, and those that findings name.

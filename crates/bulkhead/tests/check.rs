@@ -14,6 +14,28 @@ fn a_fleet_in_order_says_what_was_looked_at() {
 }
 
 #[test]
+fn a_mapping_that_means_nothing_is_a_finding() {
+    let fleet = Folder::fleet();
+    let config = fleet.read("bulkhead.toml");
+    for (mapping, words) in [
+        ("\"workspace\" = \"boxes\"", "there is no option `workspace`"),
+        ("\"vpn.subnets\" = \"tunnel.net\"", "there is no option `vpn.subnets`"),
+        ("\"vpn.subnet\" = \"tunnel..net\"", "`tunnel..net` is no path of an option: a name in it is empty"),
+        ("\"workspaces.<name>.ip\" = \"boxes.<box>.ip\"", "both sides must have the same `<name>`"),
+        ("\"vpn\" = \"\"", "both sides must name an option"),
+    ] {
+        fleet.write("bulkhead.toml", format!("{config}\n[mappings]\n{mapping}\n"));
+        let run = fleet.bulkhead(&["check", "--format", "json"]);
+        assert_eq!(run.rules(), ["config"], "{mapping}: {}", run.stdout);
+        assert!(run.stdout.contains(words), "{mapping}: {}", run.stdout);
+    }
+    let mappings = "workspaces = \"boxes\"\nnetworking = \"net\"\n\"workspaces.<name>.ip\" = \"boxes.<name>.address\"";
+    fleet.write("bulkhead.toml", format!("{config}\n[mappings]\n{mappings}\n"));
+    let run = fleet.bulkhead(&["check"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
 fn ten_ways_to_break_a_fleet() {
     let kif = "machines/servers/kif/properties.nix";
     let s0 = "machines/storage/s0/properties.nix";

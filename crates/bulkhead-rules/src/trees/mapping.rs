@@ -1,8 +1,11 @@
 //! Options under other names: what a fleet's own modules call workspaces and VPN.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bulkhead_modules::OptionPath;
+
+use super::{Known, OWN, known, option};
 
 /// The shapes that are known without being named: the fleet's option and ours.
 const BUILT_IN: [(&str, &str); 5] = [
@@ -12,6 +15,34 @@ const BUILT_IN: [(&str, &str); 5] = [
     ("networking.sandbox.upstreamInterface", "networking.sandbox.upstreams"),
     ("pia-vpn", "vpn"),
 ];
+
+/// Why an entry of `mappings` in `bulkhead.toml` means nothing: `ours` is an option of Bulkhead's modules or a path above
+/// some, `theirs` the fleet's. `None` if it means something.
+pub fn mapping_fault(ours: &str, theirs: &str) -> Option<String> {
+    let parsed =
+        |text: &str| OptionPath::parse(text).map_err(|error| format!("`{text}` is no path of an option: {error}"));
+    let (ours, theirs) = match (parsed(ours), parsed(theirs)) {
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        (Err(fault), _) | (_, Err(fault)) => return Some(fault),
+    };
+    if ours.names().is_empty() || theirs.names().is_empty() {
+        return Some("both sides must name an option".to_owned());
+    }
+    let is_above = OWN.iter().any(|root| option(root).starts_with(&ours));
+    if !is_above && !matches!(known(&ours), Known::Schema(_)) {
+        return Some(format!("there is no option `{ours}` in Bulkhead's modules, nor one below it"));
+    }
+    let placeholders = |path: &OptionPath| {
+        let mut names: Vec<Arc<str>> = path.names().iter().filter(|name| is_placeholder(name)).cloned().collect();
+        names.sort();
+        names
+    };
+    (placeholders(&ours) != placeholders(&theirs)).then(|| "both sides must have the same `<name>`".to_owned())
+}
+
+fn is_placeholder(name: &str) -> bool {
+    name.starts_with('<') && name.ends_with('>')
+}
 
 /// From the names of a fleet to ours and back.
 #[derive(Debug)]
@@ -47,14 +78,13 @@ impl Mapping {
 
 /// `path` with its beginning `from` replaced by `to`; `<name>` in both stands for the same names.
 fn renamed(path: &OptionPath, from: &OptionPath, to: &OptionPath) -> Option<OptionPath> {
-    let is_name = |name: &str| name.starts_with('<') && name.ends_with('>');
     if path.names().len() < from.names().len() {
         return None;
     }
     let (start, rest) = path.names().split_at(from.names().len());
     let mut bound = Vec::new();
     for (name, wanted) in start.iter().zip(from.names()) {
-        if is_name(wanted) {
+        if is_placeholder(wanted) {
             bound.push((wanted, name));
         } else if name != wanted {
             return None;
@@ -64,7 +94,7 @@ fn renamed(path: &OptionPath, from: &OptionPath, to: &OptionPath) -> Option<Opti
     for name in to.names() {
         match bound.iter().find(|(placeholder, _)| **placeholder == *name) {
             Some((_, value)) => names.push((*value).clone()),
-            None if is_name(name) => return None,
+            None if is_placeholder(name) => return None,
             None => names.push(name.clone()),
         }
     }

@@ -25,6 +25,7 @@ pub(crate) use secret_path::is_secret_path;
 pub(crate) use when::{Assumed, When, written};
 
 pub(crate) use mapping::Mapping;
+pub use mapping::mapping_fault;
 
 /// What the modules of a machine define.
 pub(crate) struct Tree<'a> {
