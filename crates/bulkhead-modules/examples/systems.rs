@@ -33,7 +33,7 @@ fn main() {
                 continue;
             }
             let start = Instant::now();
-            let configuration = load_system(&world, &flake, &system.name, &[]);
+            let configuration = load_system(&world, &flake, &system.name, &[], None);
             let elapsed = start.elapsed().as_millis();
             let definitions = &configuration.definitions;
             let known = definitions.iter().filter(|definition| definition.is_known()).count();

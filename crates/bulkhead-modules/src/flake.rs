@@ -11,6 +11,7 @@ use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, World};
 use bulkhead_source::TreePath;
 
 use crate::library::{Arguments, OWN_FLAKE};
+use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run};
 use crate::tree::problem;
 use crate::{Configuration, Undecided};
@@ -82,15 +83,22 @@ pub fn systems(world: &World, flake: &TreePath) -> Systems {
     found.unwrap_or_else(|error| Systems { problem: Some(no_thread(&error)), ..Systems::default() })
 }
 
-/// Read the modules of a system that a flake makes, and `files` as further ones.
-pub fn load_system(world: &World, flake: &TreePath, name: &str, files: &[TreePath]) -> Configuration {
-    read(world, None, |session, mut arguments, configuration| {
+/// Read the modules of a system that a flake makes, and `files` as further ones; with `nixos` as [`crate::load_nixos`].
+pub fn load_system(
+    world: &World,
+    flake: &TreePath,
+    name: &str,
+    files: &[TreePath],
+    nixos: Option<&Nixos>,
+) -> Configuration {
+    let nixpkgs = nixos.and_then(|_| nixpkgs(world));
+    read(world, nixpkgs, |session, mut arguments, configuration| {
         let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
         match Outputs::of(session, world, flake) {
             Ok(outputs) => outputs.modules_of(name, &mut roots, &mut arguments, configuration),
             Err(failure) => configuration.problems.push(failure),
         }
-        run(session, arguments, &roots, None, configuration);
+        run(session, arguments, &roots, nixos, configuration);
     })
 }
 

@@ -136,3 +136,37 @@ backup.paths  modules/backup.nix:5
     let markdown = fleet.bulkhead(&["options", "modules", "--format", "markdown"]).stdout;
     assert!(markdown.contains("## `backup.jobs.<name>.every`\n\n*Type:* 8 bit"), "{markdown}");
 }
+
+#[test]
+fn show_has_the_modules_that_a_flake_gives() {
+    let fleet = fleet();
+    fleet.write("modules/extra.nix", "{ networking.domain = \"example.net\"; }\n");
+    let flake = |outputs: &str| {
+        format!(
+            "{{ inputs = {{ bulkhead.url = \"github:bulkhead-nix/bulkhead\"; nixpkgs.url = \"github:NixOS/nixpkgs\"; }}; outputs = {{ nixpkgs, ... }}@inputs: {outputs}; }}\n"
+        )
+    };
+    let systems =
+        "{ nixosConfigurations = { web = nixpkgs.lib.nixosSystem { modules = [ ./machines/web ./modules/extra.nix ]; };
+        other = nixpkgs.lib.nixosSystem { modules = [ ./modules/extra.nix ]; }; }; }";
+    fleet.write("flake.nix", flake(systems));
+    let domain = |machine: &str| fleet.bulkhead(&["show", machine, "networking.domain"]);
+    for machine in ["web", "other"] {
+        assert_eq!(domain(machine).stdout, "networking.domain\n  \"example.net\"  modules/extra.nix:1\n", "{machine}");
+        assert_eq!(domain(machine).code, 0, "{machine}");
+    }
+    // A file is that file.
+    assert!(domain("machines/web/default.nix").stdout.starts_with("nothing that was read defines"));
+    fleet.write("flake.nix", flake("{ nixosConfigurations = inputs.hive.make ./.; }"));
+    let run = domain("web");
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("the modules that flake.nix gives it are unknown"), "{}", run.stdout);
+    fleet.write(
+        "flake.nix",
+        flake("{ nixosConfigurations = inputs.bulkhead.lib.mkFleet { modules = [ ./modules/extra.nix ]; }; }"),
+    );
+    assert!(domain("web").stdout.contains("example.net"), "{}", domain("web").stdout);
+    let run = domain("wbe");
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(run.stderr.contains("did you mean `web`?"), "{}", run.stderr);
+}

@@ -109,7 +109,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
     let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
     let tree = |(machine, roots, in_flake): (Cow<'a, Machine>, Vec<TreePath>, bool)| {
         let configuration = match (&flake, roots.first()) {
-            (Some(flake), _) if in_flake => load_system(world, flake, &machine.name, &roots),
+            (Some(flake), _) if in_flake => load_system(world, flake, &machine.name, &roots, None),
             (_, Some(root)) => load(world, root),
             _ => return None,
         };

@@ -330,7 +330,7 @@ pub struct ShowArgs {
 /// Which modules are part of a machine's configuration.
 #[derive(Clone, Debug, Args)]
 pub struct ModulesArgs {
-    /// A module, besides the machine's own, that the flake gives it; may be repeated
+    /// A module besides the machine's own and those that flake.nix is seen to give it; may be repeated
     #[arg(long = "module", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub modules: Vec<String>,
 }

@@ -1,14 +1,20 @@
 //! The configuration of a machine, as the commands about it load it.
 
 use anyhow::{Result, bail};
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_fleet::LoadOptions;
-use bulkhead_modules::{Configuration, NIXOS_FILES, Nixos, OptionPath, load_all, load_nixos};
+use bulkhead_modules::{
+    Configuration, NIXOS_FILES, Nixos, OptionPath, System, Undecided, load_all, load_nixos, load_system, systems,
+};
 use bulkhead_source::TreePath;
 
 use super::args::{Global, ModulesArgs};
 use super::output;
 use super::root_module::root_module;
 use crate::Project;
+
+const FLAKE: &str = "flake.nix";
 
 /// What the modules of NixOS take: about six times what a machine without services does.
 const STEPS: u64 = 20_000_000_000;
@@ -17,8 +23,8 @@ const MEMORY: u64 = 10 << 30;
 /// The platform that is taken where neither modules nor `properties.nix` say one.
 const PLATFORM: &str = "x86_64-linux";
 
-/// Read the modules of a machine: its own, those that `args` add, and with `--nixpkgs` those of NixOS. Of these the options
-/// below `listed` are told. Gives the file that the machine's own start at, too.
+/// Read the modules of a machine: its own, those that `flake.nix` gives a machine of that name, those that `args` add, and
+/// with `--nixpkgs` those of NixOS. Of these the options below `listed` are told. Gives the file that they start at, too.
 pub fn load(
     project: &mut Project,
     global: &Global,
@@ -26,30 +32,94 @@ pub fn load(
     machine: &str,
     listed: &OptionPath,
 ) -> Result<(TreePath, Configuration)> {
-    let root = root_module(project, machine)?;
-    let mut roots = vec![root.clone()];
+    let given = Given::of(project, machine)?;
+    let own = match (root_module(project, machine), &given) {
+        (Ok(root), _) => Some(root),
+        (Err(_), Given::System(_)) => None,
+        (Err(error), _) => return Err(error),
+    };
+    let mut roots: Vec<TreePath> = own.iter().cloned().collect();
     for module in &args.modules {
         match TreePath::new(module) {
             Ok(path) if project.tree().exists(&path) => roots.push(path),
             _ => bail!("--module {module}: there is no such file in {}", project.tree().describe()),
         }
     }
-    let Some(nixpkgs) = global.nixpkgs.as_ref() else { return Ok((root, load_all(project.world(), &roots))) };
-    if let Some(missing) = NIXOS_FILES.iter().find(|file| !nixpkgs.join(file).exists()) {
-        let nixpkgs = nixpkgs.display();
-        output::tell(&format!("{nixpkgs} has no {missing}: its `lib` is used, and NixOS' own modules are not read"));
-        return Ok((root, load_all(project.world(), &roots)));
+    let root = own.map_or_else(|| TreePath::new(FLAKE), Ok)?;
+    let nixos = nixos(project, global, &root, listed)?;
+    let world = project.world();
+    let mut configuration = match (&given, &nixos) {
+        (Given::System(flake) | Given::Fleet(flake), _) => load_system(world, flake, machine, &roots, nixos.as_ref()),
+        (_, Some(nixos)) => load_nixos(world, &roots, nixos),
+        (_, None) => load_all(world, &roots),
+    };
+    if let Given::Unknown(undecided) = given {
+        configuration.undecided.push(undecided);
     }
-    project.allow(STEPS, MEMORY);
-    let nixos = Nixos { platform: Some(platform(project, &root)?), listed: listed.clone() };
-    let configuration = load_nixos(project.world(), &roots, &nixos);
     Ok((root, configuration))
 }
 
+/// The modules that `flake.nix` gives a machine.
+enum Given {
+    /// None: there is no flake, it does not name the machine, or a file was asked for and no machine.
+    Nothing,
+    /// Those of a system that this flake makes.
+    System(TreePath),
+    /// Those that this flake gives all machines of a fleet.
+    Fleet(TreePath),
+    /// They can't be known.
+    Unknown(Undecided),
+}
+
+impl Given {
+    fn of(project: &Project, machine: &str) -> Result<Given> {
+        let flake = TreePath::new(FLAKE)?;
+        let is_file = TreePath::new(machine).is_ok_and(|path| project.tree().exists(&path));
+        if is_file || !project.tree().exists(&flake) {
+            return Ok(Given::Nothing);
+        }
+        let made = systems(project.world(), &flake);
+        let system = made.systems.iter().find(|system| &*system.name == machine);
+        let place = || Some(Place::file(flake.to_arc()));
+        let unknown = match (system, made.unknown, made.problem) {
+            (Some(System { unknown: None, .. }), ..) => return Ok(Given::System(flake)),
+            (Some(System { unknown: Some(reason), place, .. }), ..) => Some((reason.clone(), place.clone())),
+            (None, ..) if made.has_fleet => return Ok(Given::Fleet(flake)),
+            (None, Some((reason, at)), _) => Some((reason, at.or_else(place))),
+            (None, None, Some(Failure { message, help, place: at, .. })) => {
+                let reason = Unknown { reason: message.into(), help: help.map(Into::into), place: None };
+                Some((reason, at.or_else(place)))
+            }
+            (None, None, None) => None,
+        };
+        let what = "the modules that flake.nix gives it are unknown";
+        Ok(unknown.map_or(Given::Nothing, |(reason, place)| {
+            Given::Unknown(Undecided { path: OptionPath::root(), what, reason, place })
+        }))
+    }
+}
+
+/// With what NixOS' own modules are read, if `--nixpkgs` names a nixpkgs that has them.
+fn nixos(project: &mut Project, global: &Global, root: &TreePath, listed: &OptionPath) -> Result<Option<Nixos>> {
+    let Some(nixpkgs) = global.nixpkgs.as_ref() else { return Ok(None) };
+    if let Some(missing) = NIXOS_FILES.iter().find(|file| !nixpkgs.join(file).exists()) {
+        let (nixpkgs, lib) = (nixpkgs.display(), nixpkgs.join("lib/default.nix").exists());
+        let used = if lib { "its `lib`" } else { "the built-in `lib`" };
+        output::tell(&format!("{nixpkgs} has no {missing}: {used} is used, and NixOS' own modules are not read"));
+        return Ok(None);
+    }
+    project.allow(STEPS, MEMORY);
+    let platform = platform(project, root)?.unwrap_or_else(|| {
+        output::tell(&format!("unless a module sets nixpkgs.hostPlatform, it is taken to be {PLATFORM}"));
+        PLATFORM.to_owned()
+    });
+    Ok(Some(Nixos { platform: Some(platform), listed: listed.clone() }))
+}
+
 /// What `properties.nix` says of the machine's platform.
-fn platform(project: &Project, root: &TreePath) -> Result<String> {
+fn platform(project: &Project, root: &TreePath) -> Result<Option<String>> {
     let fleet = project.fleet(&LoadOptions::default())?;
     let machine = fleet.machines.iter().find(|machine| root.parent().as_ref() == Some(&machine.dir));
     let arch = machine.and_then(|machine| machine.arch.known());
-    Ok(arch.map_or(PLATFORM, |arch| arch.value.as_str()).to_owned())
+    Ok(arch.map(|arch| arch.value.as_str().to_owned()))
 }
