@@ -24,25 +24,11 @@ in
         that it starts with the guard or not at all.
       '';
     };
-
-    rulesFile = mkOption {
-      type = types.raw;
-      internal = true;
-      readOnly = true;
-      default = rules;
-      description = "The file with {option}`networking.sandbox.ruleset`.";
-    };
-
-    verifyInterval = mkOption {
-      type = types.str;
-      default = "30s";
-      example = "5min";
-      description = ''
-        How often the guard in the kernel is compared with the configured one, as a time span of {manpage}`systemd.time(7)`.
-        If it differs, it is loaded again; if that doesn't help, the bridge is cut off. Both are logged by
-        `sandbox-guard-verify.service`.
-      '';
-    };
+  }
+  // import ../shared/guard-options.nix { inherit lib; } {
+    name = "sandbox-guard";
+    ruleset = "networking.sandbox.ruleset";
+    inherit rules;
   };
 
   config = lib.mkIf cfg.enable (

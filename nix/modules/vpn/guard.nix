@@ -22,25 +22,11 @@ in
       example = "vpn-guard.service";
       description = "The unit that loads the guard. Nothing is on the bridge without it.";
     };
-
-    rulesFile = mkOption {
-      type = types.raw;
-      internal = true;
-      readOnly = true;
-      default = rules;
-      description = "The file with {option}`vpn.ruleset`.";
-    };
-
-    verifyInterval = mkOption {
-      type = types.str;
-      default = "30s";
-      example = "5min";
-      description = ''
-        How often the guard in the kernel is compared with the configured one, as a time span of {manpage}`systemd.time(7)`.
-        If it differs, it is loaded again; if that doesn't help, the bridge is cut off. Both are logged by
-        `vpn-guard-verify.service`.
-      '';
-    };
+  }
+  // import ../shared/guard-options.nix { inherit lib; } {
+    name = "vpn-guard";
+    ruleset = "vpn.ruleset";
+    inherit rules;
   };
 
   config = lib.mkIf cfg.enable (
