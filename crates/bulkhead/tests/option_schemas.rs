@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bulkhead::eval::data::DataKind;
 use bulkhead::eval::{Limits, World};
+use bulkhead::fleet::ValueSchema;
 use bulkhead::modules::{OptionPath, load};
 use bulkhead::source::{MemoryTree, TreePath};
 use pretty_assertions::assert_eq;
@@ -248,6 +249,32 @@ fn the_options_of_workspaces_and_ports_forwarded_have_no_others() {
     let incus = schema("incus-options");
     let pool = at(&incus, "workspaceDefaults.incus");
     assert_eq!(names(pool), ["enable", "package", "pool", "startSeconds", "stopSeconds"].map(str::to_owned).into());
+}
+
+/// What can't be compiled would judge nothing.
+#[test]
+fn each_part_of_each_schema_can_be_validated_with() {
+    for name in ["workspaces", "incus", "sandbox", "vpn", "fleet", "secrets"] {
+        let count = compiled(&schema(&format!("{name}-options")), name);
+        assert!(count > 3, "{name}: {count}");
+    }
+}
+
+fn compiled(schema: &Value, path: &str) -> usize {
+    assert!(ValueSchema::new(schema).is_some(), "{path}: {schema}");
+    let mut count = 1;
+    for (name, part) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        count += compiled(part, &format!("{path}.{name}"));
+    }
+    for name in ["additionalProperties", "items"] {
+        if let Some(part) = schema.get(name).filter(|part| part.is_object()) {
+            count += compiled(part, &format!("{path}.{name}"));
+        }
+    }
+    for part in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        count += compiled(part, path);
+    }
+    count
 }
 
 #[test]
