@@ -118,7 +118,8 @@ pub struct Fleet {
     pub rules_are_chosen: bool,
     /// The agenix rules files, sorted by path.
     pub rules_files: Vec<RulesFile>,
-    /// The `.nix` files whose texts have words of options that rules about module trees read, sorted by path.
+    /// The `.nix` files whose texts have words of options that rules about module trees read, sorted by path; without
+    /// rules files and `properties.nix`.
     pub module_files: Vec<TreePath>,
     /// The `.age` files, sorted by path.
     pub age_files: Vec<AgeFile>,
@@ -502,6 +503,11 @@ impl Loader<'_> {
             rules_files.extend(rules);
             findings.append(&mut found);
         }
+        // Rules and properties are data: words in them say nothing of modules, and nearly every fleet has some.
+        let is_rules = |path: &TreePath| {
+            rules_files.iter().any(|rules| rules.path == *path && rules.state == RulesState::Evaluated)
+        };
+        module_files.retain(|path| path.name() != PROPERTIES_FILE && !is_rules(path));
         module_files.sort();
         Ok((rules_files, module_files, key_likes, findings))
     }

@@ -2,7 +2,6 @@
 
 use bulkhead_diagnostics::{Diagnostic, Place};
 use bulkhead_eval::data::DataKind;
-use bulkhead_fleet::{PROPERTIES_FILE, RulesState};
 use bulkhead_modules::{OptionPath, load};
 use bulkhead_source::{TreePath, read_text};
 use foldhash::HashSet;
@@ -30,14 +29,7 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let trees = context.all_trees();
     let read = trees.files();
     let fleet = context.fleet;
-    let is_rules = |path: &TreePath| {
-        fleet.rules_files.iter().any(|rules| rules.path == *path && matches!(rules.state, RulesState::Evaluated))
-    };
-    let left: Vec<&TreePath> = fleet
-        .module_files
-        .iter()
-        .filter(|path| !read.contains(path.as_str()) && path.name() != PROPERTIES_FILE && !is_rules(path))
-        .collect();
+    let left: Vec<&TreePath> = fleet.module_files.iter().filter(|path| !read.contains(path.as_str())).collect();
     if left.is_empty() {
         return;
     }
