@@ -296,7 +296,8 @@ impl<'a> Session<'a> {
                 State::Apply([function, argument], pos) => return self.enter(*function, &[*argument], pos),
                 State::Apply2([function, arguments @ ..], pos) => return self.enter(*function, arguments, pos),
                 State::Mapped(mapped, index) => {
-                    return self.enter(mapped.function, &ev.part(mapped, index), mapped.pos);
+                    let enter = |arguments: &[Value<'a>]| self.enter(mapped.function, arguments, mapped.pos);
+                    return ev.with_part(mapped, index, enter);
                 }
                 State::Select { set, name, .. } => self.attribute(Value::Thunk(set), name)?,
                 State::Forward(value) => *value,
