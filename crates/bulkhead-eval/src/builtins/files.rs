@@ -525,10 +525,10 @@ impl<'a> Evaluator<'a> {
     }
 
     fn content_hash(&self, absolute: &str, how: &Copy<'_, 'a>, pos: Pos) -> Result<'a, [u8; 32]> {
-        let located = self.locate(absolute, pos)?;
-        let mut budget = COPY_LIMIT;
-        let node = self.nar_node(&located, how.filter, &mut budget, pos)?;
-        match node {
+        if how.recursive && how.filter.is_none() {
+            return self.world.archive_hash(absolute, || Ok(store::nar_sha256(&self.archive(absolute, how, pos)?)));
+        }
+        match self.archive(absolute, how, pos)? {
             node if how.recursive => Ok(store::nar_sha256(&node)),
             NarNode::File { contents, .. } => Ok(Sha256::digest(contents).into()),
             _ => {
@@ -537,6 +537,12 @@ impl<'a> Evaluator<'a> {
                 Err(Error::evaluation(message, pos))
             }
         }
+    }
+
+    fn archive(&self, absolute: &str, how: &Copy<'_, 'a>, pos: Pos) -> Result<'a, NarNode<'static>> {
+        let located = self.locate(absolute, pos)?;
+        let mut budget = COPY_LIMIT;
+        self.nar_node(&located, how.filter, &mut budget, pos)
     }
 
     fn stored(&self, path: Vec<u8>, what: Stored<'a>, pos: Pos) -> Value<'a> {
