@@ -6,6 +6,7 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_fleet::LoadOptions;
 use bulkhead_modules::{
     Configuration, NIXOS_FILES, Nixos, OptionPath, System, Undecided, load_all, load_nixos, load_system, systems,
+    systems_file,
 };
 use bulkhead_source::TreePath;
 
@@ -13,8 +14,6 @@ use super::args::{Global, ModulesArgs};
 use super::output;
 use super::root_module::root_module;
 use crate::Project;
-
-const FLAKE: &str = "flake.nix";
 
 /// What the modules of NixOS take: about six times what a machine without services does.
 const STEPS: u64 = 20_000_000_000;
@@ -33,19 +32,17 @@ pub fn load(
     listed: &OptionPath,
 ) -> Result<(TreePath, Configuration)> {
     let given = Given::of(project, machine)?;
-    let own = match (root_module(project, machine), &given) {
-        (Ok(root), _) => Some(root),
-        (Err(_), Given::System(_)) => None,
+    let (root, mut roots) = match (root_module(project, machine), &given) {
+        (Ok(root), _) => (root.clone(), vec![root]),
+        (Err(_), Given::System(file)) => (file.clone(), Vec::new()),
         (Err(error), _) => return Err(error),
     };
-    let mut roots: Vec<TreePath> = own.iter().cloned().collect();
     for module in &args.modules {
         match TreePath::new(module) {
             Ok(path) if project.tree().exists(&path) => roots.push(path),
             _ => bail!("--module {module}: there is no such file in {}", project.tree().describe()),
         }
     }
-    let root = own.map_or_else(|| TreePath::new(FLAKE), Ok)?;
     let nixos = nixos(project, global, &root, listed)?;
     let world = project.world();
     let mut configuration = match (&given, &nixos) {
@@ -59,7 +56,7 @@ pub fn load(
     Ok((root, configuration))
 }
 
-/// The modules that `flake.nix` gives a machine.
+/// The modules that `flake.nix` (or `hive.nix`) gives a machine.
 enum Given {
     /// None: there is no flake, it does not name the machine, or a file was asked for and no machine.
     Nothing,
@@ -73,11 +70,10 @@ enum Given {
 
 impl Given {
     fn of(project: &Project, machine: &str) -> Result<Given> {
-        let flake = TreePath::new(FLAKE)?;
         let is_file = TreePath::new(machine).is_ok_and(|path| project.tree().exists(&path));
-        if is_file || !project.tree().exists(&flake) {
+        let Some(flake) = systems_file(project.tree()).filter(|_| !is_file) else {
             return Ok(Given::Nothing);
-        }
+        };
         let made = systems(project.world(), &flake);
         let system = made.systems.iter().find(|system| &*system.name == machine);
         let place = || Some(Place::file(flake.to_arc()));
@@ -92,7 +88,10 @@ impl Given {
             }
             (None, None, None) => None,
         };
-        let what = "the modules that flake.nix gives it are unknown";
+        let what = match flake.name() {
+            "flake.nix" => "the modules that flake.nix gives it are unknown",
+            _ => "the modules that hive.nix gives it are unknown",
+        };
         Ok(unknown.map_or(Given::Nothing, |(reason, place)| {
             Given::Unknown(Undecided { path: OptionPath::root(), what, reason, place })
         }))
