@@ -268,6 +268,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The same, without looking into literals.
+    #[inline(always)]
     fn delay_parts(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
         match code.expr(id) {
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
