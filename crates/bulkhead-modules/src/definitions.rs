@@ -144,6 +144,10 @@ impl<'a> Walk<'_, '_, 'a> {
         if let Some(unknown) = self.loader.unknown_tag(&members) {
             return self.leaf(unknown, around);
         }
+        if self.loader.whole == Some(members.identity) {
+            let all = self.loader.session.unknown("it is all of `config`, or of `options`, and holds itself", None);
+            return self.leaf(self.loader.session.named_as(all, node), around);
+        }
         if is_submodule(&around.path) {
             return self.submodule(node, around);
         }

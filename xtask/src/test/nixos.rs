@@ -86,7 +86,8 @@ pub fn compare() -> Result<bool> {
     let Some(nixpkgs) = nixpkgs()?.filter(|_| nix(&["--version"]).is_ok()) else { return Ok(true) };
     println!("\nmachines as Bulkhead reads them, and as Nix computes them");
     let status = Command::new(repository::cargo())
-        .args(["test", "--release", "--quiet", "-p", "bulkhead-modules", "--test", "nixos", "--", "--nocapture"])
+        .args(["test", "--release", "--quiet", "-p", "bulkhead-modules", "--test", "nixos"])
+        .args(["-p", "bulkhead", "--test", "with_nixpkgs", "--", "--nocapture"])
         .env(NIXPKGS, nixpkgs)
         .current_dir(repository::root())
         .stdin(Stdio::null())
