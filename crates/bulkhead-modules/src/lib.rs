@@ -54,6 +54,9 @@ pub const DEFAULT_ORDER: i64 = 1000;
 /// What [`Undecided::what`] says of a definition whose value is unknown as a whole.
 pub const UNKNOWN_DEFINITION: &str = "a definition is unknown";
 
+/// What [`Undecided::what`] says where not all names of a set are known.
+pub const UNKNOWN_DEFINITIONS: &str = "there may be further definitions here";
+
 /// What [`Undecided::what`] says where there may be further options.
 pub const UNKNOWN_OPTIONS: &str = "there may be further options here";
 

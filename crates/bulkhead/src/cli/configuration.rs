@@ -1,5 +1,7 @@
 //! The configuration of a machine, as the commands about it load it.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, Unknown};
@@ -14,6 +16,9 @@ use super::args::{Global, ModulesArgs};
 use super::output;
 use super::root_module::root_module;
 use crate::Project;
+
+/// The file with the `lib` of a nixpkgs.
+const LIB: &str = "lib/default.nix";
 
 /// What the modules of NixOS take: about six times what a machine without services does.
 const STEPS: u64 = 20_000_000_000;
@@ -98,13 +103,25 @@ impl Given {
     }
 }
 
+/// The nixpkgs that `--nixpkgs` names.
+///
+/// # Errors
+/// Its `lib` is not where that of a nixpkgs is: the built-in one would be used in its place.
+pub fn with_lib(global: &Global) -> Result<Option<&PathBuf>> {
+    if let Some(nixpkgs) = &global.nixpkgs
+        && !nixpkgs.join(LIB).is_file()
+    {
+        bail!("--nixpkgs {0}: this is no nixpkgs: there is no {0}/{LIB}", nixpkgs.display());
+    }
+    Ok(global.nixpkgs.as_ref())
+}
+
 /// With what NixOS' own modules are read, if `--nixpkgs` names a nixpkgs that has them.
 fn nixos(project: &mut Project, global: &Global, root: &TreePath, listed: &OptionPath) -> Result<Option<Nixos>> {
-    let Some(nixpkgs) = global.nixpkgs.as_ref() else { return Ok(None) };
+    let Some(nixpkgs) = with_lib(global)? else { return Ok(None) };
     if let Some(missing) = NIXOS_FILES.iter().find(|file| !nixpkgs.join(file).exists()) {
-        let (nixpkgs, lib) = (nixpkgs.display(), nixpkgs.join("lib/default.nix").exists());
-        let used = if lib { "its `lib`" } else { "the built-in `lib`" };
-        output::tell(&format!("{nixpkgs} has no {missing}: {used} is used, and NixOS' own modules are not read"));
+        let nixpkgs = nixpkgs.display();
+        output::tell(&format!("{nixpkgs} has no {missing}: its `lib` is used, and NixOS' own modules are not read"));
         return Ok(None);
     }
     project.allow(STEPS, MEMORY);
