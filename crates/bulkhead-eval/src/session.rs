@@ -250,6 +250,16 @@ impl<'a> Session<'a> {
         data
     }
 
+    /// Take a set for the one that `identity` tells ([`Members::identity`]), or for itself: an earlier or later state of the
+    /// same thing. So a set that has an earlier state of itself in it contains itself, and has no end. Gives the identity.
+    pub fn stands_for(&self, node: Node<'a>, identity: Option<usize>) -> Option<usize> {
+        let Ok(Value::Attrs(attrs, _)) = self.evaluator.force(node.value) else { return identity };
+        let own = std::ptr::from_ref(attrs) as usize;
+        let identity = identity.unwrap_or(own);
+        self.evaluator.stand_ins.borrow_mut().insert(own, identity);
+        Some(identity)
+    }
+
     /// What a value is.
     pub fn look(&self, node: Node<'a>) -> Shape<'a> {
         let ev = self.evaluator;
@@ -272,7 +282,7 @@ impl<'a> Session<'a> {
                         Some(Split::Update(left, right)) => Some((left, right)),
                         _ => None,
                     },
-                    identity: std::ptr::from_ref(attrs) as usize,
+                    identity: ev.identity(attrs),
                 })
             }
             Value::List(list, _) => Shape::List(list.iter().map(|value| Node { value, key: Pos::NONE }).collect()),

@@ -10,7 +10,10 @@ use crate::condition::Condition;
 use crate::library::BUILT_IN;
 use crate::parts::Part;
 use crate::tree::{Contents, Inner, Loader, Role, problem};
-use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided};
+use crate::{
+    Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS,
+    Undecided,
+};
 
 /// So many definitions are read at most.
 const MAX_DEFINITIONS: usize = 500_000;
@@ -141,6 +144,10 @@ impl<'a> Walk<'_, '_, 'a> {
         if let Some(unknown) = self.loader.unknown_tag(&members) {
             return self.leaf(unknown, around);
         }
+        if self.loader.whole == Some(members.identity) {
+            let all = self.loader.session.unknown("it is all of `config`, or of `options`, and holds itself", None);
+            return self.leaf(self.loader.session.named_as(all, node), around);
+        }
         if is_submodule(&around.path) {
             return self.submodule(node, around);
         }
@@ -166,7 +173,7 @@ impl<'a> Walk<'_, '_, 'a> {
         }
         if let Some(unknown) = &members.open {
             let place = self.loader.session.place(node);
-            self.loader.unknown_at(&around.path, "there may be further definitions here", unknown.clone(), place);
+            self.loader.unknown_at(&around.path, UNKNOWN_DEFINITIONS, unknown.clone(), place);
         }
         around.inside.push(members.identity);
         for (name, value) in members.attrs {
@@ -181,7 +188,7 @@ impl<'a> Walk<'_, '_, 'a> {
         // What is unknown in this list is a part of this path alone.
         for undecided in &mut self.loader.undecided[known..] {
             undecided.path = around.path.clone();
-            undecided.what = "there may be further definitions here";
+            undecided.what = UNKNOWN_DEFINITIONS;
         }
         for (item, condition) in items {
             self.value(item, Around { condition, ..around.clone() });

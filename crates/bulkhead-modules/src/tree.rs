@@ -91,6 +91,8 @@ pub struct Loader<'s, 'a> {
     pub problems: Vec<Failure>,
     /// What the pass before has found, by the path of the modules.
     pub known: HashMap<OptionPath, Scope<'a>>,
+    /// What tells the sets apart that are all of `config`, of any pass.
+    pub whole: Option<usize>,
     /// Whether a module asks for `options`.
     pub wants_options: bool,
     /// The conditions that are unknown, by what tells them apart.
@@ -130,6 +132,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             undecided: Vec::new(),
             problems: Vec::new(),
             known: HashMap::new(),
+            whole: None,
             wants_options: false,
             doubts: HashMap::new(),
             branches: 0,
@@ -503,6 +506,12 @@ impl<'s, 'a> Loader<'s, 'a> {
                 Members { attrs: definitions, open: None, rest: None, update: None, identity: members.identity };
             self.modules[index].config = Some(Contents::Shorthand(members));
         }
+    }
+
+    /// Whether a value is all of `config`, or of `options`: it holds itself, and is not gone into.
+    pub fn is_whole(&self, node: Node<'a>) -> bool {
+        self.whole.is_some()
+            && matches!(self.session.look(node), Shape::Attrs(members) if Some(members.identity) == self.whole)
     }
 
     /// What a value is; of one that is unknown also what it is put together of, as long as that has an end.

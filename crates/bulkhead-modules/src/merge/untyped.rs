@@ -63,6 +63,12 @@ impl<'a> Merger<'_, '_, 'a> {
             // Nobody seen defines it; others may.
             return Presence::Maybe(self.loader.session.unknown(NIXOS_CONFIG, None));
         }
+        if let [only] = all.as_slice()
+            && only.condition.is_always()
+            && self.loader.is_whole(only.node)
+        {
+            return Presence::Yes(only.node);
+        }
         let is_set = |def: &Def<'a>| match self.loader.session.look(def.node) {
             Shape::Attrs(members) => Some(!is_package(&members)),
             Shape::Unknown(..) => None,

@@ -116,6 +116,11 @@ impl<'a> Merger<'_, '_, 'a> {
 
     /// What definitions come to that all hold.
     pub(super) fn merge(&mut self, path: &OptionPath, kind: &Type<'a>, defs: &[Def<'a>], depth: usize) -> Node<'a> {
+        if let [only] = defs
+            && self.loader.is_whole(only.node)
+        {
+            return only.node;
+        }
         match kind.kind {
             Kind::Equal => self.equal(path, defs),
             Kind::One => self.one(path, defs),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Global, OptionsArgs, OptionsFormat};
 use super::values::{at, data_json, nix, place_json};
-use super::{FINDINGS, OK, Program, output};
+use super::{FINDINGS, OK, Program, configuration, output};
 use crate::Project;
 
 /// Larger files are no modules.
@@ -57,6 +57,7 @@ pub fn schema(program: Program, global: &Global, paths: &[String]) -> Result<u8>
 }
 
 fn find(program: Program, global: &Global, paths: &[String]) -> Result<Found> {
+    configuration::with_lib(global)?;
     let project = output::open(output::root(program, global, None)?, global)?;
     let mut files = Vec::new();
     if paths.is_empty() {
