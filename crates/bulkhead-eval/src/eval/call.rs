@@ -25,6 +25,9 @@ impl<'a> Evaluator<'a> {
         mut arguments: &[Value<'a>],
         pos: Pos,
     ) -> Result<'a, Value<'a>> {
+        if let (Value::Closure(closure, _), [argument]) = (function, arguments) {
+            return self.call_closure(closure, *argument, &[], pos);
+        }
         while let Some((first, rest)) = arguments.split_first() {
             match function {
                 Value::Closure(closure, _) => {
