@@ -170,3 +170,13 @@ fn show_has_the_modules_that_a_flake_gives() {
     assert_eq!(run.code, 2, "{}", run.stdout);
     assert!(run.stderr.contains("did you mean `web`?"), "{}", run.stderr);
 }
+
+#[test]
+fn options_tells_which_files_it_could_not_read() {
+    let fleet = fleet();
+    fleet.write("modules/latin.nix", b"{ options.a = mkOption { description = \"\xe9\"; }; }");
+    let run = fleet.bulkhead(&["options"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("backup.paths"), "{}", run.stdout);
+    assert!(run.stderr.contains("modules/latin.nix"), "{}", run.stderr);
+}
