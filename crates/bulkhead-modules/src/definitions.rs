@@ -6,7 +6,7 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Shape, Split};
 
-use crate::condition::Condition;
+use crate::condition::{Condition, Guard};
 use crate::library::BUILT_IN;
 use crate::parts::Part;
 use crate::tree::{Contents, Inner, Loader, Role, problem};
@@ -125,13 +125,17 @@ impl<'a> Walk<'_, '_, 'a> {
                     self.merge(contents, around);
                 }
                 ("override", Some(content)) => {
-                    let priority = self.number(&members, "priority");
-                    around.priority = around.priority.or(priority);
+                    match self.loader.number(&members) {
+                        Ok(priority) => around.priority = around.priority.or(Some(priority)),
+                        Err(reason) => self.unknown_number(reason, &mut around),
+                    }
                     self.value(content, around);
                 }
                 ("order", Some(content)) => {
-                    let order = self.number(&members, "priority");
-                    around.order = around.order.or(order);
+                    match self.loader.number(&members) {
+                        Ok(order) => around.order = around.order.or(Some(order)),
+                        Err(reason) => self.unknown_number(reason, &mut around),
+                    }
                     self.value(content, around);
                 }
                 ("definition", _) => match members.get("value") {
@@ -215,11 +219,10 @@ impl<'a> Walk<'_, '_, 'a> {
         self.modules(&modules, &around.path, &around.condition, around.wrapped + 10);
     }
 
-    fn number(&self, members: &Members<'a>, name: &str) -> Option<i64> {
-        match self.loader.session.look(members.get(name)?) {
-            Shape::Int(number) => Some(number),
-            _ => None,
-        }
+    /// What has a priority that is not known may count or not.
+    fn unknown_number(&self, reason: Unknown, around: &mut Around) {
+        let place = reason.place.clone();
+        around.condition = around.condition.and(Guard { place, expected: true, reason });
     }
 
     fn leaf(&mut self, node: Node<'a>, around: Around) {

@@ -580,10 +580,18 @@ impl<'s, 'a> Loader<'s, 'a> {
                 Some(nixpkgs) if !path.starts_with('/') => Some(format!("{nixpkgs}/nixos/modules/{path}")),
                 _ => path.starts_with('/').then_some(path),
             },
-            Shape::Attrs(members) => match self.session.look(members.get("key")?) {
-                Shape::String(key) | Shape::Path(key) => Some(key),
-                _ => None,
+            Shape::Attrs(members) => match members.get("key") {
+                Some(key) => match self.session.look(key) {
+                    Shape::String(key) | Shape::Path(key) => Some(key),
+                    Shape::Unknown(..) | Shape::Failed(_) => self.disabled(key),
+                    _ => self.no_module(node),
+                },
+                None => self.no_module(node),
             },
+            Shape::Failed(failure) => {
+                self.failed((*failure).clone());
+                None
+            }
             Shape::Unknown(reason, _) => {
                 if *reason.reason != *NOT_READ {
                     let place = self.session.place(node);
@@ -591,8 +599,14 @@ impl<'s, 'a> Loader<'s, 'a> {
                 }
                 None
             }
-            _ => None,
+            _ => self.no_module(node),
         }
+    }
+
+    fn no_module(&mut self, node: Node<'a>) -> Option<String> {
+        let message = "this is disabled but names no module: a path, or a set with `key`".to_owned();
+        self.failed(problem(message, self.session.place(node)));
+        None
     }
 
     /// A condition that holds if `test` is as expected too; `None` if it surely is not.
@@ -612,6 +626,18 @@ impl<'s, 'a> Loader<'s, 'a> {
                 self.failed(problem("a condition must be true or false".to_owned(), self.session.place(test)));
                 None
             }
+        }
+    }
+
+    /// The number that `mkOverride` or `mkOrder` was given; why it is not known, if it is not.
+    pub fn number(&self, members: &Members<'a>) -> Result<i64, Unknown> {
+        let unknown = |reason: &str| Unknown { reason: reason.into(), help: None, place: None };
+        let node = members.get("priority").ok_or_else(|| unknown("it has no number"))?;
+        match self.session.look(node) {
+            Shape::Int(number) => Ok(number),
+            Shape::Unknown(reason, _) => Err(reason),
+            Shape::Failed(failure) => Err(unknown(&format!("its evaluation failed: {}", failure.message))),
+            _ => Err(unknown("a priority or order that is no number")),
         }
     }
 

@@ -179,3 +179,13 @@ fn show_has_the_modules_that_a_flake_gives() {
     let run = domain("web");
     assert!(run.stdout.contains("the modules that hive.nix gives it are unknown"), "{}", run.stdout);
 }
+
+#[test]
+fn options_tells_which_files_it_could_not_read() {
+    let fleet = fleet();
+    fleet.write("modules/latin.nix", b"{ options.a = mkOption { description = \"\xe9\"; }; }");
+    let run = fleet.bulkhead(&["options"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("backup.paths"), "{}", run.stdout);
+    assert!(run.stderr.contains("modules/latin.nix"), "{}", run.stderr);
+}
