@@ -20,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A machine has workspaces or services behind a VPN, and its modules say something about them that can't be known here:
 a value that depends on `config` or on the arguments of modules, a set with unknown names, a module that is imported
-from outside of the repository (a flake input) or can't be read. Or a file defines such options, and no machine whose
+from outside of the repository (a flake input). Or a module of any machine can't be read; or a file defines such options, and no machine whose
 modules were read has it; or it can't be known which systems `flake.nix` makes.
 
 **Why it matters.** The rules about isolation judge what they see. What is not judged must not look as if it were
@@ -80,9 +80,12 @@ struct Cause {
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut causes: Vec<Cause> = Vec::new();
-    for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        values(context, tree, &mut causes);
-        undecided(tree, &mut causes);
+    for tree in context.trees() {
+        if tree.has_compartments() {
+            values(context, tree, &mut causes);
+            undecided(tree, &mut causes);
+        }
+        // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
             add(
                 &mut causes,
