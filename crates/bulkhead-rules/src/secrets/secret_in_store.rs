@@ -16,7 +16,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A secret is written in the configuration, or is a file that Nix copies into its store.",
     docs: "\
-An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's `password`, that of OpenVPN's
+An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
+`password`, that of OpenVPN's
 `authUserPass`); or
 (a warning) an option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the
 repository,
@@ -33,8 +34,10 @@ networking.wireguard.interfaces.wg0.privateKeyFile = ./wg0.key;
 networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path;
 ```
 
-**Limits.** Options are recognised by their names: secrets in other options, in `environment.etc`, in scripts and in
-`environment` of units are not seen; nor is `initialPassword`, which is there to be changed. The text of a secret is not
+**Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
+names: secrets in other options, in `environment.etc`, in scripts and in
+`environment` of units are not seen; nor is `initialPassword`, which is there to be changed. The text of a secret is
+not
 shown.
 
 **Data.** `machine`: the machine. `option`: the option.
@@ -74,7 +77,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     let message =
                         format!("the secret `{option}` of `{}` is written in the configuration", tree.machine.name);
                     // What is marked is shown.
-                    RULE.judged(context.tree, &when, Place::file(place.file), message)
+                    let mut finding = RULE.judged(context.tree, &when, Place::file(place.file), message);
+                    // Test machines and live systems have one on purpose.
+                    if definition.path.names().first().is_some_and(|name| &**name == "users") {
+                        finding.severity = finding.severity.min(Severity::Warning);
+                    }
+                    finding
                 }
                 DataKind::Path(path) if names_file(&definition.path) => {
                     let at = definition.value.place.clone().unwrap_or(place);

@@ -24,7 +24,8 @@ read. And on the machine that builds, the decrypted file is another one or is no
 of no use
 before it is decrypted.
 
-**Fix.** Give the path to what needs the secret: an option whose name ends in `File`, or `LoadCredential=` of its unit.
+**Fix.** Give the path to what needs the secret: an option whose name ends in `File`, or `LoadCredential=` of its
+unit.
 
 ```nix
 # bad
@@ -33,7 +34,8 @@ services.x.password = builtins.readFile config.age.secrets.x.path;
 services.x.passwordFile = config.age.secrets.x.path;
 ```
 
-**Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are not: of
+**Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are
+not: of
 a function of one's own that reads what it is given, the calls are not seen. Where a secret's path is only a part of
 what is read, or is given to `map` with the reader, it is *undecided*.
 

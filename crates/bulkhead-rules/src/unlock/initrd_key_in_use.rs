@@ -17,7 +17,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A boot environment is given a host key, or a secret, that the running machine uses.",
     docs: "\
-`boot.initrd.network.ssh.hostKeys`, `boot.initrd.secrets` or another file of the boot environment names a key of the machine's SSH server, or a decrypted
+`boot.initrd.network.ssh.hostKeys`, `boot.initrd.secrets` or another file of the boot environment names a key of the
+machine's SSH server, or a decrypted
 secret of
 agenix that other options use.
 
@@ -35,9 +36,11 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\
 ```
 
 **Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys` and `age.identityPaths`, and
-`/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. A copy of a key under another
+`/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. A copy of a key under
+another
 name is not recognised. A secret that no other option names is one for the boot environment alone. Of
-`boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are known are looked at; what modules say that
+`boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are known are looked at; what modules
+say that
 can't be read is not.
 
 **Data.** `machine`: the machine. `path`: the key or secret.
