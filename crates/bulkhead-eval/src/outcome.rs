@@ -74,7 +74,7 @@ impl<'a> Evaluator<'a> {
             Value::Path(path, _) => DataKind::Path(Arc::from(path.path)),
             Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) | Value::Thunk(_) => DataKind::Function,
             Value::Unknown(unknown, _) => DataKind::Unknown(self.unknown_of(unknown)),
-            Value::List(list, at) => match path.enter(ptr::from_ref(list).cast()) {
+            Value::List(list, at) => match path.enter(ptr::from_ref(list) as usize) {
                 false => self.endless(at),
                 true => {
                     let items = list.iter().map(|item| self.convert(item, at, path)).collect();
@@ -87,7 +87,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Some(Value::Unknown(unknown, _))) => DataKind::Unknown(self.unknown_of(unknown)),
                 Ok(Some(Value::String(text, _))) => DataKind::String(Arc::from(text.lossy())),
                 Err(error) => self.failed(*error),
-                Ok(_) if !path.enter(ptr::from_ref(attrs).cast()) => self.endless(at),
+                Ok(_) if !path.enter(self.identity(attrs)) => self.endless(at),
                 Ok(_) => {
                     let entries = attrs.entries().iter().map(|attr| {
                         let field =
@@ -102,6 +102,12 @@ impl<'a> Evaluator<'a> {
             },
         };
         Data { kind, place }
+    }
+
+    /// What tells a set apart from others: the address of what it stands for, or its own.
+    pub fn identity(&self, attrs: &value::Attrs<'a>) -> usize {
+        let own = ptr::from_ref(attrs) as usize;
+        self.stand_ins.borrow().get(&own).copied().unwrap_or(own)
     }
 
     fn failed(&self, error: Error<'a>) -> DataKind {
@@ -155,7 +161,7 @@ impl<'a> Evaluator<'a> {
 
 /// The containers that are being converted, outermost first, and how many nodes there are so far.
 struct Path {
-    containers: Vec<*const ()>,
+    containers: Vec<usize>,
     nodes: usize,
     /// Why nothing more can be converted.
     exhausted: Option<Arc<Failure>>,
@@ -163,7 +169,7 @@ struct Path {
 
 impl Path {
     /// Go into a container, unless it is being converted already.
-    fn enter(&mut self, container: *const ()) -> bool {
+    fn enter(&mut self, container: usize) -> bool {
         if self.containers.contains(&container) {
             return false;
         }

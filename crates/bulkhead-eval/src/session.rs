@@ -12,7 +12,7 @@ use crate::code::Code;
 use crate::data::{Data, Failure, Unknown};
 use crate::error::{Cause, Error};
 use crate::eval::Evaluator;
-use crate::value::{Attr, Env, Frame, Pos, Slot, State, Truth, Value};
+use crate::value::{self, Attr, Env, Frame, Pos, Slot, State, Truth, Value};
 use crate::world::{Located, World, on_large_stack};
 
 /// One evaluation whose values are looked at one by one. All its values share the limits of the [`World`].
@@ -190,18 +190,23 @@ impl<'a> Session<'a> {
         Node { value: node.value, key: other.key }
     }
 
-    /// A set; with a node that is unknown as `open`, there may be more attributes in it.
+    /// A set; with `open` there may be more attributes in it, for the reason for which that node is unknown.
     pub fn attrs(&self, entries: Vec<(&str, Node<'a>)>, open: Option<Node<'a>>) -> Node<'a> {
         let attr = |(name, node): (&str, Node<'a>)| Attr { name: Symbol::new(name), key: node.key, value: node.value };
         let mut entries: Vec<Attr<'a>> = entries.into_iter().map(attr).collect();
         entries.sort_by_key(|attr| attr.name);
         entries.dedup_by_key(|attr| attr.name);
-        let open = open.and_then(|node| match node.value.resolved() {
-            Value::Unknown(unknown, _) => Some(unknown),
-            _ => None,
-        });
+        let open = open.map(|node| self.reason(node));
         let entries = self.evaluator.arena.copied(&entries);
         Node { value: self.evaluator.sorted_attrs(entries, open, Pos::NONE), key: Pos::NONE }
+    }
+
+    /// Why a node is unknown. One that has not been looked at is taken for that all the same.
+    fn reason(&self, node: Node<'a>) -> &'a value::Unknown<'a> {
+        match node.value.resolved() {
+            Value::Unknown(unknown, _) => unknown,
+            _ => self.evaluator.unknown("there may be more here", None, node.key),
+        }
     }
 
     /// What a function gives for an argument; evaluated when it is looked at.
@@ -245,6 +250,16 @@ impl<'a> Session<'a> {
         data
     }
 
+    /// Take a set for the one that `identity` tells ([`Members::identity`]), or for itself: an earlier or later state of the
+    /// same thing. So a set that has an earlier state of itself in it contains itself, and has no end. Gives the identity.
+    pub fn stands_for(&self, node: Node<'a>, identity: Option<usize>) -> Option<usize> {
+        let Ok(Value::Attrs(attrs, _)) = self.evaluator.force(node.value) else { return identity };
+        let own = std::ptr::from_ref(attrs) as usize;
+        let identity = identity.unwrap_or(own);
+        self.evaluator.stand_ins.borrow_mut().insert(own, identity);
+        Some(identity)
+    }
+
     /// What a value is.
     pub fn look(&self, node: Node<'a>) -> Shape<'a> {
         let ev = self.evaluator;
@@ -267,7 +282,7 @@ impl<'a> Session<'a> {
                         Some(Split::Update(left, right)) => Some((left, right)),
                         _ => None,
                     },
-                    identity: std::ptr::from_ref(attrs) as usize,
+                    identity: ev.identity(attrs),
                 })
             }
             Value::List(list, _) => Shape::List(list.iter().map(|value| Node { value, key: Pos::NONE }).collect()),
@@ -296,7 +311,8 @@ impl<'a> Session<'a> {
                 State::Apply([function, argument], pos) => return self.enter(*function, &[*argument], pos),
                 State::Apply2([function, arguments @ ..], pos) => return self.enter(*function, arguments, pos),
                 State::Mapped(mapped, index) => {
-                    return self.enter(mapped.function, &ev.part(mapped, index), mapped.pos);
+                    let enter = |arguments: &[Value<'a>]| self.enter(mapped.function, arguments, mapped.pos);
+                    return ev.with_part(mapped, index, enter);
                 }
                 State::Select { set, name, .. } => self.attribute(Value::Thunk(set), name)?,
                 State::Forward(value) => *value,

@@ -131,13 +131,16 @@ impl Located<'_> {
 
 type Parsed = HashMap<(Arc<str>, TreePath), Result<Arc<Ast>, ParseFailure>>;
 
-/// What evaluated code may see, and the files parsed so far. Shared by threads.
+/// What evaluated code may see, the files parsed and the hashes of archives computed so far. Shared by threads.
 pub struct World {
     limits: Limits,
     mounts: Vec<Mount>,
     search_path: Vec<(String, String)>,
     abort_on_warnings: bool,
     parsed: Mutex<Parsed>,
+    /// The SHA-256 of the archive of a file or folder, by absolute path: code that puts a path into a string in a loop
+    /// would read the whole folder each time.
+    archives: Mutex<HashMap<Box<str>, [u8; 32]>>,
 }
 
 impl World {
@@ -151,6 +154,7 @@ impl World {
             search_path: Vec::new(),
             abort_on_warnings: false,
             parsed: Mutex::default(),
+            archives: Mutex::default(),
         }
     }
 
@@ -255,6 +259,21 @@ impl World {
         let mount = self.mounts.iter().filter(inside).max_by_key(|mount| mount.at.len())?;
         let path = TreePath::new(absolute[mount.at.len()..].trim_start_matches('/')).ok()?;
         Some(Located { mount, path })
+    }
+
+    /// The hash of the archive of the file or folder at an absolute path: what is known, or what `compute` gives.
+    pub(crate) fn archive_hash<E>(
+        &self,
+        absolute: &str,
+        compute: impl FnOnce() -> Result<[u8; 32], E>,
+    ) -> Result<[u8; 32], E> {
+        let known = self.archives.lock().unwrap_or_else(PoisonError::into_inner).get(absolute).copied();
+        if let Some(hash) = known {
+            return Ok(hash);
+        }
+        let hash = compute()?;
+        self.archives.lock().unwrap_or_else(PoisonError::into_inner).insert(Box::from(absolute), hash);
+        Ok(hash)
     }
 
     pub(crate) fn parse_located(&self, file: &Located<'_>) -> Result<Arc<Ast>, ParseFailure> {

@@ -69,6 +69,14 @@ fn files_are_read() {
     ] {
         assert_eq!(common::ask(&world, text).map_err(|failure| failure.message), Ok(expected.to_owned()), "{text}");
     }
+    for text in [
+        "builtins.readDir (builtins.filterSource (p: t: false) ./folder)",
+        "builtins.pathExists (builtins.path { path = ./folder; filter = p: t: false; } + \"/text\")",
+        "import (builtins.filterSource (p: t: false) ./folder)",
+    ] {
+        let unknown = "«unknown: what a filter leaves of `/folder` is not read»";
+        assert_eq!(common::ask(&world, text).map_err(|failure| failure.message), Ok(unknown.to_owned()), "{text}");
+    }
     let failure = common::ask(&world, "import ./folder { x = 1; }").unwrap_err();
     assert_eq!(failure.message, "undefined variable 'y'");
 }

@@ -161,7 +161,7 @@ pub(crate) struct TextHints {
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
-const OPTION_WORDS: [&str; 29] = [
+const OPTION_WORDS: [&str; 33] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -178,6 +178,10 @@ const OPTION_WORDS: [&str; 29] = [
     "keyFile",
     "KeyFile",
     "privateKey",
+    "PrivateKey",
+    "presharedKey",
+    ".password",
+    "password =",
     "psk",
     "authUserPass",
     "passwordFile",

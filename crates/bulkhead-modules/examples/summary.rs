@@ -2,15 +2,16 @@
 //! `cargo run -p bulkhead-modules --example summary -- REPOSITORY REVISION [PATH…]`. Without paths, every folder below
 //! `machines`, `hosts` or `systems` with a `default.nix` or `configuration.nix` is a root.
 
+#[path = "common/roots.rs"]
+mod roots;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bulkhead_eval::{Limits, World};
 use bulkhead_modules::{Configuration, load};
-use bulkhead_source::{FileKind, FileTree, GitTree, TreePath};
-
-const FOLDERS: &[&str] = &["machines", "hosts", "systems", "nixos/hosts", "nixos/machines", "nixos", "host"];
+use bulkhead_source::{FileTree, GitTree, TreePath};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,7 +24,7 @@ fn main() {
         Err(error) => return eprintln!("{error}"),
     };
     let roots: Vec<TreePath> = match paths {
-        [] => roots(&*tree),
+        [] => roots::roots(&*tree),
         paths => paths.iter().filter_map(|path| TreePath::new(path).ok()).collect(),
     };
     for root in roots {
@@ -63,30 +64,6 @@ fn tell(repository: &str, root: &TreePath, configuration: &Configuration, millis
         }
         for undecided in &configuration.undecided {
             println!("  undecided: {} {} {}", undecided.path, undecided.what, undecided.reason.reason);
-        }
-    }
-}
-
-fn roots(tree: &dyn FileTree) -> Vec<TreePath> {
-    let mut found = Vec::new();
-    for folder in FOLDERS.iter().filter_map(|folder| TreePath::new(folder).ok()) {
-        below(tree, &folder, 3, &mut found);
-    }
-    found
-}
-
-fn below(tree: &dyn FileTree, folder: &TreePath, depth: usize, found: &mut Vec<TreePath>) {
-    let Ok(entries) = tree.list(folder) else { return };
-    for entry in entries.iter().filter(|entry| entry.kind == FileKind::Directory) {
-        let Ok(inner) = folder.join(&entry.name) else { continue };
-        let root = ["default.nix", "configuration.nix"].into_iter().find_map(|name| {
-            let path = inner.join(name).ok()?;
-            tree.exists(&path).then_some(path)
-        });
-        match root {
-            Some(root) if !found.contains(&root) => found.push(root),
-            None if depth > 1 => below(tree, &inner, depth - 1, found),
-            _ => {}
         }
     }
 }

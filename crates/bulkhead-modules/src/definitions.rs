@@ -6,11 +6,14 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Shape, Split};
 
-use crate::condition::Condition;
+use crate::condition::{Condition, Guard};
 use crate::library::BUILT_IN;
 use crate::parts::Part;
 use crate::tree::{Contents, Inner, Loader, Role, problem};
-use crate::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, Undecided};
+use crate::{
+    Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS,
+    Undecided,
+};
 
 /// So many definitions are read at most.
 const MAX_DEFINITIONS: usize = 500_000;
@@ -122,13 +125,17 @@ impl<'a> Walk<'_, '_, 'a> {
                     self.merge(contents, around);
                 }
                 ("override", Some(content)) => {
-                    let priority = self.number(&members, "priority");
-                    around.priority = around.priority.or(priority);
+                    match self.loader.number(&members) {
+                        Ok(priority) => around.priority = around.priority.or(Some(priority)),
+                        Err(reason) => self.unknown_number(reason, &mut around),
+                    }
                     self.value(content, around);
                 }
                 ("order", Some(content)) => {
-                    let order = self.number(&members, "priority");
-                    around.order = around.order.or(order);
+                    match self.loader.number(&members) {
+                        Ok(order) => around.order = around.order.or(Some(order)),
+                        Err(reason) => self.unknown_number(reason, &mut around),
+                    }
                     self.value(content, around);
                 }
                 ("definition", _) => match members.get("value") {
@@ -140,6 +147,10 @@ impl<'a> Walk<'_, '_, 'a> {
         }
         if let Some(unknown) = self.loader.unknown_tag(&members) {
             return self.leaf(unknown, around);
+        }
+        if self.loader.whole == Some(members.identity) {
+            let all = self.loader.session.unknown("it is all of `config`, or of `options`, and holds itself", None);
+            return self.leaf(self.loader.session.named_as(all, node), around);
         }
         if is_submodule(&around.path) {
             return self.submodule(node, around);
@@ -166,7 +177,7 @@ impl<'a> Walk<'_, '_, 'a> {
         }
         if let Some(unknown) = &members.open {
             let place = self.loader.session.place(node);
-            self.loader.unknown_at(&around.path, "there may be further definitions here", unknown.clone(), place);
+            self.loader.unknown_at(&around.path, UNKNOWN_DEFINITIONS, unknown.clone(), place);
         }
         around.inside.push(members.identity);
         for (name, value) in members.attrs {
@@ -181,7 +192,7 @@ impl<'a> Walk<'_, '_, 'a> {
         // What is unknown in this list is a part of this path alone.
         for undecided in &mut self.loader.undecided[known..] {
             undecided.path = around.path.clone();
-            undecided.what = "there may be further definitions here";
+            undecided.what = UNKNOWN_DEFINITIONS;
         }
         for (item, condition) in items {
             self.value(item, Around { condition, ..around.clone() });
@@ -208,11 +219,10 @@ impl<'a> Walk<'_, '_, 'a> {
         self.modules(&modules, &around.path, &around.condition, around.wrapped + 10);
     }
 
-    fn number(&self, members: &Members<'a>, name: &str) -> Option<i64> {
-        match self.loader.session.look(members.get(name)?) {
-            Shape::Int(number) => Some(number),
-            _ => None,
-        }
+    /// What has a priority that is not known may count or not.
+    fn unknown_number(&self, reason: Unknown, around: &mut Around) {
+        let place = reason.place.clone();
+        around.condition = around.condition.and(Guard { place, expected: true, reason });
     }
 
     fn leaf(&mut self, node: Node<'a>, around: Around) {

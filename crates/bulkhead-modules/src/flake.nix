@@ -1,9 +1,11 @@
 # What the inputs of a flake give to its `outputs`, as far as NixOS systems are made with it. Whatever is left out is
-# unknown. `given` is what the flake gives out if that is known already, else null.
+# unknown. `given` is what the flake gives out if that is known already, else null. Where `isHive`, it is no flake but a
+# hive of colmena.
 {
   flake,
   given,
   inputs,
+  isHive,
   lib,
   notKnown,
   root,
@@ -12,10 +14,11 @@ let
   inherit (builtins)
     attrNames
     concatMap
-    isAttrs
+    isFunction
     mapAttrs
     match
     readDir
+    removeAttrs
     ;
 
   # Where it is taken as a value it is not gone into, as a derivation is not: flakes contain themselves.
@@ -47,6 +50,38 @@ let
     // {
       _type = "fleet";
       inherit arguments;
+    };
+
+  # The nodes of a hive of colmena are systems like others.
+  makeHive =
+    hive:
+    let
+      raw = if isFunction hive then hive { } else hive;
+      meta = raw.meta or raw.network or { };
+      nodes = mapAttrs (
+        name: node:
+        nixosSystem {
+          modules = [
+            { networking.hostName = lib.mkDefault name; }
+            (raw.defaults or { })
+            node
+          ];
+          specialArgs = {
+            inherit name nodes;
+          }
+          // meta.specialArgs or { }
+          // meta.nodeSpecialArgs.${name} or { };
+        }
+      ) (removeAttrs raw [
+        "defaults"
+        "meta"
+        "network"
+      ]);
+    in
+    closed notKnown notKnown.outPath
+    // {
+      _type = "hive";
+      inherit nodes;
     };
 
   # flake-parts calls it with two arguments, flake-utils-plus with one.
@@ -118,6 +153,7 @@ let
       eachDefaultSystemPassThrough
       eachSystem
       importApply
+      makeHive
       mkFlake
       mkFleet
       nixosSystem
@@ -157,12 +193,14 @@ let
   everything = mapAttrs input inputs // {
     inherit self;
   };
-  outputs = flake.outputs everything;
+  outputs = if isHive then { colmena = flake; } else flake.outputs everything;
+  own = if given == null then outputs else given;
   self =
     notKnown
-    // (if given == null then outputs else given)
+    // own
     // {
       inputs = everything;
+      outputs = closed own root;
       outPath = root;
       type = "derivation";
       # It comes before `outPath`, and nothing that is not known could come before it.
@@ -170,7 +208,7 @@ let
     };
 in
 {
-  inherit outputs;
+  inherit makeHive outputs;
 
   # What flake-parts' modules are called with.
   arguments = {
@@ -185,6 +223,8 @@ in
   # What flake-parts and its extensions declare of what is read here.
   options = {
     options.flake = with lib; {
+      colmena = mkOption { type = types.lazyAttrsOf types.raw; };
+      colmenaHive = mkOption { type = types.raw; };
       lib = mkOption { type = types.raw; };
       nixosConfigurations = mkOption { type = types.lazyAttrsOf types.raw; };
       nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };

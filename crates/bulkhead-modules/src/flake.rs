@@ -1,4 +1,4 @@
-//! The NixOS systems that a flake makes, as far as can be told without its inputs.
+//! The NixOS systems that a flake makes, as far as can be told without its inputs; or a hive of colmena (`hive.nix`).
 //!
 //! `outputs` is called with inputs whose contents are unknown but for the functions that make systems
 //! (`flake.nix` beside this file): `nixosSystem` keeps what it is given, and so the modules of each system can be read.
@@ -8,13 +8,15 @@ use std::sync::{Arc, OnceLock};
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, World};
-use bulkhead_source::TreePath;
+use bulkhead_source::{FileTree, TreePath};
 
 use crate::library::{Arguments, OWN_FLAKE};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run};
 use crate::tree::problem;
 use crate::{Configuration, Undecided};
+
+const HIVE: &str = "hive.nix";
 
 /// The name that stands for our text in places.
 const NAME: &str = "<built-in flake>";
@@ -66,7 +68,7 @@ pub struct Systems {
 /// A system that a flake makes.
 #[derive(Clone, Debug)]
 pub struct System {
-    /// Its name in `nixosConfigurations`.
+    /// Its name in `nixosConfigurations`, or in the hive of colmena.
     pub name: Arc<str>,
     /// Where the flake names it.
     pub place: Option<Place>,
@@ -74,7 +76,12 @@ pub struct System {
     pub unknown: Option<Unknown>,
 }
 
-/// The systems that a `flake.nix` in the first tree of `world` makes.
+/// The file in `tree` that makes systems: `flake.nix`, or `hive.nix` where there is no flake, as colmena takes them.
+pub fn systems_file(tree: &dyn FileTree) -> Option<TreePath> {
+    ["flake.nix", HIVE].into_iter().filter_map(|name| TreePath::new(name).ok()).find(|path| tree.exists(path))
+}
+
+/// The systems that a file ([`systems_file`]) in the first tree of `world` makes.
 pub fn systems(world: &World, flake: &TreePath) -> Systems {
     let found = world.session(|session| match Outputs::of(session, world, flake) {
         Ok(outputs) => outputs.systems(),
@@ -107,6 +114,8 @@ struct Outputs<'s, 'a> {
     session: &'s Session<'a>,
     file: Arc<str>,
     value: Node<'a>,
+    /// What makes a hive of colmena of the attribute `colmena`.
+    make_hive: Option<Node<'a>>,
     /// Why modules of flake-parts may say more.
     unseen: Option<Undecided>,
 }
@@ -116,10 +125,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
         let flake = session.import(path)?;
         let folder = session.absolute(&path.parent().unwrap_or_else(TreePath::root));
         let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
-        let inputs = inputs(session, flake);
+        let is_hive = path.name() == HIVE;
+        let inputs = if is_hive { session.attrs(Vec::new(), None) } else { inputs(session, flake) };
         let not_known = session.attrs(Vec::new(), Some(session.unknown(OWN_FLAKE, None)));
         let lib = crate::library::lib(session, world)?;
-        let mut outputs = Outputs { session, file: path.to_arc(), value: not_known, unseen: None };
+        let mut outputs = Outputs { session, file: path.to_arc(), value: not_known, make_hive: None, unseen: None };
         let mut given = session.null();
         for _ in 0..ROUNDS {
             let argument = session.attrs(
@@ -127,6 +137,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                     ("flake", flake),
                     ("given", given),
                     ("inputs", inputs),
+                    ("isHive", session.bool(is_hive)),
                     ("lib", lib),
                     ("notKnown", not_known),
                     ("root", session.string(&folder)),
@@ -140,7 +151,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             else {
                 break;
             };
-            outputs.value = value;
+            (outputs.value, outputs.make_hive) = (value, all.get("makeHive"));
             let Shape::Attrs(members) = session.look(value) else { break };
             let (Some("flake-parts"), Some(module)) = (tag(session, &members).as_deref(), members.get("module")) else {
                 break;
@@ -187,32 +198,66 @@ impl<'s, 'a> Outputs<'s, 'a> {
         Unknown { reason: Arc::from(OWN_FLAKE), help: None, place: None }
     }
 
+    /// The nodes of the hive of colmena that the flake gives out, if it gives out one.
+    fn hive(&self) -> Option<Shape<'a>> {
+        let Shape::Attrs(members) = self.session.look(self.value) else { return None };
+        let hive = match (members.get("colmenaHive"), members.get("colmena")) {
+            (Some(hive), _) => hive,
+            (None, Some(raw)) => match self.session.call(self.make_hive?, raw) {
+                Ok(hive) => hive,
+                Err(failure) => return Some(Shape::Failed(Arc::new(failure))),
+            },
+            (None, None) => return None,
+        };
+        match self.session.look(hive) {
+            Shape::Attrs(hive) => match (hive.get("nodes"), hive.open) {
+                (Some(nodes), _) => Some(self.session.look(nodes)),
+                (None, open) => open.map(|reason| Shape::Unknown(reason, None)),
+            },
+            Shape::Null => None,
+            other => Some(other),
+        }
+    }
+
     fn systems(&self) -> Systems {
         let mut found = Systems::default();
-        let members = match self.member("nixosConfigurations") {
-            Shape::Attrs(members) => members,
-            Shape::Null => Members::default(),
+        let wrong = |what: &str| problem(format!("`{what}` must be a set"), self.session.place(self.value));
+        match self.member("nixosConfigurations") {
+            Shape::Attrs(members) => self.add_systems(&members, &mut found),
+            Shape::Null => {}
             Shape::Unknown(reason, _) => {
                 let unseen = self.unseen.as_ref().map(|unseen| (unseen.reason.clone(), unseen.place.clone()));
                 found.unknown = Some(unseen.unwrap_or((reason, None)));
-                return found;
             }
-            Shape::Failed(failure) => {
-                found.problem = Some((*failure).clone());
-                return found;
+            Shape::Failed(failure) => found.problem = Some((*failure).clone()),
+            _ => found.problem = Some(wrong("nixosConfigurations")),
+        }
+        match self.hive() {
+            None => {}
+            Some(Shape::Attrs(nodes)) => self.add_systems(&nodes, &mut found),
+            Some(Shape::Unknown(reason, _)) => {
+                found.unknown.get_or_insert((reason, None));
             }
-            _ => {
-                let place = self.session.place(self.value);
-                found.problem = Some(problem("`nixosConfigurations` must be a set".to_owned(), place));
-                return found;
+            Some(Shape::Failed(failure)) => {
+                found.problem.get_or_insert((*failure).clone());
             }
-        };
-        found.has_fleet = tag(self.session, &members).as_deref() == Some("fleet");
-        if let (Some(reason), false) = (&members.open, found.has_fleet) {
-            found.unknown = Some((reason.clone(), None));
+            Some(_) => {
+                found.problem.get_or_insert_with(|| wrong("colmena"));
+            }
+        }
+        found.systems.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// Add systems by name. One that is there already stays, unless its modules are unknown.
+    fn add_systems(&self, members: &Members<'a>, found: &mut Systems) {
+        let is_fleet = tag(self.session, members).as_deref() == Some("fleet");
+        found.has_fleet |= is_fleet;
+        if let (Some(reason), false) = (&members.open, is_fleet) {
+            found.unknown.get_or_insert((reason.clone(), None));
         }
         for (name, node) in &members.attrs {
-            if found.has_fleet && ["_type", "arguments", "outPath", "type"].contains(name) {
+            if is_fleet && ["_type", "arguments", "outPath", "type"].contains(name) {
                 continue;
             }
             let unknown = match self.session.look(*node) {
@@ -225,13 +270,23 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 }),
                 _ => Some(self.reason()),
             };
-            found.systems.push(System {
-                name: Arc::from(*name),
-                place: self.session.key(*node).filter(|place| &*place.file != NAME),
-                unknown,
-            });
+            let place = self.session.key(*node).filter(|place| &*place.file != NAME);
+            let system = System { name: Arc::from(*name), place, unknown };
+            match found.systems.iter_mut().find(|known| known.name == system.name) {
+                Some(known) if known.unknown.is_some() && system.unknown.is_none() => *known = system,
+                Some(_) => {}
+                None => found.systems.push(system),
+            }
         }
-        found
+    }
+
+    /// What a system was made of, by its name in a set of systems.
+    fn made_of(&self, members: &Members<'a>, name: &str) -> Option<Members<'a>> {
+        let Shape::Attrs(system) = self.session.look(members.get(name)?) else { return None };
+        match self.session.look(system.get("arguments")?) {
+            Shape::Attrs(arguments) => Some(arguments),
+            _ => None,
+        }
     }
 
     /// Add the modules of a system to `roots`, and what they are called with to `arguments`.
@@ -250,13 +305,19 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 place: Some(Place::file(self.file.clone())),
             });
         };
-        let members = match self.member("nixosConfigurations") {
-            Shape::Attrs(members) => members,
-            Shape::Unknown(reason, _) => return more(reason),
-            _ => return more(self.reason()),
+        let (members, unknown) = match self.member("nixosConfigurations") {
+            Shape::Attrs(members) => (Some(members), None),
+            Shape::Unknown(reason, _) => (None, Some(reason)),
+            _ => (None, None),
         };
+        let of_hive = || match self.hive()? {
+            Shape::Attrs(nodes) => self.made_of(&nodes, name),
+            _ => None,
+        };
+        let given = members.as_ref().and_then(|members| self.made_of(members, name)).or_else(of_hive);
         let mut sources = Vec::new();
-        if tag(self.session, &members).as_deref() == Some("fleet")
+        if let Some(members) = &members
+            && tag(self.session, members).as_deref() == Some("fleet")
             && let Some(Shape::Attrs(fleet)) = members.get("arguments").map(|node| self.session.look(node))
         {
             let own = match fleet.get("machines").map(|node| self.session.look(node)) {
@@ -273,11 +334,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 _ => {}
             }
         }
-        if let Some(node) = members.get(name)
-            && let Shape::Attrs(system) = self.session.look(node)
-            && let Some(Shape::Attrs(given)) = system.get("arguments").map(|node| self.session.look(node))
-        {
-            sources.push(given);
+        sources.extend(given);
+        if sources.is_empty() {
+            return more(unknown.unwrap_or_else(|| self.reason()));
         }
         for source in sources {
             for name in ["extraArgs", "specialArgs"] {

@@ -36,7 +36,7 @@ use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
 pub use effective::Effective;
-pub use flake::{System, Systems, is_apart, load_system, systems};
+pub use flake::{System, Systems, is_apart, load_system, systems, systems_file};
 pub use library::{PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib};
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};
@@ -53,6 +53,9 @@ pub const DEFAULT_ORDER: i64 = 1000;
 
 /// What [`Undecided::what`] says of a definition whose value is unknown as a whole.
 pub const UNKNOWN_DEFINITION: &str = "a definition is unknown";
+
+/// What [`Undecided::what`] says where not all names of a set are known.
+pub const UNKNOWN_DEFINITIONS: &str = "there may be further definitions here";
 
 /// What [`Undecided::what`] says where there may be further options.
 pub const UNKNOWN_OPTIONS: &str = "there may be further options here";

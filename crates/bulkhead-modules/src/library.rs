@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bulkhead_eval::data::Failure;
-use bulkhead_eval::{Node, ParsedText, Session, World};
+use bulkhead_eval::{Node, ParsedText, Session, Shape, World};
 
 use crate::nixos;
 use crate::tree::Scope;
@@ -150,12 +150,28 @@ impl<'a> Arguments<'a> {
 
 /// The `lib` of the nixpkgs in the search path, else the built-in one.
 pub fn lib<'a>(session: &Session<'a>, world: &World) -> Result<Node<'a>, Failure> {
-    if let Some((_, nixpkgs)) = world.search_path().iter().find(|(name, _)| name == "nixpkgs")
-        && let Ok(lib) = session.import_absolute(&format!("{nixpkgs}/lib"))
-    {
-        return Ok(lib);
+    match given(session, world) {
+        Some(Ok(lib)) => Ok(lib),
+        _ => built_in(session),
     }
-    built_in(session)
+}
+
+/// What is wrong with the `lib` of the nixpkgs in the search path, if the built-in one stands in its place for that.
+pub fn unusable(session: &Session<'_>, world: &World) -> Option<Failure> {
+    let mut failure = given(session, world)?.err()?;
+    failure.help = Some("the built-in `lib` is used in its place".to_owned());
+    Some(failure)
+}
+
+/// `None` if there is none: not everything that the search path calls `nixpkgs` is one.
+fn given<'a>(session: &Session<'a>, world: &World) -> Option<Result<Node<'a>, Failure>> {
+    let nixpkgs = nixos::nixpkgs(world)?;
+    let file = session.string(&format!("{nixpkgs}/lib/default.nix"));
+    let is_there = session.text("builtins.pathExists", BUILT_IN).and_then(|exists| session.call(exists, file));
+    if is_there.is_ok_and(|exists| matches!(session.look(exists), Shape::Bool(false))) {
+        return None;
+    }
+    Some(session.import_absolute(&format!("{nixpkgs}/lib")))
 }
 
 /// The built-in `lib`.

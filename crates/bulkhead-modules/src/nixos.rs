@@ -6,7 +6,9 @@ use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
 use bulkhead_eval::{Node, ParsedText, Session, World};
 
 use crate::library::PACKAGES;
-use crate::{Configuration, Definition, Fault, FaultKind, OptionPath, Undecided};
+use crate::{
+    Configuration, Definition, Fault, FaultKind, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, Undecided,
+};
 
 /// What [`Undecided::what`] says of an assertion.
 pub const UNDECIDED_ASSERTION: &str = "it is not decided whether an assertion holds";
@@ -71,7 +73,11 @@ pub fn platform_module<'a>(session: &Session<'a>, platform: &str) -> Node<'a> {
 /// definitions of all modules. Where modules may be missing, an assertion that does not hold is undecided: one of them
 /// could make it hold.
 pub fn judge(configuration: &mut Configuration, all: &[Definition]) {
-    let missing = configuration.undecided.first().map(|undecided| undecided.reason.clone());
+    // What is unknown of some options is unknown in `config` too, and so are the assertions that depend on them.
+    let may_add = |undecided: &&Undecided| {
+        undecided.path.names().is_empty() || ![UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS].contains(&undecided.what)
+    };
+    let missing = configuration.undecided.iter().find(may_add).map(|undecided| undecided.reason.clone());
     let mut judge = Judge { configuration, missing };
     let (assertions, warnings) = (OptionPath::of(["assertions"]), OptionPath::of(["warnings"]));
     for definition in counting(all, &assertions) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_eval::{Members, Node, Shape, Split};
 
 use crate::OptionPath;
@@ -101,10 +101,15 @@ struct Walk<'w, 's, 'a> {
 
 impl<'a> Walk<'_, '_, 'a> {
     fn value(&mut self, node: Node<'a>, path: OptionPath, condition: &Condition, depth: usize) {
-        if depth > MAX_DEPTH || !(path.starts_with(self.below) || self.below.starts_with(&path)) {
+        if !(path.starts_with(self.below) || self.below.starts_with(&path)) {
             return;
         }
         let place = self.loader.session.key(node);
+        if depth > MAX_DEPTH {
+            let reason = format!("options nested deeper than {MAX_DEPTH} are not looked at");
+            let reason = Unknown { reason: reason.into(), help: None, place: place.clone() };
+            return self.undecided(&path, reason, place);
+        }
         match self.loader.look(node) {
             Shape::Attrs(members) if self.loader.tag(&members).as_deref() == Some("option") => {
                 self.option(members, path, place, condition, depth);
@@ -133,7 +138,7 @@ impl<'a> Walk<'_, '_, 'a> {
         }
     }
 
-    fn undecided(&mut self, path: &OptionPath, reason: bulkhead_eval::data::Unknown, place: Option<Place>) {
+    fn undecided(&mut self, path: &OptionPath, reason: Unknown, place: Option<Place>) {
         self.loader.undecided.push(crate::Undecided {
             path: path.clone(),
             what: crate::UNKNOWN_OPTIONS,

@@ -4,8 +4,8 @@
 //! that is the `config` that the modules of the next pass see. Since the evaluator is right about what it calls known, so
 //! is each pass; what was known stays so, and the passes end when nothing new is.
 
-use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use bulkhead_eval::{Node, Session, World};
 use bulkhead_source::TreePath;
 
 use crate::condition::Condition;
-use crate::library::{Arguments, FOREIGN_PROJECTS, NOT_READ, NOT_YET, OUTSIDE};
+use crate::library::{self, Arguments, FOREIGN_PROJECTS, NOT_READ, NOT_YET, OUTSIDE};
 use crate::merge::Merger;
 use crate::nixos::{self, Nixos};
 use crate::tree::{Loader, OF_NIXOS, problem};
@@ -22,6 +22,10 @@ use crate::{Configuration, Fault, FaultKind, Module, OptionPath, Undecided, defi
 
 /// So many passes are made at most: each may tell the next one value of a chain.
 const MAX_PASSES: usize = 100;
+
+/// So many values are looked at in all passes of a configuration at most, and of one with the modules of NixOS: one that grows
+/// with each pass would take all memory.
+const MAX_VALUES: (usize, usize) = (2_000_000, 30_000_000);
 
 /// The names at the root of NixOS' options, and of those of projects that most fleets use.
 const NIXOS: &[&str] = &[
@@ -136,6 +140,7 @@ pub fn read(
 ) -> Configuration {
     let loaded = world.session(|session| {
         let mut configuration = Configuration::default();
+        configuration.problems.extend(library::unusable(session, world));
         let arguments = match nixpkgs {
             Some(nixpkgs) => Arguments::in_nixos(session, world, nixpkgs),
             None => Arguments::new(session, world),
@@ -168,6 +173,8 @@ pub fn run<'a>(
     let mut loader = Loader::new(session, arguments);
     let mut before = None;
     let mut all = Vec::new();
+    let mut seen = 0;
+    let mut states: HashMap<OptionPath, usize> = HashMap::new();
     for pass in 1..=MAX_PASSES {
         configuration.passes = pass;
         let modules = modules(&mut loader, roots, nixos, pass == 1);
@@ -175,18 +182,34 @@ pub fn run<'a>(
         let scope = merger.root(&modules);
         let (found, faults) = (std::mem::take(&mut merger.found), std::mem::take(&mut merger.faults));
         config_after = scope.config;
+        // A value that holds `config` or `options` holds what the passes before have made of itself.
+        for (path, scope) in &found {
+            for node in [scope.config, scope.options] {
+                if let Some(identity) = session.stands_for(node, states.get(path).copied()) {
+                    states.insert(path.clone(), identity);
+                }
+            }
+        }
+        loader.whole = states.get(&OptionPath::root()).copied();
         let config = session.data(scope.config);
         configuration.definitions.clear();
         let own: Vec<(usize, Condition)> =
             modules.iter().filter(|(index, _)| !loader.module(*index).file.starts_with(OF_NIXOS)).cloned().collect();
         definitions::collect(&mut loader, &own, configuration);
-        let (digest, is_open) = digest(configuration, &config, &loader);
+        let Digest { hasher, is_open, values } = digest(configuration, &config, &loader);
+        let digest = hasher.finish();
+        seen += values;
         configuration.config = Some(config);
         configuration.faults = faults;
-        let is_last = !is_open || before == Some(digest) || pass == MAX_PASSES;
+        let is_too_much = pass == MAX_PASSES || seen > if is_nixos { MAX_VALUES.1 } else { MAX_VALUES.0 };
+        // Where memory has run out, what was looked at last has failed for that, and waits for nothing.
+        if let DataKind::Failed(failure) = session.data(session.null()).kind {
+            loader.failed((*failure).clone());
+        }
+        let is_last = !is_open || before == Some(digest) || is_too_much;
         if is_last {
-            if pass == MAX_PASSES && before != Some(digest) {
-                let message = format!("`config` is not known after {MAX_PASSES} passes");
+            if is_too_much && is_open && before != Some(digest) {
+                let message = format!("`config` is not known after {pass} passes over {seen} values in all");
                 loader.failed(Failure { kind: FailureKind::Limit, ..problem(message, None) });
             } else if is_open && !is_nixos {
                 depends_on_itself(configuration);
@@ -243,9 +266,9 @@ fn modules<'a>(
     modules
 }
 
-/// What a pass has found, as a number that tells whether the next one finds more; and whether anything waits for that.
-fn digest(configuration: &Configuration, config: &Data, loader: &Loader<'_, '_>) -> (u64, bool) {
-    let mut digest = Digest { hasher: DefaultHasher::new(), is_open: false };
+/// What a pass has found, to tell whether the next one finds more, and whether anything waits for that.
+fn digest(configuration: &Configuration, config: &Data, loader: &Loader<'_, '_>) -> Digest {
+    let mut digest = Digest { hasher: DefaultHasher::new(), is_open: false, values: 0 };
     for definition in &configuration.definitions {
         definition.path.hash(&mut digest.hasher);
         definition.priority.hash(&mut digest.hasher);
@@ -256,12 +279,14 @@ fn digest(configuration: &Configuration, config: &Data, loader: &Loader<'_, '_>)
     for undecided in &loader.undecided {
         digest.reason(&undecided.reason);
     }
-    (digest.hasher.finish(), digest.is_open)
+    digest
 }
 
 struct Digest {
     hasher: DefaultHasher,
     is_open: bool,
+    /// How many values there are.
+    values: usize,
 }
 
 impl Digest {
@@ -275,6 +300,7 @@ impl Digest {
     }
 
     fn data(&mut self, data: &Data) {
+        self.values += 1;
         std::mem::discriminant(&data.kind).hash(&mut self.hasher);
         match &data.kind {
             DataKind::Bool(value) => value.hash(&mut self.hasher),

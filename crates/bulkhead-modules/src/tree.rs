@@ -91,6 +91,8 @@ pub struct Loader<'s, 'a> {
     pub problems: Vec<Failure>,
     /// What the pass before has found, by the path of the modules.
     pub known: HashMap<OptionPath, Scope<'a>>,
+    /// What tells the sets apart that are all of `config`, of any pass.
+    pub whole: Option<usize>,
     /// Whether a module asks for `options`.
     pub wants_options: bool,
     /// The conditions that are unknown, by what tells them apart.
@@ -130,6 +132,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             undecided: Vec::new(),
             problems: Vec::new(),
             known: HashMap::new(),
+            whole: None,
             wants_options: false,
             doubts: HashMap::new(),
             branches: 0,
@@ -505,6 +508,12 @@ impl<'s, 'a> Loader<'s, 'a> {
         }
     }
 
+    /// Whether a value is all of `config`, or of `options`: it holds itself, and is not gone into.
+    pub fn is_whole(&self, node: Node<'a>) -> bool {
+        self.whole.is_some()
+            && matches!(self.session.look(node), Shape::Attrs(members) if Some(members.identity) == self.whole)
+    }
+
     /// What a value is; of one that is unknown also what it is put together of, as long as that has an end.
     pub fn look(&mut self, node: Node<'a>) -> Shape<'a> {
         match self.session.look(node) {
@@ -571,10 +580,18 @@ impl<'s, 'a> Loader<'s, 'a> {
                 Some(nixpkgs) if !path.starts_with('/') => Some(format!("{nixpkgs}/nixos/modules/{path}")),
                 _ => path.starts_with('/').then_some(path),
             },
-            Shape::Attrs(members) => match self.session.look(members.get("key")?) {
-                Shape::String(key) | Shape::Path(key) => Some(key),
-                _ => None,
+            Shape::Attrs(members) => match members.get("key") {
+                Some(key) => match self.session.look(key) {
+                    Shape::String(key) | Shape::Path(key) => Some(key),
+                    Shape::Unknown(..) | Shape::Failed(_) => self.disabled(key),
+                    _ => self.no_module(node),
+                },
+                None => self.no_module(node),
             },
+            Shape::Failed(failure) => {
+                self.failed((*failure).clone());
+                None
+            }
             Shape::Unknown(reason, _) => {
                 if *reason.reason != *NOT_READ {
                     let place = self.session.place(node);
@@ -582,8 +599,14 @@ impl<'s, 'a> Loader<'s, 'a> {
                 }
                 None
             }
-            _ => None,
+            _ => self.no_module(node),
         }
+    }
+
+    fn no_module(&mut self, node: Node<'a>) -> Option<String> {
+        let message = "this is disabled but names no module: a path, or a set with `key`".to_owned();
+        self.failed(problem(message, self.session.place(node)));
+        None
     }
 
     /// A condition that holds if `test` is as expected too; `None` if it surely is not.
@@ -603,6 +626,18 @@ impl<'s, 'a> Loader<'s, 'a> {
                 self.failed(problem("a condition must be true or false".to_owned(), self.session.place(test)));
                 None
             }
+        }
+    }
+
+    /// The number that `mkOverride` or `mkOrder` was given; why it is not known, if it is not.
+    pub fn number(&self, members: &Members<'a>) -> Result<i64, Unknown> {
+        let unknown = |reason: &str| Unknown { reason: reason.into(), help: None, place: None };
+        let node = members.get("priority").ok_or_else(|| unknown("it has no number"))?;
+        match self.session.look(node) {
+            Shape::Int(number) => Ok(number),
+            Shape::Unknown(reason, _) => Err(reason),
+            Shape::Failed(failure) => Err(unknown(&format!("its evaluation failed: {}", failure.message))),
+            _ => Err(unknown("a priority or order that is no number")),
         }
     }
 

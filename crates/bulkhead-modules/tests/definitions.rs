@@ -351,3 +351,55 @@ fn what_is_conditional_keeps_its_condition_and_place_behind_variables_and_select
     let guards = found.definitions.iter().flat_map(|definition| definition.condition.guards());
     assert!(guards.into_iter().all(|guard| guard.place.is_some()));
 }
+
+#[test]
+fn a_priority_that_is_not_known_makes_a_definition_possible() {
+    let found = configuration(&[(
+        "default.nix",
+        "{ lib, level, ... }: {
+          options.site = lib.mkOption { type = lib.types.str; };
+          options.only = lib.mkOption { type = lib.types.str; };
+          config.site = lib.mkMerge [ \"a\" (lib.mkOverride level \"b\") ];
+          config.only = lib.mkOverride level \"c\";
+        }",
+    )]);
+    let site = found.definitions(&path("site"));
+    assert!(site.iter().any(|definition| !definition.condition.is_always()), "{site:?}");
+    for option in ["site", "only"] {
+        assert_eq!(short(found.value(&path(option)).unwrap()), "?", "{option}");
+        assert!(!matches!(found.effective(&path(option)), Effective::Known(_)), "{option}");
+    }
+    let found = configuration(&[(
+        "default.nix",
+        "{ lib, level, ... }: {
+          options.site = lib.mkOption { type = lib.types.listOf lib.types.str; };
+          config.site = lib.mkMerge [ [ \"a\" ] (lib.mkOrder level [ \"b\" ]) ];
+        }",
+    )]);
+    assert_eq!(short(found.value(&path("site")).unwrap()), "?");
+}
+
+#[test]
+fn what_is_disabled_but_names_no_module_is_told() {
+    let told = |list: &str| {
+        let text = format!("{{ lib, which, ... }}: {{ disabledModules = {list}; networking.hostName = \"web\"; }}");
+        let found = configuration(&[("default.nix", &text)]);
+        (found.problems.len(), found.undecided.len())
+    };
+    assert_eq!(told("[ ./other.nix \"services/web.nix\" { key = \"a\"; } ]"), (0, 0));
+    assert_eq!(told("[ (throw \"no\") ]"), (1, 0));
+    assert_eq!(told("[ 1 ]"), (1, 0));
+    assert_eq!(told("[ { file = ./other.nix; } ]"), (1, 0));
+    assert_eq!(told("[ { key = throw \"no\"; } ]"), (1, 0));
+    assert_eq!(told("[ { key = which; } ]"), (0, 1));
+    assert_eq!(told("[ which ]"), (0, 1));
+}
+
+#[test]
+fn options_that_are_nested_too_deeply_are_told() {
+    let text =
+        "{ lib, ... }: { options.a = lib.foldl' (set: _: { inner = set; }) (lib.mkOption { }) (lib.range 1 60); }";
+    let found = configuration(&[("default.nix", text)]);
+    assert!(found.options.is_empty(), "{:?}", found.options.keys());
+    assert!(found.undecided.iter().any(|undecided| undecided.reason.reason.contains("nested deeper")));
+}

@@ -70,6 +70,8 @@ fn what_nixos_refuses_is_told_with_its_places() {
             "Conflict nullAndMore at 2 places",
             "ReadOnly readOnly at 2 places",
             "Recursion selfish at 1 places",
+            "WrongType forceInSet.a at 1 places",
+            "WrongType ifInForce at 1 places",
             "WrongType inSet.bad at 1 places",
             "WrongType inSubmodule.a at 1 places",
             "WrongType notInEnum at 1 places",

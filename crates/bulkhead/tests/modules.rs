@@ -169,4 +169,23 @@ fn show_has_the_modules_that_a_flake_gives() {
     let run = domain("wbe");
     assert_eq!(run.code, 2, "{}", run.stdout);
     assert!(run.stderr.contains("did you mean `web`?"), "{}", run.stderr);
+    // Without a flake a hive of colmena makes the systems.
+    assert!(std::fs::remove_file(fleet.path().join("flake.nix")).is_ok());
+    fleet.write("hive.nix", "{ defaults.imports = [ ./modules/extra.nix ]; web = { }; other = { name, ... }: { }; }\n");
+    for machine in ["web", "other"] {
+        assert!(domain(machine).stdout.contains("example.net"), "{machine}: {}", domain(machine).stdout);
+    }
+    fleet.write("hive.nix", "import ./missing.nix\n");
+    let run = domain("web");
+    assert!(run.stdout.contains("the modules that hive.nix gives it are unknown"), "{}", run.stdout);
+}
+
+#[test]
+fn options_tells_which_files_it_could_not_read() {
+    let fleet = fleet();
+    fleet.write("modules/latin.nix", b"{ options.a = mkOption { description = \"\xe9\"; }; }");
+    let run = fleet.bulkhead(&["options"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("backup.paths"), "{}", run.stdout);
+    assert!(run.stderr.contains("modules/latin.nix"), "{}", run.stderr);
 }

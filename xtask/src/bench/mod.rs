@@ -5,6 +5,7 @@ mod eval;
 mod fleet;
 mod key;
 mod measure;
+mod modules;
 mod table;
 mod vpn;
 
@@ -27,6 +28,8 @@ enum What {
     Check(check::CheckArgs),
     /// The embedded evaluator on demanding files, side by side with Nix
     Eval(eval::EvalArgs),
+    /// `bulkhead check` and `bulkhead show` on a machine with many modules
+    Modules(modules::ModulesArgs),
     /// The VPN daemon in network namespaces, as root: start, renewal, throughput beside plain WireGuard, memory
     Vpn,
 }
@@ -35,6 +38,7 @@ pub fn run(args: &Args) -> Result<u8> {
     match &args.what {
         Some(What::Check(args)) => check::run(args),
         Some(What::Eval(args)) => eval::run(args),
+        Some(What::Modules(args)) => modules::run(args),
         Some(What::Vpn) => vpn::run(),
         None => check::run(&args.check),
     }

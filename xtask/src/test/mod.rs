@@ -24,7 +24,8 @@ what is missing, and the tests that need those programs are skipped. Packages th
 network namespaces; nothing leaves these.
 
 The modules in nix/ are evaluated as parts of NixOS systems (nix/tests) where the environment variable NIXPKGS names a
-nixpkgs, or Nix's search path has one.
+nixpkgs, or Nix's search path has one. What Bulkhead reads of machines with these modules is compared with what Nix
+computes, each option of them.
 
 Examples:
   cargo xtask test
@@ -35,7 +36,7 @@ pub struct Args {
     /// Install nothing
     #[arg(long)]
     no_setup: bool,
-    /// Only evaluate the modules in nix/ as parts of NixOS systems
+    /// Only evaluate the modules in nix/ as parts of NixOS systems, and compare what Bulkhead reads of them
     #[arg(long, conflicts_with = "cargo")]
     nixos: bool,
     /// Arguments for `cargo test`; without any, the whole workspace is tested
@@ -46,7 +47,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8> {
     if args.nixos {
         let mut skips = Skips::default();
-        let passed = nixos::run(&mut skips)?;
+        let passed = nixos::run(&mut skips)? & nixos::compare()?;
         println!("{}", skips.summary());
         return Ok(if passed { OK } else { FINDINGS });
     }
@@ -58,6 +59,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let mut child = Command::new(repository::cargo())
         .args(arguments(&args.cargo))
         .env("PATH", path()?)
+        .envs(nixos::absolute()?)
         .current_dir(repository::root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,4 +1,5 @@
-//! The suite in nix/tests: modules in the real module system of NixOS, for which it needs a nixpkgs.
+//! What needs a nixpkgs: the suite in nix/tests, modules in the real module system of NixOS; and what Bulkhead reads of
+//! machines, compared with what Nix computes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +12,9 @@ use super::output::Skips;
 use crate::repository;
 
 const SUITE: &str = "nix/tests";
+
+/// Names a nixpkgs.
+const NIXPKGS: &str = "NIXPKGS";
 
 /// By area, by file.
 type ByFile<T> = BTreeMap<String, BTreeMap<String, T>>;
@@ -72,6 +76,32 @@ pub fn run(skips: &mut Skips) -> Result<bool> {
     Ok(failed == 0)
 }
 
+/// Compare what Bulkhead reads of machines with what Nix computes of them: every option of the modules in nix/, and others.
+/// Gives whether it is the same.
+///
+/// # Errors
+/// `NIXPKGS` names no nixpkgs, or cargo can't be run.
+pub fn compare() -> Result<bool> {
+    // Those that are missing have been told of by the suite.
+    let Some(nixpkgs) = nixpkgs()?.filter(|_| nix(&["--version"]).is_ok()) else { return Ok(true) };
+    println!("\nmachines as Bulkhead reads them, and as Nix computes them");
+    let status = Command::new(repository::cargo())
+        .args(["test", "--release", "--quiet", "-p", "bulkhead-modules", "--test", "nixos"])
+        .args(["-p", "bulkhead", "--test", "with_nixpkgs", "--", "--nocapture"])
+        .env(NIXPKGS, nixpkgs)
+        .current_dir(repository::root())
+        .stdin(Stdio::null())
+        .status()
+        .context("can't run cargo")?;
+    Ok(status.success())
+}
+
+/// The environment variable [`NIXPKGS`] for the tests, which run in other folders.
+pub fn absolute() -> Result<Option<(&'static str, PathBuf)>> {
+    let given = std::env::var_os(NIXPKGS).filter(|value| !value.is_empty());
+    given.map(|given| Ok((NIXPKGS, std::env::current_dir()?.join(given)))).transpose()
+}
+
 fn tell(nixpkgs: &std::path::Path, area: &str, file: &str, failure: &Failure) -> Result<()> {
     println!("\n  {area}/{file}: {}", failure.name);
     if failure.threw {
@@ -87,8 +117,8 @@ fn tell(nixpkgs: &std::path::Path, area: &str, file: &str, failure: &Failure) ->
 
 /// The nixpkgs that `NIXPKGS` names, else that of Nix's search path.
 fn nixpkgs() -> Result<Option<PathBuf>> {
-    let found = match std::env::var_os("NIXPKGS").filter(|value| !value.is_empty()) {
-        Some(given) => std::env::current_dir()?.join(given),
+    let found = match absolute()? {
+        Some((_, given)) => given,
         None => match nix(&["--eval", "--json", "-E", "toString <nixpkgs>"]) {
             Ok(path) => PathBuf::from(serde_json::from_str::<String>(&path)?),
             Err(_) => return Ok(None),

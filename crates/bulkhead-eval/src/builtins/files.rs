@@ -146,6 +146,8 @@ pub const BUILTINS: &[Builtin] = &[
 pub enum Stored<'a> {
     /// A copy of this absolute path.
     Copy(Arc<str>),
+    /// A copy of what a filter leaves of this absolute path.
+    Filtered(Arc<str>),
     /// The text given to `toFile`.
     Text(&'a Str<'a>),
 }
@@ -243,10 +245,15 @@ fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Opt
             Ok(None)
         }
         Ok(kind) => Ok(kind),
-        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. } | ReadError::Io { .. })) => {
-            Err(unreadable(ev, error, pos))
-        }
-        Err(_) => Ok(None),
+        Err(error) => nothing_there(ev, error, pos).map(|()| None),
+    }
+}
+
+/// What can't be reached is not there; all else that can go wrong is no answer.
+fn nothing_there<'a>(ev: &Evaluator<'a>, error: ReadError, pos: Pos) -> Result<'a, ()> {
+    match error {
+        ReadError::NotFound { .. } | ReadError::NotDirectory { .. } | ReadError::LinkLoop { .. } => Ok(()),
+        error => Err(unreadable(ev, error, pos)),
     }
 }
 
@@ -254,10 +261,7 @@ fn kind_at<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, Opt
 fn is_folder<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, bool> {
     match at.mount.tree.resolve(&at.path) {
         Ok(path) => Ok(kind_at(ev, &Located { mount: at.mount, path }, pos)? == Some(FileKind::Directory)),
-        Err(error @ (ReadError::LeavesRoot { .. } | ReadError::InSubmodule { .. } | ReadError::Io { .. })) => {
-            Err(unreadable(ev, error, pos))
-        }
-        Err(_) => Ok(false),
+        Err(error) => nothing_there(ev, error, pos).map(|()| false),
     }
 }
 
@@ -332,17 +336,22 @@ fn find_file<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
 impl<'a> Evaluator<'a> {
     /// Which tree an absolute path lies in; outside of all of them it is unknown.
     pub fn locate(&self, absolute: &str, pos: Pos) -> Result<'a, Located<'a>> {
-        let origin = self.store_origin(absolute);
+        let origin = self.store_origin(absolute, pos)?;
         let absolute = origin.as_deref().unwrap_or(absolute);
         self.world.locate(absolute).ok_or_else(|| outside(self, absolute, pos))
     }
 
     /// The path that a store path was copied from.
-    fn store_origin(&self, absolute: &str) -> Option<String> {
-        let end = absolute.strip_prefix("/nix/store/")?.find('/').map_or(absolute.len(), |end| end + 11);
-        match self.store.borrow().get(&absolute[..end])? {
-            Stored::Copy(origin) => Some(format!("{origin}{}", &absolute[end..])),
-            Stored::Text(_) => None,
+    fn store_origin(&self, absolute: &str, pos: Pos) -> Result<'a, Option<String>> {
+        let Some(inside) = absolute.strip_prefix("/nix/store/") else { return Ok(None) };
+        let (copy, rest) = absolute.split_at(inside.find('/').map_or(absolute.len(), |end| end + 11));
+        match self.store.borrow().get(copy) {
+            Some(Stored::Copy(origin)) => Ok(Some(format!("{origin}{rest}"))),
+            Some(Stored::Filtered(origin)) => {
+                let reason = format!("what a filter leaves of `{origin}` is not read");
+                Err(Error::unknown(self.unknown(&reason, None, pos), pos))
+            }
+            Some(Stored::Text(_)) | None => Ok(None),
         }
     }
 
@@ -507,17 +516,19 @@ impl<'a> Evaluator<'a> {
         };
         let fixed = Fixed { recursive: how.recursive, algorithm: hash::Algorithm::Sha256, hash: hash.to_vec() };
         let path = fixed_path(how.name, &fixed).map_err(|message| Error::evaluation(message, pos))?;
-        match self.stored(path.into_bytes(), Stored::Copy(Arc::from(absolute)), pos) {
+        let origin = Arc::from(absolute);
+        let copy = if how.filter.is_some() { Stored::Filtered(origin) } else { Stored::Copy(origin) };
+        match self.stored(path.into_bytes(), copy, pos) {
             Value::String(string, _) => Ok(string),
             _ => Err(Error::evaluation("not a store path", pos)),
         }
     }
 
     fn content_hash(&self, absolute: &str, how: &Copy<'_, 'a>, pos: Pos) -> Result<'a, [u8; 32]> {
-        let located = self.locate(absolute, pos)?;
-        let mut budget = COPY_LIMIT;
-        let node = self.nar_node(&located, how.filter, &mut budget, pos)?;
-        match node {
+        if how.recursive && how.filter.is_none() {
+            return self.world.archive_hash(absolute, || Ok(store::nar_sha256(&self.archive(absolute, how, pos)?)));
+        }
+        match self.archive(absolute, how, pos)? {
             node if how.recursive => Ok(store::nar_sha256(&node)),
             NarNode::File { contents, .. } => Ok(Sha256::digest(contents).into()),
             _ => {
@@ -528,10 +539,25 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    fn archive(&self, absolute: &str, how: &Copy<'_, 'a>, pos: Pos) -> Result<'a, NarNode<'static>> {
+        let located = self.locate(absolute, pos)?;
+        let mut budget = COPY_LIMIT;
+        self.nar_node(&located, how.filter, &mut budget, pos)
+    }
+
     fn stored(&self, path: Vec<u8>, what: Stored<'a>, pos: Pos) -> Value<'a> {
         let path: Arc<str> = Arc::from(String::from_utf8_lossy(&path));
         let text = self.arena.text(&path);
-        self.store.borrow_mut().insert(path, what);
+        let mut store = self.store.borrow_mut();
+        match what {
+            // A filter that leaves everything gives the same copy.
+            Stored::Filtered(_) => {
+                store.entry(path).or_insert(what);
+            }
+            _ => {
+                store.insert(path, what);
+            }
+        }
         Value::String(self.str(text.as_bytes(), self.context(vec![ContextElement::Opaque(text)])), pos)
     }
 

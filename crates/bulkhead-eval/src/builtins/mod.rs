@@ -49,13 +49,17 @@ impl Builtin {
     }
 }
 
+/// No builtin takes more arguments.
+pub const MAX_ARITY: usize = 4;
+
 /// A builtin that may leave its arguments alone.
 const fn builtin(name: &'static str, arity: u8, run: Run) -> Builtin {
-    Builtin { name, arity, forced: 0, run }
+    forcing(0, name, arity, run)
 }
 
 /// A builtin that begins by evaluating some of its arguments, in order; bit 0 of `forced` is the first.
 const fn forcing(forced: u8, name: &'static str, arity: u8, run: Run) -> Builtin {
+    assert!(arity as usize <= MAX_ARITY);
     Builtin { name, arity, forced, run }
 }
 

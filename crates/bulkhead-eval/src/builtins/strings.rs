@@ -82,14 +82,18 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("convertHash", 1, |ev, args, pos| {
         let attrs = ev.attrs_of(args[0], pos)?;
         let text = |name: &str| attrs.get(Symbol::new(name)).map(|attr| ev.text_of(attr.value, pos)).transpose();
-        let missing = |name: &str| Error::evaluation(format!("attribute '{name}' missing"), pos);
+        let wrong = |message: String| match attrs.open {
+            // What may be there, too, may be what is missing.
+            Some(unknown) => Error::unknown(unknown, pos),
+            None => Error::evaluation(message, pos),
+        };
+        let missing = |name: &str| wrong(format!("attribute '{name}' missing"));
         let hash = text("hash")?.ok_or_else(|| missing("hash"))?;
         let format = text("toHashFormat")?.ok_or_else(|| missing("toHashFormat"))?;
         let algorithm = text("hashAlgo")?.map(|name| algorithm_of(name, pos)).transpose()?;
         ev.charge(HASH as usize);
-        let converted = Format::parse(format)
-            .and_then(|format| hash::convert(hash, algorithm, format))
-            .map_err(|message| Error::evaluation(message, pos))?;
+        let converted =
+            Format::parse(format).and_then(|format| hash::convert(hash, algorithm, format)).map_err(wrong)?;
         Ok(ev.string(converted.into_bytes(), pos))
     }),
     builtin("placeholder", 1, |ev, args, pos| {

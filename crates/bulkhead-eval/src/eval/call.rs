@@ -7,7 +7,7 @@ use bulkhead_syntax::{Expr, ExprId, Formal, Lambda, Parameter};
 use smallvec::SmallVec;
 
 use super::Evaluator;
-use crate::builtins::Builtin;
+use crate::builtins::{Builtin, MAX_ARITY};
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::value::{Attr, Closure, Env, Frame, Partial, Pos, Slot, Value};
@@ -25,6 +25,9 @@ impl<'a> Evaluator<'a> {
         mut arguments: &[Value<'a>],
         pos: Pos,
     ) -> Result<'a, Value<'a>> {
+        if let (Value::Closure(closure, _), [argument]) = (function, arguments) {
+            return self.call_closure(closure, *argument, &[], pos);
+        }
         while let Some((first, rest)) = arguments.split_first() {
             match function {
                 Value::Closure(closure, _) => {
@@ -120,22 +123,25 @@ impl<'a> Evaluator<'a> {
     ) -> Result<'a, Value<'a>> {
         match (function, arguments) {
             (Value::Closure(closure, _), [argument]) => {
-                let argument = match &closure.lambda.parameter {
-                    Parameter::Pattern { .. } => self.eval(code, env, *argument)?,
-                    Parameter::Name(..) => self.delay(code, env, *argument),
-                };
+                let argument = self.argument(closure, code, env, *argument)?;
                 self.call_closure(closure, argument, &[], pos)
             }
+            (Value::Closure(closure, _), [first, second]) if arity(closure, 1) == 1 => {
+                let first = self.argument(closure, code, env, *first)?;
+                let second = self.delay(code, env, *second);
+                self.call_closure(closure, first, &[second], pos)
+            }
             (Value::Builtin(builtin, _), _) if arguments.len() == builtin.arity as usize => {
-                let mut values: SmallVec<[Value<'a>; 4]> = SmallVec::new();
-                for (index, argument) in arguments.iter().enumerate() {
-                    values.push(if builtin.forces(index) {
+                let mut values = [Value::Null(Pos::NONE); MAX_ARITY];
+                let values = &mut values[..arguments.len()];
+                for (index, (value, argument)) in values.iter_mut().zip(arguments).enumerate() {
+                    *value = if builtin.forces(index) {
                         self.eval(code, env, *argument)?
                     } else {
                         self.delay(code, env, *argument)
-                    });
+                    };
                 }
-                let value = self.call_builtin(builtin, &values, pos)?;
+                let value = self.call_builtin(builtin, values, pos)?;
                 self.force(value)
             }
             (_, [first, second]) => {
@@ -151,6 +157,21 @@ impl<'a> Evaluator<'a> {
                     arguments.iter().map(|argument| self.delay(code, env, *argument)).collect();
                 self.apply_forced(function, &arguments, pos)
             }
+        }
+    }
+
+    /// The first argument of a function.
+    #[inline]
+    fn argument(
+        &self,
+        closure: &Closure<'a>,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        argument: ExprId,
+    ) -> Result<'a, Value<'a>> {
+        match &closure.lambda.parameter {
+            Parameter::Pattern { .. } => self.eval(code, env, argument),
+            Parameter::Name(..) => Ok(self.delay(code, env, argument)),
         }
     }
 

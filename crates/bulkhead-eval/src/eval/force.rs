@@ -53,7 +53,8 @@ impl<'a> Evaluator<'a> {
             }
             State::Mapped(mapped, index) => {
                 let pos = mapped.pos;
-                let result = self.nested(pos, || self.apply(mapped.function, &self.part(mapped, index), pos));
+                let call = |arguments: &[Value<'a>]| self.apply(mapped.function, arguments, pos);
+                let result = self.nested(pos, || self.with_part(mapped, index, call));
                 self.unless_unknown(result, pos)
             }
             State::Select { set, name, pos } => {

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use bulkhead_syntax::Symbol;
-use smallvec::{SmallVec, smallvec};
 
 use super::Evaluator;
 use super::limits::sorting;
@@ -96,14 +95,15 @@ impl<'a> Evaluator<'a> {
         self.thunk_of(State::Mapped(mapped, index))
     }
 
-    /// The arguments of that call.
-    pub fn part(&self, mapped: &Mapped<'a>, index: usize) -> SmallVec<[Value<'a>; 2]> {
+    /// Do something with the arguments of that call.
+    pub fn with_part<T>(&self, mapped: &Mapped<'a>, index: usize, work: impl FnOnce(&[Value<'a>]) -> T) -> T {
         match mapped.over {
-            Parts::Numbers => smallvec![Value::Int(index as i64, mapped.pos)],
-            Parts::Items(list) => list.get(index).into_iter().collect(),
-            Parts::Attrs(attrs) => {
-                attrs.get(index).map_or_else(SmallVec::new, |attr| smallvec![self.name_of(attr), attr.value])
-            }
+            Parts::Numbers => work(&[Value::Int(index as i64, mapped.pos)]),
+            Parts::Items(list) => work(list.get(index).as_slice()),
+            Parts::Attrs(attrs) => match attrs.get(index) {
+                Some(attr) => work(&[self.name_of(attr), attr.value]),
+                None => work(&[]),
+            },
         }
     }
 

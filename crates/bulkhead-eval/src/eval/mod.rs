@@ -78,6 +78,8 @@ pub struct Evaluator<'a> {
     /// What the thunks were, by their addresses, whose values are unknown or may have more attributes; if somebody will
     /// ask.
     pub origins: Option<RefCell<FxHashMap<usize, State<'a>>>>,
+    /// Sets that stand for another one, by their addresses: see `Session::stands_for`.
+    pub stand_ins: RefCell<FxHashMap<usize, usize>>,
 }
 
 /// Names that the language itself knows.
@@ -133,6 +135,7 @@ impl<'a> Evaluator<'a> {
             free_frames: FreeFrames::default(),
             recorded: None,
             origins: None,
+            stand_ins: RefCell::default(),
             empty_list: arena.alloc(List::new(&[])),
         }
     }
@@ -268,6 +271,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The same, without looking into literals.
+    #[inline(always)]
     fn delay_parts(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
         match code.expr(id) {
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {

@@ -113,15 +113,18 @@ impl<'a> Evaluator<'a> {
         Ok(true)
     }
 
-    #[inline]
+    #[inline(always)]
     fn attr_name(&self, code: &'a Code<'a>, env: Env<'a>, name: &AttrName) -> Result<'a, (Symbol, Pos)> {
         match name {
             AttrName::Static(symbol, key) => Ok((*symbol, code.name_pos(*key))),
-            AttrName::Dynamic(id) => {
-                let pos = code.pos(*id);
-                let value = self.eval(code, env, *id)?;
-                Ok((self.expect_symbol(value, pos)?, pos))
-            }
+            AttrName::Dynamic(id) => self.computed_name(code, env, *id),
         }
+    }
+
+    #[inline(never)]
+    fn computed_name(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, (Symbol, Pos)> {
+        let pos = code.pos(id);
+        let value = self.eval(code, env, id)?;
+        Ok((self.expect_symbol(value, pos)?, pos))
     }
 }

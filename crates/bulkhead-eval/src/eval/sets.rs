@@ -66,6 +66,7 @@ impl<'a> Evaluator<'a> {
         set.inherit_from.iter().map(|id| delay(*id)).collect()
     }
 
+    #[inline(always)]
     fn attr_value(
         &self,
         code: &'a Code<'a>,

@@ -284,6 +284,8 @@ pub const PLACES: &[&str] = &[
     "builtins.toXML [ (x: u) ]",
     "builtins.convertHash (u // { hash = \"d41d8cd98f00b204e9800998ecf8427e\"; hashAlgo = \"md5\"; toHashFormat = \"sri\"; })",
     "builtins.convertHash (u // { hash = \"md5-1B2M2Y8AsgTpgAmY7PhCfg==\"; toHashFormat = \"base16\"; })",
+    "builtins.convertHash (u // { hash = \"d41d8cd98f00b204e9800998ecf8427e\"; toHashFormat = \"sri\"; })",
+    "builtins.convertHash (u // { hash = \"md5-1B2M2Y8AsgTpgAmY7PhCfg==\"; })",
     "builtins.hashString u \"a\"",
     "builtins.appendContext \"a\" u",
     "builtins.hasContext (builtins.appendContext \"a\" o)",

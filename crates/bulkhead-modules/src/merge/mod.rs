@@ -337,7 +337,11 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
                 self.fault(FaultKind::Undeclared, &path, message, place.into_iter().collect());
             }
         }
-        Presence::Yes(self.loader.session.unknown("no module declares this option", None))
+        let unknown = self.loader.session.unknown("no module declares this option", None);
+        match defs.iter().any(|def| def.condition.is_always()) {
+            true => Presence::Yes(unknown),
+            false => Presence::Maybe(unknown),
+        }
     }
 
     fn fault(&mut self, kind: FaultKind, path: &OptionPath, message: String, mut places: Vec<Place>) {

@@ -39,14 +39,12 @@ impl<'a> Merger<'_, '_, 'a> {
     fn option(&mut self, decls: Vec<(Decl<'a>, Members<'a>)>, mut defs: Vec<Def<'a>>, level: Level<'a>) -> Scope<'a> {
         let path = level.path.clone();
         let kind = self.declared_type(&decls);
-        for (decl, members) in &decls {
-            if let Some(node) = members.get("default") {
-                let mut def = Def::of(node, decl.file.clone(), decl.condition.clone());
-                def.priority = Some(OPTION_DEFAULT);
-                def.is_default = true;
-                defs.push(def);
-            }
-        }
+        let default = |(decl, members): &(Decl<'a>, Members<'a>)| {
+            let def = Def::of(members.get("default")?, decl.file.clone(), decl.condition.clone());
+            Some(Def { priority: Some(OPTION_DEFAULT), is_default: true, ..def })
+        };
+        // Before definitions of the same priority.
+        defs.splice(0..0, decls.iter().filter_map(default));
         let is_set_twice = self.is_set_twice(&path, &decls, &defs);
         let outer = std::mem::replace(&mut self.in_either, false);
         let outcome = self.value(&path, kind, defs, level.depth + 1);
@@ -214,7 +212,7 @@ impl<'a> Merger<'_, '_, 'a> {
         }
         let mut all = Vec::new();
         for def in defs {
-            self.discharge(def.clone(), &mut all, 0);
+            self.discharge(def.clone(), &mut all, true, 0);
         }
         all.retain(|def| def.condition.is_always());
         if all.len() > 1 {

@@ -10,7 +10,7 @@ use super::{Decl, Def, MAX_DEPTH, Merger, Opaque};
 use crate::condition::Guard;
 use crate::library::NOT_YET;
 use crate::parts::Part;
-use crate::{FaultKind, OptionPath};
+use crate::{DEFAULT_ORDER, FaultKind, OptionPath};
 
 /// The definitions of a set's attributes.
 #[derive(Default)]
@@ -174,27 +174,29 @@ impl<'a> Merger<'_, '_, 'a> {
                 }
                 defs
             }
-            ("override", Some(node)) => {
-                let priority = def.priority.or(self.number(members));
-                vec![Def { node, priority, ..def }]
-            }
-            ("order", Some(node)) => {
-                let order = def.order.or(self.number(members));
-                vec![Def { node, order, ..def }]
-            }
+            ("override", Some(node)) => match self.loader.number(members) {
+                Ok(priority) => vec![Def { node, priority: def.priority.or(Some(priority)), ..def }],
+                // It may take the place of all others, or not count.
+                Err(reason) => {
+                    let node = self.loader.session.unknown(&reason.reason, reason.help.as_deref());
+                    let guard = Guard { place: reason.place.clone(), expected: true, reason };
+                    let condition = def.condition.and(guard);
+                    vec![Def { node, condition, priority: Some(i64::MIN), ..def }]
+                }
+            },
+            ("order", Some(node)) => match self.loader.number(members) {
+                Ok(order) => vec![Def { node, order: def.order.or(Some(order)), ..def }],
+                Err(reason) => {
+                    let node = self.loader.session.unknown(&reason.reason, reason.help.as_deref());
+                    vec![Def { node, order: def.order.or(Some(DEFAULT_ORDER)), ..def }]
+                }
+            },
             ("definition", _) => {
                 let node = members.get("value")?;
                 vec![Def { node, ..def }]
             }
             _ => return None,
         })
-    }
-
-    fn number(&self, members: &Members<'a>) -> Option<i64> {
-        match self.loader.session.look(members.get("priority")?) {
-            Shape::Int(number) => Some(number),
-            _ => None,
-        }
     }
 
     /// The declarations of a set's attributes; what is unknown about them, if there may be more.

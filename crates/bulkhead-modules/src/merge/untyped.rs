@@ -57,11 +57,17 @@ impl<'a> Merger<'_, '_, 'a> {
         }
         let mut all = Vec::with_capacity(defs.len());
         for def in defs {
-            self.discharge(def, &mut all, 0);
+            self.discharge(def, &mut all, false, 0);
         }
         if all.is_empty() {
             // Nobody seen defines it; others may.
             return Presence::Maybe(self.loader.session.unknown(NIXOS_CONFIG, None));
+        }
+        if let [only] = all.as_slice()
+            && only.condition.is_always()
+            && self.loader.is_whole(only.node)
+        {
+            return Presence::Yes(only.node);
         }
         let is_set = |def: &Def<'a>| match self.loader.session.look(def.node) {
             Shape::Attrs(members) => Some(!is_package(&members)),
@@ -133,7 +139,7 @@ impl<'a> Merger<'_, '_, 'a> {
     fn modules_of_nixos(&mut self, path: &OptionPath, defs: Vec<Def<'a>>, depth: usize) -> Node<'a> {
         let mut all = Vec::new();
         for def in defs {
-            self.discharge(def, &mut all, 0);
+            self.discharge(def, &mut all, false, 0);
         }
         let seen = self.loader.undecided.len();
         let failed = self.loader.problems.len();

@@ -36,7 +36,7 @@ impl<'a> Merger<'_, '_, 'a> {
         self.values += 1;
         let mut all = Vec::with_capacity(defs.len());
         for def in defs {
-            self.discharge(def, &mut all, 0);
+            self.discharge(def, &mut all, true, 0);
         }
         let priority_of = |def: &Def<'a>| def.priority.unwrap_or(DEFAULT_PRIORITY);
         let sure = all.iter().filter(|def| def.condition.is_always()).map(priority_of).min();
@@ -50,6 +50,20 @@ impl<'a> Merger<'_, '_, 'a> {
         if depth > MAX_DEPTH || self.values > MAX_VALUES {
             let node = self.loader.session.unknown("it is nested too deeply, or there is too much", None);
             return Outcome { presence: Presence::Maybe(node), priority, counting };
+        }
+        // A submodule takes them, as any module does.
+        let takes_all = matches!(kind.kind, Kind::Submodule | Kind::Module | Kind::NullOr(_) | Kind::Either(..));
+        if !takes_all && let Some((def, what)) = counting.iter().find_map(|def| Some((def, self.left_on(def)?))) {
+            let message = format!(
+                "a definition of `{path}` has {what} inside of a priority or an order, where NixOS takes it for the value"
+            );
+            if def.condition.is_always() && self.is_of(&kind, def.node) == Some(false) {
+                let place = self.loader.session.place(def.node).or_else(|| self.place(def));
+                self.fault(FaultKind::WrongType, path, message.clone(), place.into_iter().collect());
+            }
+            let help = "write `mkIf` and `mkMerge` around `mkForce`, `mkDefault` and the like, and `mkOrder` inside";
+            let node = self.loader.session.unknown(&message, Some(help));
+            return Outcome { presence: Presence::Yes(node), priority, counting };
         }
         if !self.check(path, &kind, &counting) {
             let node = self.loader.session.unknown("a definition of it is not of its type", None);
@@ -71,8 +85,9 @@ impl<'a> Merger<'_, '_, 'a> {
         Outcome { presence, priority, counting }
     }
 
-    /// Down through `mkIf`, `mkMerge`, the families of `mkOverride` and `mkOrder`.
-    pub(super) fn discharge(&mut self, def: Def<'a>, into: &mut Vec<Def<'a>>, depth: usize) {
+    /// Down through `mkIf`, `mkMerge`, the families of `mkOverride` and `mkOrder`. If `is_strict`, in the order in which NixOS
+    /// takes them off: what is left of others is the value.
+    pub(super) fn discharge(&mut self, def: Def<'a>, into: &mut Vec<Def<'a>>, is_strict: bool, depth: usize) {
         if depth > MAX_DEPTH || def.opaque.is_some() {
             return into.push(def);
         }
@@ -82,19 +97,39 @@ impl<'a> Merger<'_, '_, 'a> {
                     return into.push(Def { node, ..def });
                 }
                 let Some(tag) = self.loader.tag(&members) else { return into.push(def) };
+                let is_left = match tag.as_str() {
+                    "if" | "merge" | "override" => def.priority.is_some() || def.order.is_some(),
+                    "order" => def.order.is_some(),
+                    _ => false,
+                };
+                if is_strict && is_left {
+                    return into.push(def);
+                }
                 match self.unwrapped(def.clone(), &members, &tag) {
-                    Some(inner) => inner.into_iter().for_each(|def| self.discharge(def, into, depth + 1)),
+                    Some(inner) => inner.into_iter().for_each(|def| self.discharge(def, into, is_strict, depth + 1)),
                     None => into.push(def),
                 }
             }
             Shape::Unknown(_, Some(Split::If { condition, consequence, alternative })) => {
                 for (expected, node) in [(true, consequence), (false, alternative)] {
                     if let Some(condition) = self.loader.guarded(&def.condition, condition, expected) {
-                        self.discharge(Def { node, condition, ..def.clone() }, into, depth + 1);
+                        self.discharge(Def { node, condition, ..def.clone() }, into, is_strict, depth + 1);
                     }
                 }
             }
             _ => into.push(def),
+        }
+    }
+
+    /// What was not taken off a definition, because it is inside of what comes after it: `mkIf` in `mkForce`.
+    fn left_on(&self, def: &Def<'a>) -> Option<&'static str> {
+        let Shape::Attrs(members) = self.loader.session.look(def.node) else { return None };
+        match self.loader.tag(&members)?.as_str() {
+            "if" => Some("`mkIf`"),
+            "merge" => Some("`mkMerge`"),
+            "override" => Some("another priority"),
+            "order" => Some("another order"),
+            _ => None,
         }
     }
 
@@ -116,6 +151,11 @@ impl<'a> Merger<'_, '_, 'a> {
 
     /// What definitions come to that all hold.
     pub(super) fn merge(&mut self, path: &OptionPath, kind: &Type<'a>, defs: &[Def<'a>], depth: usize) -> Node<'a> {
+        if let [only] = defs
+            && self.loader.is_whole(only.node)
+        {
+            return only.node;
+        }
         match kind.kind {
             Kind::Equal => self.equal(path, defs),
             Kind::One => self.one(path, defs),
@@ -342,6 +382,12 @@ impl<'a> Merger<'_, '_, 'a> {
         let is_other = |def: &&Def<'a>| !matches!(self.loader.session.look(def.node), Shape::Null | Shape::Unknown(..));
         let nulls = defs.iter().filter(is_null).count();
         if nulls == 0 {
+            if let Some(first) = defs.first()
+                && !defs.iter().any(|def| is_other(&def))
+            {
+                // Null is possible, too.
+                return first.node;
+            }
             let inner = self.type_of(inner);
             return self.merge(path, &inner, defs, depth);
         }

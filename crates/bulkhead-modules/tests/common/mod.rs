@@ -23,7 +23,7 @@ pub enum Lib {
 /// Instead of a value that can't be told: it is not known, it is a function, its evaluation fails.
 const UNKNOWN: &str = "<unknown>";
 const FUNCTION: &str = "<function>";
-const FAILS: &str = "<fails>";
+pub const FAILS: &str = "<fails>";
 /// In the name of an attribute that stands for others.
 const OPEN: &str = "<more>";
 

@@ -19,6 +19,8 @@ in
     forced = mkOption { type = types.int; };
     inSet = mkOption { type = types.attrsOf types.int; };
     inSubmodule = mkOption { type = types.submodule { options.a = mkOption { type = types.int; }; }; };
+    ifInForce = mkOption { type = types.int; };
+    forceInSet.a = mkOption { type = types.int; };
     selfish = mkOption { type = types.int; };
     readOnly = mkOption {
       type = types.int;
@@ -45,6 +47,8 @@ in
       bad = "x";
     };
     inSubmodule.a = true;
+    ifInForce = lib.mkForce (lib.mkIf true 3);
+    forceInSet = lib.mkForce { a = lib.mkForce 3; };
     selfish = config.selfish + 1;
     readOnly = 2;
   };

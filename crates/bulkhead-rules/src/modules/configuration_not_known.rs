@@ -20,8 +20,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A machine has workspaces or services behind a VPN, and its modules say something about them that can't be known here:
 a value that depends on `config` or on the arguments of modules, a set with unknown names, a module that is imported
-from outside of the repository (a flake input) or can't be read. Or a file defines such options, and no machine whose
-modules were read has it; or it can't be known which systems `flake.nix` makes.
+from outside of the repository (a flake input). Or a module of any machine can't be read; or a file defines such
+options, and no machine whose modules were read has it; or it can't be known which systems `flake.nix` makes.
 
 **Why it matters.** The rules about isolation judge what they see. What is not judged must not look as if it were
 fine.
@@ -41,9 +41,11 @@ workspaces.dev.ip = \"10.20.0.10\";
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
 way of one argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as
 known. Inputs of `flake.nix` whose `url` is that of a well-known project that has nothing to do with isolation
-(agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module trees are read where some `.nix` file has
+(agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module trees are read where some `.nix` file
+has
 a word of the options that rules are about: names that are put together from parts, in files that have no such word,
-and modules in files of another name do not lead there. Hives of colmena are not read.
+and modules in files of another name do not lead there. Hives of colmena are read: the outputs `colmena` and
+`colmenaHive`, and `hive.nix` where there is no flake.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -80,9 +82,12 @@ struct Cause {
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut causes: Vec<Cause> = Vec::new();
-    for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        values(context, tree, &mut causes);
-        undecided(tree, &mut causes);
+    for tree in context.trees() {
+        if tree.has_compartments() {
+            values(context, tree, &mut causes);
+            undecided(tree, &mut causes);
+        }
+        // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
             add(
                 &mut causes,

@@ -100,7 +100,7 @@ fn file(path: &TreePath, place: Place, options: Vec<String>) -> Diagnostic {
 
 fn systems(first: &Unread, names: &[&str], left: &[&TreePath]) -> Diagnostic {
     let message = match names {
-        [] => format!("can't tell which NixOS systems this flake makes: {}", first.reason),
+        [] => format!("can't tell which NixOS systems this file makes: {}", first.reason),
         names => format!("can't tell which modules {} have: {}", quoted(names.iter().copied()), first.reason),
     };
     let files = quoted(left.iter().map(|path| path.as_str()));

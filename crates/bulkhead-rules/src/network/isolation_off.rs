@@ -15,7 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A machine has workspaces or services behind a VPN, and its configuration switches off what keeps them in: the guard
 (`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
-(`bridgeConfig.Isolated = false`), or, for a container, its own network (`privateNetwork = false`) or its user namespace
+(`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
+for a container, its own network (`privateNetwork = false`) or its user namespace
 (`privateUsers = \"no\"` or `\"identity\"`).
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
@@ -31,13 +32,21 @@ networking.sandbox.enable = lib.mkForce false;
 networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason = \"the test database\"; } ];
 ```
 
+**Limits.** What is forced upon the unit of a guard (`lib.mkForce`) is a warning: whether the guard still works is not
+judged. Scripts and units that unload rules, and other users of nf_tables, are not looked at; the guard itself notices
+them on the machine.
+
 **Data.** `machine`: the machine. `option`: the option.
 ",
     check: Some(check),
 };
 
+/// The priority of a definition that nothing is said about; `lib.modules.defaultOverridePriority`.
+const DEFAULT_PRIORITY: i64 = 100;
+
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
+        found.extend(forced(context, tree));
         let mut report = |stated: &Stated<()>, what: &str, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
             found.push(finding(context, tree, stated, at, what, &when));
@@ -49,6 +58,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             for stated in off(tree, "systemd.services.sandbox-guard.enable") {
                 report(&stated, "the guard of the workspaces is never loaded", &sure);
+            }
+        }
+        // Modules of these names leave it to the firewall.
+        if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {
+            for stated in off(tree, "networking.firewall.enable") {
+                report(&stated, "the rules that keep the workspaces in are those of the firewall", &sure);
             }
         }
         if let Some(vpn) = tree.networks.vpn() {
@@ -86,6 +101,38 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// What is forced upon the units of the guards: Bulkhead's modules force nothing there.
+fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let guards: &[&str] = match (tree.workspaces.is_empty(), tree.networks.vpn().is_some()) {
+        (false, true) => &["sandbox-guard", "vpn-guard"],
+        (false, false) => &["sandbox-guard"],
+        (true, true) => &["vpn-guard"],
+        (true, false) => &[],
+    };
+    let mut found = Vec::new();
+    for guard in guards {
+        let unit = option("systemd.services").join(guard);
+        for named in tree.below(&unit) {
+            let definition = &named.definition;
+            // Whether it is switched off has been said.
+            let is_enable = named.path == unit.join("enable");
+            if is_enable || definition.priority >= DEFAULT_PRIORITY {
+                continue;
+            }
+            let message = format!("`{}` is forced: the guard may not be loaded, or do something else", definition.path);
+            let mut finding = RULE.judged(context.tree, &When::of(&definition.condition), named.place(), message);
+            finding.severity = finding.severity.min(Severity::Warning);
+            found.push(
+                finding
+                    .with_help("take the line out; what has to be reached is opened one by one")
+                    .with_data("machine", &*tree.machine.name)
+                    .with_data("option", definition.path.to_string()),
+            );
+        }
+    }
+    found
 }
 
 /// The NixOS containers that are workspaces or services behind a VPN.

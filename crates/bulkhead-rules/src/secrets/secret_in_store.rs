@@ -6,7 +6,8 @@ use bulkhead_modules::OptionPath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::When;
+use crate::trees::secret_mention::copied_at;
+use crate::trees::{When, written};
 use crate::unlock::unlock_key_in_store::is_copied;
 
 pub(crate) const RULE: Rule = Rule {
@@ -15,11 +16,12 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A secret is written in the configuration, or is a file that Nix copies into its store.",
     docs: "\
-An option that is for a secret has it as text (a WireGuard `privateKey`, a WiFi `psk`, the password of OpenVPN's
+An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
+`password`, that of OpenVPN's
 `authUserPass`); or
 (a warning) an option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the
 repository,
-which Nix copies into its store.
+which Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`).
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -32,7 +34,11 @@ networking.wireguard.interfaces.wg0.privateKeyFile = ./wg0.key;
 networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path;
 ```
 
-**Limits.** Options are recognised by their names. The text of a secret is not shown.
+**Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
+names: secrets in other options, in `environment.etc`, in scripts and in
+`environment` of units are not seen; nor is `initialPassword`, which is there to be changed. The text of a secret is
+not
+shown.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",
@@ -60,15 +66,23 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let definition = &named.definition;
             // That of the VPN has a rule of its own.
             let is_vpn = named.path.names().first().is_some_and(|name| &**name == "vpn");
-            let Some(place) = definition.place().cloned().filter(|_| !is_vpn) else { continue };
+            if is_vpn {
+                continue;
+            }
+            let place = definition.place().cloned().unwrap_or_else(|| named.place());
             let option = definition.path.to_string();
             let when = When::of(&definition.condition);
             let finding = match &definition.value.kind {
-                DataKind::String(text) if holds_secret(&definition.path) && is_literal(text) => {
+                _ if holds_literal(&definition.path, &definition.value.kind) => {
                     let message =
                         format!("the secret `{option}` of `{}` is written in the configuration", tree.machine.name);
                     // What is marked is shown.
-                    RULE.judged(context.tree, &when, Place::file(place.file), message)
+                    let mut finding = RULE.judged(context.tree, &when, Place::file(place.file), message);
+                    // Test machines and live systems have one on purpose.
+                    if definition.path.names().first().is_some_and(|name| &**name == "users") {
+                        finding.severity = finding.severity.min(Severity::Warning);
+                    }
+                    finding
                 }
                 DataKind::Path(path) if names_file(&definition.path) => {
                     let at = definition.value.place.clone().unwrap_or(place);
@@ -80,6 +94,30 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     let message =
                         format!("`{option}` is the file `{shown}` of the repository, which Nix copies into its store");
                     let mut finding = RULE.judged(context.tree, &when, at, message);
+                    finding.severity = finding.severity.min(Severity::Warning);
+                    finding
+                }
+                DataKind::String(path) if names_file(&definition.path) && is_in_store(path) => {
+                    let at = definition.value.place.clone().unwrap_or(place);
+                    let message =
+                        format!("`{option}` is a file in the Nix store, which everybody on the machine can read");
+                    let mut finding = RULE.judged(context.tree, &when, at, message);
+                    finding.severity = finding.severity.min(Severity::Warning);
+                    finding
+                }
+                DataKind::Unknown(_) | DataKind::Failed(_) if names_file(&definition.path) => {
+                    let at = definition.value.place.clone().unwrap_or(place);
+                    let is_made = written(context.tree, &at).is_some_and(|text| text.contains("writeText"));
+                    let copied = context.world.and_then(|world| copied_at(world, &at));
+                    let message = match copied.filter(|file| !file.ends_with(".age")) {
+                        Some(file) => format!("`{option}` is the file `{file}`, which Nix copies into its store"),
+                        None if is_made => {
+                            format!("`{option}` is a file that is made in the Nix store, with the secret in it")
+                        }
+                        None => continue,
+                    };
+                    let mut finding =
+                        RULE.judged(context.tree, &when, if is_made { Place::file(at.file) } else { at }, message);
                     finding.severity = finding.severity.min(Severity::Warning);
                     finding
                 }
@@ -99,16 +137,38 @@ fn names_file(path: &OptionPath) -> bool {
     path.names().last().is_some_and(|name| FILES.iter().any(|end| name.ends_with(end)))
 }
 
-/// Whether an option has a secret as its value.
-fn holds_secret(path: &OptionPath) -> bool {
+/// Whether an option has a secret as its value, or in the sets of a list.
+fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
     let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
-    matches!(
-        names.as_slice(),
-        ["networking", "wireguard", "interfaces", _, "privateKey"]
-            | ["networking", "wg-quick", "interfaces", _, "privateKey"]
+    match (names.as_slice(), value) {
+        (
+            ["networking", "wireguard" | "wg-quick", "interfaces", _, "privateKey"]
             | ["networking", "wireless", "networks", _, "psk" | "pskRaw"]
             | ["services", "openvpn", "servers", _, "authUserPass", "password"]
-    )
+            | ["systemd", "network", "netdevs", _, "wireguardConfig", "PrivateKey"]
+            | ["users", "users", _, "password"],
+            DataKind::String(text),
+        ) => is_literal(text),
+        (["networking", "wireless", "networks", _, "auth"], DataKind::String(text)) => text.lines().any(|line| {
+            let (name, value) = line.split_once('=').unwrap_or_default();
+            matches!(name.trim(), "psk" | "password") && is_literal(value.trim().trim_matches('"'))
+        }),
+        (["networking", "wireguard" | "wg-quick", "interfaces", _, "peers"], DataKind::List(peers)) => {
+            peers.iter().any(|peer| match &peer.kind {
+                DataKind::Attrs(set) => set
+                    .attrs
+                    .get("presharedKey")
+                    .is_some_and(|field| matches!(&field.value.kind, DataKind::String(text) if is_literal(text))),
+                _ => false,
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Whether a file was put into the store; what age has encrypted may be there.
+fn is_in_store(path: &str) -> bool {
+    path.starts_with("/nix/store/") && !path.ends_with(".age")
 }
 
 /// `ext:…` and `@…@` stand for what is read when the service starts.

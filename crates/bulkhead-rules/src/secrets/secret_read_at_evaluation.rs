@@ -6,6 +6,7 @@ use bulkhead_syntax::{Ast, Expr, ExprId};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::secret_mention::{Mention, mention, mention_within, stands_for, written};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-read-at-evaluation",
@@ -23,7 +24,8 @@ read. And on the machine that builds, the decrypted file is another one or is no
 of no use
 before it is decrypted.
 
-**Fix.** Give the path to what needs the secret: an option whose name ends in `File`, or `LoadCredential=` of its unit.
+**Fix.** Give the path to what needs the secret: an option whose name ends in `File`, or `LoadCredential=` of its
+unit.
 
 ```nix
 # bad
@@ -32,7 +34,10 @@ services.x.password = builtins.readFile config.age.secrets.x.path;
 services.x.passwordFile = config.age.secrets.x.path;
 ```
 
-**Limits.** The call has to name the secret itself, not by way of a variable.
+**Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are
+not: of
+a function of one's own that reads what it is given, the calls are not seen. Where a secret's path is only a part of
+what is read, or is given to `map` with the reader, it is *undecided*.
 
 **Data.** `path`: the file in which it is.
 ",
@@ -47,20 +52,22 @@ const FILE_LIMIT: u64 = 4 << 20;
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for path in &context.fleet.module_files {
         let Ok(text) = read_text(context.tree, path, FILE_LIMIT) else { continue };
-        let is_worth_it = READERS.iter().any(|reader| text.contains(reader)) && text.contains(".age");
+        let is_worth_it = READERS.iter().any(|reader| text.contains(reader)) && text.contains("age");
         if !is_worth_it {
             continue;
         }
         // What can't be parsed is judged elsewhere, if it is needed.
         let Ok(ast) = bulkhead_syntax::parse(&text) else { continue };
         for (index, expr) in ast.exprs.iter().enumerate() {
-            let Expr::Apply { function, arguments } = expr else { continue };
-            let Some(first) = arguments.first().filter(|_| is_reader(&ast, *function)) else { continue };
-            let Some((what, severity)) = secret(&ast, *first) else { continue };
-            let Ok(id) = u32::try_from(index) else { continue };
+            let (Expr::Apply { function, arguments }, Ok(id)) = (expr, u32::try_from(index)) else { continue };
+            let Some((what, severity)) = read(&ast, *function, arguments) else { continue };
             let place = Place::new(path.to_arc(), ast.span(ExprId(id)));
-            let mut finding = RULE.finding(place, format!("{what} is read while the configuration is evaluated"));
-            finding.severity = finding.severity.min(severity);
+            let message = match severity {
+                Severity::Undecided => format!("{what} may be read while the configuration is evaluated"),
+                _ => format!("{what} is read while the configuration is evaluated"),
+            };
+            let mut finding = RULE.finding(place, message);
+            finding.severity = severity;
             found.push(
                 finding
                     .with_help("give the path of the decrypted file to what needs the secret")
@@ -70,23 +77,55 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What a call reads, and how sure that is.
+fn read(ast: &Ast, function: ExprId, arguments: &[ExprId]) -> Option<(String, Severity)> {
+    if is_reader(ast, function) {
+        let first = arguments.first()?;
+        return match mention(ast, *first) {
+            Some(what @ Mention::Decrypted(_)) => Some((shown(ast, *first, &what), Severity::Error)),
+            Some(what) => Some((shown(ast, *first, &what), Severity::Warning)),
+            // What is computed from a secret's path may be another path.
+            None => match mention_within(ast, *first)? {
+                what @ Mention::Decrypted(_) => Some((shown(ast, *first, &what), Severity::Undecided)),
+                Mention::Encrypted(_) => None,
+            },
+        };
+    }
+    // `map builtins.readFile […]`, `lib.pipe secret [ builtins.readFile ]`: given to what calls it.
+    let is_given = arguments.iter().any(|argument| match ast.expr(*argument) {
+        Expr::List(items) => items.iter().any(|item| is_reader(ast, *item)),
+        _ => is_reader(ast, *argument),
+    });
+    if !is_given {
+        return None;
+    }
+    arguments.iter().find_map(|argument| match mention_within(ast, *argument)? {
+        what @ Mention::Decrypted(_) => Some((shown(ast, *argument, &what), Severity::Undecided)),
+        Mention::Encrypted(_) => None,
+    })
+}
+
+/// Whether an expression is one of the functions that read, also under another name.
 fn is_reader(ast: &Ast, function: ExprId) -> bool {
-    let name = written(ast, function);
-    READERS.iter().any(|reader| name == *reader || name.ends_with(&format!(".{reader}")))
+    let is_named = |id: ExprId| {
+        let name = written(ast, id);
+        READERS.iter().any(|reader| name == *reader || name.ends_with(&format!(".{reader}")))
+    };
+    match ast.expr(function) {
+        Expr::Variable { .. } => is_named(function) || stands_for(ast, function).is_some_and(is_named),
+        Expr::Select { .. } => is_named(function),
+        Expr::With { body, .. } => is_named(*body),
+        _ => false,
+    }
 }
 
-fn written(ast: &Ast, id: ExprId) -> &str {
-    let span = ast.span(id);
-    ast.text.get(span.start as usize..span.end as usize).unwrap_or_default()
-}
-
-fn secret(ast: &Ast, argument: ExprId) -> Option<(String, Severity)> {
-    let text = written(ast, argument);
-    match ast.expr(argument) {
-        Expr::Path(_) if text.ends_with(".age") => Some((format!("the encrypted file `{text}`"), Severity::Warning)),
-        Expr::Select { .. } | Expr::Interpolated(_) if text.contains("age.secrets") && text.contains(".path") => {
-            Some((format!("the secret `{}`", text.trim_matches(['"', '(', ')'])), Severity::Error))
+fn shown(ast: &Ast, argument: ExprId, what: &Mention) -> String {
+    let text = written(ast, argument).trim_matches(['"', '(', ')', '$', '{', '}']);
+    match what {
+        Mention::Decrypted(_) if text.contains("age.secrets.") && !text.contains(char::is_whitespace) => {
+            format!("the secret `{text}`")
         }
-        _ => None,
+        Mention::Decrypted(name) => format!("the secret `{name}`"),
+        Mention::Encrypted(file) => format!("the encrypted file `{file}`"),
     }
 }

@@ -27,6 +27,10 @@ age.secrets.wifi.mode = \"0444\";
 age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 ```
 
+**Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder is not looked at, nor
+what
+scripts do with a secret.
+
 **Data.** `secret`: the secret. `mode`: its mode. `machine`: the machine, for one in `age.secrets`.
 ",
     check: Some(check),
@@ -45,7 +49,17 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let secrets = option("age.secrets");
     for tree in context.trees() {
         for (name, _) in tree.children(&secrets) {
-            for mode in tree.texts(&secrets.join(&name).join("mode"), None) {
+            let path = secrets.join(&name).join("mode");
+            for (why, at) in tree.unknown(&path) {
+                let message = format!(
+                    "can't tell whether everybody on `{}` can read the secret `{name}`: {why}",
+                    tree.machine.name
+                );
+                let mut undecided = RULE.finding(at, message).with_label("its mode is not known");
+                undecided.severity = Severity::Undecided;
+                found.push(undecided.with_data("secret", &*name).with_data("machine", &*tree.machine.name));
+            }
+            for mode in tree.texts(&path, None) {
                 let Some(at) = mode.place.clone().filter(|_| is_open(&mode.value)) else { continue };
                 let message = format!(
                     "everybody on `{}` can read the secret `{name}`: its mode is {}",
@@ -62,9 +76,33 @@ fn finding(finding: Diagnostic, secret: &str, mode: &Arc<str>) -> Diagnostic {
     finding.with_help("say by `owner` or `group` who needs it").with_data("secret", secret).with_data("mode", &**mode)
 }
 
-/// Whether an octal mode lets everybody read.
+/// Whether a mode lets everybody read. agenix gives it to chmod(1), so it may have fewer digits than three, or be
+/// symbolic; what agenix decrypts is closed to others before.
 fn is_open(mode: &str) -> bool {
-    mode.len() >= 3
-        && mode.bytes().all(|b| b.is_ascii_digit())
-        && mode.bytes().last().is_some_and(|b| (b - b'0') & 4 != 0)
+    if mode.bytes().all(|b| b.is_ascii_digit()) {
+        return mode.bytes().last().is_some_and(|b| b.wrapping_sub(b'0') & 4 != 0);
+    }
+    let mut is_open = false;
+    for clause in mode.split(',') {
+        let Some(operator) = clause.find(['+', '-', '=']) else { continue };
+        let (whom, mut rest) = clause.split_at(operator);
+        // Without a name it is for all, but for what the umask of root takes: that leaves others their reading.
+        if !whom.is_empty() && !whom.contains(['o', 'a']) {
+            continue;
+        }
+        while let Some(operator) = rest.chars().next() {
+            let rights = rest.get(1..).unwrap_or_default();
+            let end = rights.find(['+', '-', '=']).unwrap_or(rights.len());
+            let (rights, after) = rights.split_at(end);
+            // Those of the owner, or of the group, copied: the owner can read.
+            let reads = rights.contains(['r', 'u', 'g']);
+            match operator {
+                '+' => is_open |= reads,
+                '-' => is_open &= !reads,
+                _ => is_open = reads,
+            }
+            rest = after;
+        }
+    }
+    is_open
 }

@@ -7,6 +7,7 @@ mod compartments;
 mod mapping;
 mod reading;
 mod schema;
+pub(crate) mod secret_mention;
 mod secret_path;
 mod when;
 
@@ -50,6 +51,16 @@ pub(crate) struct Named {
     pub(crate) path: OptionPath,
     /// The definition, with the name that is written.
     pub(crate) definition: Definition,
+}
+
+impl Named {
+    /// Where it is written: its value, its name, or the file. What a function has put together may have no place of its
+    /// own, and is said all the same.
+    pub(crate) fn place(&self) -> Place {
+        let definition = &self.definition;
+        let at = definition.value.place.as_ref().or(definition.key.as_ref());
+        at.cloned().unwrap_or_else(|| Place::file(definition.file.clone()))
+    }
 }
 
 /// A value that an option has or may have.
@@ -154,7 +165,7 @@ impl<'a> Tree<'a> {
             .filter_map(|named| {
                 Some(Stated {
                     value: read(&named.definition.value)?,
-                    place: named.definition.value.place.clone().or_else(|| named.definition.key.clone()),
+                    place: Some(named.place()),
                     option: named.definition.path.to_string(),
                     when: when(named, &counting),
                 })
@@ -192,8 +203,8 @@ impl<'a> Tree<'a> {
         let known = written.iter().find_map(|path| Some((path, self.configuration.value(path)?)));
         let (option, data) = known.filter(|(_, data)| is_known(data))?;
         let same = counting.iter().find(|named| named.definition.value == *data);
-        let of_same = same.and_then(|named| named.definition.value.place.as_ref().or(named.definition.key.as_ref()));
-        let place = of_same.or(data.place.as_ref()).or_else(|| counting.first()?.definition.place()).cloned();
+        let of_same = same.map(|named| named.place());
+        let place = of_same.or_else(|| data.place.clone()).or_else(|| Some(counting.first()?.place()));
         Some(Stated { value: read(data)?, place, option: option.to_string(), when: When::default() })
     }
 
@@ -224,12 +235,23 @@ impl<'a> Tree<'a> {
             };
             found.extend(items.iter().map(|item| Stated {
                 value: item,
-                place: item.place.clone().or_else(|| value.place.clone()).or_else(|| named.definition.key.clone()),
+                place: item.place.clone().or_else(|| Some(named.place())),
                 option: named.definition.path.to_string(),
                 when: when(named, &counting),
             }));
         }
         found
+    }
+
+    /// Why definitions of an option that may count are not known, or items of theirs, and where.
+    pub(crate) fn unknown(&self, path: &OptionPath) -> Vec<(Arc<str>, Place)> {
+        let why = |data: &Data| match &data.kind {
+            DataKind::Unknown(unknown) => Some(unknown.reason.clone()),
+            DataKind::Failed(failure) => Some(Arc::from(&*failure.message)),
+            _ => None,
+        };
+        let all = self.items(path).into_iter();
+        all.filter_map(|item| Some((why(item.value)?, item.place?))).collect()
     }
 
     /// The default of an option that the tree itself declares.

@@ -1,4 +1,4 @@
-//! Which module trees there are: those of the machines' folders, and of the systems that `flake.nix` makes.
+//! Which module trees there are: those of the machines' folders, and of the systems that `flake.nix` or `hive.nix` makes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
-use bulkhead_modules::{Systems, load, load_system, systems};
+use bulkhead_modules::{Systems, load, load_system, systems, systems_file};
 use bulkhead_source::{FileTree, TreePath};
 use foldhash::HashSet;
 use rayon::prelude::*;
@@ -16,8 +16,6 @@ use super::mapping::Mapping;
 
 /// The files that a machine's configuration may begin with, in its folder.
 const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
-
-const FLAKE: &str = "flake.nix";
 
 /// All trees, and what is known not to be among them.
 #[derive(Default)]
@@ -58,7 +56,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
     if fleet.module_files.is_empty() {
         return Trees::default();
     }
-    let flake = TreePath::new(FLAKE).ok().filter(|path| files.exists(path));
+    let flake = systems_file(files);
     let made = flake.as_ref().map_or_else(Systems::default, |flake| systems(world, flake));
     let is_known = |name: &str| made.systems.iter().any(|system| *system.name == *name && system.unknown.is_none());
     let mut jobs: Vec<(Cow<'a, Machine>, Vec<TreePath>, bool)> = Vec::new();

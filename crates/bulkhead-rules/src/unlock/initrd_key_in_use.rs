@@ -7,7 +7,9 @@ use bulkhead_eval::data::{Data, DataKind};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Stated, Tree, When, option, text, written};
+use crate::trees::secret_mention::{Mention, mention_at};
+use crate::trees::{Assumed, Named, Stated, Tree, When, option, text, written};
+use crate::unlock::unlock_key_in_store::is_copied;
 
 pub(crate) const RULE: Rule = Rule {
     name: "initrd-key-in-use",
@@ -15,7 +17,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A boot environment is given a host key, or a secret, that the running machine uses.",
     docs: "\
-`boot.initrd.network.ssh.hostKeys` or `boot.initrd.secrets` names a key of the machine's SSH server, or a decrypted
+`boot.initrd.network.ssh.hostKeys`, `boot.initrd.secrets` or another file of the boot environment names a key of the
+machine's SSH server, or a decrypted
 secret of
 agenix that other options use.
 
@@ -32,8 +35,13 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/ssh/ssh_host_ed25519_key\" ];
 boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\" ];
 ```
 
-**Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys`, and
-`/etc/ssh/ssh_host_<type>_key`. A secret that no other option names is one for the boot environment alone.
+**Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys` and `age.identityPaths`, and
+`/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. A copy of a key under
+another
+name is not recognised. A secret that no other option names is one for the boot environment alone. Of
+`boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are known are looked at; what modules
+say that
+can't be read is not.
 
 **Data.** `machine`: the machine. `path`: the key or secret.
 ",
@@ -43,17 +51,13 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         let host_keys = host_keys(tree);
-        for source in sources(tree) {
+        for source in sources(context, tree) {
             let Some(at) = source.place.clone() else { continue };
             match &source.value {
                 Source::Path(path) => {
-                    let Some((why, when, place)) = host_keys.iter().find(|key| key.path == *path).map_or_else(
-                        || {
-                            is_usual(path)
-                                .then(|| ("where the keys of its SSH server are".to_owned(), When::default(), None))
-                        },
-                        |key| Some(("a host key of its SSH server".to_owned(), key.when.clone(), key.place.clone())),
-                    ) else {
+                    let known = host_keys.iter().find(|key| key.path == *path);
+                    let known = known.map(|key| (key.what, key.when.clone(), key.place.clone()));
+                    let Some((why, when, place)) = known.or_else(|| usual(path)) else {
                         if let Some(secret) = path.strip_prefix("/run/agenix/") {
                             found.extend(of_secret(context, tree, secret, &source, at));
                         }
@@ -76,11 +80,26 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                             .with_data("path", &**path),
                     );
                 }
-                Source::Unknown => {
-                    let name = written(context.tree, &at).and_then(|text| secret_in(&text));
-                    if let Some(name) = name {
+                Source::Unknown(reason) => {
+                    let mention = context.world.and_then(|world| mention_at(world, &at));
+                    if let Some(Mention::Decrypted(name)) = mention {
                         found.extend(of_secret(context, tree, &name, &source, at));
+                        continue;
                     }
+                    let is_of_server = written(context.tree, &at).is_some_and(|text| text.contains("openssh.hostKeys"));
+                    let machine = &tree.machine.name;
+                    let finding = if is_of_server {
+                        let message = format!("the boot environment of `{machine}` holds the keys of its SSH server");
+                        RULE.judged(context.tree, &source.when, at, message).with_label("stored in clear in /boot")
+                    } else {
+                        let message = format!(
+                            "can't tell whether the boot environment of `{machine}` holds a key that is in use: {reason}"
+                        );
+                        let mut undecided = RULE.finding(at, message);
+                        undecided.severity = Severity::Undecided;
+                        undecided
+                    };
+                    found.push(finding.with_data("machine", &**machine).with_data("path", source.option.clone()));
                 }
             }
         }
@@ -90,16 +109,21 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// What a boot environment is given.
 enum Source {
     Path(Arc<str>),
-    /// It is not known; how it is written may tell.
-    Unknown,
+    /// It is not known, and why; how it is written may tell.
+    Unknown(Arc<str>),
 }
 
 /// The files that are copied into the boot environment.
-fn sources(tree: &Tree<'_>) -> Vec<Stated<Source>> {
+fn sources(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Source>> {
     let read = |data: &Data| match &data.kind {
-        DataKind::String(path) => Some(Source::Path(path.clone())),
-        DataKind::Unknown(_) => Some(Source::Unknown),
+        DataKind::String(path) => Some(Source::Path(plain(path))),
         // One that is in the repository is another rule's.
+        DataKind::Path(path) => {
+            let is_copied = data.place.as_ref().is_none_or(|at| is_copied(context, path, at));
+            (!is_copied).then(|| Source::Path(plain(path)))
+        }
+        DataKind::Unknown(unknown) => Some(Source::Unknown(unknown.reason.clone())),
+        DataKind::Failed(failure) => Some(Source::Unknown(Arc::from(&*failure.message))),
         _ => None,
     };
     let keys = tree.items(&option("boot.initrd.network.ssh.hostKeys")).into_iter().filter_map(|item| {
@@ -111,45 +135,74 @@ fn sources(tree: &Tree<'_>) -> Vec<Stated<Source>> {
     for (name, _) in tree.children(&secrets) {
         // `null` means: from the same path.
         let or_same = |data: &Data| match data.kind {
-            DataKind::Null => Some(Source::Path(name.clone())),
+            DataKind::Null => Some(Source::Path(plain(&name))),
             _ => read(data),
         };
         found.extend(tree.stated(&secrets.join(&name), or_same, None));
+    }
+    for files in ["boot.initrd.extraFiles", "boot.initrd.systemd.contents"] {
+        let files = option(files);
+        for (name, _) in tree.children(&files) {
+            // What is built for the boot environment is no key.
+            let known = tree.stated(&files.join(&name).join("source"), read, None).into_iter();
+            found.extend(known.filter(|stated| matches!(stated.value, Source::Path(_))));
+        }
     }
     found
 }
 
 struct HostKey {
     path: Arc<str>,
+    what: &'static str,
     place: Option<Place>,
     when: When,
 }
 
-/// The keys that the configuration gives to the SSH server.
+/// The keys that the configuration gives to the SSH server, and to agenix.
 fn host_keys(tree: &Tree<'_>) -> Vec<HostKey> {
-    let items = tree.items(&option("services.openssh.hostKeys")).into_iter();
-    let read = items.filter_map(|item| {
+    let of_server = tree.items(&option("services.openssh.hostKeys")).into_iter().filter_map(|item| {
         let DataKind::Attrs(set) = &item.value.kind else { return None };
         let field = set.attrs.get("path")?;
-        let path = text(&field.value)?;
-        Some(HostKey { path, place: field.value.place.clone().or(item.place), when: item.when })
+        let path = plain(&text(&field.value)?);
+        let place = field.value.place.clone().or(item.place);
+        Some(HostKey { path, what: "a host key of its SSH server", place, when: item.when })
     });
-    read.collect()
+    let of_agenix = tree.items(&option("age.identityPaths")).into_iter().filter_map(|item| {
+        let (DataKind::String(path) | DataKind::Path(path)) = &item.value.kind else { return None };
+        let what = "a key with which agenix decrypts its secrets";
+        Some(HostKey { path: plain(path), what, place: item.place, when: item.when })
+    });
+    of_server.chain(of_agenix).collect()
 }
 
-/// Where NixOS makes the keys of an SSH server, unless it is told otherwise.
-fn is_usual(path: &str) -> bool {
-    path.strip_prefix("/etc/ssh/ssh_host_").is_some_and(|rest| rest.ends_with("_key") && !rest.contains("initrd"))
+/// A path without `.`, `..` and doubled slashes.
+fn plain(path: &str) -> Arc<str> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    if path.starts_with('/') { Arc::from(format!("/{}", parts.join("/"))) } else { Arc::from(path) }
 }
 
-/// `x` of `config.age.secrets.x.path`.
-fn secret_in(written: &str) -> Option<String> {
-    let (_, rest) = written.split_once("age.secrets.")?;
-    let name = match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next()?,
-        None => rest.split(['.', ' ', ')', '}', ';', ']']).next()?,
-    };
-    (!name.is_empty() && !name.contains("${")).then(|| name.to_owned())
+/// Where NixOS makes the keys of an SSH server, unless it is told otherwise. Below another folder, they are those of a
+/// system whose root is not kept, or a copy.
+fn usual(path: &str) -> Option<(&'static str, When, Option<Place>)> {
+    let (root, name) = path.split_once("/etc/ssh/ssh_host_")?;
+    if !name.ends_with("_key") || path.contains("initrd") || path.contains("/boot/") {
+        return None;
+    }
+    let mut when = When::default();
+    if !root.is_empty() {
+        let what = format!("`{root}` may have other keys than the running machine's /etc/ssh");
+        when.assumed.push(Assumed { what, place: None });
+    }
+    Some(("where the keys of its SSH server are", when, None))
 }
 
 fn of_secret(
@@ -159,11 +212,17 @@ fn of_secret(
     source: &Stated<Source>,
     at: Place,
 ) -> Option<Diagnostic> {
+    let world = context.world?;
+    let is_same = |named: &Named| match &named.definition.value.kind {
+        DataKind::String(path) => path.strip_prefix("/run/agenix/") == Some(name),
+        DataKind::Unknown(_) | DataKind::Failed(_) => {
+            mention_at(world, &named.place()) == Some(Mention::Decrypted(name.to_owned()))
+        }
+        _ => false,
+    };
     let used = tree.definitions().iter().find_map(|named| {
         let is_boot = named.path.starts_with(&option("boot.initrd"));
-        let place = named.definition.value.place.as_ref().filter(|_| !is_boot)?;
-        let is_same = secret_in(&written(context.tree, place)?).as_deref() == Some(name);
-        is_same.then(|| (named, place.clone()))
+        (!is_boot && is_same(named)).then(|| (named, named.place()))
     });
     let (named, place) = used?;
     let message = format!("the boot environment of `{}` holds the secret `{name}`", tree.machine.name);

@@ -18,7 +18,8 @@ pub(crate) const RULE: Rule = Rule {
 admin of
 `bulkhead.toml`, and no key with which somebody logs in to the running machine.
 
-**Why it matters.** Who gets into the boot environment can replace what asks for the passphrase. A key that was taken away
+**Why it matters.** Who gets into the boot environment can replace what asks for the passphrase. A key that was
+taken away
 everywhere else is easily forgotten there.
 
 **Fix.** Take it out, or say whose it is.
@@ -30,7 +31,9 @@ boot.initrd.network.ssh.authorizedKeys = [ \"ssh-ed25519 AAAA… somebody who ha
 boot.initrd.network.ssh.authorizedKeys = config.users.users.root.openssh.authorizedKeys.keys;
 ```
 
-**Limits.** Only in a fleet that knows some key of a person. Keys in files are not looked at.
+**Limits.** Only in a fleet that knows some key of a person. Keys in files are not looked at, nor lists that are not
+known
+(`config.users.…`).
 
 **Data.** `machine`: the machine. `key`: the key.
 ",

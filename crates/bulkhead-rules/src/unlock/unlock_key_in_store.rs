@@ -7,6 +7,7 @@ use bulkhead_eval::data::{Data, DataKind};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::secret_mention::copied_at;
 use crate::trees::{Stated, Tree, option};
 
 pub(crate) const RULE: Rule = Rule {
@@ -34,7 +35,7 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 ```
 
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
-none.
+none. What is computed from packages (`pkgs.writeText`), or comes from modules that can't be read, is not looked at.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
@@ -43,9 +44,10 @@ none.
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
-        for stated in keys(tree) {
+        for stated in keys(context, tree) {
             let (Some(at), path) = (stated.place.clone(), &stated.value) else { continue };
-            if path.ends_with(".pub") || !is_copied(context, path, &at) {
+            let is_known = path.starts_with('/');
+            if path.ends_with(".pub") || is_known && !is_copied(context, path, &at) {
                 continue;
             }
             let file = context.file_of(path);
@@ -64,10 +66,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// What unlocks, as far as its path is known.
-fn keys(tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
+fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     let path = |data: &Data| match &data.kind {
         DataKind::Path(path) => Some(path.clone()),
         DataKind::String(path) if path.starts_with("/nix/store/") => Some(path.clone()),
+        DataKind::Unknown(_) => copied_at(context.world?, data.place.as_ref()?).map(Arc::from),
         _ => None,
     };
     let items = tree.items(&option("boot.initrd.network.ssh.hostKeys")).into_iter().filter_map(|item| {
@@ -81,6 +84,10 @@ fn keys(tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     let devices = option("boot.initrd.luks.devices");
     for (name, _) in tree.children(&devices) {
         found.extend(tree.stated(&devices.join(&name).join("keyFile"), path, None));
+    }
+    let systems = option("fileSystems");
+    for (name, _) in tree.children(&systems) {
+        found.extend(tree.stated(&systems.join(&name).join("encrypted").join("keyFile"), path, None));
     }
     found
 }

@@ -368,10 +368,13 @@ pub struct DiffConfigArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Options of submodules are listed below the option: `<name>` stands for the name of an attribute, `*` for an item of a list.
+With --nixpkgs the modules are called with its `lib`, else with a built-in one that has what fleets use; types that it lacks
+are listed as `unknown`.
 
 Examples:
   bulkhead options modules/backup.nix
   bulkhead options nix/modules --format markdown > OPTIONS.md
+  bulkhead options modules --nixpkgs ~/nixpkgs
   bulkhead options --format json | jq 'to_entries[] | select(.value.default == null) | .key'
 
 Exit code: 0 these are all; 1 there may be more, or files have errors; 2 the tool failed.")]

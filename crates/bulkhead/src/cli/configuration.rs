@@ -1,11 +1,14 @@
 //! The configuration of a machine, as the commands about it load it.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_fleet::LoadOptions;
 use bulkhead_modules::{
     Configuration, NIXOS_FILES, Nixos, OptionPath, System, Undecided, load_all, load_nixos, load_system, systems,
+    systems_file,
 };
 use bulkhead_source::TreePath;
 
@@ -14,7 +17,8 @@ use super::output;
 use super::root_module::root_module;
 use crate::Project;
 
-const FLAKE: &str = "flake.nix";
+/// The file with the `lib` of a nixpkgs.
+const LIB: &str = "lib/default.nix";
 
 /// What the modules of NixOS take: about six times what a machine without services does.
 const STEPS: u64 = 20_000_000_000;
@@ -33,19 +37,17 @@ pub fn load(
     listed: &OptionPath,
 ) -> Result<(TreePath, Configuration)> {
     let given = Given::of(project, machine)?;
-    let own = match (root_module(project, machine), &given) {
-        (Ok(root), _) => Some(root),
-        (Err(_), Given::System(_)) => None,
+    let (root, mut roots) = match (root_module(project, machine), &given) {
+        (Ok(root), _) => (root.clone(), vec![root]),
+        (Err(_), Given::System(file)) => (file.clone(), Vec::new()),
         (Err(error), _) => return Err(error),
     };
-    let mut roots: Vec<TreePath> = own.iter().cloned().collect();
     for module in &args.modules {
         match TreePath::new(module) {
             Ok(path) if project.tree().exists(&path) => roots.push(path),
             _ => bail!("--module {module}: there is no such file in {}", project.tree().describe()),
         }
     }
-    let root = own.map_or_else(|| TreePath::new(FLAKE), Ok)?;
     let nixos = nixos(project, global, &root, listed)?;
     let world = project.world();
     let mut configuration = match (&given, &nixos) {
@@ -59,7 +61,7 @@ pub fn load(
     Ok((root, configuration))
 }
 
-/// The modules that `flake.nix` gives a machine.
+/// The modules that `flake.nix` (or `hive.nix`) gives a machine.
 enum Given {
     /// None: there is no flake, it does not name the machine, or a file was asked for and no machine.
     Nothing,
@@ -73,11 +75,10 @@ enum Given {
 
 impl Given {
     fn of(project: &Project, machine: &str) -> Result<Given> {
-        let flake = TreePath::new(FLAKE)?;
         let is_file = TreePath::new(machine).is_ok_and(|path| project.tree().exists(&path));
-        if is_file || !project.tree().exists(&flake) {
+        let Some(flake) = systems_file(project.tree()).filter(|_| !is_file) else {
             return Ok(Given::Nothing);
-        }
+        };
         let made = systems(project.world(), &flake);
         let system = made.systems.iter().find(|system| &*system.name == machine);
         let place = || Some(Place::file(flake.to_arc()));
@@ -92,20 +93,35 @@ impl Given {
             }
             (None, None, None) => None,
         };
-        let what = "the modules that flake.nix gives it are unknown";
+        let what = match flake.name() {
+            "flake.nix" => "the modules that flake.nix gives it are unknown",
+            _ => "the modules that hive.nix gives it are unknown",
+        };
         Ok(unknown.map_or(Given::Nothing, |(reason, place)| {
             Given::Unknown(Undecided { path: OptionPath::root(), what, reason, place })
         }))
     }
 }
 
+/// The nixpkgs that `--nixpkgs` names.
+///
+/// # Errors
+/// Its `lib` is not where that of a nixpkgs is: the built-in one would be used in its place.
+pub fn with_lib(global: &Global) -> Result<Option<&PathBuf>> {
+    if let Some(nixpkgs) = &global.nixpkgs
+        && !nixpkgs.join(LIB).is_file()
+    {
+        bail!("--nixpkgs {0}: this is no nixpkgs: there is no {0}/{LIB}", nixpkgs.display());
+    }
+    Ok(global.nixpkgs.as_ref())
+}
+
 /// With what NixOS' own modules are read, if `--nixpkgs` names a nixpkgs that has them.
 fn nixos(project: &mut Project, global: &Global, root: &TreePath, listed: &OptionPath) -> Result<Option<Nixos>> {
-    let Some(nixpkgs) = global.nixpkgs.as_ref() else { return Ok(None) };
+    let Some(nixpkgs) = with_lib(global)? else { return Ok(None) };
     if let Some(missing) = NIXOS_FILES.iter().find(|file| !nixpkgs.join(file).exists()) {
-        let (nixpkgs, lib) = (nixpkgs.display(), nixpkgs.join("lib/default.nix").exists());
-        let used = if lib { "its `lib`" } else { "the built-in `lib`" };
-        output::tell(&format!("{nixpkgs} has no {missing}: {used} is used, and NixOS' own modules are not read"));
+        let nixpkgs = nixpkgs.display();
+        output::tell(&format!("{nixpkgs} has no {missing}: its `lib` is used, and NixOS' own modules are not read"));
         return Ok(None);
     }
     project.allow(STEPS, MEMORY);

@@ -5,15 +5,15 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
-use bulkhead_diagnostics::{Sources, mask_private_keys};
-use bulkhead_eval::data::{Data, DataKind, Failure};
+use bulkhead_diagnostics::{Place, Sources, mask_private_keys};
+use bulkhead_eval::data::{Data, DataKind, Failure, FailureKind};
 use bulkhead_modules::{Declared, OptionPath, OptionType, load, schema_of_options};
 use bulkhead_source::{FileKind, FileTree, TreePath, read_text};
 use serde_json::{Map, Value, json};
 
 use super::args::{Global, OptionsArgs, OptionsFormat};
 use super::values::{at, data_json, nix, place_json};
-use super::{FINDINGS, OK, Program, output};
+use super::{FINDINGS, OK, Program, configuration, output};
 use crate::Project;
 
 /// Larger files are no modules.
@@ -57,10 +57,11 @@ pub fn schema(program: Program, global: &Global, paths: &[String]) -> Result<u8>
 }
 
 fn find(program: Program, global: &Global, paths: &[String]) -> Result<Found> {
+    configuration::with_lib(global)?;
     let project = output::open(output::root(program, global, None)?, global)?;
-    let mut files = Vec::new();
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
     if paths.is_empty() {
-        declaring(project.tree(), &TreePath::root(), &mut files);
+        declaring(project.tree(), &TreePath::root(), &mut files, &mut problems);
     }
     for path in paths {
         let Ok(path) = TreePath::new(path) else {
@@ -69,13 +70,13 @@ fn find(program: Program, global: &Global, paths: &[String]) -> Result<Found> {
         match project.tree().kind(&path)? {
             Some(FileKind::Directory) => match path.join("default.nix") {
                 Ok(file) if project.tree().exists(&file) => files.push(file),
-                _ => declaring(project.tree(), &path, &mut files),
+                _ => declaring(project.tree(), &path, &mut files, &mut problems),
             },
             Some(_) => files.push(path),
             None => bail!("there is no `{}` in {}", path.as_str(), project.tree().describe()),
         }
     }
-    let mut found = Found { project, options: BTreeMap::new(), problems: Vec::new(), is_open: false };
+    let mut found = Found { project, options: BTreeMap::new(), problems, is_open: false };
     for file in &files {
         let configuration = load(found.project.world(), file);
         for problem in configuration.problems {
@@ -107,25 +108,41 @@ impl Found {
     }
 }
 
-/// The files below a folder whose text declares options.
-fn declaring(tree: &dyn FileTree, folder: &TreePath, files: &mut Vec<TreePath>) {
-    let Ok(entries) = tree.list(folder) else { return };
+/// The files below a folder whose text declares options. What can't be read is noted.
+fn declaring(tree: &dyn FileTree, folder: &TreePath, files: &mut Vec<TreePath>, problems: &mut Vec<Failure>) {
+    let entries = match tree.list(folder) {
+        Ok(entries) => entries,
+        Err(error) => return problems.push(unread(folder, &error)),
+    };
     for entry in entries {
-        let Ok(path) = folder.join(&entry.name) else { continue };
+        let path = match folder.join(&entry.name) {
+            Ok(path) => path,
+            Err(error) => {
+                problems.push(unread(folder, &error));
+                continue;
+            }
+        };
         match entry.kind {
-            FileKind::Directory if !entry.name.starts_with('.') => declaring(tree, &path, files),
+            FileKind::Directory if !entry.name.starts_with('.') => declaring(tree, &path, files, problems),
             FileKind::Regular if entry.name.ends_with(".nix") => {
                 let declares = |text: &str| {
                     text.contains("options")
                         && ["mkOption", "mkEnableOption", "mkPackageOption"].iter().any(|name| text.contains(name))
                 };
-                if read_text(tree, &path, LARGEST).is_ok_and(|text| declares(&text)) {
-                    files.push(path);
+                match read_text(tree, &path, LARGEST) {
+                    Ok(text) if declares(&text) => files.push(path),
+                    Ok(_) => {}
+                    Err(error) => problems.push(unread(&path, &error)),
                 }
             }
             _ => {}
         }
     }
+}
+
+fn unread(path: &TreePath, error: &dyn std::fmt::Display) -> Failure {
+    let place = Some(Place::file(path.to_arc()));
+    Failure { message: error.to_string(), kind: FailureKind::Read, place, help: None, trace: Vec::new() }
 }
 
 /// The default as it is shown: its text if it has one.
