@@ -22,7 +22,8 @@ let
     builtins.match "--(network-|private-|settings|oci-bundle).*|--po(r|rt)?(=.*)?|-[abhjqxPnU]*[pnU].*" flag
     != null;
   # NixOS puts them into one line, which a shell splits.
-  wordsOf = text: lib.filter (word: lib.isString word && word != "") (builtins.split "[[:space:]]+" text);
+  wordsOf =
+    text: lib.filter (word: lib.isString word && word != "") (builtins.split "[[:space:]]+" text);
   isMeant = flag: lib.elem flag ([ "--private-users=pick" ] ++ flags);
   fault = attribute: what: {
     assertion = false;

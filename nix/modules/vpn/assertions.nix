@@ -84,14 +84,12 @@ let
         found = lib.filter (place: pathsOverlap place.path mount.hostPath) places;
         place = lib.head found;
       in
-      map
-        (folder: {
-          assertion = false;
-          message = "`vpn.containers.${name}.mounts` has ${mount.hostPath}, ${
-            if mount.hostPath == folder then "which" else "and ${folder}"
-          } holds secrets of this host: give the container the one file that it needs, by `credentials`";
-        })
-        secret
+      map (folder: {
+        assertion = false;
+        message = "`vpn.containers.${name}.mounts` has ${mount.hostPath}, ${
+          if mount.hostPath == folder then "which" else "and ${folder}"
+        } holds secrets of this host: give the container the one file that it needs, by `credentials`";
+      }) secret
       # One reason is enough.
       ++ lib.optional (secret == [ ] && found != [ ]) {
         assertion = false;

@@ -77,13 +77,17 @@ in
   };
   "it gets no sockets that go past its network" = {
     expr = {
-      families = lib.filter (lib.hasPrefix "RestrictAddressFamilies=") (lib.splitString "\n" (unitOf host));
+      families = lib.filter (lib.hasPrefix "RestrictAddressFamilies=") (
+        lib.splitString "\n" (unitOf host)
+      );
       # What is added is added.
-      more =
-        lib.hasInfix "RestrictAddressFamilies=AF_CAN"
-          (unitOf (hostOf "container" {
+      more = lib.hasInfix "RestrictAddressFamilies=AF_CAN" (
+        unitOf (
+          hostOf "container" {
             systemd.services."container@dev".serviceConfig.RestrictAddressFamilies = [ "AF_CAN" ];
-          }));
+          }
+        )
+      );
       native = lib.hasInfix "SystemCallArchitectures=native" (unitOf host);
     };
     expected = {
