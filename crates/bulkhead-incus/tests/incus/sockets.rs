@@ -24,6 +24,8 @@ const FAMILIES: [(&str, AddressFamily); 6] = [
 #[test]
 #[ignore = "runs inside of a workspace"]
 fn opens_sockets() {
+    // The harness has begun a line.
+    println!();
     for (name, family) in FAMILIES {
         let kinds = [SocketType::STREAM, SocketType::DGRAM, SocketType::SEQPACKET];
         if kinds.into_iter().any(|kind| socket(family, kind, None).is_ok()) {
