@@ -59,7 +59,7 @@
     workspaceUnit
     ;
   inherit (import ./incus-spec.nix) incusSpec;
-  inherit (import ./workspace-mounts.nix) workspaceMountFaults;
+  inherit (import ./workspace-mounts.nix) guardedPlaces pathsOverlap workspaceMountFaults;
   inherit (import ./workspace-state.nix) workspaceStateScript;
   inherit (import ./workspace-vsock.nix) vsockProxyScript;
   inherit (import ./vpn.nix)

@@ -68,8 +68,9 @@ rec {
     The tables that guard the bridge of a VPN container on the host. Ports are bound to MAC and IP address (`portTables`);
     a service exchanges frames with the VPN container, the host, and what `allowBetween` names; only the VPN container
     may also pass on what comes from elsewhere. The host forwards nothing from or to the bridge, whatever its settings of
-    forwarding and address translation are; it opens connections to the containers, and gets none but those of the VPN
-    container to the proxy. The proxy itself reaches only public addresses, at its ports. There is no IPv6.
+    forwarding and address translation are, and sends nothing for its addresses to where it is not; it opens connections
+    to the containers, and gets none but those of the VPN container to the proxy. The proxy itself reaches only public
+    addresses, at its ports. There is no IPv6.
 
     # Inputs
 
@@ -203,11 +204,14 @@ rec {
             "${in'} ${out} meta priority ${seal} ct state untracked accept"
             "${in'} drop"
             "${out} drop"
+            # Its addresses are nowhere else: the bridge has another name, or is gone.
+            "oifname != ${quote bridge} ip daddr ${subnet} drop"
           ])
           (nftChain "output" (
             [
               (hook "output" "filter - 10")
               "${out} goto to_containers"
+              "oifname != \"lo\" ip daddr ${subnet} drop"
             ]
             ++ when hasProxy "${ofProxy} goto from_proxy"
           ))

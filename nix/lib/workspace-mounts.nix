@@ -13,8 +13,43 @@ let
 
   isIn = place: path: path == place || substring 0 (stringLength place + 1) path == "${place}/";
 
-  # Of every host with NixOS. What depends on its configuration comes as an argument.
-  guardedEverywhere = [
+  # Where NixOS keeps itself in a workspace, or mounts something over what is there already.
+  taken = [
+    "/dev"
+    "/nix"
+    "/proc"
+    "/run"
+    "/sys"
+  ];
+  # These too, but what is below them is free.
+  needed = [
+    "/bin"
+    "/etc"
+    "/usr"
+    "/var"
+    "/var/lib"
+  ];
+in
+rec {
+  /**
+    Places on every host with NixOS that hold what nobody in a container or a virtual machine may have: keys, secrets, devices,
+    and sockets by which the host is commanded. What depends on a host's configuration is not among them. A socket is used
+    also through a mount that is read-only.
+
+    # Type
+
+    ```
+    guardedPlaces :: [{ path :: String, holds :: String }]
+    ```
+
+    # Example
+
+    ```nix
+    guardedPlaces
+    => [ { path = "/boot"; holds = "keys of the boot environment"; } … ]
+    ```
+  */
+  guardedPlaces = [
     {
       path = "/boot";
       holds = "keys of the boot environment";
@@ -73,32 +108,42 @@ let
       })
       [
         "containerd"
+        "crio"
         "dbus"
         "docker.sock"
+        "incus"
         "libvirt"
         "podman"
         "systemd"
+        "tailscale"
         "udev"
+        "user"
       ];
 
-  # Where NixOS keeps itself in a workspace, or mounts something over what is there already.
-  taken = [
-    "/dev"
-    "/nix"
-    "/proc"
-    "/run"
-    "/sys"
-  ];
-  # These too, but what is below them is free.
-  needed = [
-    "/bin"
-    "/etc"
-    "/usr"
-    "/var"
-    "/var/lib"
-  ];
-in
-{
+  /**
+    Whether a path is the place, lies in it, or has it in it. Links are not followed.
+
+    # Inputs
+
+    `place`, `path`
+
+    : Two absolute paths.
+
+    # Type
+
+    ```
+    pathsOverlap :: String -> String -> Bool
+    ```
+
+    # Example
+
+    ```nix
+    pathsOverlap "/run/dbus" "/run"
+    => true
+    ```
+  */
+  pathsOverlap = place: path: isIn place path || isIn path place;
+
   /**
     What is wrong with the folders of the host in a workspace, in words: two in one place, one that hides what the
     workspace needs, and those by which it could get out of where it is or read what is not its own. Links on the host are
@@ -186,9 +231,7 @@ in
       opened =
         { hostPath, ... }:
         let
-          found = filter ({ path, ... }: isIn path hostPath || isIn hostPath path) (
-            guardedEverywhere ++ guarded
-          );
+          found = filter ({ path, ... }: pathsOverlap path hostPath) (guardedPlaces ++ guarded);
           how =
             path:
             if path == hostPath then

@@ -187,12 +187,12 @@ fn execute(command: Command) -> Result<u8, Error> {
         }
         Command::Check { spec } => {
             let name = read(&spec)?.name;
-            output::line(&format!("{}: a spec of the workspace `{name}`", spec.display()));
+            output::result(&format!("{}: a spec of the workspace `{name}`", spec.display()))?;
         }
-        Command::Schema { of } => output::line(&match of {
+        Command::Schema { of } => output::result(&match of {
             Schema::Spec => schema::text::<crate::spec::Spec>()?,
             Schema::Status => schema::text::<status::Status>()?,
-        }),
+        })?,
     }
     Ok(OK)
 }

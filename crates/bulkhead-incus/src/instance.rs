@@ -24,6 +24,10 @@ const SPEC: &str = "user.bulkhead.spec";
 /// Set once it has been ready. Without it, and with nobody starting it, it was left by a start that was killed.
 const READY: &str = "user.bulkhead.ready";
 
+/// Sockets of families beyond AF_PACKET are not supported (EAFNOSUPPORT), as a policy of LXC has it. Some of them know no
+/// network namespaces: with vsock(7) an instance would reach the host, its hypervisor and virtual machines, with QRTR others.
+const OTHER_SOCKETS: &str = "socket errno 97 [0,17,SCMP_CMP_GT]";
+
 /// How long the daemon's own work on an instance is waited for before it is tried to interfere.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the daemon may take to answer that it makes an instance.
@@ -314,6 +318,9 @@ fn config(spec: &Spec, origin: Origin<'_>) -> Map<String, Value> {
     set("security.nesting", "false".to_owned());
     // The guest interface shows a workspace its own configuration; it has no need to know it.
     set("security.guestapi", "false".to_owned());
+    set("security.syscalls.deny", OTHER_SOCKETS.to_owned());
+    // Programs for x86 with 32 bits also make sockets by socketcall(2), whose arguments no filter sees.
+    set("security.syscalls.deny_compat", "true".to_owned());
     let resources = &spec.resources;
     if let Some(cpu) = resources.cpu {
         set("limits.cpu", cpu.to_string());

@@ -91,9 +91,9 @@ pub fn status(request: &Request) -> Result<u8, Error> {
     if request.json {
         let status = Status { version: 1, workspaces };
         let text = serde_json::to_string_pretty(&status).map_err(|error| Error::host("write JSON", error))?;
-        output::line(&text);
+        output::result(&text)?;
     } else {
-        print(&workspaces);
+        output::result(&table(&workspaces))?;
     }
     Ok(code)
 }
@@ -169,10 +169,9 @@ fn of_instance(api: &Api, found: Found) -> Result<Workspace, Error> {
     })
 }
 
-fn print(workspaces: &[Workspace]) {
+fn table(workspaces: &[Workspace]) -> String {
     if workspaces.is_empty() {
-        output::line("no workspaces");
-        return;
+        return "no workspaces".to_owned();
     }
     let head = ["WORKSPACE", "STATE", "ADDRESSES", "IMAGE", "SPEC"].map(str::to_owned);
     let rows = workspaces.iter().map(|workspace| {
@@ -190,10 +189,11 @@ fn print(workspaces: &[Workspace]) {
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
-    for row in &rows {
+    let line = |row: &[String; 5]| {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        output::line(cells.join("  ").trim_end());
-    }
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for State {

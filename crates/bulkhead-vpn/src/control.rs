@@ -1,12 +1,15 @@
 //! The socket that `status` and `renew` talk to: a word and a newline in, one JSON value out.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Inbox;
@@ -16,6 +19,8 @@ use crate::status::{Board, Status, metrics};
 
 /// How long an answer may take.
 const AT_MOST: Duration = Duration::from_secs(15);
+/// How long it may take until somebody listens.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long a question may take: others wait meanwhile.
 const QUESTION: Duration = Duration::from_secs(2);
 /// The longest answer.
@@ -117,11 +122,23 @@ pub fn ask(path: &Path, question: Question) -> io::Result<Answer> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::Error::other("it is no socket"));
     }
-    let mut stream = UnixStream::connect(path)?;
+    let mut stream = connect(path)?;
     stream.set_write_timeout(Some(AT_MOST))?;
     stream.write_all(format!("{}\n", question.word()).as_bytes())?;
     let text = read(&stream, LONGEST, Instant::now() + AT_MOST, |_| false)?;
     Ok(serde_json::from_slice(&text)?)
+}
+
+/// Connect, but don't wait for long: who listens and takes nobody's connection has them all wait (unix(7), socket(7)).
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let fd = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let stream = UnixStream::from(fd);
+    stream.set_write_timeout(Some(CONNECT))?;
+    match socket::connect(stream.as_raw_fd(), &UnixAddr::new(path)?) {
+        Ok(()) => Ok(stream),
+        Err(Errno::EAGAIN) => Err(io::ErrorKind::TimedOut.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Read to the end, or until a text is complete; not more than `longest` bytes, and not longer than the deadline.

@@ -5,13 +5,15 @@
 mod lab;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 
 use fake_pia::dns;
 use lab::{Lab, find, missing, skip};
+use nix::sys::socket::{self as nix_socket, AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
@@ -284,11 +286,38 @@ fn what_a_container_may_put_in_place_of_its_socket_does_not_hang_the_host() {
         while stream.write_all(&[b' '; 4096]).is_ok() {}
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.write_all(b"{\"status\":{\"step\":\"\x1b[2J\"}}");
+        // One that is, with a name that no service has: it would clear the screen, and no table is that wide.
+        let (mut stream, _) = listener.accept().unwrap();
+        let name = format!("\u{1b}[2J{}", "x".repeat(70_000));
+        let service = bulkhead_vpn::status::ServiceStatus {
+            name,
+            address: [10, 73, 0, 10].into(),
+            sent_packets: 0,
+            sent_bytes: 0,
+            received_packets: 0,
+            received_bytes: 0,
+        };
+        let status = bulkhead_vpn::status::Status { services: vec![service], ..Default::default() };
+        // Who hangs up on a question that was not read resets the connection.
+        let _ = stream.read(&mut [0; 64]);
+        let _ = stream.write_all(json!({ "status": status }).to_string().as_bytes());
     });
     let (code, message) = status();
     assert!(code == Some(2) && message.contains("it is too long"), "{message}");
     let (code, message) = status();
     assert!(code == Some(2) && !message.contains('\u{1b}'), "{message}");
+    let output = Command::new(env!("CARGO_BIN_EXE_vpn")).arg("--config").arg(&file).arg("status").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains('\u{1b}') && text.contains(" [2Jxxx") && text.len() < 1000, "{text}");
+    // One who lets nobody in.
+    std::fs::remove_file(&socket).unwrap();
+    let deaf = nix_socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).unwrap();
+    nix_socket::bind(deaf.as_raw_fd(), &UnixAddr::new(&socket).unwrap()).unwrap();
+    nix_socket::listen(&deaf, Backlog::new(0).unwrap()).unwrap();
+    let _waiting = UnixStream::connect(&socket).unwrap();
+    let (code, message) = status();
+    assert!(code == Some(2) && message.contains("timed out"), "{message}");
 }
 
 #[test]

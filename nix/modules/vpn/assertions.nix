@@ -6,7 +6,13 @@
   ...
 }:
 let
-  inherit (import ../../lib) networkOf vpnContainer vpnFaults;
+  inherit (import ../../lib)
+    guardedPlaces
+    networkOf
+    pathsOverlap
+    vpnContainer
+    vpnFaults
+    ;
 
   cfg = config.vpn;
   inherit (config.networking) nftables sandbox;
@@ -66,21 +72,31 @@ let
     "/run/keys"
     "/etc/ssh"
   ];
-  inFolder = folder: path: path == folder || lib.hasPrefix "${folder}/" path;
+  secretsAt = path: lib.filter (folder: pathsOverlap folder path) secretFolders;
+  # Places that are no better, those of secrets aside: they have a message of their own.
+  places = lib.filter (place: !lib.elem place.path secretFolders) guardedPlaces;
   mountFaults =
     name: container:
     lib.concatMap (
       mount:
-      map
-        (folder: {
-          assertion = false;
-          message = "`vpn.containers.${name}.mounts` has ${mount.hostPath}, ${
-            if mount.hostPath == folder then "which" else "and ${folder}"
-          } holds secrets of this host: give the container the one file that it needs, by `credentials`";
-        })
-        (
-          lib.filter (folder: inFolder folder mount.hostPath || inFolder mount.hostPath folder) secretFolders
-        )
+      let
+        secret = secretsAt mount.hostPath;
+        found = lib.filter (place: pathsOverlap place.path mount.hostPath) places;
+        place = lib.head found;
+      in
+      map (folder: {
+        assertion = false;
+        message = "`vpn.containers.${name}.mounts` has ${mount.hostPath}, ${
+          if mount.hostPath == folder then "which" else "and ${folder}"
+        } holds secrets of this host: give the container the one file that it needs, by `credentials`";
+      }) secret
+      # One reason is enough.
+      ++ lib.optional (secret == [ ] && found != [ ]) {
+        assertion = false;
+        message = "`vpn.containers.${name}.mounts` has ${mount.hostPath}, ${
+          if mount.hostPath == place.path then "which" else "and ${place.path}"
+        } holds ${place.holds}: share a folder that has only what the container needs";
+      }
     ) (lib.attrValues container.mounts);
   sameMounts =
     name: container:
@@ -98,6 +114,7 @@ let
       of = if name == vpnContainer then "the VPN container" else "`vpn.containers.${name}`";
       container = config.containers.${name};
       bridge = cfg.bridgeName;
+      inherit places;
       flags = lib.optional (name == vpnContainer) "--network-interface=${cfg.interfaceName}";
     };
   # Mounts by NixOS' own option.
@@ -108,7 +125,7 @@ let
       let
         path = if mount.hostPath == null then mount.mountPoint else mount.hostPath;
       in
-      lib.optional (lib.any (folder: inFolder folder path || inFolder path folder) secretFolders) {
+      lib.optional (secretsAt path != [ ]) {
         assertion = false;
         message = "`containers.${name}.bindMounts` has ${path}, where this host has secrets: leave it out, and give the container the one file that it needs, by `vpn.containers.<name>.credentials`";
       }

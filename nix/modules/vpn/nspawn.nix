@@ -57,6 +57,8 @@ in
     ];
     # NixOS binds the socket of the host's nix-daemon into every container, from where it is in the mounts of this unit:
     # there it is an empty folder.
-    serviceConfig.BindReadOnlyPaths = [ "${cfg.emptyFolder}:/nix/var/nix/daemon-socket" ];
+    serviceConfig = import ../shared/sockets.nix { inherit lib; } // {
+      BindReadOnlyPaths = [ "${cfg.emptyFolder}:/nix/var/nix/daemon-socket" ];
+    };
   };
 }

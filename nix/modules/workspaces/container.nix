@@ -7,6 +7,7 @@
   ...
 }:
 let
+  inherit (import ../../lib) guardedPlaces;
   inherit (config.networking) sandbox;
   inherit (config.workspaceDefaults) stateFolder;
 
@@ -63,7 +64,7 @@ let
         config.containers.${name}.path
         config.environment.etc."${folder}/${name}.conf".source
       ];
-      serviceConfig = {
+      serviceConfig = import ../shared/sockets.nix { inherit lib; } // {
         # NixOS binds the socket of the host's nix-daemon into every container, from where it is in the mounts of this
         # unit: there it is an empty folder. A flag of systemd-nspawn could only hide it inside, under another mount.
         BindReadOnlyPaths = [ "${empty}:/nix/var/nix/daemon-socket" ];
@@ -85,6 +86,7 @@ in
       of = "`workspaces.${name}`";
       container = config.containers.${name};
       inherit (sandbox) bridge;
+      places = guardedPlaces;
     }
   ) (lib.attrNames workspaces);
   containers = lib.mapAttrs containerOf workspaces;

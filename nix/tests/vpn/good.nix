@@ -704,6 +704,41 @@ in
       nix = false;
     };
   };
+  "containers get no sockets that go past their network" = {
+    expr =
+      map
+        (
+          name:
+          let
+            unit = unitOf plain "container@${name}.service";
+          in
+          {
+            families = lineOf unit "RestrictAddressFamilies";
+            native = lineOf unit "SystemCallArchitectures";
+          }
+        )
+        [
+          "vpn"
+          "torrent"
+        ];
+    expected =
+      let
+        restricted = {
+          families = map (family: "RestrictAddressFamilies=AF_${family}") [
+            "UNIX"
+            "INET"
+            "INET6"
+            "NETLINK"
+            "PACKET"
+          ];
+          native = [ "SystemCallArchitectures=native" ];
+        };
+      in
+      [
+        restricted
+        restricted
+      ];
+  };
   "mounts are what they say, and secrets are copies" = {
     expr = {
       torrent = lib.filter (lib.hasPrefix "--bind") plain.config.containers.torrent.extraFlags;

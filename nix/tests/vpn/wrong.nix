@@ -338,6 +338,51 @@ in
               ]
         );
   };
+  "flags that are cut short, or stand together" = {
+    expr =
+      map
+        (
+          flags:
+          map (lib.hasPrefix "`containers.web.extraFlags` has `")
+            (hostOf { containers.web.extraFlags = flags; }).failed
+        )
+        [
+          [ "--quiet --port=80" ]
+          [ "--po=80" ]
+          [ "-qp80" ]
+          [ "--settings=override" ]
+          [
+            "--pipe"
+            "--capability=CAP_NET_ADMIN"
+            "-bD/var/lib/x"
+          ]
+        ];
+    expected = [
+      [ true ]
+      [ true ]
+      [ true ]
+      [ true ]
+      [ ]
+    ];
+  };
+  "a mount of a socket that commands the host" =
+    refused
+      {
+        containers.web.mounts."/docker.sock".hostPath = "/run/docker.sock";
+      }
+      "${option "containers.web.mounts"} has /run/docker.sock, which holds sockets of the host's services: share a folder that has only what the container needs";
+  "a mount of secrets by another name" =
+    refused
+      {
+        containers.web.mounts."/secrets".hostPath = "/var/run/agenix";
+      }
+      "${option "containers.web.mounts"} has /var/run/agenix, and /var/run holds sockets of the host's services: share a folder that has only what the container needs";
+  "a socket by another option" =
+    refusedHost
+      {
+        containers.web.bindMounts."/run/dbus" = { };
+      }
+      "`containers.web.bindMounts` has /run/dbus, and /run/dbus holds sockets of the host's services: leave it out";
   "secrets by another option" =
     refusedHost
       {

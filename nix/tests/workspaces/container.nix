@@ -75,6 +75,33 @@ in
       remote = "";
     };
   };
+  "it gets no sockets that go past its network" = {
+    expr = {
+      families = lib.filter (lib.hasPrefix "RestrictAddressFamilies=") (
+        lib.splitString "\n" (unitOf host)
+      );
+      # What is added is added.
+      more = lib.hasInfix "RestrictAddressFamilies=AF_CAN" (
+        unitOf (
+          hostOf "container" {
+            systemd.services."container@dev".serviceConfig.RestrictAddressFamilies = [ "AF_CAN" ];
+          }
+        )
+      );
+      native = lib.hasInfix "SystemCallArchitectures=native" (unitOf host);
+    };
+    expected = {
+      families = map (family: "RestrictAddressFamilies=AF_${family}") [
+        "UNIX"
+        "INET"
+        "INET6"
+        "NETLINK"
+        "PACKET"
+      ];
+      more = true;
+      native = true;
+    };
+  };
   "it is on the bridge, with a network of its own" = {
     expr = { inherit (host.config.containers.dev) privateNetwork hostBridge; };
     expected = {

@@ -173,6 +173,20 @@ in
       "`containers.dev.extraFlags` has `--network-veth-extra=side`, which is about the network or the users of `workspaces.dev`: leave it out"
     ];
   };
+  "secrets and sockets of the host, by NixOS' own option" = {
+    expr =
+      (hostOf "container" {
+        containers.dev.bindMounts = {
+          "/data".hostPath = "/nix/var/nix";
+          "/secrets".hostPath = "/run/agenix";
+          "/src".hostPath = "/srv/src";
+        };
+      }).failed;
+    expected = [
+      "`containers.dev.bindMounts` has /nix/var/nix, and /nix/var holds the socket of the host's Nix daemon: leave it out"
+      "`containers.dev.bindMounts` has /run/agenix, and /run/agenix holds secrets of the host: leave it out"
+    ];
+  };
   "a disk that Incus would not limit" = {
     expr = failedWith "incus" { resources.disk = 1024; };
     expected = [

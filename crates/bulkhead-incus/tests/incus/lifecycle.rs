@@ -53,6 +53,7 @@ fn a_workspace_is_what_its_spec_says() {
         ("security.idmap.isolated", "true"),
         ("security.nesting", "false"),
         ("security.guestapi", "false"),
+        ("security.syscalls.deny_compat", "true"),
         ("boot.autostart", "false"),
         ("limits.cpu", "1"),
         ("limits.memory", "256MiB"),

@@ -10,6 +10,7 @@ mod lab;
 mod lifecycle;
 mod ownership;
 mod run;
+mod sockets;
 
 use std::process::Output;
 

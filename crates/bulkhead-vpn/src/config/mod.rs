@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub use check::{check, check_files};
 pub use load::{ConfigError, Problem, load, parse, read};
-pub use values::{InterfaceName, Ipv4Net, ServiceName, Url};
+pub use values::{InterfaceName, Ipv4Net, LONGEST_NAME, ServiceName, Url};
 
 /// The configuration of `bulkhead-vpn`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -91,6 +91,9 @@ impl fmt::Display for InterfaceName {
     }
 }
 
+/// The most characters that the name of a service has.
+pub const LONGEST_NAME: usize = 63;
+
 /// The name of a service: letters, digits, `-` and `_`, as container names are; it becomes part of the names of counters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceName(String);
@@ -108,7 +111,7 @@ impl FromStr for ServiceName {
     fn from_str(text: &str) -> Result<Self, String> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
-        if !starts || text.len() > 63 || !text.chars().all(fits) {
+        if !starts || text.len() > LONGEST_NAME || !text.chars().all(fits) {
             return Err(format!("{text:?} is no name of a service: a letter, then letters, digits, `-` and `_`"));
         }
         Ok(Self(text.to_owned()))

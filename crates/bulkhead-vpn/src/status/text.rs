@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Status;
+use super::{ServiceStatus, Status};
+use crate::config::LONGEST_NAME;
 
 /// Some lines. `now` is in seconds since 1970.
 pub fn text(status: &Status, now: u64) -> String {
@@ -39,21 +40,26 @@ pub fn text(status: &Status, now: u64) -> String {
     }
     let mut text = String::new();
     for (name, value) in rows {
-        // What a server says must not move the cursor of a terminal.
-        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let _ = writeln!(text, "{name:<15} {value}");
+        let _ = writeln!(text, "{name:<15} {}", printable(&value));
     }
     if status.services.is_empty() {
         return text;
     }
-    let width = status.services.iter().map(|service| service.name.len()).max().unwrap_or_default().max(7);
+    // No configuration has longer ones; who answers may be somebody else.
+    let name = |service: &ServiceStatus| printable(&service.name).chars().take(LONGEST_NAME).collect::<String>();
+    let width = status.services.iter().map(|service| name(service).chars().count()).max().unwrap_or_default().max(7);
     let _ = writeln!(text, "\n{:<width$}  {:<15}  {:>12}  {:>12}", "service", "address", "sent", "received");
     for service in &status.services {
         let (sent, received) = (bytes(service.sent_bytes), bytes(service.received_bytes));
         let address = service.address.to_string();
-        let _ = writeln!(text, "{:<width$}  {address:<15}  {sent:>12}  {received:>12}", service.name);
+        let _ = writeln!(text, "{:<width$}  {address:<15}  {sent:>12}  {received:>12}", name(service));
     }
     text
+}
+
+/// What others say must not move the cursor of a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn due(at: u64, now: u64) -> String {

@@ -523,6 +523,8 @@ impl<'a> Attacks<'a> {
             let frame = outside(self, &self.syn(NAS.into(), to, SSH));
             self.add(format!("from the LAN: SSH of {name}"), "lan", frame);
         }
+        let frame = outside(self, &self.datagram(NAS.into(), ASTRAY.into(), SINK));
+        self.add("from the LAN: UDP to an address of the bridge, by another way", "lan", frame);
         let frame = outside(self, &self.datagram(NAS.into(), HOST.into(), SINK));
         self.add("from the LAN: UDP to the host's address on the bridge", "lan", frame);
         for source in [IpAddr::from(NAS), self.own("vpn")] {

@@ -61,13 +61,14 @@ impl Battery<'_> {
             let own = (Ipv4Addr::LOCALHOST, 443).into();
             Ok(TcpStream::connect_timeout(&own, Duration::from_millis(200)).is_ok())
         })?;
-        let others = [("x", None), ("torrent", Some(HOST_LAN))];
+        let at = |name: &str| self.world.container(name).address;
+        let others = [("x", at("x"), None), ("torrent", at("torrent"), Some(HOST_LAN)), ("docker0", ASTRAY, None)];
         self.world.host.enter(|| {
-            for (index, (name, source)) in others.iter().enumerate() {
+            for (index, (_, target, source)) in others.iter().enumerate() {
                 let socket = UdpSocket::bind((source.unwrap_or(Ipv4Addr::UNSPECIFIED), 0))?;
                 let number = run << 12 | 0xf00 | index as u32;
                 // The guard's refusal is an error.
-                let _ = socket.send_to(&canary(number), (self.world.container(name).address, SINK));
+                let _ = socket.send_to(&canary(number), (*target, SINK));
             }
             Ok(())
         })?;
@@ -80,7 +81,7 @@ impl Battery<'_> {
             let is_seen = captured.any(|(_, frame)| opens(frame) == Some(target));
             if is_seen { won.push(name) } else { lost.push(name) }
         }
-        for (index, (name, source)) in others.iter().enumerate() {
+        for (index, (name, _, source)) in others.iter().enumerate() {
             let number = run << 12 | 0xf00 | index as u32;
             let of = source.map_or_else(String::new, |source| format!(", from {source}"));
             let is_seen = captured.iter().any(|(place, frame)| place == name && canaries(frame).contains(&number));

@@ -56,6 +56,8 @@ pub const EXIT: Ipv4Addr = Ipv4Addr::new(45, 33, 0, 5);
 /// The provider's hosts: for tokens and the list, and the servers.
 pub const PIA: Ipv4Addr = Ipv4Addr::new(45, 50, 0, 2);
 pub const SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(45, 50, 0, 11), Ipv4Addr::new(45, 50, 0, 12)];
+/// An address of the bridge's network to which the host has another way, as it has to all of them when the bridge is gone.
+pub const ASTRAY: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 66);
 /// In the tunnel: the provider's end.
 pub const TUNNEL_END: Ipv4Addr = Ipv4Addr::new(10, 5, 128, 1);
 
@@ -442,7 +444,9 @@ fn outside(host: &Namespace, lan: &Namespace, tailnet: &Namespace, pia: &Namespa
         "link add docker0 type bridge mcast_snooping 0",
         "link set docker0 up",
         "neighbour add 172.17.0.9 lladdr 02:66:00:00:00:09 dev docker0",
+        &format!("neighbour add {ASTRAY} lladdr 02:66:00:00:00:09 dev docker0"),
         &format!("address add {HOST_DOCKER}/16 dev docker0"),
+        &format!("route add {ASTRAY} dev docker0"),
         &format!("route add default via {ROUTER}"),
         "route add default via fd77::1",
     ])?;
