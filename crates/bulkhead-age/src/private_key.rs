@@ -18,6 +18,8 @@ use crate::encoding::decode_padded;
 pub enum PrivateKeyKind {
     /// `-----BEGIN OPENSSH PRIVATE KEY-----`
     OpenSsh,
+    /// The same of a key in a hardware token (`sk-ssh-ed25519@openssh.com`): a handle, of use only with the token.
+    SecurityKey,
     /// `-----BEGIN RSA PRIVATE KEY-----` (PKCS#1)
     Rsa,
     /// `-----BEGIN DSA PRIVATE KEY-----`
@@ -44,6 +46,7 @@ impl fmt::Display for PrivateKeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OpenSsh => "OpenSSH private key",
+            Self::SecurityKey => "handle of an OpenSSH key in a hardware token",
             Self::Rsa => "RSA private key",
             Self::Dsa => "DSA private key",
             Self::Ec => "EC private key",
@@ -73,6 +76,7 @@ pub struct PrivateKeyFound {
 const TOR_SECRET: &[u8] = b"== ed25519v1-secret: type0 ==\0\0\0";
 /// LUKS1 and LUKS2 header magic, and the one of LUKS2's second header (LUKS2 On-Disk Format, 2.1).
 const LUKS_MAGIC: [&[u8]; 2] = [b"LUKS\xba\xbe", b"SKUL\xba\xbe"];
+const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 const AGE_IDENTITY: &[u8] = b"AGE-SECRET-KEY-";
@@ -164,6 +168,7 @@ fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
     let (kind, label, rest) = pem_start(bytes, offset)?;
     let body = &rest[..rest.len().min(MAX_PEM_BODY)];
     let mut lines = body.split(|byte| *byte == b'\n').map(|line| line.trim_ascii()).skip_while(|line| line.is_empty());
+    let beginning = lines.clone().take(2);
     let first = lines.next()?;
     let has_headers = first.starts_with(b"Proc-Type:") || first.starts_with(b"DEK-Info:");
     let is_base64 = |line: &[u8]| {
@@ -174,11 +179,12 @@ fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
     if !has_body {
         return whole_pem_key(bytes, offset);
     }
-    let encrypted = match kind {
-        PrivateKeyKind::OpenSsh => openssh_is_encrypted(first),
-        _ => pem_is_encrypted(kind, label, body),
-    };
-    Some(PrivateKeyFound { kind, encrypted, offset })
+    if kind != PrivateKeyKind::OpenSsh {
+        return Some(PrivateKeyFound { kind, encrypted: pem_is_encrypted(kind, label, body), offset });
+    }
+    let beginning: Vec<u8> = beginning.take_while(|line| is_base64(line)).flatten().copied().collect();
+    let decoded = decode_padded(&beginning[..beginning.len() / 4 * 4]).unwrap_or_default();
+    Some(PrivateKeyFound { kind: openssh_kind(&decoded), encrypted: openssh_is_encrypted(&decoded), offset })
 }
 
 /// Is a key that is not OpenSSH's protected by a passphrase? `body` is what follows the first line.
@@ -200,12 +206,12 @@ fn whole_pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
     let last = [b"-----END ", label, b"-----"].concat();
     let body = &rest[..positions(rest, &last).next()?];
     let (decoded, has_headers) = pem_body(body)?;
-    let encrypted = match kind {
-        PrivateKeyKind::OpenSsh => Some(whole_openssh_key(&decoded)?),
-        _ => pem_is_encrypted(kind, label, body),
-    };
+    if kind == PrivateKeyKind::OpenSsh {
+        let encrypted = Some(whole_openssh_key(&decoded)?);
+        return Some(PrivateKeyFound { kind: openssh_kind(&decoded), encrypted, offset });
+    }
+    let encrypted = pem_is_encrypted(kind, label, body);
     let is_whole = match kind {
-        PrivateKeyKind::OpenSsh => true,
         // A packet of a secret key, in the old or the new form (RFC 9580, 4.2).
         PrivateKeyKind::Pgp => decoded.first().is_some_and(|tag| *tag & 0xfc == 0x94 || *tag == 0xc5),
         // Ciphertext in blocks of 8 or 16 bytes.
@@ -270,18 +276,31 @@ fn pem_kind(label: &[u8]) -> Option<PrivateKeyKind> {
 }
 
 /// An OpenSSH key begins with `openssh-key-v1\0` and the cipher's name, `none` without passphrase (OpenSSH `PROTOCOL.key`).
-fn openssh_is_encrypted(first_line: &[u8]) -> Option<bool> {
-    let whole = first_line.len() / 4 * 4;
-    let decoded = decode_padded(&first_line[..whole])?;
-    let rest = decoded.strip_prefix(b"openssh-key-v1\0")?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let cipher = rest.get(..u32::from_be_bytes(*length) as usize)?;
-    Some(cipher != b"none")
+fn openssh_is_encrypted(beginning: &[u8]) -> Option<bool> {
+    let mut rest = beginning.strip_prefix(OPENSSH_MAGIC)?;
+    Some(take_field(&mut rest)? != b"none")
+}
+
+/// Whether an OpenSSH key is in a token tells the type of its public key, which follows (OpenSSH `PROTOCOL.u2f`). With a
+/// passphrase that may be further on.
+fn openssh_kind(beginning: &[u8]) -> PrivateKeyKind {
+    let key_type = || {
+        let mut rest = beginning.strip_prefix(OPENSSH_MAGIC)?;
+        for _cipher_kdf_options in 0..3 {
+            take_field(&mut rest)?;
+        }
+        // How many keys there are, and the lengths of the first one and of its type.
+        rest.get(12..)
+    };
+    if key_type().is_some_and(|name| name.starts_with(b"sk-")) {
+        return PrivateKeyKind::SecurityKey;
+    }
+    PrivateKeyKind::OpenSsh
 }
 
 /// Whether the OpenSSH key in `bytes` has a passphrase; nothing if it is not whole (OpenSSH `PROTOCOL.key`).
 fn whole_openssh_key(bytes: &[u8]) -> Option<bool> {
-    let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
+    let mut rest = bytes.strip_prefix(OPENSSH_MAGIC)?;
     let cipher = take_field(&mut rest)?;
     let _kdf = take_field(&mut rest)?;
     let _kdf_options = take_field(&mut rest)?;

@@ -53,6 +53,10 @@ fn pem(label: &str, content: &[u8]) -> String {
 
 /// The form of an OpenSSH key whose numbers are made up; `check` stands twice in a key without passphrase.
 fn openssh(cipher: &str, check: [u32; 2]) -> Vec<u8> {
+    openssh_of(b"ssh-ed25519", cipher, check)
+}
+
+fn openssh_of(key_type: &[u8], cipher: &str, check: [u32; 2]) -> Vec<u8> {
     let mut bytes = b"openssh-key-v1\0".to_vec();
     let private = [&check[0].to_be_bytes()[..], &check[1].to_be_bytes(), &[7; 120]].concat();
     let fields: [&[u8]; 3] = [cipher.as_bytes(), b"none", b""];
@@ -62,7 +66,10 @@ fn openssh(cipher: &str, check: [u32; 2]) -> Vec<u8> {
     };
     fields.iter().for_each(|content| field(&mut bytes, content));
     bytes.extend(1u32.to_be_bytes());
-    field(&mut bytes, &[3; 51]);
+    let mut public = Vec::new();
+    field(&mut public, key_type);
+    field(&mut public, &[3; 32]);
+    field(&mut bytes, &public);
     field(&mut bytes, &private);
     bytes
 }
@@ -106,6 +113,11 @@ fn whole_keys_of_every_kind() {
         (pem("PRIVATE KEY", &der()), PrivateKeyKind::Pkcs8, Some(false)),
         (pem("ENCRYPTED PRIVATE KEY", &der()), PrivateKeyKind::Pkcs8, Some(true)),
         (pem("OPENSSH PRIVATE KEY", &openssh("aes256-ctr", [5, 6])), PrivateKeyKind::OpenSsh, Some(true)),
+        (
+            pem("OPENSSH PRIVATE KEY", &openssh_of(b"sk-ssh-ed25519@openssh.com", "none", [5, 5])),
+            PrivateKeyKind::SecurityKey,
+            Some(false),
+        ),
         (legacy, PrivateKeyKind::Rsa, Some(true)),
         (pgp, PrivateKeyKind::Pgp, None),
         (identity, PrivateKeyKind::AgeIdentity, Some(false)),

@@ -13,13 +13,13 @@ pub(crate) const UNREADABLE_FILE: Rule = Rule {
     severity: Severity::Error,
     summary: "A file that is needed can't be read as what it is.",
     docs: "\
-A file or folder can't be read: it is missing, a folder, FIFO, socket or device lies where a file belongs, a symbolic link
-leaves the repository or goes in circles, it is larger than what is read, or it is not UTF-8.
+A file or folder can't be read: it is missing, a folder, FIFO, socket or device lies where a file belongs, a symbolic
+link leaves the repository or goes in circles, it is larger than what is read, or it is not UTF-8.
 
-The files of a git submodule are in no index and no revision of the repository around it (`--staged`, `--rev`), and not in a
-working tree where it is not checked out. The finding is *undecided* then, as it is about files of which it can't be told
-whether they matter. `ignore` in `bulkhead.toml` takes out what does not; a name that is not UTF-8 is matched as it is
-shown, with U+FFFD for what is wrong.
+The files of a git submodule are in no index and no revision of the repository around it (`--staged`, `--rev`), and
+not in a working tree where it is not checked out. The finding is *undecided* then, as it is about files of which it
+can't be told whether they matter. `ignore` in `bulkhead.toml` takes out what does not; a name that is not UTF-8 is
+matched as it is shown, with U+FFFD for what is wrong.
 
 A submodule or a link out of the repository where machines are looked for may hold machines. It counts as one of which
 nothing is known: rules that need to know all roles or machines are undecided.

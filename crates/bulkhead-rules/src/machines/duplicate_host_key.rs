@@ -15,8 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 The `hostKey` of two machines is the same key, whatever its comment says.
 
-**Why it matters.** Whoever has one of the machines can read the secrets of both, and can pass for the other towards SSH.
-It happens when an image with keys in it is installed twice, or when a line is copied and not changed.
+**Why it matters.** Whoever has one of the machines can read the secrets of both, and can pass for the other towards
+SSH. It happens when an image with keys in it is installed twice, or when a line is copied and not changed.
 
 **Fix.** Make new keys on one of them: delete `/etc/ssh/ssh_host_*`, restart sshd, write the new key, rekey.
 

@@ -15,8 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 The `hostNames` of two machines have a name in common. Upper and lower case don't count.
 
-**Why it matters.** The generated `known_hosts` has two keys for that name: SSH trusts either machine for the other, and a
-deployment may reach the wrong one.
+**Why it matters.** The generated `known_hosts` has two keys for that name: SSH trusts either machine for the other,
+and a deployment may reach the wrong one.
 
 **Fix.** Take the name from one of them.
 

@@ -14,17 +14,17 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A machine's host key is also a user, deploy or admin key.",
     docs: "\
-A key among `userKeys`, `deployKeys` or `admins` is the `hostKey` of a machine, whatever its comment says. That a boot key
-is used twice is `unlock-key-reused`; that two machines share a host key is `duplicate-host-key`.
+A key among `userKeys`, `deployKeys` or `admins` is the `hostKey` of a machine, whatever its comment says. That a boot
+key is used twice is `unlock-key-reused`; that two machines share a host key is `duplicate-host-key`.
 
 **Why it matters.** A host key has no passphrase, and whoever is root on its machine has it. As a user or admin key it
-decrypts every secret of the fleet, as a deploy key it is root on every machine: the machine can then do so by itself, and
-so can whoever breaks into one of its services.
+decrypts every secret of the fleet, as a deploy key it is root on every machine: the machine can then do so by itself,
+and so can whoever breaks into one of its services.
 
 **Severity.** An error if the key stands with another machine: either a line was copied from the wrong file, and the
-person
-whose key is missing can read nothing, or the private half of a host key lies on two machines. A warning if it stands with
-the machine itself or in `admins`, which works and may be meant: a machine that rekeys or deploys by itself.
+person whose key is missing can read nothing, or the private half of a host key lies on two machines. A warning if it
+stands with the machine itself or in `admins`, which works and may be meant: a machine that rekeys or deploys by
+itself.
 
 **Fix.** Make a key for the person or the deployment: `ssh-keygen -t ed25519`. Write its `.pub` line, then rekey.
 

@@ -25,8 +25,7 @@ A machine has the role `personal` and no `userKeys`.
 ```
 
 **Configuration.** In `bulkhead.toml`: `policy.personal-needs-user-key = false` turns it off, `policy.personal-role`
-is the
-role's name.
+is the role's name.
 
 **Limits.** User keys that are not known make the rule *undecided*.
 

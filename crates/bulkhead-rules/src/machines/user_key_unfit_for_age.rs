@@ -12,13 +12,13 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A user key or an admin key is of a type that age can't encrypt to.",
     docs: "\
-A key in `userKeys` or `admins` is of type `sk-…`, `ecdsa-…`, `ssh-dss`, or a certificate. Such keys are meant to decrypt
-every secret; age encrypts to `ssh-ed25519` and `ssh-rsa` keys and to its own recipients only.
+A key in `userKeys` or `admins` is of type `sk-…`, `ecdsa-…`, `ssh-dss`, or a certificate. Such keys are meant to
+decrypt every secret; age encrypts to `ssh-ed25519` and `ssh-rsa` keys and to its own recipients only.
 
 **Why it matters.** agenix fails for every secret that lists the key, which is all of them.
 
-**Fix.** For a key on hardware use a plugin of age, such as `age-plugin-yubikey`, and write its recipient; or use a key of
-type ed25519. Keys that only log in belong in the machine's own configuration.
+**Fix.** For a key on hardware use a plugin of age, such as `age-plugin-yubikey`, and write its recipient; or use a
+key of type ed25519. Keys that only log in belong in the machine's own configuration.
 
 ```nix
 # bad

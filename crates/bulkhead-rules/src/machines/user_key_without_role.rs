@@ -13,9 +13,11 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A machine has user keys, but not the role of machines that people sit at.",
     docs: "\
-`userKeys` decrypt every secret of the fleet. The fleet's policy is that only machines with the role `personal` have them.
+`userKeys` decrypt every secret of the fleet. The fleet's policy is that only machines with the role `personal` have
+them.
 
-**Why it matters.** A private key that decrypts everything, lying on a server, makes of one broken service a broken fleet.
+**Why it matters.** A private key that decrypts everything, lying on a server, makes of one broken service a broken
+fleet.
 
 **Fix.** Take the key away, write it as a deploy key if the machine only deploys, or give the machine the role.
 
@@ -26,8 +28,8 @@ pub(crate) const RULE: Rule = Rule {
 { systemRoles = [ \"personal\" ]; userKeys = [ \"ssh-ed25519 AAAA…\" ]; … }
 ```
 
-**Configuration.** In `bulkhead.toml`: `policy.user-keys = \"any\"` allows them everywhere, `policy.personal-role` is the
-role's name.
+**Configuration.** In `bulkhead.toml`: `policy.user-keys = \"any\"` allows them everywhere, `policy.personal-role` is
+the role's name.
 
 **Limits.** Roles that are not known make the rule *undecided*.
 

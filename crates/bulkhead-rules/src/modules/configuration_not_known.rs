@@ -42,9 +42,8 @@ workspaces.dev.ip = \"10.20.0.10\";
 way of one argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as
 known. Inputs of `flake.nix` whose `url` is that of a well-known project that has nothing to do with isolation
 (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module trees are read where some `.nix` file
-has
-a word of the options that rules are about: names that are put together from parts, in files that have no such word,
-and modules in files of another name do not lead there. Hives of colmena are read: the outputs `colmena` and
+has a word of the options that rules are about: names that are put together from parts, in files that have no such
+word, and modules in files of another name do not lead there. Hives of colmena are read: the outputs `colmena` and
 `colmenaHive`, and `hive.nix` where there is no flake.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.

@@ -13,12 +13,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "Two workspaces, services, or one of them and the gateway have the same address.",
     docs: "\
 Two on the same bridge have the same address: two workspaces, two service containers, or one of them and the host or
-the VPN
-container.
+the VPN container.
 
 **Why it matters.** Who has the gateway's address gets what others send to the internet. Of two with the same address
-one is
-cut off, and which one changes with every answer to ARP. The modules refuse it when the configuration is built.
+one is cut off, and which one changes with every answer to ARP. The modules refuse it when the configuration is built.
 
 **Fix.** Give one of them another address.
 
@@ -29,9 +27,8 @@ workspaces = { dev.ip = \"10.20.0.10\"; web.ip = \"10.20.0.10\"; };
 workspaces = { dev.ip = \"10.20.0.10\"; web.ip = \"10.20.0.11\"; };
 ```
 
-**Limits.** Conditions that are unknown and exclude each other are recognised if they are written once (`if`,
-`else`); else two
-definitions under different conditions make a warning.
+**Limits.** Conditions that are unknown and exclude each other are recognised if they are written once (`if`, `else`);
+else two definitions under different conditions make a warning.
 
 **Data.** `machine`: the machine. `address`: the address. `options`: the options that have it.
 ",

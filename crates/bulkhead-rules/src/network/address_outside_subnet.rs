@@ -15,8 +15,8 @@ pub(crate) const RULE: Rule = Rule {
 The address of a workspace, of a service container, or of the gateway does not lie in the subnet of its bridge
 (`networking.sandbox.subnet`, `vpn.subnet`).
 
-**Why it matters.** It reaches nothing, and nothing reaches it; in another network of the host it may reach what it should
-not. The modules refuse it when the configuration is built.
+**Why it matters.** It reaches nothing, and nothing reaches it; in another network of the host it may reach what it
+should not. The modules refuse it when the configuration is built.
 
 **Fix.** Take an address of the subnet, or make the subnet another one.
 
@@ -28,8 +28,7 @@ workspaces.dev.ip = \"10.20.0.10\";
 ```
 
 **Limits.** Under a condition that is unknown it is a warning. Where the subnet is not written down and modules are
-imported
-that can't be read, its default is taken, and the finding is *undecided*.
+imported that can't be read, its default is taken, and the finding is *undecided*.
 
 **Data.** `machine`: the machine. `address`: the address. `subnet`: the network.
 ",

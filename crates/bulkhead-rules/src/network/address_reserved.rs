@@ -15,8 +15,7 @@ pub(crate) const RULE: Rule = Rule {
 The address of a workspace, a service container or the gateway is the first or the last one of its subnet.
 
 **Why it matters.** The first address is that of the network itself, and what is sent to the last one goes to
-everybody (RFC
-1122, 3.2.1.3); no machine may have either. The modules refuse it when the configuration is built.
+everybody (RFC 1122, 3.2.1.3); no machine may have either. The modules refuse it when the configuration is built.
 
 **Fix.** Take another address of the subnet.
 

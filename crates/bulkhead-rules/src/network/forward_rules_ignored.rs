@@ -13,8 +13,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "`extraForwardRules` are set, but the firewall has no forward chain to put them in.",
     docs: "\
 `networking.firewall.extraForwardRules` is set. NixOS writes these rules only with `networking.firewall.filterForward
-= true`
-(it is off by default) and `networking.nftables.enable = true`; otherwise they are nowhere.
+= true` (it is off by default) and `networking.nftables.enable = true`; otherwise they are nowhere.
 
 **Why it matters.** Rules that keep workspaces or containers out of private networks do not exist, and nothing says so.
 

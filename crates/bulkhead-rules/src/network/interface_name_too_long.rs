@@ -18,12 +18,11 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A name makes a network interface whose name has over 15 characters.",
     docs: "\
-The interface of a workspace or of a service container on the host is called after it (`vb-dev`, `vm-dev`, `vi-dev`), and
-Linux takes 15 characters. The same for a bridge or WireGuard interface whose name is written down.
+The interface of a workspace or of a service container on the host is called after it (`vb-dev`, `vm-dev`, `vi-dev`),
+and Linux takes 15 characters. The same for a bridge or WireGuard interface whose name is written down.
 
 **Why it matters.** systemd-nspawn makes another name of one that is too long, which no rule of the guard names, and
-all else
-fails to start. The modules refuse it when the configuration is built.
+all else fails to start. The modules refuse it when the configuration is built.
 
 **Fix.** A name of at most 12 characters.
 

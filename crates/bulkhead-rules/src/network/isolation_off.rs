@@ -16,12 +16,11 @@ pub(crate) const RULE: Rule = Rule {
 A machine has workspaces or services behind a VPN, and its configuration switches off what keeps them in: the guard
 (`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
 (`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
-for a container, its own network (`privateNetwork = false`) or its user namespace
-(`privateUsers = \"no\"` or `\"identity\"`).
+for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
+`\"identity\"`).
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
-root inside
-is root of the host as far as the kernel and the nix-daemon are concerned.
+root inside is root of the host as far as the kernel and the nix-daemon are concerned.
 
 **Fix.** Take the line out. What a workspace has to reach is opened one by one in `networking.sandbox.allow`.
 

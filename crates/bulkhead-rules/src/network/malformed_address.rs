@@ -18,8 +18,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "An address or a network of workspaces or services is none.",
     docs: "\
 `ip`, `ip6`, a gateway or a subnet of workspaces or services is no address, or no network (`10.20.0.0/24`, without
-bits after
-the prefix), or one of the other family: `ip` is IPv4, `ip6` IPv6, and services behind a VPN have no IPv6.
+bits after the prefix), or one of the other family: `ip` is IPv4, `ip6` IPv6, and services behind a VPN have no IPv6.
 
 **Why it matters.** Rules and routes are made from it. The modules refuse it when the configuration is built.
 

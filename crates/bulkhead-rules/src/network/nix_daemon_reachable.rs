@@ -14,16 +14,13 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A workspace or service can ask the nix-daemon of the host.",
     docs: "\
 A mount gives a workspace or service the socket of the host's nix-daemon. NixOS does so by itself for each of its
-containers
-(`containers.<name>`); Bulkhead's modules take it away again, other modules often do not.
+containers (`containers.<name>`); Bulkhead's modules take it away again, other modules often do not.
 
 **Why it matters.** The daemon builds in the host's network: a fixed-output derivation fetches from the LAN and past
-the VPN. In a
-container without a user namespace, root is the host's user 0, whom the daemon trusts with everything.
+the VPN. In a container without a user namespace, root is the host's user 0, whom the daemon trusts with everything.
 
 **Fix.** Don't mount it. For containers that other modules make: `privateUsers`, and a mount namespace of the unit in
-which the
-folder is empty.
+which the folder is empty.
 
 ```nix
 # bad
@@ -33,8 +30,7 @@ systemd.services.\"container@dev\".serviceConfig.BindReadOnlyPaths = [ \"/run/em
 ```
 
 **Limits.** For containers of modules other than Bulkhead's it is a warning, unless `BindReadOnlyPaths`,
-`TemporaryFileSystem` or
-`InaccessiblePaths` of their unit name the folder.
+`TemporaryFileSystem` or `InaccessiblePaths` of their unit name the folder.
 
 **Data.** `machine`: the machine. `compartment`: the workspace or service.
 ",

@@ -19,13 +19,12 @@ pub(crate) const RULE: Rule = Rule {
     summary: "Forward rules close some private networks and leave others open.",
     docs: "\
 `networking.firewall.extraForwardRules`, or a table of `networking.nftables.tables` with a chain at the hook
-`forward`, drops or
-rejects what is sent to some of the private networks, but not to all of them: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16,
-100.64.0.0/10 (carrier-grade NAT, Tailscale) and 169.254.0.0/16 (the metadata services of clouds).
+`forward`, drops or rejects what is sent to some of the private networks, but not to all of them: 10.0.0.0/8,
+172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 (carrier-grade NAT, Tailscale) and 169.254.0.0/16 (the metadata services
+of clouds).
 
 **Why it matters.** The host forwards to every network that it has a route to. The one that was forgotten is often a
-VPN's, or
-that of a cloud's metadata, which gives out credentials.
+VPN's, or that of a cloud's metadata, which gives out credentials.
 
 **Fix.** Close all of them; or accept what is to leave by its interface, and drop the rest.
 
@@ -36,9 +35,8 @@ extraForwardRules = \"iifname sandbox0 ip daddr { 10.0.0.0/8, 192.168.0.0/16 } d
 extraForwardRules = \"iifname sandbox0 oifname eth0 ip daddr != { 10.0.0.0/8, … } accept; iifname sandbox0 drop\";
 ```
 
-**Limits.** Texts of rules are searched for networks in the lines that end in `drop` or `reject`; that an earlier
-rule accepts is
-not seen. Rules that drop everything else (a bare `drop`, or a policy) close all of them.
+**Limits.** Texts of rules are searched for networks in the lines that end in `drop` or `reject`; that an earlier rule
+accepts is not seen. Rules that drop everything else (a bare `drop`, or a policy) close all of them.
 
 **Data.** `machine`: the machine. `open`: the networks.
 ",

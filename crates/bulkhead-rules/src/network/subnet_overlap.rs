@@ -18,13 +18,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "The network of workspaces or services overlaps with another network.",
     docs: "\
 The subnet of workspaces or of the services behind a VPN has addresses that another network has too: the other one of
-the two,
-a network that the host's configuration gives to an interface (`networking.interfaces`, `networking.wireguard`,
-`networking.wg-quick`, `systemd.network`), or one of `networks` in `bulkhead.toml`.
+the two, a network that the host's configuration gives to an interface (`networking.interfaces`,
+`networking.wireguard`, `networking.wg-quick`, `systemd.network`), or one of `networks` in `bulkhead.toml`.
 
 **Why it matters.** An address then means two machines: what is sent to the one may reach the other, past the rules
-that keep
-them apart.
+that keep them apart.
 
 **Fix.** Take another private network. `networks` in `bulkhead.toml` is where the fleet's LANs are named.
 
@@ -36,8 +34,7 @@ networking.sandbox.subnet = \"10.20.0.0/24\";
 ```
 
 **Limits.** Networks of interfaces that are configured by DHCP are not known. Of an interface with a single address
-(`/32`,
-`/128`) only that address counts.
+(`/32`, `/128`) only that address counts.
 
 **Data.** `machine`: the machine. `subnet`: the network. `other`: the one that it overlaps with.
 ",

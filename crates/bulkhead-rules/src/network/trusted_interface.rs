@@ -13,12 +13,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "The firewall trusts the interface of workspaces or services.",
     docs: "\
 `networking.firewall.trustedInterfaces` names the bridge of workspaces or of the VPN's services, or the interface of
-one of
-them.
+one of them.
 
 **Why it matters.** NixOS' firewall accepts everything that comes from a trusted interface: all services of the host,
-those
-too that listen for the host alone. Bulkhead's own guard closes that again; without it nothing does.
+those too that listen for the host alone. Bulkhead's own guard closes that again; without it nothing does.
 
 **Fix.** Take it out. What workspaces need of the host is opened one by one (`networking.sandbox.allow`, or
 `networking.firewall.interfaces.<name>.allowedTCPPorts`).

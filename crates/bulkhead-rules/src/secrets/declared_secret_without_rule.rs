@@ -17,8 +17,7 @@ pub(crate) const RULE: Rule = Rule {
 `age.secrets.<name>.file` of a machine names an `.age` file that is in no rules file, and that no convention grants.
 
 **Why it matters.** `agenix --rekey` passes it over, and `agenix -e` refuses it: when the machine gets a new key, the
-secret can't be
-read any more, and whoever has left can read it for ever.
+secret can't be read any more, and whoever has left can read it for ever.
 
 **Fix.** Add a rule for it.
 

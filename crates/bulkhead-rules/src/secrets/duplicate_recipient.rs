@@ -15,12 +15,12 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "A rule names the same key twice, or a file is encrypted to it twice.",
     docs: "\
-The rule of a secret lists one key several times, perhaps with different comments; or the `.age` file has two stanzas for
-one key.
+The rule of a secret lists one key several times, perhaps with different comments; or the `.age` file has two stanzas
+for one key.
 
-**Why it matters.** ragenix refuses a rules file with a list that has the same string twice. age writes a stanza for each
-mention, so that headers grow, and a key that is taken out of one list stays in through the other: the usual way in which
-access is kept by accident.
+**Why it matters.** ragenix refuses a rules file with a list that has the same string twice. age writes a stanza for
+each mention, so that headers grow, and a key that is taken out of one list stays in through the other: the usual way
+in which access is kept by accident.
 
 **Fix.** Name each key once, for instance with `lib.unique (users ++ hosts)`. For a file: `agenix --rekey`.
 
@@ -31,8 +31,8 @@ access is kept by accident.
 \"wifi.age\".publicKeys = admins ++ [ s0 ];
 ```
 
-**Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: the keys that are there twice, with `tag`
-and `name`. `where`: `rule` or `file`.
+**Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: the keys that are there twice, with
+`tag` and `name`. `where`: `rule` or `file`.
 ",
     check: Some(check),
 };

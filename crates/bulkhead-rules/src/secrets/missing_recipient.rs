@@ -15,8 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A secret is not encrypted to a key that its rule names.",
     docs: "\
-The rule of a secret names a key, and the `.age` file has no stanza with the key's tag: whoever has the key can't decrypt
-the file.
+The rule of a secret names a key, and the `.age` file has no stanza with the key's tag: whoever has the key can't
+decrypt the file.
 
 **Why it matters.** A machine finds out when it activates its new configuration: the secret is missing, and what needs
 it does not start.

@@ -15,8 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 The rule of a secret has an empty list of keys, nobody is granted it, or its file is encrypted with a passphrase.
 
-**Why it matters.** No machine can read such a secret: agenix on a machine decrypts with keys and asks for no passphrase.
-agenix and ragenix refuse to encrypt to an empty list.
+**Why it matters.** No machine can read such a secret: agenix on a machine decrypts with keys and asks for no
+passphrase. agenix and ragenix refuse to encrypt to an empty list.
 
 **Fix.** Name at least one key, or delete the rule and the file. A file with a passphrase: decrypt it with `age -d`, and
 make it anew with `agenix -e FILE`.

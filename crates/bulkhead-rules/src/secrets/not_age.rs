@@ -24,8 +24,7 @@ it is instead, where that can be told: text (the secret in clear?), a private ke
 conflict, nothing at all.
 
 What git-crypt has encrypted, and a pointer of git LFS, may stand for an age file. In an index or a revision there is
-nothing
-else, so the finding is *undecided*.
+nothing else, so the finding is *undecided*.
 
 **Why it matters.** No machine can decrypt it, and if it is the secret in clear, everybody can read it.
 

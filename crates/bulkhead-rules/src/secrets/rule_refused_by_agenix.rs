@@ -18,11 +18,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "agenix, ragenix or age would refuse a rule: its name or one of its keys.",
     docs: "\
 An entry of a rules file has a name that agenix can't put into its own Nix expression (blanks, quotes, backslashes,
-`${`), or one of its keys is none that age encrypts to: malformed, of a type such as `ecdsa-…` or `sk-ssh-…`, RSA of less
-than 2048 bits, an `age1…` key with a comment.
+`${`), or one of its keys is none that age encrypts to: malformed, of a type such as `ecdsa-…` or `sk-ssh-…`, RSA of
+less than 2048 bits, an `age1…` key with a comment.
 
-**Why it matters.** One such key, and `agenix -e` and `agenix --rekey` fail for every secret that lists it; so nothing is
-rekeyed at all.
+**Why it matters.** One such key, and `agenix -e` and `agenix --rekey` fail for every secret that lists it; so nothing
+is rekeyed at all.
 
 **Fix.** Rename the file, or replace the key: `ssh-keygen -t ed25519`, `ssh-keyscan -t ed25519 HOST`.
 
@@ -33,11 +33,11 @@ rekeyed at all.
 \"my-secret.age\".publicKeys = [ \"ssh-ed25519 AAAA…\" ];
 ```
 
-**Limits.** Empty lists and repeated keys have rules of their own: `no-recipients`, `duplicate-recipient`. Values of wrong
-types are `schema` findings.
+**Limits.** Empty lists and repeated keys have rules of their own: `no-recipients`, `duplicate-recipient`. Values of
+wrong types are `schema` findings.
 
-**Data.** `secret`: the name in the rules file, of the first entry that has the key. `recipients`: the key, with `tag` and
-`name`. `entries`: how many entries have it.
+**Data.** `secret`: the name in the rules file, of the first entry that has the key. `recipients`: the key, with `tag`
+and `name`. `entries`: how many entries have it.
 ",
     check: Some(check),
 };

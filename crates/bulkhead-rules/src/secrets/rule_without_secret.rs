@@ -16,8 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A rule names a file that does not exist.",
     docs: "\
 An entry of a rules file, or of `secrets/properties.nix`, is about an `.age` file that is not there: not made yet,
-renamed,
-misspelt, or not added to git.
+renamed, misspelt, or not added to git.
 
 **Why it matters.** A machine that refers to the file does not build. A rule that was forgotten hides that another file,
 named almost the same, has no rule.

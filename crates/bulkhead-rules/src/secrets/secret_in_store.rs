@@ -17,11 +17,9 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A secret is written in the configuration, or is a file that Nix copies into its store.",
     docs: "\
 An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
-`password`, that of OpenVPN's
-`authUserPass`); or
-(a warning) an option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the
-repository,
-which Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`).
+`password`, that of OpenVPN's `authUserPass`); or (a warning) an option that names the file of one (`passwordFile`,
+`privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix copies into its store, or a file that is made
+there (`builtins.toFile`, `pkgs.writeText`).
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -35,10 +33,8 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 ```
 
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
-names: secrets in other options, in `environment.etc`, in scripts and in
-`environment` of units are not seen; nor is `initialPassword`, which is there to be changed. The text of a secret is
-not
-shown.
+names: secrets in other options, in `environment.etc`, in scripts and in `environment` of units are not seen; nor is
+`initialPassword`, which is there to be changed. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",

@@ -15,14 +15,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A secret is read while the configuration is evaluated.",
     docs: "\
 `builtins.readFile` (or `lib.readFile`, `lib.fileContents`, `lib.importJSON`, `lib.importTOML`) is called with the
-decrypted file of
-a secret, `config.age.secrets.<name>.path`; or (a warning) with an `.age` file.
+decrypted file of a secret, `config.age.secrets.<name>.path`; or (a warning) with an `.age` file.
 
 **Why it matters.** What is read becomes part of the configuration, and lies in the Nix store, which everybody on the
-machine can
-read. And on the machine that builds, the decrypted file is another one or is not there. What an `.age` file holds is
-of no use
-before it is decrypted.
+machine can read. And on the machine that builds, the decrypted file is another one or is not there. What an `.age`
+file holds is of no use before it is decrypted.
 
 **Fix.** Give the path to what needs the secret: an option whose name ends in `File`, or `LoadCredential=` of its
 unit.
@@ -35,9 +32,8 @@ services.x.passwordFile = config.age.secrets.x.path;
 ```
 
 **Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are
-not: of
-a function of one's own that reads what it is given, the calls are not seen. Where a secret's path is only a part of
-what is read, or is given to `map` with the reader, it is *undecided*.
+not: of a function of one's own that reads what it is given, the calls are not seen. Where a secret's path is only a
+part of what is read, or is given to `map` with the reader, it is *undecided*.
 
 **Data.** `path`: the file in which it is.
 ",

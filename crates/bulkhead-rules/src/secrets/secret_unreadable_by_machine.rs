@@ -22,8 +22,8 @@ no `hostKey`.
 
 **Why it matters.** The secrets can't be encrypted to the machine. It fails at activation.
 
-**Fix.** Add its host key: `ssh-keyscan -t ed25519 HOST`, or `/etc/ssh/ssh_host_ed25519_key.pub` on the machine itself. A
-machine that is yet to be installed can be given a key made beforehand.
+**Fix.** Add its host key: `ssh-keyscan -t ed25519 HOST`, or `/etc/ssh/ssh_host_ed25519_key.pub` on the machine
+itself. A machine that is yet to be installed can be given a key made beforehand.
 
 ```nix
 # bad
@@ -32,8 +32,8 @@ machine that is yet to be installed can be given a key made beforehand.
 { hostNames = [ \"s0\" ]; systemRoles = [ \"pia\" ]; hostKey = \"ssh-ed25519 AAAA…\"; … }
 ```
 
-**Limits.** Only grants of the convention. Keys that age can't encrypt to are `host-key-unfit-for-age`. A key that is not
-known makes the finding *undecided*.
+**Limits.** Only grants of the convention. Keys that age can't encrypt to are `host-key-unfit-for-age`. A key that is
+not known makes the finding *undecided*.
 
 **Data.** `machine`: its name. `secrets`: the names of the secrets in the rules file.
 ",

@@ -35,9 +35,8 @@ machines and people who have left. Often it is a file that was renamed, or a sec
 as a whole, it may name the files that no other names: they get one *undecided* finding together. A file whose name ends
 in `.AGE` where a secret would be is not reported here: `schema` asks to rename it first.
 
-**Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header
-tells by tags. `files`:
-how many files have no rule, where they are reported together.
+**Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header tells by
+tags. `files`: how many files have no rule, where they are reported together.
 ",
     check: Some(check),
 };

@@ -20,8 +20,8 @@ An `.age` file lists, for each key that can open it, a tag of that key. This rul
 the secret's rule, without decrypting anything, and reports those that no key of the rule explains.
 
 **Why it matters.** Taking a key out of `secrets.nix` changes no file: whoever has the key can read the secret until
-somebody rekeys. That is how machines that were sold, people who have left and roles that were dropped keep their access,
-often for years.
+somebody rekeys. That is how machines that were sold, people who have left and roles that were dropped keep their
+access, often for years.
 
 **Fix.** Rekey: `agenix --rekey`, or for one file `agenix -e FILE` and save it as it is. Then change the secret itself:
 whoever had the key could read the old value, and can for ever in git's history.
@@ -39,8 +39,8 @@ keys that can't be read or are not known, the finding is *undecided*.
 **Allow.** In a generated `secrets.nix` a comment would be out of place: it goes to the secret's entry in
 `secrets/properties.nix`, or to the `hostKey` of the machine in whose folder the secret lies.
 
-**Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` and `name` (null if nobody
-knows it).
+**Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` and `name` (null if
+nobody knows it).
 ",
     check: Some(check),
 };

@@ -34,8 +34,8 @@ rule does not name. Fewer: somebody whom it names can't.
 **Limits.** A number that fits proves nothing: one anonymous key may have taken the place of another. Stanzas of plugins
 that are not known here give an *undecided* finding if their number differs from that of the plugins' keys.
 
-**Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: the rule's keys of that type, `tag` null.
-`counts`: for each type that does not fit `type`, `keys` (in the rule) and `stanzas` (in the file).
+**Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: the rule's keys of that type, `tag`
+null. `counts`: for each type that does not fit `type`, `keys` (in the rule) and `stanzas` (in the file).
 ",
     check: Some(check),
 };

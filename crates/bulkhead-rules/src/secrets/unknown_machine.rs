@@ -15,8 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 An entry in `secrets/properties.nix` names a machine, and there is no folder of that name with a `properties.nix`.
 
-**Why it matters.** The grant does nothing, silently. Either the name is misspelt and the machine won't get its secret, or
-the machine has left and its access should be taken away for good.
+**Why it matters.** The grant does nothing, silently. Either the name is misspelt and the machine won't get its
+secret, or the machine has left and its access should be taken away for good.
 
 **Fix.** Correct the name, or delete it. Machines are named after their folders, not their host names.
 

@@ -22,8 +22,7 @@ pub(crate) const RULE: Rule = Rule {
 A rules file names an `.age` file that is there, no machine's `age.secrets` has it, and no other Nix file names it.
 
 **Why it matters.** A secret that nobody needs is still one that can leak, and is rekeyed at each change. Often the
-service is gone,
-and the login still works.
+service is gone, and the login still works.
 
 **Fix.** Delete file and rule, and take back what the secret opens; or declare it where it is needed.
 
@@ -35,8 +34,7 @@ age.secrets.old-api.file = ../secrets/old-api.age;
 ```
 
 **Limits.** Only in a fleet whose machines declare secrets by their files. Secrets of the convention are declared by
-the module
-`secrets`. If some declaration is not known, it is one *undecided* finding for all.
+the module `secrets`. If some declaration is not known, it is one *undecided* finding for all.
 
 **Data.** `secrets`: the names. `secret`: the name, if it is one.
 ",

@@ -18,13 +18,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A boot environment is given a host key, or a secret, that the running machine uses.",
     docs: "\
 `boot.initrd.network.ssh.hostKeys`, `boot.initrd.secrets` or another file of the boot environment names a key of the
-machine's SSH server, or a decrypted
-secret of
-agenix that other options use.
+machine's SSH server, or a decrypted secret of agenix that other options use.
 
 **Why it matters.** What the boot environment holds lies in clear in `/boot`: whoever holds the disk, or reads
-`/boot`, has the
-machine's identity, with which all of its secrets are decrypted, or the secret itself.
+`/boot`, has the machine's identity, with which all of its secrets are decrypted, or the secret itself.
 
 **Fix.** Make a key for the boot environment alone.
 
@@ -37,11 +34,9 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\
 
 **Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys` and `age.identityPaths`, and
 `/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. A copy of a key under
-another
-name is not recognised. A secret that no other option names is one for the boot environment alone. Of
-`boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are known are looked at; what modules
-say that
-can't be read is not.
+another name is not recognised. A secret that no other option names is one for the boot environment alone. Of
+`boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are known are looked at; what modules say
+that can't be read is not.
 
 **Data.** `machine`: the machine. `path`: the key or secret.
 ",

@@ -15,12 +15,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A boot environment lets in a key that the fleet does not know.",
     docs: "\
 `boot.initrd.network.ssh.authorizedKeys` has a key that is nobody's: no `userKeys` or `deployKeys` of a machine, no
-admin of
-`bulkhead.toml`, and no key with which somebody logs in to the running machine.
+admin of `bulkhead.toml`, and no key with which somebody logs in to the running machine.
 
-**Why it matters.** Who gets into the boot environment can replace what asks for the passphrase. A key that was
-taken away
-everywhere else is easily forgotten there.
+**Why it matters.** Who gets into the boot environment can replace what asks for the passphrase. A key that was taken
+away everywhere else is easily forgotten there.
 
 **Fix.** Take it out, or say whose it is.
 
@@ -32,8 +30,7 @@ boot.initrd.network.ssh.authorizedKeys = config.users.users.root.openssh.authori
 ```
 
 **Limits.** Only in a fleet that knows some key of a person. Keys in files are not looked at, nor lists that are not
-known
-(`config.users.…`).
+known (`config.users.…`).
 
 **Data.** `machine`: the machine. `key`: the key.
 ",

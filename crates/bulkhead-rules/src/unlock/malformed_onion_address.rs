@@ -12,8 +12,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "An onion address is not one of version 3, or its checksum does not fit.",
     docs: "\
-An onion address of version 3 is 56 characters and `.onion`. It holds the service's key, a checksum and the version, which
-this rule checks. A `clearnetHost` that ends in `.onion` is checked too.
+An onion address of version 3 is 56 characters and `.onion`. It holds the service's key, a checksum and the version,
+which this rule checks. A `clearnetHost` that ends in `.onion` is checked too.
 
 **Why it matters.** A mistyped address is noticed when the machine waits for its passphrase and can't be reached.
 Addresses of version 2 (16 characters) have been dead since 2021.

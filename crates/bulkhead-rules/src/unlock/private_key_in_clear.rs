@@ -14,15 +14,14 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A private key or a key file of a disk lies in the repository in clear.",
     docs: "\
 A file of the repository contains a private key (OpenSSH, PEM, PuTTY, PGP, age, WireGuard, an onion service), the
-header of
-a LUKS volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot environment.
+header of a LUKS volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot
+environment.
 
 **Why it matters.** Whoever can read the repository has the key, and evaluated configurations copy it to the
-world-readable
-Nix store of every machine.
+world-readable Nix store of every machine.
 
-**Fix.** Consider it leaked: make a new one, and replace what the old one opened. Keep the new one as an `.age` secret, or
-on the machine alone. Deleting the file does not take it out of git's history.
+**Fix.** Consider it leaked: make a new one, and replace what the old one opened. Keep the new one as an `.age`
+secret, or on the machine alone. Deleting the file does not take it out of git's history.
 
 ```console
 machines/kif/initrd_host_key       # bad
@@ -31,11 +30,11 @@ machines/kif/secrets/initrd.age    # good: encrypted
 
 **Limits.** Texts are looked at up to 64 MiB, in UTF-8 or in UTF-16 with a byte order mark; of a file with null bytes
 in its first 64 KiB only those, unless a key seems to begin there. What lies beyond is not looked at. A private key
-with a passphrase is a warning. Random bytes under a name that says nothing can't be recognised; a WireGuard key is
-recognised by the name `PrivateKey` before it. The key is never shown. In documentation and programs (`.md`, `.py`,
-`.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its first line to its last: what is abridged or made
-up is an example. Pictures and fonts are not looked at. A whole key that is meant to be there, for a test, can be left
-out by `ignore` in `bulkhead.toml`.
+with a passphrase is a warning, and so is the handle of one in a hardware token. Random bytes under a name that says
+nothing can't be recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never shown.
+In documentation and programs (`.md`, `.py`, `.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its
+first line to its last: what is abridged or made up is an example. Pictures and fonts are not looked at. A whole key
+that is meant to be there, for a test, can be left out by `ignore` in `bulkhead.toml`.
 
 **Data.** `kind`: what it is. `encrypted`: whether a passphrase protects it, null if that can't be seen.
 ",
@@ -64,6 +63,10 @@ fn finding(file: &KeyLike) -> Diagnostic {
         Evidence::Content(key) if key.kind == PrivateKeyKind::LuksHeader => {
             finding.message =
                 format!("`{}` holds the header of a LUKS volume, whose key slots anybody can try", file.path);
+            finding.severity = Severity::Warning;
+        }
+        Evidence::Content(key) if key.kind == PrivateKeyKind::SecurityKey => {
+            finding.message = format!("`{}` holds the {}: whoever has both gets in", file.path, key.kind);
             finding.severity = Severity::Warning;
         }
         Evidence::Content(key) if key.encrypted == Some(true) => {

@@ -15,10 +15,12 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 `remoteUnlock.clearnetHost` or `onionHost` is among the `hostNames` of this or another machine.
 
-**Why it matters.** The running system and the boot environment have different keys. Under one name SSH either warns each
-time, until people ignore it, or takes the key in `/boot`, which anybody with the disk has, for the machine itself.
+**Why it matters.** The running system and the boot environment have different keys. Under one name SSH either warns
+each time, until people ignore it, or takes the key in `/boot`, which anybody with the disk has, for the machine
+itself.
 
-**Fix.** Give the boot environment a name of its own, such as `kif-boot.example.org`, in DNS or in the SSH configuration.
+**Fix.** Give the boot environment a name of its own, such as `kif-boot.example.org`, in DNS or in the SSH
+configuration.
 
 ```nix
 # bad

@@ -17,12 +17,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "The key of a disk or boot environment is a file of the repository, or in the Nix store.",
     docs: "\
 `keyFile` of an encrypted disk, a file of `boot.initrd.secrets`, or a host key of `boot.initrd.network.ssh` is a path
-of the
-repository, or in the Nix store.
+of the repository, or in the Nix store.
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
-which goes
-wherever the configuration goes. And the key is in the repository's history for ever.
+which goes wherever the configuration goes. And the key is in the repository's history for ever.
 
 **Fix.** Name a file on the machine as a string, make a new key there, and remove the old one from the disk
 (`cryptsetup luksRemoveKey`).

@@ -17,14 +17,14 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The key of a boot environment can read secrets.",
     docs: "\
-`remoteUnlock.hostKey` of a machine is among the recipients of a secret: by the grants of the convention, in a rules file,
-or in the header of an `.age` file.
+`remoteUnlock.hostKey` of a machine is among the recipients of a secret: by the grants of the convention, in a rules
+file, or in the header of an `.age` file.
 
-**Why it matters.** The private half lies in clear in `/boot`: whoever holds the disk, or reads `/boot`, can decrypt these
-secrets.
+**Why it matters.** The private half lies in clear in `/boot`: whoever holds the disk, or reads `/boot`, can decrypt
+these secrets.
 
-**Fix.** Take the key out of the rules, rekey, and change the secrets. If it is the machine's host key as well, make a key
-for the boot environment alone (see `unlock-key-reused`).
+**Fix.** Take the key out of the rules, rekey, and change the secrets. If it is the machine's host key as well, make a
+key for the boot environment alone (see `unlock-key-reused`).
 
 ```nix
 # bad
@@ -35,8 +35,8 @@ for the boot environment alone (see `unlock-key-reused`).
 
 **Limits.** In headers the key is recognised by its tag of 32 bits. Rules that are not known make the rule *undecided*.
 
-**Data.** `machine`: whose boot environment. `tag`: the key's tag. `secrets`: the secrets by name in the rules file, or by
-path if only the header has it.
+**Data.** `machine`: whose boot environment. `tag`: the key's tag. `secrets`: the secrets by name in the rules file,
+or by path if only the header has it.
 ",
     check: Some(check),
 };

@@ -18,11 +18,11 @@ pub(crate) const RULE: Rule = Rule {
 `/boot`, since nothing is unlocked yet. The rule compares it with every other key of the whole fleet, whatever the
 comments say.
 
-**Why it matters.** Whoever holds the disk, or just reads `/boot`, has the key. If it is a host or user key too, they can
-read secrets; if it is another machine's unlock key, they can pass for that machine and be given its passphrase.
+**Why it matters.** Whoever holds the disk, or just reads `/boot`, has the key. If it is a host or user key too, they
+can read secrets; if it is another machine's unlock key, they can pass for that machine and be given its passphrase.
 
-**Fix.** Make a key for the boot environment alone:
-`ssh-keygen -t ed25519 -N '' -f initrd_host_key`. If the shared key was a host key: make a new host key too, and rekey.
+**Fix.** Make a key for the boot environment alone: `ssh-keygen -t ed25519 -N '' -f initrd_host_key`. If the shared
+key was a host key: make a new host key too, and rekey.
 
 ```nix
 # bad

@@ -14,12 +14,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "The host forwards, or translates addresses, for the bridge of a VPN.",
     docs: "\
 `networking.nat` or systemd-networkd (`IPMasquerade`, `IPv4Forwarding`, `IPForward`) names the bridge of the VPN's
-services, one of
-their interfaces, or addresses of theirs.
+services, one of their interfaces, or addresses of theirs.
 
 **Why it matters.** A host that forwards is a gateway: a service that takes the host for its router reaches the
-internet past the
-tunnel. The services need nothing of the host but its proxy.
+internet past the tunnel. The services need nothing of the host but its proxy.
 
 **Fix.** Take it out.
 

@@ -16,9 +16,8 @@ pub(crate) const RULE: Rule = Rule {
 A machine has services behind a WireGuard VPN, and `services.openvpn.servers` too, on the host or in one of the service
 containers.
 
-**Why it matters.** A second tunnel changes the default route of the host, by which the encrypted packets of the
-first one leave, or
-is what is left of an older setup, with credentials that nobody thinks of any more.
+**Why it matters.** A second tunnel changes the default route of the host, by which the encrypted packets of the first
+one leave, or is what is left of an older setup, with credentials that nobody thinks of any more.
 
 **Fix.** Remove it, with its credentials.
 

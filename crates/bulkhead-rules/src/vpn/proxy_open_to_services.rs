@@ -17,14 +17,12 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A proxy of the host that is for the VPN container's login lets services in.",
     docs: "\
 `services.tinyproxy` of a machine with services behind a VPN listens on the VPN's bridge (or everywhere), and its
-`Allow` has
-addresses besides the VPN container's, or there is no `Allow`, which allows everybody.
+`Allow` has addresses besides the VPN container's, or there is no `Allow`, which allows everybody.
 
 **Why it matters.** A service that asks the proxy reaches the internet from the host's address, past the tunnel.
 
 **Fix.** Allow the VPN container's address alone, and bind it to its port and MAC address: a service may take the
-address. Bulkhead's
-module `vpn` has such a proxy.
+address. Bulkhead's module `vpn` has such a proxy.
 
 ```nix
 # bad
@@ -34,8 +32,7 @@ services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.2\" 
 ```
 
 **Limits.** Other proxies are not looked at. With Bulkhead's module it is a warning, because its guard lets services
-reach nothing of
-the host.
+reach nothing of the host.
 
 **Data.** `machine`: the machine.
 ",

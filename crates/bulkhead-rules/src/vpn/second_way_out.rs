@@ -33,8 +33,7 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** Whether the way leads to the internet is what `vpn-reachable-uplink` says. Routes that a program sets at
-run time are not
-seen.
+run time are not seen.
 
 **Data.** `machine`: the machine. `container`: the container. `option`: the option.
 ",

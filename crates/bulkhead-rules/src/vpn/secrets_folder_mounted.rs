@@ -14,8 +14,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A folder with all secrets of the host is mounted into a workspace or container.",
     docs: "\
 A mount of a workspace, a service behind a VPN, or a NixOS container is a folder in which the host has its secrets
-(`/run/agenix`,
-`/run/secrets`, `/run/keys`, `/etc/ssh`), or a folder above one.
+(`/run/agenix`, `/run/secrets`, `/run/keys`, `/etc/ssh`), or a folder above one.
 
 **Why it matters.** What talks to the internet then has every secret of the machine, and its host key, which decrypts
 all of them.
@@ -29,7 +28,8 @@ vpn.containers.web.mounts.\"/run/agenix\".hostPath = \"/run/agenix\";
 vpn.containers.web.credentials.login = config.age.secrets.web-login.path;
 ```
 
-**Limits.** For containers that are neither workspaces nor behind a VPN it is a warning: they may be meant to be trusted.
+**Limits.** For containers that are neither workspaces nor behind a VPN it is a warning: they may be meant to be
+trusted.
 
 **Data.** `machine`: the machine. `container`: the container. `path`: the folder.
 ",

@@ -17,8 +17,7 @@ pub(crate) const RULE: Rule = Rule {
 `receiveForwardedPort` is set for more than one container of a VPN.
 
 **Why it matters.** The provider forwards one port, and it leads to one address. The module refuses it when the
-configuration is
-built.
+configuration is built.
 
 **Fix.** Choose one container.
 

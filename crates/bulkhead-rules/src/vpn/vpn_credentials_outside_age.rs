@@ -16,13 +16,11 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "Credentials of a VPN are in the Nix store, or in a file that is no secret of agenix.",
     docs: "\
-`vpn.credentialsFile`, `vpn.dedicatedIp`, `vpn.wireguardFile` or a file of `credentials` of a service is a path of
-the repository
-(Nix copies it into its store), lies in the store, or (a warning) is a file that agenix does not make.
+`vpn.credentialsFile`, `vpn.dedicatedIp`, `vpn.wireguardFile` or a file of `credentials` of a service is a path of the
+repository (Nix copies it into its store), lies in the store, or (a warning) is a file that agenix does not make.
 
 **Why it matters.** The store can be read by everybody on the machine, and goes where the configuration goes. A file
-that nobody
-declares is missing on the next machine, and nobody knows who may read it.
+that nobody declares is missing on the next machine, and nobody knows who may read it.
 
 **Fix.** Name the decrypted file of a secret.
 

@@ -16,18 +16,14 @@ pub(crate) const RULE: Rule = Rule {
     summary: "There is IPv6 on the bridge of a VPN whose tunnel has none.",
     docs: "\
 The bridge of a VPN's services, or one of their containers, is given IPv6: an address, router advertisements
-(`IPv6AcceptRA`),
-`localAddress6`, `hostAddress6`. Where another module than Bulkhead's makes the bridge, it is a warning that nothing
-closes
-IPv6 on it.
+(`IPv6AcceptRA`), `localAddress6`, `hostAddress6`. Where another module than Bulkhead's makes the bridge, it is a
+warning that nothing closes IPv6 on it.
 
 **Why it matters.** The tunnel carries IPv4. Services that have IPv6 besides reach the host, and what the host
-forwards to, past it; a
-router advertisement from anybody on the bridge is enough.
+forwards to, past it; a router advertisement from anybody on the bridge is enough.
 
-**Fix.** No IPv6 there: `IPv6AcceptRA = false`, `LinkLocalAddressing = \"no\"`, and a rule that drops it on the
-bridge (`ether type
-ip6 drop` in a table of the family `bridge`).
+**Fix.** No IPv6 there: `IPv6AcceptRA = false`, `LinkLocalAddressing = \"no\"`, and a rule that drops it on the bridge
+(`ether type ip6 drop` in a table of the family `bridge`).
 
 ```nix
 # bad

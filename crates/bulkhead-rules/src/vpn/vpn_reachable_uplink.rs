@@ -17,12 +17,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A path leads from a service to an uplink without the tunnel.",
     docs: "\
 From what the configuration says about network namespaces, links, routes and rules, a path leads from a service
-container behind
-a VPN to an interface of the host with another network, that does not go through the tunnel. The finding shows the path.
+container behind a VPN to an interface of the host with another network, that does not go through the tunnel. The
+finding shows the path.
 
 **Why it matters.** It is the one thing that the VPN is there to prevent: when the tunnel is down, or for whoever is
-root in the
-service, packets leave with the host's address.
+root in the service, packets leave with the host's address.
 
 **Fix.** Cut the path at the place of the finding.
 
@@ -34,11 +33,11 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
-bridges and what
-is on them), and whether the host forwards for the bridge (address translation, networkd, `ip_forward`). Bulkhead's guard
-drops what is forwarded, so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of
-nf_tables are text that is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a
-path through the host is *undecided*. What modules set that can't be read is `configuration-not-known`.
+bridges and what is on them), and whether the host forwards for the bridge (address translation, networkd,
+`ip_forward`). Bulkhead's guard drops what is forwarded, so that is no path while it is loaded. `filterForward` closes
+what nobody accepts. Rules of nf_tables are text that is not judged: where a table names the bridge and drops, or
+`extraForwardRules` may accept, a path through the host is *undecided*. What modules set that can't be read is
+`configuration-not-known`.
 
 **Data.** `machine`: the machine. `container`: where it begins. `path`: the steps.
 ",

@@ -13,17 +13,14 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "`hostKey` of a workspace is no SSH public key.",
     docs: "\
-`hostKey` of a workspace is not the line of an SSH public key, is damaged, or is of a type that Bulkhead's module
-does not take:
-it makes and knows Ed25519 keys.
+`hostKey` of a workspace is not the line of an SSH public key, is damaged, or is of a type that Bulkhead's module does
+not take: it makes and knows Ed25519 keys.
 
-**Why it matters.** With a key that is not the workspace's, it does not start, or nobody can tell that it is the
-right one. A
-private key in a configuration is in the Nix store, which everybody on the host can read.
+**Why it matters.** With a key that is not the workspace's, it does not start, or nobody can tell that it is the right
+one. A private key in a configuration is in the Nix store, which everybody on the host can read.
 
 **Fix.** The line of `<name>/ssh_host_ed25519_key.pub` in `workspaceDefaults.stateFolder`, or nothing: the host knows
-the key
-anyway.
+the key anyway.
 
 ```nix
 # bad

@@ -17,8 +17,7 @@ A virtual machine has `gpu`, or no limit of processors or memory (`null`); a con
 (`resources.disk`); a container or an Incus instance has a `cid`.
 
 **Why it matters.** What is written does not hold: a limit that isn't one, a device that isn't there. Bulkhead's
-module refuses it
-when the configuration is built; where another module makes the workspaces it is a warning.
+module refuses it when the configuration is built; where another module makes the workspaces it is a warning.
 
 **Fix.** Leave it out, or run the workspace by something that can do it.
 

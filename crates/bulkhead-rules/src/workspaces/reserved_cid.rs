@@ -12,13 +12,11 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A virtual machine has a vsock context identifier that is reserved.",
     docs: "\
-`cid` of a workspace that is a virtual machine is 0, 1, 2, 4294967295 or no number of 32 bits. vsock(7) keeps these:
-0 is the
-hypervisor's, 1 a machine's own, 2 the host's, and the last one stands for any.
+`cid` of a workspace that is a virtual machine is 0, 1, 2, 4294967295 or no number of 32 bits. vsock(7) keeps these: 0
+is the hypervisor's, 1 a machine's own, 2 the host's, and the last one stands for any.
 
 **Why it matters.** The machine does not start, or what is meant for it is sent to the host. The module refuses it
-when the
-configuration is built.
+when the configuration is built.
 
 **Fix.** Leave `cid` out, so that it is made from the name, or take a number from 3 to 4294967294.
 

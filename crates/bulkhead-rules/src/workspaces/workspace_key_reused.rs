@@ -15,12 +15,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A workspace has the host key of a machine, or of another workspace.",
     docs: "\
 `hostKey` of a workspace is also the host key of a machine, the key of a boot environment, a key of a user, or the
-`hostKey` of
-another workspace.
+`hostKey` of another workspace.
 
 **Why it matters.** Whoever is root in a workspace has its private key. If it is a machine's too, they can pose as
-that machine,
-and read every secret that is encrypted to it.
+that machine, and read every secret that is encrypted to it.
 
 **Fix.** Take the line out; the workspace gets a key of its own at its first start.
 
