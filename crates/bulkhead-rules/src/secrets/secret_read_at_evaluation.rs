@@ -33,7 +33,8 @@ services.x.passwordFile = config.age.secrets.x.path;
 
 **Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are
 not: of a function of one's own that reads what it is given, the calls are not seen. Where a secret's path is only a
-part of what is read, or is given to `map` with the reader, it is *undecided*.
+part of what is read, or is given to `map` with the reader, it is *undecided*. `import`, `hashFile` and
+`builtins.path` of a secret are not seen.
 
 **Data.** `path`: the file in which it is.
 ",

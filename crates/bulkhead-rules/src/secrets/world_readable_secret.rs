@@ -28,7 +28,7 @@ age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 ```
 
 **Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder is not looked at, nor
-what scripts do with a secret.
+what scripts do with a secret, nor modules that can't be read (those of flake inputs).
 
 **Data.** `secret`: the secret. `mode`: its mode. `machine`: the machine, for one in `age.secrets`.
 ",
