@@ -6,7 +6,7 @@ use bulkhead_syntax::{Ast, Expr, ExprId};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::secret_mention::{Mention, mention, mention_within, stands_for, written};
+use crate::trees::secret_mention::{Mention, Names, written};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-read-at-evaluation",
@@ -55,9 +55,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         // What can't be parsed is judged elsewhere, if it is needed.
         let Ok(ast) = bulkhead_syntax::parse(&text) else { continue };
+        let names = Names::of(&ast);
         for (index, expr) in ast.exprs.iter().enumerate() {
             let (Expr::Apply { function, arguments }, Ok(id)) = (expr, u32::try_from(index)) else { continue };
-            let Some((what, severity)) = read(&ast, *function, arguments) else { continue };
+            let Some((what, severity)) = read(&ast, &names, *function, arguments) else { continue };
             let place = Place::new(path.to_arc(), ast.span(ExprId(id)));
             let message = match severity {
                 Severity::Undecided => format!("{what} may be read while the configuration is evaluated"),
@@ -75,14 +76,14 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// What a call reads, and how sure that is.
-fn read(ast: &Ast, function: ExprId, arguments: &[ExprId]) -> Option<(String, Severity)> {
-    if is_reader(ast, function) {
+fn read(ast: &Ast, names: &Names<'_>, function: ExprId, arguments: &[ExprId]) -> Option<(String, Severity)> {
+    if is_reader(ast, names, function) {
         let first = arguments.first()?;
-        return match mention(ast, *first) {
+        return match names.mention(*first) {
             Some(what @ Mention::Decrypted(_)) => Some((shown(ast, *first, &what), Severity::Error)),
             Some(what) => Some((shown(ast, *first, &what), Severity::Warning)),
             // What is computed from a secret's path may be another path.
-            None => match mention_within(ast, *first)? {
+            None => match names.mention_within(*first)? {
                 what @ Mention::Decrypted(_) => Some((shown(ast, *first, &what), Severity::Undecided)),
                 Mention::Encrypted(_) => None,
             },
@@ -90,26 +91,26 @@ fn read(ast: &Ast, function: ExprId, arguments: &[ExprId]) -> Option<(String, Se
     }
     // `map builtins.readFile […]`, `lib.pipe secret [ builtins.readFile ]`: given to what calls it.
     let is_given = arguments.iter().any(|argument| match ast.expr(*argument) {
-        Expr::List(items) => items.iter().any(|item| is_reader(ast, *item)),
-        _ => is_reader(ast, *argument),
+        Expr::List(items) => items.iter().any(|item| is_reader(ast, names, *item)),
+        _ => is_reader(ast, names, *argument),
     });
     if !is_given {
         return None;
     }
-    arguments.iter().find_map(|argument| match mention_within(ast, *argument)? {
+    arguments.iter().find_map(|argument| match names.mention_within(*argument)? {
         what @ Mention::Decrypted(_) => Some((shown(ast, *argument, &what), Severity::Undecided)),
         Mention::Encrypted(_) => None,
     })
 }
 
 /// Whether an expression is one of the functions that read, also under another name.
-fn is_reader(ast: &Ast, function: ExprId) -> bool {
+fn is_reader(ast: &Ast, names: &Names<'_>, function: ExprId) -> bool {
     let is_named = |id: ExprId| {
         let name = written(ast, id);
         READERS.iter().any(|reader| name == *reader || name.ends_with(&format!(".{reader}")))
     };
     match ast.expr(function) {
-        Expr::Variable { .. } => is_named(function) || stands_for(ast, function).is_some_and(is_named),
+        Expr::Variable { .. } => is_named(function) || names.stands_for(function).is_some_and(is_named),
         Expr::Select { .. } => is_named(function),
         Expr::With { body, .. } => is_named(*body),
         _ => false,

@@ -1,14 +1,17 @@
 //! Which secret an expression is about, by way of the variables of its file.
 
+use std::cell::RefCell;
+
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
-use bulkhead_source::TreePath;
+use bulkhead_source::{Span, TreePath};
 use bulkhead_syntax::{
     Ast, AttrName, AttrSet, AttrValue, BinaryOperator, Binding, Expr, ExprId, Parameter, PathAnchor, StringPart, Symbol,
 };
+use foldhash::HashMap;
 
-/// Variables that lead to variables are followed this far.
-const DEEPEST: u8 = 16;
+/// Expressions in expressions, and variables that lead to variables, are followed this far.
+const DEEPEST: u8 = 64;
 
 /// What an expression has to do with secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,24 +24,20 @@ pub(crate) enum Mention {
 
 /// What the expression at a place is.
 pub(crate) fn mention_at(world: &World, place: &Place) -> Option<Mention> {
-    let (span, path) = (place.span?, TreePath::new(&place.file).ok()?);
-    let ast = world.parse(&path).ok()?;
-    let at = ast.expr_spans.iter().enumerate().filter(|(_, other)| **other == span);
-    let mut ids = at.filter_map(|(index, _)| u32::try_from(index).ok()).map(ExprId);
-    ids.find_map(|id| mention(&ast, id))
+    let ast = world.parse(&TreePath::new(&place.file).ok()?).ok()?;
+    let names = Names::of(&ast);
+    names.at(place).into_iter().find_map(|id| names.mention(id))
 }
 
 /// The path in a string at a place, as it is written: Nix copies such a file into its store. Where trees are not on the
 /// disk (an index, a revision) the value itself is unknown.
 pub(crate) fn copied_at(world: &World, place: &Place) -> Option<String> {
-    let (span, path) = (place.span?, TreePath::new(&place.file).ok()?);
-    let ast = world.parse(&path).ok()?;
-    let at = ast.expr_spans.iter().enumerate().filter(|(_, other)| **other == span);
-    let mut ids = at.filter_map(|(index, _)| u32::try_from(index).ok()).map(ExprId);
-    ids.find_map(|id| {
+    let ast = world.parse(&TreePath::new(&place.file).ok()?).ok()?;
+    let names = Names::of(&ast);
+    names.at(place).into_iter().find_map(|id| {
         let Expr::Interpolated(parts) = ast.expr(id) else { return None };
         let [StringPart::Interpolation(id)] = &**parts else { return None };
-        let id = stands_for(&ast, *id).unwrap_or(*id);
+        let id = names.stands_for(*id).unwrap_or(*id);
         let begin = match ast.expr(id) {
             Expr::Binary { operator: BinaryOperator::Add, left, .. } => *left,
             _ => id,
@@ -48,54 +47,194 @@ pub(crate) fn copied_at(world: &World, place: &Place) -> Option<String> {
     })
 }
 
-/// What an expression is: a secret's path as such, chosen from several, or as a string.
-pub(crate) fn mention(ast: &Ast, id: ExprId) -> Option<Mention> {
-    judge(ast, id, DEEPEST)
+/// What the variables of a file stand for. Made once for a file: each look would go through all of it.
+pub(crate) struct Names<'a> {
+    ast: &'a Ast,
+    /// What the variables of a name stand for, if it is one thing in the whole file.
+    bound: HashMap<Symbol, Bound>,
+    /// Every expression, in the order of their beginnings.
+    by_start: Vec<ExprId>,
+    /// The `with` of the file: the span of the body, and the scope.
+    withs: Vec<(Span, ExprId)>,
+    /// What is known of expressions: variables may lead to the same one in very many ways. It is nothing while it is
+    /// looked for, as in a variable that leads to itself.
+    judged: RefCell<HashMap<ExprId, Option<Mention>>>,
 }
 
-/// What any part of an expression is.
-pub(crate) fn mention_within(ast: &Ast, id: ExprId) -> Option<Mention> {
-    let around = ast.span(id);
-    let inside =
-        ast.expr_spans.iter().enumerate().filter(|(_, span)| around.start <= span.start && span.end <= around.end);
-    let mut ids = inside.filter_map(|(index, _)| u32::try_from(index).ok()).map(ExprId);
-    ids.find_map(|id| mention(ast, id))
+/// What a variable stands for.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// This expression.
+    To(ExprId),
+    /// The attribute of its name in this expression.
+    In(ExprId),
+    /// An argument, or one of several things.
+    Otherwise,
 }
 
-fn judge(ast: &Ast, id: ExprId, depth: u8) -> Option<Mention> {
-    let depth = depth.checked_sub(1)?;
-    match ast.expr(id) {
-        Expr::Variable { .. } => match stands_for(ast, id) {
-            Some(value) => judge(ast, value, depth),
-            None => of_names(&spelled(ast, id, depth)?),
-        },
-        Expr::Select { default, .. } => spelled(ast, id, depth)
-            .and_then(|names| of_names(&names))
-            .or_else(|| default.and_then(|default| judge(ast, default, depth))),
-        Expr::Text(text, _) => of_text(text),
-        Expr::Interpolated(parts) => parts.iter().find_map(|part| match part {
-            StringPart::Text(text, _) => of_text(text),
-            StringPart::Interpolation(id) => judge(ast, *id, depth),
-        }),
-        Expr::Path(_) => {
-            let text = written(ast, id);
-            of_text(text).or_else(|| text.ends_with(".age").then(|| Mention::Encrypted(text.to_owned())))
+impl<'a> Names<'a> {
+    pub(crate) fn of(ast: &'a Ast) -> Names<'a> {
+        let mut names = Names {
+            ast,
+            bound: HashMap::default(),
+            by_start: Vec::new(),
+            withs: Vec::new(),
+            judged: RefCell::default(),
+        };
+        for (index, expr) in ast.exprs.iter().enumerate() {
+            names.by_start.extend(u32::try_from(index).map(ExprId));
+            match expr {
+                Expr::Let { bindings, .. } => names.bind_all(bindings),
+                Expr::Attrs(set) if set.recursive => names.bind_all(set),
+                Expr::Lambda(lambda) => match &lambda.parameter {
+                    Parameter::Name(argument, _) => names.bind(*argument, Bound::Otherwise),
+                    Parameter::Pattern { formals, whole, .. } => {
+                        let whole = whole.iter().map(|(whole, _)| *whole);
+                        whole.chain(formals.iter().map(|formal| formal.name)).for_each(|name| {
+                            names.bind(name, Bound::Otherwise);
+                        });
+                    }
+                },
+                Expr::With { scope, body, .. } => names.withs.push((ast.span(*body), *scope)),
+                _ => {}
+            }
         }
-        Expr::Binary { operator: BinaryOperator::Add, left, right } => {
-            let file = || {
-                let end = written(ast, *right).trim_end_matches(['"', ')']);
-                end.ends_with(".age").then(|| Mention::Encrypted(written(ast, id).to_owned()))
-            };
-            judge(ast, *left, depth).or_else(|| judge(ast, *right, depth)).or_else(file)
+        names.by_start.sort_by_key(|id| ast.span(*id).start);
+        names
+    }
+
+    fn bind(&mut self, name: Symbol, to: Bound) {
+        self.bound.entry(name).and_modify(|bound| *bound = Bound::Otherwise).or_insert(to);
+    }
+
+    fn bind_all(&mut self, set: &AttrSet) {
+        for attr in &set.attrs {
+            match attr.value {
+                AttrValue::Expr(value) => self.bind(attr.name, Bound::To(value)),
+                AttrValue::InheritFrom { source } => {
+                    let source = set.inherit_from.get(source as usize);
+                    self.bind(attr.name, source.map_or(Bound::Otherwise, |source| Bound::In(*source)));
+                }
+                // It is bound further out.
+                AttrValue::Inherit(_) => {}
+            }
         }
-        Expr::If { consequence, alternative, .. } => {
-            judge(ast, *consequence, depth).or_else(|| judge(ast, *alternative, depth))
+    }
+
+    /// The expressions that begin where a span does or within it: what is inside of it.
+    fn within(&self, span: Span) -> impl Iterator<Item = ExprId> + '_ {
+        let from = self.by_start.partition_point(|id| self.ast.span(*id).start < span.start);
+        let begin = self.by_start.get(from..).unwrap_or_default().iter().copied();
+        begin
+            .take_while(move |id| self.ast.span(*id).start < span.end)
+            .filter(move |id| self.ast.span(*id).end <= span.end)
+    }
+
+    /// The expressions that are all of what lies at a place.
+    fn at(&self, place: &Place) -> Vec<ExprId> {
+        let Some(span) = place.span else { return Vec::new() };
+        self.within(span).filter(|id| self.ast.span(*id) == span).collect()
+    }
+
+    /// What an expression is: a secret's path as such, chosen from several, or as a string.
+    pub(crate) fn mention(&self, id: ExprId) -> Option<Mention> {
+        self.judge(id, DEEPEST)
+    }
+
+    /// What any part of an expression is.
+    pub(crate) fn mention_within(&self, id: ExprId) -> Option<Mention> {
+        self.within(self.ast.span(id)).find_map(|id| self.mention(id))
+    }
+
+    /// The expression that a variable is bound to, if its name is bound once in the file.
+    pub(crate) fn stands_for(&self, id: ExprId) -> Option<ExprId> {
+        let Expr::Variable { name, binding: Binding::Local { .. } } = self.ast.expr(id) else { return None };
+        match self.bound.get(name) {
+            Some(Bound::To(value)) => Some(*value),
+            _ => None,
         }
-        Expr::With { body, .. } | Expr::Let { body, .. } | Expr::Assert { body, .. } => judge(ast, *body, depth),
-        Expr::Apply { function, arguments } if written(ast, *function).ends_with("toString") => {
-            judge(ast, *arguments.first()?, depth)
+    }
+
+    /// The innermost `with` around an expression.
+    fn scope_of(&self, id: ExprId) -> Option<ExprId> {
+        let inner = self.ast.span(id);
+        let around = self.withs.iter().filter(|(body, _)| body.start <= inner.start && inner.end <= body.end);
+        around.min_by_key(|(body, _)| body.end - body.start).map(|(_, scope)| *scope)
+    }
+
+    fn judge(&self, id: ExprId, depth: u8) -> Option<Mention> {
+        if let Some(known) = self.judged.borrow().get(&id) {
+            return known.clone();
         }
-        _ => None,
+        let depth = depth.checked_sub(1)?;
+        self.judged.borrow_mut().insert(id, None);
+        let found = self.judge_anew(id, depth);
+        self.judged.borrow_mut().insert(id, found.clone());
+        found
+    }
+
+    fn judge_anew(&self, id: ExprId, depth: u8) -> Option<Mention> {
+        match self.ast.expr(id) {
+            Expr::Variable { .. } => match self.stands_for(id) {
+                Some(value) => self.judge(value, depth),
+                None => of_names(&self.spelled(id, depth)?),
+            },
+            Expr::Select { default, .. } => self
+                .spelled(id, depth)
+                .and_then(|names| of_names(&names))
+                .or_else(|| default.and_then(|default| self.judge(default, depth))),
+            Expr::Text(text, _) => of_text(text),
+            Expr::Interpolated(parts) => parts.iter().find_map(|part| match part {
+                StringPart::Text(text, _) => of_text(text),
+                StringPart::Interpolation(id) => self.judge(*id, depth),
+            }),
+            Expr::Path(_) => {
+                let text = written(self.ast, id);
+                of_text(text).or_else(|| text.ends_with(".age").then(|| Mention::Encrypted(text.to_owned())))
+            }
+            Expr::Binary { operator: BinaryOperator::Add, left, right } => {
+                let file = || {
+                    let end = written(self.ast, *right).trim_end_matches(['"', ')']);
+                    end.ends_with(".age").then(|| Mention::Encrypted(written(self.ast, id).to_owned()))
+                };
+                self.judge(*left, depth).or_else(|| self.judge(*right, depth)).or_else(file)
+            }
+            Expr::If { consequence, alternative, .. } => {
+                self.judge(*consequence, depth).or_else(|| self.judge(*alternative, depth))
+            }
+            Expr::With { body, .. } | Expr::Let { body, .. } | Expr::Assert { body, .. } => self.judge(*body, depth),
+            Expr::Apply { function, arguments } if written(self.ast, *function).ends_with("toString") => {
+                self.judge(*arguments.first()?, depth)
+            }
+            _ => None,
+        }
+    }
+
+    /// The names of a variable or selection, as if no variable stood for a part of them.
+    fn spelled(&self, id: ExprId, depth: u8) -> Option<Vec<String>> {
+        let depth = depth.checked_sub(1)?;
+        match self.ast.expr(id) {
+            Expr::Variable { name, binding } => {
+                let around = match (binding, self.bound.get(name)) {
+                    (Binding::Local { .. }, Some(Bound::To(value))) => return self.spelled(*value, depth),
+                    (Binding::Local { .. }, Some(Bound::In(source))) => Some(*source),
+                    (Binding::With { .. }, _) => self.scope_of(id),
+                    _ => None,
+                };
+                let mut names = around.and_then(|around| self.spelled(around, depth)).unwrap_or_default();
+                names.push(name.as_str().to_owned());
+                Some(names)
+            }
+            Expr::Select { base, path, .. } => {
+                let mut names = self.spelled(*base, depth)?;
+                names.extend(path.iter().map(|part| match part {
+                    AttrName::Static(name, _) => name.as_str().to_owned(),
+                    AttrName::Dynamic(id) => written(self.ast, *id).trim_matches('"').to_owned(),
+                }));
+                Some(names)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -113,102 +252,6 @@ fn of_names(names: &[String]) -> Option<Mention> {
         ("age", "secrets", "file") => Some(Mention::Encrypted(names.join("."))),
         _ => None,
     }
-}
-
-/// The names of a variable or selection, as if no variable stood for a part of them.
-fn spelled(ast: &Ast, id: ExprId, depth: u8) -> Option<Vec<String>> {
-    let depth = depth.checked_sub(1)?;
-    match ast.expr(id) {
-        Expr::Variable { name, binding } => {
-            let around = match (binding, bound(ast, *name)) {
-                (Binding::Local { .. }, Some(Bound::To(value))) => return spelled(ast, value, depth),
-                (Binding::Local { .. }, Some(Bound::In(source))) => Some(source),
-                (Binding::With { .. }, _) => scope_of(ast, id),
-                _ => None,
-            };
-            let mut names = around.and_then(|around| spelled(ast, around, depth)).unwrap_or_default();
-            names.push(name.as_str().to_owned());
-            Some(names)
-        }
-        Expr::Select { base, path, .. } => {
-            let mut names = spelled(ast, *base, depth)?;
-            names.extend(path.iter().map(|part| match part {
-                AttrName::Static(name, _) => name.as_str().to_owned(),
-                AttrName::Dynamic(id) => written(ast, *id).trim_matches('"').to_owned(),
-            }));
-            Some(names)
-        }
-        _ => None,
-    }
-}
-
-/// The expression that a variable is bound to, if its name is bound once in the file.
-pub(crate) fn stands_for(ast: &Ast, id: ExprId) -> Option<ExprId> {
-    let Expr::Variable { name, binding: Binding::Local { .. } } = ast.expr(id) else { return None };
-    match bound(ast, *name) {
-        Some(Bound::To(value)) => Some(value),
-        _ => None,
-    }
-}
-
-/// What a variable stands for.
-enum Bound {
-    /// This expression.
-    To(ExprId),
-    /// The attribute of its name in this expression.
-    In(ExprId),
-    /// An argument, or one of several things.
-    Otherwise,
-}
-
-/// What the variables of a name stand for, if it is one thing in the whole file; nothing if no scope binds the name.
-fn bound(ast: &Ast, name: Symbol) -> Option<Bound> {
-    let mut found = None;
-    let mut add = |bound: Bound| found = Some(if found.is_some() { Bound::Otherwise } else { bound });
-    let of_set = |set: &AttrSet, add: &mut dyn FnMut(Bound)| {
-        for attr in set.attrs.iter().filter(|attr| attr.name == name) {
-            match attr.value {
-                AttrValue::Expr(value) => add(Bound::To(value)),
-                AttrValue::InheritFrom { source } => {
-                    let source = set.inherit_from.get(source as usize);
-                    add(source.map_or(Bound::Otherwise, |source| Bound::In(*source)));
-                }
-                // It is bound further out.
-                AttrValue::Inherit(_) => {}
-            }
-        }
-    };
-    for expr in &ast.exprs {
-        match expr {
-            Expr::Let { bindings, .. } => of_set(bindings, &mut add),
-            Expr::Attrs(set) if set.recursive => of_set(set, &mut add),
-            Expr::Lambda(lambda) => match &lambda.parameter {
-                Parameter::Name(argument, _) if *argument == name => add(Bound::Otherwise),
-                Parameter::Pattern { formals, whole, .. } => {
-                    let is_whole = whole.is_some_and(|(whole, _)| whole == name);
-                    if is_whole || formals.iter().any(|formal| formal.name == name) {
-                        add(Bound::Otherwise);
-                    }
-                }
-                Parameter::Name(..) => {}
-            },
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The innermost `with` around an expression.
-fn scope_of(ast: &Ast, id: ExprId) -> Option<ExprId> {
-    let inner = ast.span(id);
-    let around = ast.exprs.iter().filter_map(|expr| match expr {
-        Expr::With { scope, body, .. } => {
-            let body = ast.span(*body);
-            (body.start <= inner.start && inner.end <= body.end).then_some((body.end - body.start, *scope))
-        }
-        _ => None,
-    });
-    around.min_by_key(|(length, _)| *length).map(|(_, scope)| scope)
 }
 
 /// How an expression is written.
