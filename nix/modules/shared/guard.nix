@@ -16,7 +16,7 @@
 }:
 let
   inherit (import ../../lib) guardLoadScript guardVerifyScript;
-  span = "[1-9][0-9]* ?(|s|sec|seconds?|m|min|minutes?|h|hr|hours?)";
+  span = "[1-9][0-9]* ?(s|sec|seconds?|m|min|minutes?|h|hr|hours?)?";
   load = pkgs.writeShellScript "${name}-load" (guardLoadScript guarded);
 in
 {
