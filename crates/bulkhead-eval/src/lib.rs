@@ -27,6 +27,7 @@ mod session;
 mod value;
 mod world;
 
+pub use eval::normal_path;
 pub use explain::{Explanation, Member, Part};
 pub use outcome::parse_failure;
 pub use print::quote;

@@ -223,8 +223,15 @@ in
   # What flake-parts and its extensions declare of what is read here.
   options = {
     options.flake = with lib; {
-      colmena = mkOption { type = types.lazyAttrsOf types.raw; };
-      colmenaHive = mkOption { type = types.raw; };
+      # Few flakes have these; where nothing defines them, there is none.
+      colmena = mkOption {
+        type = types.lazyAttrsOf types.raw;
+        default = { };
+      };
+      colmenaHive = mkOption {
+        type = types.raw;
+        default = null;
+      };
       lib = mkOption { type = types.raw; };
       nixosConfigurations = mkOption { type = types.lazyAttrsOf types.raw; };
       nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };

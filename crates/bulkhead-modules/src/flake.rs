@@ -201,7 +201,8 @@ impl<'s, 'a> Outputs<'s, 'a> {
     /// The nodes of the hive of colmena that the flake gives out, if it gives out one.
     fn hive(&self) -> Option<Shape<'a>> {
         let Shape::Attrs(members) = self.session.look(self.value) else { return None };
-        let hive = match (members.get("colmenaHive"), members.get("colmena")) {
+        let is_given = |node: &Node<'a>| !matches!(self.session.look(*node), Shape::Null);
+        let hive = match (members.get("colmenaHive").filter(is_given), members.get("colmena")) {
             (Some(hive), _) => hive,
             (None, Some(raw)) => match self.session.call(self.make_hive?, raw) {
                 Ok(hive) => hive,
@@ -214,7 +215,6 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 (Some(nodes), _) => Some(self.session.look(nodes)),
                 (None, open) => open.map(|reason| Shape::Unknown(reason, None)),
             },
-            Shape::Null => None,
             other => Some(other),
         }
     }

@@ -44,7 +44,8 @@ known. Inputs of `flake.nix` whose `url` is that of a well-known project that ha
 (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module trees are read where some `.nix` file
 has a word of the options that rules are about: names that are put together from parts, in files that have no such
 word, and modules in files of another name do not lead there. Hives of colmena are read: the outputs `colmena` and
-`colmenaHive`, and `hive.nix` where there is no flake.
+`colmenaHive`, and `hive.nix` where there is no flake; a system that `nixosConfigurations` has too is read as it is
+there.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",

@@ -12,8 +12,9 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "`extraForwardRules` are set, but the firewall has no forward chain to put them in.",
     docs: "\
-`networking.firewall.extraForwardRules` is set. NixOS writes these rules only with `networking.firewall.filterForward
-= true` (it is off by default) and `networking.nftables.enable = true`; otherwise they are nowhere.
+`networking.firewall.extraForwardRules` is set. NixOS writes these rules only with
+`networking.firewall.filterForward = true` (it is off by default) and `networking.nftables.enable = true`; otherwise
+they are nowhere.
 
 **Why it matters.** Rules that keep workspaces or containers out of private networks do not exist, and nothing says so.
 

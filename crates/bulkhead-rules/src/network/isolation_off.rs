@@ -2,6 +2,7 @@
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::DataKind;
+use bulkhead_modules::DEFAULT_PRIORITY;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -39,9 +40,6 @@ them on the machine.
 ",
     check: Some(check),
 };
-
-/// The priority of a definition that nothing is said about; `lib.modules.defaultOverridePriority`.
-const DEFAULT_PRIORITY: i64 = 100;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {

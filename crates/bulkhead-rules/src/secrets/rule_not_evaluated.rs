@@ -21,8 +21,8 @@ an environment variable, a fetched file.
 
 **Why it matters.** The other rules can't judge these secrets. What is not judged must not look as if it were fine.
 
-**Fix.** Name a nixpkgs with `--nixpkgs PATH` or in `NIX_PATH`, or let the installed Nix evaluate with `--evaluator
-nix`. Rules that use `builtins` alone need neither.
+**Fix.** Name a nixpkgs with `--nixpkgs PATH` or in `NIX_PATH`, or let the installed Nix evaluate with
+`--evaluator nix`. Rules that use `builtins` alone need neither.
 
 ```nix
 # bad: undecided without a nixpkgs

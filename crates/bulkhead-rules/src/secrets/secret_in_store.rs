@@ -34,8 +34,8 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
 names: secrets in other options, in `environment.etc`, in scripts and in `environment` of units are not seen; nor are
-files that may hold no secret (`environmentFile`), modules that can't be read (those of flake inputs), and
-`initialPassword`, which is there to be changed. The text of a secret is not shown.
+files that may hold no secret (`environmentFile`), values that are not known, modules that can't be read (those of
+flake inputs), and `initialPassword`, which is there to be changed. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",

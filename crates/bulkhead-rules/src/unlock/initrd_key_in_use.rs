@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::normal_path;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -170,19 +171,9 @@ fn host_keys(tree: &Tree<'_>) -> Vec<HostKey> {
     of_server.chain(of_agenix).collect()
 }
 
-/// A path without `.`, `..` and doubled slashes.
+/// An absolute path without `.`, `..` and doubled slashes.
 fn plain(path: &str) -> Arc<str> {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    if path.starts_with('/') { Arc::from(format!("/{}", parts.join("/"))) } else { Arc::from(path) }
+    if path.starts_with('/') { Arc::from(normal_path(path)) } else { Arc::from(path) }
 }
 
 /// Where NixOS makes the keys of an SSH server, unless it is told otherwise. Below another folder, they are those of a
