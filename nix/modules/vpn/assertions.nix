@@ -167,7 +167,15 @@ let
       cfg.latencyCountries
       [ ]
     ];
-  };
+  }
+  # There is a proxy for the login alone.
+  // lib.mapAttrs' (name: option: {
+    name = "proxy.${name}";
+    value = [
+      cfg.proxy.${name}
+      option.default
+    ];
+  }) options.vpn.proxy;
   locations = lib.toList cfg.serverLocation;
 
   flushes =

@@ -452,6 +452,12 @@ in
         vpn.serverLocation = "swiss";
         vpn.latencyCountries = [ "CH" ];
         vpn.pia.caFile = ./wrong.nix;
+        vpn.proxy = {
+          port = 3128;
+          user = "squid";
+          domains = [ "example.com" ];
+          ports = [ 443 ];
+        };
       }).failed;
     expected =
       map
@@ -462,6 +468,10 @@ in
         [
           "latencyCountries"
           "pia.caFile"
+          "proxy.domains"
+          "proxy.port"
+          "proxy.ports"
+          "proxy.user"
           "serverLocation"
         ];
   };
