@@ -176,7 +176,7 @@ fn execute(command: Command, clock: Arc<dyn Clock>) -> Result<u8> {
 fn ask_service(config: &WithConfig, question: Question) -> Result<Answer> {
     let config = config.load()?;
     let socket = &config.control_socket;
-    ask(socket, question).with_context(|| format!("can't ask the service at {} (does it run?)", socket.display()))
+    ask(None, socket, question).with_context(|| format!("can't ask the service at {} (does it run?)", socket.display()))
 }
 
 fn print(text: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The socket that `status` and `renew` talk to: a word and a newline in, one JSON value out.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::{fs, thread};
 
 use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Inbox;
@@ -117,16 +118,33 @@ fn serve(stream: UnixStream, board: &Board, network: &SharedNetwork, inbox: &Inb
 }
 
 /// Ask the daemon that listens on a socket. It is in a container, and perhaps no daemon of ours: it must be a socket, and
-/// its answer is bounded in size and time.
-pub fn ask(path: &Path, question: Question) -> io::Result<Answer> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(io::Error::other("it is no socket"));
-    }
-    let mut stream = connect(path)?;
+/// its answer is bounded in size and time. Below `root`, the folder that holds the container's files, no link is followed,
+/// for who is root in there may have put it in place of any folder; without it, the socket itself must be none.
+pub fn ask(root: Option<&Path>, path: &Path, question: Question) -> io::Result<Answer> {
+    let socket = find(root, path)?;
+    // What was found, and not what is there by now (open(2), O_PATH; proc_pid_fd(5)).
+    let mut stream = connect(Path::new(&format!("/proc/self/fd/{}", socket.as_raw_fd())))?;
     stream.set_write_timeout(Some(AT_MOST))?;
     stream.write_all(format!("{}\n", question.word()).as_bytes())?;
     let text = read(&stream, LONGEST, Instant::now() + AT_MOST, |_| false)?;
     Ok(serde_json::from_slice(&text)?)
+}
+
+fn find(root: Option<&Path>, path: &Path) -> io::Result<OwnedFd> {
+    let root = root.or(path.parent()).unwrap_or(Path::new("/"));
+    let below = path.strip_prefix(root).map_err(|_| io::Error::other("it is not below the container's files"))?;
+    let folder =
+        openat2(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty())?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let found = openat2(folder, below, flags, Mode::empty(), resolve).map_err(|error| match error {
+        rustix::io::Errno::LOOP => io::Error::other("a folder of the container is a link"),
+        other => other.into(),
+    })?;
+    match FileType::from_raw_mode(fstat(&found)?.st_mode) {
+        FileType::Socket => Ok(found),
+        _ => Err(io::Error::other("it is no socket")),
+    }
 }
 
 /// Connect, but don't wait for long: who listens and takes nobody's connection has them all wait (unix(7), socket(7)).

@@ -74,6 +74,7 @@ mod command;
 pub mod config;
 pub mod context;
 pub mod control;
+mod date;
 pub mod fault;
 pub mod host;
 pub mod http;

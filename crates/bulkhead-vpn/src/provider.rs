@@ -75,6 +75,9 @@ impl Tunnel {
                 return Some(format!("{address} is no address of a tunnel"));
             }
         }
+        if self.dns.contains(&self.address) || self.gateway == Some(self.address) {
+            return Some(format!("{} would be our own address and that of somebody in the tunnel", self.address));
+        }
         match self.peer.endpoint.ip() {
             IpAddr::V4(address) => unfit_server(address, bridge),
             IpAddr::V6(_) => None,
@@ -90,8 +93,9 @@ pub fn unfit_server(address: Ipv4Addr, bridge: Ipv4Net) -> Option<String> {
     is_special(address).then(|| format!("{address} is no address of a server"))
 }
 
+/// What no machine has (0.0.0.0/8, 224.0.0.0/4 and 240.0.0.0/4; RFC 6890), or several have (169.254.0.0/16).
 fn is_special(address: Ipv4Addr) -> bool {
-    address.is_unspecified() || address.is_multicast() || address.is_broadcast() || address.is_link_local()
+    matches!(address.octets()[0], 0 | 224..=255) || address.is_link_local()
 }
 
 /// A port that the provider has promised.

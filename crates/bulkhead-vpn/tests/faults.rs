@@ -7,6 +7,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use bulkhead_vpn::config::Location;
 use bulkhead_vpn::context::Step;
 use common::{DAY, HOUR, Lab};
@@ -162,6 +163,11 @@ fn a_server_that_fails_is_followed_by_the_next() {
         // Lies.
         Fault::Replace { from: "\"peer_ip\":\"127".to_owned(), to: "\"peer_ip\":\"10.73.0.9\",\"x\":\"127".to_owned() },
         Fault::Replace { from: "10.0.0.242".to_owned(), to: "224.0.0.1".to_owned() },
+        Fault::Replace { from: "10.0.0.242".to_owned(), to: "240.0.0.1".to_owned() },
+        Fault::Replace { from: "10.0.0.242".to_owned(), to: "0.0.0.1".to_owned() },
+        Fault::Replace { from: "10.0.0.242".to_owned(), to: "169.254.169.254".to_owned() },
+        // We would be the DNS server, or ask ourselves for the port.
+        Fault::Replace { from: "\"peer_ip\":\"".to_owned(), to: "\"peer_ip\":\"10.0.0.242\",\"x\":\"".to_owned() },
         Fault::Replace { from: "\"peer_pubkey\":\"".to_owned(), to: "\"peer_pubkey\":\"A".to_owned() },
         Fault::Replace { from: "\"server_port\":1337".to_owned(), to: "\"server_port\":0".to_owned() },
         Fault::Replace { from: "\"server_key\":\"3".to_owned(), to: "\"server_key\":\"".to_owned() },
@@ -204,7 +210,9 @@ fn dns_servers_with_ipv6_are_left_out() {
 
 #[test]
 fn a_server_on_the_bridge_is_not_asked() {
-    for address in ["10.73.0.1", "10.73.0.2", "0.0.0.0", "224.0.0.1", "169.254.169.254", "255.255.255.255"] {
+    for address in
+        ["10.73.0.1", "10.73.0.2", "0.0.0.0", "224.0.0.1", "169.254.169.254", "255.255.255.255", "0.1.2.3", "240.0.0.1"]
+    {
         let lab = Lab::new();
         lab.fake.change_servers(|servers| servers[0].ip = address.to_owned());
         let status = lab.run_until(60);
@@ -234,6 +242,18 @@ fn retry_after_counts_for_every_refusal() {
     let headers = vec![("Retry-After".to_owned(), "900".to_owned())];
     let busy = Fault::Answer { status: 503, headers, body: String::new() };
     lab.fake.inject(Injection::once(Endpoint::Token, busy));
+    lab.run_until(HOUR);
+    assert!(lab.ready().is_some_and(|at| after(900).contains(&at)), "{:?}", lab.ready());
+}
+
+#[test]
+fn retry_after_may_be_a_date() {
+    let lab = Lab::new().with_pia(|pia| pia.api.meta_servers.clear());
+    // By the server's clock, which is years behind.
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let headers =
+        vec![header("Date", "Sun, 06 Nov 1994 08:45:00 GMT"), header("Retry-After", "Sun, 06 Nov 1994 09:00:00 GMT")];
+    lab.fake.inject(Injection::once(Endpoint::Token, Fault::Answer { status: 429, headers, body: String::new() }));
     lab.run_until(HOUR);
     assert!(lab.ready().is_some_and(|at| after(900).contains(&at)), "{:?}", lab.ready());
 }
@@ -422,6 +442,44 @@ fn a_low_port_is_not_accepted() {
     let status = lab.run_until(60);
     assert!(status.port.unwrap().port.unwrap() >= 10_000);
     assert_eq!(lab.fake.count(Endpoint::GetSignature), 3);
+}
+
+/// An answer to `getSignature` whose port 47047 is promised until then, with a signature that nobody has made.
+fn promised_until(expires: &str) -> Fault {
+    let payload = format!(r#"{{"token":"x","port":47047,"expires_at":"{expires}"}}"#);
+    let payload = base64::engine::general_purpose::STANDARD.encode(payload);
+    Fault::answer(200, &format!(r#"{{"status":"OK","payload":"{payload}","signature":"s"}}"#))
+}
+
+#[test]
+fn a_promise_for_ever_holds_until_it_is_refused() {
+    let lab = Lab::new();
+    lab.fake.inject(Injection::once(Endpoint::GetSignature, promised_until("9999-12-31T23:59:59.999999999Z")));
+    lab.fake.inject(Injection {
+        times: Some(2),
+        ..Injection::always(
+            Endpoint::BindPort,
+            Fault::answer(200, r#"{"status":"OK","message":"port scheduled for add"}"#),
+        )
+    });
+    let board = lab.board.clone();
+    lab.at(60, move || {
+        let port = board.read().port.unwrap();
+        assert_eq!((port.port, port.bound, port.expires), (Some(47047), true, Some(253_402_300_799)));
+    });
+    let status = lab.run_until(HOUR);
+    let port = status.port.unwrap();
+    assert!(port.bound && port.port != Some(47047), "{port:?}");
+    assert_eq!((lab.fake.count(Endpoint::GetSignature), lab.network.count("configure")), (2, 1));
+}
+
+#[test]
+fn a_promise_that_is_over_at_once_is_not_taken() {
+    let lab = Lab::new();
+    lab.fake.inject(Injection::once(Endpoint::GetSignature, promised_until("2001-01-01T00:00:00Z")));
+    let status = lab.run_until(60);
+    assert!(status.port.unwrap().port != Some(47047));
+    assert_eq!((lab.fake.count(Endpoint::GetSignature), lab.fake.count(Endpoint::BindPort)), (2, 1));
 }
 
 #[test]

@@ -215,7 +215,16 @@ fn the_status_is_shown_on_the_host() {
     let output = vpn(&lab, &["status"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for part in ["region          alpha", "alpha401", "handshake ", "renewal due     in ", "port ends ", "torrent "] {
+    let address = daemon.status()["connection"]["publicAddress"].as_str().map(|it| format!("public address  {it}"));
+    for part in [
+        "region          alpha",
+        "alpha401",
+        &address.unwrap(),
+        "handshake ",
+        "renewal due     in ",
+        "port ends ",
+        "torrent ",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let status: Value = serde_json::from_slice(&vpn(&lab, &["status", "--json"]).stdout).unwrap();
@@ -321,6 +330,66 @@ fn what_a_container_may_put_in_place_of_its_socket_does_not_hang_the_host() {
 }
 
 #[test]
+fn no_link_of_a_container_leads_the_host_to_another_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Of the host: its own link to where the container's files are.
+    std::fs::create_dir_all(path("disk/var/lib/vpn")).unwrap();
+    std::os::unix::fs::symlink(path("disk"), path("root")).unwrap();
+    let config = json!({
+        "vpn": {
+            "namespace": {"path": "/run/netns/x"}, "interface": "eth0",
+            "root": path("root"), "controlSocket": path("root/var/lib/vpn/control.sock"),
+        },
+        "bridge": {
+            "interface": "br0", "subnet": "10.73.0.0/24", "hostAddress": "10.73.0.1", "vpnAddress": "10.73.0.2",
+        },
+        "nft": "/usr/sbin/nft",
+    });
+    std::fs::write(path("host.json"), config.to_string()).unwrap();
+    let serve = |socket: std::path::PathBuf| {
+        let listener = UnixListener::bind(socket).unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0; 64]);
+                let _ = stream.write_all(b"\"accepted\"");
+            }
+        });
+    };
+    let renew = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vpn"));
+        let output = command.arg("--config").arg(path("host.json")).arg("renew").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    serve(path("disk/var/lib/vpn/control.sock"));
+    assert_eq!(renew(), (Some(0), String::new()));
+    // Of the container: links to a socket of the host, in place of each folder, and one that leaves by its name.
+    std::fs::create_dir_all(path("host/lib/vpn")).unwrap();
+    serve(path("host/lib/vpn/control.sock"));
+    std::fs::remove_dir_all(path("disk/var")).unwrap();
+    std::fs::create_dir_all(path("disk/var/lib")).unwrap();
+    for (link, target) in [("disk/var", "host"), ("disk/var/lib", "host/lib"), ("disk/var/lib/vpn", "host/lib/vpn")] {
+        let _ = std::fs::remove_dir_all(path("disk/var"));
+        std::fs::create_dir_all(path(link).parent().unwrap()).unwrap();
+        for target in [
+            path(target),
+            std::path::Path::new("../../../../../../../..").join(path(target).strip_prefix("/").unwrap()),
+        ] {
+            std::os::unix::fs::symlink(&target, path(link)).unwrap();
+            let (code, message) = renew();
+            assert!(code == Some(2) && message.contains("a folder of the container is a link"), "{link}: {message}");
+            std::fs::remove_file(path(link)).unwrap();
+        }
+    }
+    // Where nobody says what is the container's, the folders are the host's.
+    let mut config = config;
+    config["vpn"].as_object_mut().unwrap().remove("root");
+    std::os::unix::fs::symlink(path("host"), path("disk/var")).unwrap();
+    std::fs::write(path("host.json"), config.to_string()).unwrap();
+    assert_eq!(renew(), (Some(0), String::new()), "the control: this link leads there");
+}
+
+#[test]
 fn a_wrong_configuration_is_told_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("host.json");
@@ -332,7 +401,7 @@ fn a_wrong_configuration_is_told_with_its_place() {
         String::from_utf8(output.stderr).unwrap()
     };
     let text = r#"{
-  "vpn": {"namespace": {"machine": "vpn"}, "interface": "eth0", "controlSocket": "/run/bulkhead-vpn/control.sock"},
+  "vpn": {"namespace": {"machine": "vpn"}, "interface": "eth0", "controlSocket": "/run/bulkhead-vpn/control.sock", "root": "/run/b"},
   "bridge": {"interface": "br0", "subnet": "10.73.0.0/24", "hostAddress": "10.74.0.1", "vpnAddress": "10.73.0.2"},
   "services": {"torrent": {"address": "10.73.0.10", "interface": "eth0", "namespace": {"machine": "--all"}}},
   "guard": {"rules": "/etc/guard.nft", "tables": [{"family": "inet", "name": "x; flush ruleset"}]},
@@ -341,6 +410,7 @@ fn a_wrong_configuration_is_told_with_its_place() {
     let told = run(text);
     for part in [
         "host.json:3:75: bridge.hostAddress: 10.74.0.1 is not in 10.73.0.0/24",
+        "vpn.controlSocket: /run/bulkhead-vpn/control.sock is not in /run/b",
         "vpn.namespace: a machine is looked up with machinectl",
         "services.torrent.namespace: \"--all\" is no name of a machine",
         "guard.tables: \"x; flush ruleset\" is no family or name of a table",

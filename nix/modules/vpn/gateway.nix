@@ -217,8 +217,16 @@ in
       internal = true;
       readOnly = true;
       # In the container's own files, which keep it clear of other owners and mounts than the container has anyway.
-      default = "${containersFolder}/${vpnContainer}${settings.controlSocket}";
+      default = "${cfg.containerRoot}${settings.controlSocket}";
       description = "The control socket of `bulkhead-vpn`, as the host sees it.";
+    };
+
+    containerRoot = mkOption {
+      type = types.str;
+      internal = true;
+      readOnly = true;
+      default = "${containersFolder}/${vpnContainer}";
+      description = "The files of the VPN container, as the host sees them. Who is root in there makes them.";
     };
   };
 

@@ -14,6 +14,7 @@ let
       namespace.machine = vpnContainer;
       interface = "eth0";
       inherit (cfg) controlSocket;
+      root = cfg.containerRoot;
     };
     bridge = {
       interface = cfg.bridgeName;

@@ -795,6 +795,7 @@ in
         namespace.machine = "vpn";
         interface = "eth0";
         controlSocket = "/var/lib/nixos-containers/vpn/var/lib/bulkhead-vpn/control.sock";
+        root = "/var/lib/nixos-containers/vpn";
       };
       bridge = {
         interface = "vpn0";

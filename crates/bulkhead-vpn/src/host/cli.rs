@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use super::leak_test::{self, Outcome};
 use super::{DEFAULT, HostConfig};
 use crate::config::ServiceName;
-use crate::control::{Answer, Question, ask};
+use crate::control::{Answer, Question};
 use crate::status;
 
 /// Exit code: all is well.
@@ -92,7 +92,7 @@ fn execute(cli: &Cli) -> Result<u8> {
     let config = HostConfig::load(&cli.config)?;
     let socket = &config.vpn.control_socket;
     let question =
-        |question| ask(socket, question).with_context(|| format!("can't ask the service at {}", socket.display()));
+        |question| config.vpn.ask(question).with_context(|| format!("can't ask the service at {}", socket.display()));
     match &cli.command {
         Command::Status { json } => {
             let Answer::Status(status) = question(Question::Status)? else {

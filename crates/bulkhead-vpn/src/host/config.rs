@@ -1,6 +1,7 @@
 //! The configuration of the program `vpn`: JSON, written by the module that makes the containers.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::{ConfigError, InterfaceName, Ipv4Net, Problem, ServiceName, Url};
+use crate::control::{self, Answer, Question};
 
 /// Where the configuration is, unless another file is named.
 pub const DEFAULT: &str = "/etc/bulkhead/vpn.json";
@@ -49,6 +51,10 @@ pub struct VpnContainer {
     pub interface: InterfaceName,
     /// The control socket of `bulkhead-vpn`, as a path of the host.
     pub control_socket: PathBuf,
+    /// The folder that holds the container's files, as a path of the host: below it, no link on the way to the control
+    /// socket is followed.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
 }
 
 /// The bridge.
@@ -119,6 +125,13 @@ pub struct PublicAddress {
     pub ca_file: Option<PathBuf>,
 }
 
+impl VpnContainer {
+    /// Ask the daemon.
+    pub fn ask(&self, question: Question) -> io::Result<Answer> {
+        control::ask(self.root.as_deref(), &self.control_socket, question)
+    }
+}
+
 impl HostConfig {
     /// Read and check a file.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
@@ -143,6 +156,12 @@ impl HostConfig {
         let services = self.services.iter().map(|(name, it)| (format!("services.{name}.address"), it.address));
         for (path, address) in own.chain(services).filter(|(_, address)| !bridge.subnet.contains(*address)) {
             problems.push(Problem::new(path, format!("{address} is not in {}", bridge.subnet)));
+        }
+        if let Some(root) = &self.vpn.root
+            && !self.vpn.control_socket.starts_with(root)
+        {
+            let what = format!("{} is not in {}", self.vpn.control_socket.display(), root.display());
+            problems.push(Problem::new("vpn.controlSocket", what));
         }
         let services = self.services.iter().map(|(name, it)| (format!("services.{name}.namespace"), &it.namespace));
         let namespaces = services.chain([("vpn.namespace".to_owned(), &self.vpn.namespace)]);

@@ -22,7 +22,7 @@ use super::namespace::{self, Entrance, Port};
 use super::observer::{Observer, has, send_frames};
 use super::{HostConfig, HostService, frame, guard};
 use crate::config::ServiceName;
-use crate::control::{Answer, Question, ask};
+use crate::control::{Answer, Question};
 use crate::network::link;
 
 pub use super::report::{Outcome, Report, Test, schema};
@@ -161,7 +161,7 @@ impl<'a> Host<'a> {
 
     fn test_tunnel(&self) -> Test {
         let result = |outcome, detail| test("host", "tunnel", "the tunnel works", outcome, detail);
-        match ask(&self.config.vpn.control_socket, Question::Status) {
+        match self.config.vpn.ask(Question::Status) {
             Ok(Answer::Status(status)) if status.connection.is_some() => result(Outcome::Held, None),
             Ok(Answer::Status(status)) => result(Outcome::Undecided, Some(format!("it is {}", status.step))),
             Ok(_) => result(Outcome::Undecided, Some("the service is of another version".to_owned())),
@@ -193,7 +193,7 @@ impl<'a> Host<'a> {
     fn test_address(&self, name: &ServiceName, entrance: &Entrance, asker: &Asker, outside: &Result<Ipv4Addr>) -> Test {
         let what = "its public address is not the host's";
         let result = |outcome, detail| test(name.as_str(), "public-address", what, outcome, Some(detail));
-        let told = match ask(&self.config.vpn.control_socket, Question::Status) {
+        let told = match self.config.vpn.ask(Question::Status) {
             Ok(Answer::Status(status)) => status.connection.and_then(|connection| connection.public_address),
             _ => None,
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::date;
+
 /// The longest head of an answer.
 const LONGEST_HEAD: usize = 32 << 10;
 
@@ -12,7 +14,7 @@ const LONGEST_HEAD: usize = 32 << 10;
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// `Retry-After`, if it is a number of seconds. The date that it may also be is of no use to a clock that may be off.
+    /// `Retry-After` (RFC 9110, 10.2.3), if it makes sense.
     pub retry_after: Option<Duration>,
     /// The body; it may have a token in it.
     pub body: Zeroizing<Vec<u8>>,
@@ -71,12 +73,14 @@ fn head<R: Read>(input: &mut Input<'_, R>) -> Result<(u16, Option<Duration>, Len
         match response.parse(&input.buffer[input.at..]) {
             Ok(httparse::Status::Complete(length)) => {
                 let status = response.code.ok_or_else(|| damaged("it has no status"))?;
-                let mut retry_after = None;
+                let (mut retry_after, mut date) = (None, None);
                 let mut body = Length::UntilEnd;
                 for header in response.headers.iter() {
                     let value = std::str::from_utf8(header.value).unwrap_or_default().trim();
                     if header.name.eq_ignore_ascii_case("retry-after") {
-                        retry_after = value.parse().ok().map(Duration::from_secs);
+                        retry_after = Some(value);
+                    } else if header.name.eq_ignore_ascii_case("date") {
+                        date = Some(value);
                     } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
                         if !value.eq_ignore_ascii_case("chunked") {
                             return Err(damaged("its body is encoded in an unknown way"));
@@ -86,6 +90,7 @@ fn head<R: Read>(input: &mut Input<'_, R>) -> Result<(u16, Option<Duration>, Len
                         body = Length::Known(value.parse().map_err(|_| damaged("its length is no number"))?);
                     }
                 }
+                let retry_after = retry_after.and_then(|value| pause(value, date));
                 input.at += length;
                 return Ok((status, retry_after, body));
             }
@@ -100,6 +105,15 @@ fn head<R: Read>(input: &mut Input<'_, R>) -> Result<(u16, Option<Duration>, Len
             Err(error) => return Err(damaged(&format!("it is no HTTP: {error}"))),
         }
     }
+}
+
+/// What `Retry-After` says. A date is compared with the answer's own, for this machine's clock may be off.
+fn pause(value: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let (until, now) = (date::parse_http(value)?, date::parse_http(date?)?);
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 fn chunks<R: Read>(input: &mut Input<'_, R>, body: &mut Vec<u8>, longest: usize) -> Result<(), Failure> {
@@ -260,5 +274,14 @@ mod tests {
         let text = "HTTP/1.1 429 Too Many\r\nretry-after: 120\r\nContent-Length: 0\r\n\r\n";
         let response = read(&mut text.as_bytes(), 100).ok().expect("an answer");
         assert_eq!((response.status, response.retry_after), (429, Some(Duration::from_secs(120))));
+        let pause = |headers: &str| {
+            let text = format!("HTTP/1.1 503 Busy\r\n{headers}Content-Length: 0\r\n\r\n");
+            read(&mut text.as_bytes(), 100).ok().expect("an answer").retry_after.map(|pause| pause.as_secs())
+        };
+        let (at, date) = ("Retry-After: Sun, 06 Nov 1994 09:00:00 GMT\r\n", "Date: Sun, 06 Nov 1994 08:50:00 GMT\r\n");
+        assert_eq!(pause(&format!("{at}{date}")), Some(600));
+        assert_eq!(pause(&format!("{date}{at}")), Some(600));
+        assert_eq!(pause(&format!("{at}Date: Mon, 07 Nov 1994 00:00:00 GMT\r\n")), Some(0));
+        assert_eq!((pause(at), pause("Retry-After: soon\r\n"), pause("")), (None, None, None));
     }
 }

@@ -77,13 +77,16 @@ pub fn read_authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Str
     Ok(certificates)
 }
 
-/// Read a file of a bounded size as text.
+/// Read a file as text; one that is too long is an error, for what is left of it would be something else.
 pub fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
     const LONGEST: u64 = 4 << 20;
     let mut text = Zeroizing::new(String::new());
-    let read = File::open(file).and_then(|opened| opened.take(LONGEST).read_to_string(&mut text));
-    read.map_err(|error| format!("can't read {}: {error}", file.display()))?;
-    Ok(text)
+    let read = File::open(file).and_then(|opened| opened.take(LONGEST + 1).read_to_string(&mut text));
+    match read {
+        Err(error) => Err(format!("can't read {}: {error}", file.display())),
+        Ok(length) if length as u64 > LONGEST => Err(format!("{} has more than {} MiB", file.display(), LONGEST >> 20)),
+        Ok(_) => Ok(text),
+    }
 }
 
 fn unquoted(text: &str) -> &str {
@@ -117,5 +120,7 @@ mod tests {
             let error = read(text).expect_err(text);
             assert!(error.contains("two lines are expected") && !error.contains("p1234567"), "{error}");
         }
+        let error = read(&format!("p1234567\n{}", "x".repeat(4 << 20))).expect_err("too long");
+        assert!(error.contains("has more than 4 MiB") && !error.contains("p1234567"), "{error}");
     }
 }

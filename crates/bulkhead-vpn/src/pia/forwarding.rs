@@ -9,9 +9,10 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
+use super::Pia;
 use super::answer::{self, Said};
-use super::{Pia, date};
 use crate::context::Context;
+use crate::date;
 use crate::fault::Fault;
 use crate::http::{Request, Response, Target};
 use crate::provider::{SignedPort, Tunnel};

@@ -1,4 +1,9 @@
 //! The list of servers: signed, verified, stored.
+//!
+//! An older list cannot be told from a newer one: nothing in it is a date or a number that grows, and the time of the
+//! stored file is that of this machine. Who could answer for the provider, or has broken into a meta server, may give out
+//! an old one. That brings back servers that are gone, and no others: each has to show a certificate of the provider for
+//! its name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -151,7 +156,8 @@ impl Pia {
         };
         if is_worth_another_way(&fault) {
             for target in self.meta_servers(context) {
-                context.check_stop()?;
+                // Feeds the watchdog, too.
+                context.enter(Step::List)?;
                 log::warning!("{fault}; asking {} for the list of servers", target.describe());
                 match self.fetch_list(context, &target, &self.config.api.meta_list_path, now) {
                     Ok(list) => return Ok(list),

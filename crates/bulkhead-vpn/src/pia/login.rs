@@ -74,9 +74,15 @@ impl Pia {
         self.read_token(&target.describe(), &response)
     }
 
-    fn ask_meta_servers(&self, context: &Context, credentials: &Credentials, first: Fault) -> Result<Secret, Fault> {
+    fn ask_meta_servers(
+        &self,
+        context: &mut Context,
+        credentials: &Credentials,
+        first: Fault,
+    ) -> Result<Secret, Fault> {
         for target in self.meta_servers(context) {
-            context.check_stop()?;
+            // Feeds the watchdog, too.
+            context.enter(Step::Token)?;
             log::warning!("{first}; asking {} for a token", target.describe());
             let request = Request::get(&self.config.api.meta_token_path, &[]).authorized(basic(credentials));
             match self.client.send(&target, &request).and_then(|answer| self.read_token(&target.describe(), &answer)) {

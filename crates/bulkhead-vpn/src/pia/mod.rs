@@ -6,7 +6,6 @@
 
 mod answer;
 mod credentials;
-mod date;
 mod forwarding;
 mod key;
 mod latency;

@@ -5,23 +5,31 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 #[derive(Clone)]
 pub struct Proxy {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     refuses: Arc<Mutex<bool>>,
+    slow: Arc<Mutex<Option<String>>>,
 }
 
 impl Proxy {
     pub fn start(address: Ipv4Addr, names: HashMap<String, SocketAddr>) -> Self {
         let listener = TcpListener::bind((address, 0)).unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), asked: Arc::default(), refuses: Arc::default() };
-        let (asked, refuses) = (proxy.asked.clone(), proxy.refuses.clone());
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            refuses: Arc::default(),
+            slow: Arc::default(),
+        };
+        let (asked, refuses, slow) = (proxy.asked.clone(), proxy.refuses.clone(), proxy.slow.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (names, asked, refuses) = (names.clone(), asked.clone(), *refuses.lock().unwrap());
-                thread::spawn(move || serve(stream, &names, &asked, refuses));
+                let slow = slow.lock().unwrap().clone();
+                thread::spawn(move || serve(stream, &names, &asked, refuses, slow.as_deref()));
             }
         });
         proxy
@@ -34,6 +42,11 @@ impl Proxy {
     pub fn refuse(&self, refuse: bool) {
         *self.refuses.lock().unwrap() = refuse;
     }
+
+    /// It takes some hundred milliseconds more to connect to this one.
+    pub fn slow_down(&self, target: &str) {
+        *self.slow.lock().unwrap() = Some(target.to_owned());
+    }
 }
 
 fn serve(
@@ -41,6 +54,7 @@ fn serve(
     names: &HashMap<String, SocketAddr>,
     asked: &Mutex<Vec<String>>,
     refuses: bool,
+    slow: Option<&str>,
 ) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -51,6 +65,9 @@ fn serve(
     let head = String::from_utf8(head).ok()?;
     let target = head.strip_prefix("CONNECT ")?.split(' ').next()?.to_owned();
     asked.lock().unwrap().push(target.clone());
+    if slow == Some(&target) {
+        thread::sleep(Duration::from_millis(400));
+    }
     let address = target.parse().ok().or_else(|| names.get(target.rsplit_once(':')?.0).copied());
     let server = address.filter(|_| !refuses).and_then(|address| TcpStream::connect(address).ok());
     let Some(mut server) = server else {

@@ -273,6 +273,8 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
     let json = |text: &str| Fault::answer(200, text);
     let too_many = r#"{"status":"error","code":"too_many_attempts"}"#;
     let busy = r#"{"status":"","message":"Port 51813 is busy. Please use another server"}"#;
+    let payload = "eyJ0b2tlbiI6IngiLCJwb3J0Ijo5OTksImV4cGlyZXNfYXQiOiIyMDk5LTAxLTAxVDAwOjAwOjAwWiJ9";
+    let low = &format!(r#"{{"status":"OK","payload":"{payload}","signature":"s"}}"#);
     // Each endpoint with what it may say, and the step in which the daemon is then.
     let faults = [
         (Endpoint::Token, Fault::Silence),
@@ -297,8 +299,16 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
         (Endpoint::AddKey, Fault::Replace { from: "10.".to_owned(), to: "999.".to_owned() }),
         (Endpoint::GetSignature, Fault::Silence),
         (Endpoint::GetSignature, Fault::answer(401, "Unauthorized client")),
+        (Endpoint::GetSignature, Fault::answer(403, "port forwarding is not supported")),
+        (Endpoint::GetSignature, Fault::Truncate(3)),
+        // Port 999.
+        (Endpoint::GetSignature, Fault::answer(200, low)),
         (Endpoint::BindPort, Fault::Silence),
         (Endpoint::BindPort, Fault::answer(409, busy)),
+        (Endpoint::BindPort, Fault::answer(401, r#"{"status":"ERROR","message":"bad signature"}"#)),
+        (Endpoint::AddKey, Fault::too_many(1)),
+        (Endpoint::AddKey, Fault::Truncate(5)),
+        (Endpoint::AddKey, Fault::UntrustedAuthority),
     ];
     let count = faults.len();
     for (index, (endpoint, fault)) in faults.into_iter().enumerate() {

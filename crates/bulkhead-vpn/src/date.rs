@@ -1,4 +1,4 @@
-//! Dates as PIA writes them (RFC 3339).
+//! Dates as PIA writes them (RFC 3339), and those of HTTP.
 
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +31,15 @@ pub fn parse(text: &str) -> Option<SystemTime> {
     let seconds = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     let since = Duration::from_secs(u64::try_from(seconds).ok()?);
     in_range.then(|| SystemTime::UNIX_EPOCH.checked_add(since)).flatten()
+}
+
+/// Read a date of HTTP in the one form that may be sent (RFC 9110, 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn parse_http(text: &str) -> Option<SystemTime> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = text.split(' ').collect();
+    let [_, day, month, year, time, "GMT"] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    parse(&format!("{year}-{month:02}-{day}T{time}Z"))
 }
 
 /// Days since 1970-01-01 in the Gregorian calendar: years are counted from March, so that a leap day ends one.
@@ -69,6 +78,18 @@ mod tests {
             "2020-06-30T22:33:44+1",
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        let seconds = |text| parse_http(text).map(crate::status::unix_seconds);
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for seed in 0..2000 {
+            parse_http(&String::from_utf8_lossy(&crate::mutate::mutate(b"Sun, 06 Nov 1994 08:49:37 GMT", seed)));
+        }
+        for wrong in ["", "120", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37", "a b Nov c d GMT"] {
+            assert_eq!(parse_http(wrong), None, "{wrong}");
         }
     }
 }
