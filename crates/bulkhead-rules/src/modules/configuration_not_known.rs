@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::{OptionPath, UNKNOWN_DEFINITION, is_apart};
+use bulkhead_source::TreePath;
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Tree, is_secret_path, option};
+use crate::trees::{Known, Tree, is_secret_path, is_submodule, known, option};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -44,8 +45,8 @@ known. Inputs of `flake.nix` whose `url` is that of a well-known project that ha
 (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module trees are read where some `.nix` file
 has a word of the options that rules are about: names that are put together from parts, in files that have no such
 word, and modules in files of another name do not lead there. Hives of colmena are read: the outputs `colmena` and
-`colmenaHive`, and `hive.nix` where there is no flake; a system that `nixosConfigurations` has too is read as it is
-there.
+`colmenaHive`, and `hive.nix` where there is no flake; a system that `nixosConfigurations` has too, and that says
+something else there, is one more machine: `kif (colmena)`.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -69,6 +70,9 @@ const SINGLE: [&str; 6] = [
 const NOT_READ: [&str; 9] =
     ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
 
+/// How a file begins that git-crypt has encrypted.
+const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
+
 /// Something unknown and what it concerns.
 struct Cause {
     place: Option<Place>,
@@ -89,14 +93,20 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
+            let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
+            let (reason, help) = if is_locked {
+                ("git-crypt has encrypted modules", Some("git-crypt unlock"))
+            } else {
+                (&*problem.message, problem.help.as_deref())
+            };
             add(
                 &mut causes,
                 tree,
                 Cause {
                     place: problem.place.clone(),
                     what: "a module can't be read".to_owned(),
-                    reason: Arc::from(&*problem.message),
-                    help: problem.help.as_deref().map(Arc::from),
+                    reason: Arc::from(reason),
+                    help: help.map(Arc::from),
                     machines: Vec::new(),
                     options: Vec::new(),
                     others: Vec::new(),
@@ -106,6 +116,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
     found.extend(causes.into_iter().map(finding));
     super::unseen::check(context, found);
+}
+
+/// Whether git-crypt has encrypted a file, so that it is none of Nix as it lies here.
+fn is_locked(context: &Context<'_>, file: &str) -> bool {
+    let begin = || context.tree.read_prefix(&TreePath::new(file).ok()?, GIT_CRYPT.len() as u64).ok();
+    begin().is_some_and(|prefix| prefix.bytes.starts_with(GIT_CRYPT))
 }
 
 /// Definitions that rules read and whose values are unknown.
@@ -118,11 +134,25 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
                 continue;
             }
             let value = &named.definition.value;
+            let is_module = matches!(value.kind, DataKind::Function | DataKind::Path(_))
+                && matches!(known(&named.path), Known::Schema(schema) if is_submodule(schema));
+            if is_module {
+                let cause = Cause {
+                    place: Some(named.place()),
+                    what: "this is a module".to_owned(),
+                    reason: Arc::from("it is a function or a file, and only sets are read here"),
+                    help: Some(Arc::from("write a set")),
+                    machines: Vec::new(),
+                    options: vec![named.definition.path.to_string()],
+                    others: Vec::new(),
+                };
+                add(causes, tree, cause);
+                continue;
+            }
             let mut all = Vec::new();
             unknown(value, value.place.as_ref().or(named.definition.key.as_ref()), &mut all);
             // Where agenix puts a secret is known well enough.
-            let is_path =
-                |at: Option<&Place>| at.is_some_and(|at| context.world.is_some_and(|world| is_secret_path(world, at)));
+            let is_path = |at: Option<&Place>| at.is_some_and(|at| is_secret_path(context, at));
             let Some((Unknown { reason, help, place }, at)) = all.into_iter().find(|(_, at)| !is_path(*at)) else {
                 continue;
             };
