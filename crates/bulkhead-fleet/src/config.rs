@@ -1,6 +1,7 @@
 //! `bulkhead.toml`: where things lie and how strict the rules are. Without the file the defaults hold.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severities, Severity};
@@ -296,6 +297,12 @@ impl Config {
         let rules = path("rules", &toml.layout.rules, &defaults.rules);
         let claude_md = path("claude-md", &toml.layout.claude_md, &defaults.claude_md);
         let lib = path("lib", &toml.layout.lib, &defaults.lib);
+        for (index, network) in toml.networks.iter().enumerate().filter(|(_, network)| !is_network(&network.prefix)) {
+            let place = network_place(&data, index);
+            let message = format!("`{}` is no network such as 192.168.1.0/24", network.prefix);
+            let finding = Diagnostic::new("config", Severity::Error, place, message);
+            findings.push(finding.with_note(format!("nothing is compared with the network `{}`", network.name)));
+        }
         Config { toml, data, machines, secrets, rules, claude_md, lib }
     }
 
@@ -349,6 +356,23 @@ fn field<'a>(data: &'a Data, path: &[&str]) -> Option<&'a Field> {
     let DataKind::Attrs(set) = &data.kind else { return None };
     let found = set.attrs.get(*first)?;
     if rest.is_empty() { Some(found) } else { field(&found.value, rest) }
+}
+
+/// Whether a text is an address and the length of a prefix.
+fn is_network(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    length.parse::<u32>().is_ok_and(|number| number <= most && number.to_string() == length)
+}
+
+/// Where the `prefix` of a network is written.
+fn network_place(data: &Data, index: usize) -> Place {
+    let found = field(data, &["networks"]).and_then(|networks| match &networks.value.kind {
+        DataKind::List(items) => field(items.get(index)?, &["prefix"])?.value.place.clone(),
+        _ => None,
+    });
+    found.unwrap_or_else(|| place_of(data, &["networks"]))
 }
 
 fn place_of(data: &Data, path: &[&str]) -> Place {

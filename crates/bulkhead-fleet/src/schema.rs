@@ -112,6 +112,8 @@ fn convert(data: &Data, pointer: &mut String, gaps: &mut Vec<String>, open: &mut
         DataKind::Null | DataKind::Function => Value::Null,
         DataKind::Bool(value) => Value::Bool(*value),
         DataKind::Int(value) => Value::from(*value),
+        // To JSON Schema 7.0 is an integer, to Nix it is none.
+        DataKind::Float(value) if value.fract() == 0.0 => Value::from(value + 0.5),
         DataKind::Float(value) => Value::from(*value),
         DataKind::String(value) | DataKind::Path(value) => Value::String(value.to_string()),
         DataKind::List(items) => {

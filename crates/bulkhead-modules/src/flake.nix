@@ -233,7 +233,10 @@ in
         default = null;
       };
       lib = mkOption { type = types.raw; };
-      nixosConfigurations = mkOption { type = types.lazyAttrsOf types.raw; };
+      nixosConfigurations = mkOption {
+        type = types.lazyAttrsOf types.raw;
+        default = { };
+      };
       nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
       modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
     };

@@ -52,6 +52,19 @@ pub fn is_apart(reason: &Unknown) -> bool {
     reason.reason.ends_with(APART_REASON)
 }
 
+/// How the name of a system of a hive ends where `nixosConfigurations` has one of that name, too.
+const OF_HIVE: &str = " (colmena)";
+
+/// What a system of a hive is called in `nixosConfigurations`, if there is one of its name there as well.
+///
+/// ```
+/// assert_eq!(bulkhead_modules::name_outside_hive("kif (colmena)"), Some("kif"));
+/// assert_eq!(bulkhead_modules::name_outside_hive("kif"), None);
+/// ```
+pub fn name_outside_hive(name: &str) -> Option<&str> {
+    name.strip_suffix(OF_HIVE)
+}
+
 /// The NixOS systems of a flake.
 #[derive(Clone, Debug, Default)]
 pub struct Systems {
@@ -223,7 +236,13 @@ impl<'s, 'a> Outputs<'s, 'a> {
         let mut found = Systems::default();
         let wrong = |what: &str| problem(format!("`{what}` must be a set"), self.session.place(self.value));
         match self.member("nixosConfigurations") {
-            Shape::Attrs(members) => self.add_systems(&members, &mut found),
+            Shape::Attrs(members) => {
+                // That there are none is the default, which a module that is not seen may change.
+                if let (true, Some(unseen)) = (members.attrs.is_empty(), &self.unseen) {
+                    found.unknown = Some((unseen.reason.clone(), unseen.place.clone()));
+                }
+                self.add_systems(&members, false, &mut found);
+            }
             Shape::Null => {}
             Shape::Unknown(reason, _) => {
                 let unseen = self.unseen.as_ref().map(|unseen| (unseen.reason.clone(), unseen.place.clone()));
@@ -234,7 +253,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
         }
         match self.hive() {
             None => {}
-            Some(Shape::Attrs(nodes)) => self.add_systems(&nodes, &mut found),
+            Some(Shape::Attrs(nodes)) => self.add_systems(&nodes, true, &mut found),
             Some(Shape::Unknown(reason, _)) => {
                 found.unknown.get_or_insert((reason, None));
             }
@@ -249,8 +268,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
         found
     }
 
-    /// Add systems by name. One that is there already stays, unless its modules are unknown.
-    fn add_systems(&self, members: &Members<'a>, found: &mut Systems) {
+    /// Add systems by name. One that is there already stays, unless its modules are unknown; that of a hive is another one
+    /// then ([`name_outside_hive`]).
+    fn add_systems(&self, members: &Members<'a>, is_hive: bool, found: &mut Systems) {
         let is_fleet = tag(self.session, members).as_deref() == Some("fleet");
         found.has_fleet |= is_fleet;
         if let (Some(reason), false) = (&members.open, is_fleet) {
@@ -274,6 +294,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
             let system = System { name: Arc::from(*name), place, unknown };
             match found.systems.iter_mut().find(|known| known.name == system.name) {
                 Some(known) if known.unknown.is_some() && system.unknown.is_none() => *known = system,
+                Some(_) if is_hive && system.unknown.is_none() => {
+                    found.systems.push(System { name: Arc::from(format!("{name}{OF_HIVE}")), ..system });
+                }
                 Some(_) => {}
                 None => found.systems.push(system),
             }
@@ -305,7 +328,10 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 place: Some(Place::file(self.file.clone())),
             });
         };
+        let outside = name_outside_hive(name);
+        let name = outside.unwrap_or(name);
         let (members, unknown) = match self.member("nixosConfigurations") {
+            _ if outside.is_some() => (None, None),
             Shape::Attrs(members) => (Some(members), None),
             Shape::Unknown(reason, _) => (None, Some(reason)),
             _ => (None, None),

@@ -319,6 +319,8 @@ let
     getVersion = x: if isString x then (builtins.parseDrvName x).version else x.version or (builtins.parseDrvName x.name).version;
     versionOlder = a: b: builtins.compareVersions b a == 1;
     versionAtLeast = a: b: !(versionOlder a b);
+    replaceString = from: to: replaceStrings [ from ] [ to ];
+    fileContents = file: removeSuffix "\n" (builtins.readFile file);
     toShellVar = missing;
     nameFromURL = missing;
     splitStringBy = missing;
@@ -1018,9 +1020,62 @@ let
     toJSON = _: builtins.toJSON;
   };
 
+  fixedPoints = rec {
+    inherit (trivial) fix;
+    extends =
+      overlay: f: final:
+      let
+        before = f final;
+      in
+      before // overlay final before;
+    composeExtensions =
+      one: other: final: before:
+      let
+        first = one final before;
+      in
+      first // other final (before // first);
+    composeManyExtensions = lists.foldr composeExtensions (_: _: { });
+    makeExtensible = makeExtensibleWithCustomName "extend";
+    makeExtensibleWithCustomName =
+      name: f:
+      fix (
+        self:
+        f self
+        // {
+          ${name} = overlay: makeExtensibleWithCustomName name (extends overlay f);
+        }
+      );
+  };
+
+  filesystem = rec {
+    pathType =
+      path: (builtins.readDir (builtins.dirOf path)).${baseNameOf path};
+    pathIsDirectory = path: builtins.pathExists path && pathType path == "directory";
+    pathIsRegularFile = path: builtins.pathExists path && pathType path == "regular";
+    listFilesRecursive =
+      folder:
+      concatMap (
+        name:
+        let
+          path = folder + "/${name}";
+        in
+        if (builtins.readDir folder).${name} == "directory" then listFilesRecursive path else [ path ]
+      ) (attrNames (builtins.readDir folder));
+  };
+
+  versions = {
+    inherit (builtins) splitVersion;
+    major = version: elemAt (builtins.splitVersion version) 0;
+    minor = version: elemAt (builtins.splitVersion version) 1;
+    patch = version: elemAt (builtins.splitVersion version) 2;
+    majorMinor = version: concatStringsSep "." (lists.take 2 (builtins.splitVersion version));
+  };
+
   parts = {
     inherit
       attrsets
+      filesystem
+      fixedPoints
       generators
       lists
       meta
@@ -1029,6 +1084,7 @@ let
       strings
       trivial
       types
+      versions
       ;
   };
 in
@@ -1040,10 +1096,12 @@ missing
 // modules
 // options
 // meta
+// fixedPoints
+// { inherit (filesystem) pathIsDirectory pathIsRegularFile pathType; }
 // mapAttrs (_: part: missing // part) (builtins.removeAttrs parts [ "types" ])
 // {
   inherit types;
-  inherit (builtins) isBool isFloat isInt isPath toString;
+  inherit (builtins) baseNameOf dirOf isBool isFloat isInt isPath splitVersion toString;
   inherit (trivial) isFunction importJSON importTOML;
   nixosSystem = missing;
   licenses = missing;

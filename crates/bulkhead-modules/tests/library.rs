@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bulkhead_eval::data::DataKind;
 use bulkhead_eval::{Limits, Mount, Shape, World};
 use bulkhead_modules::built_in_lib;
-use bulkhead_source::{MemoryTree, WorkTree};
+use bulkhead_source::{MemoryTree, TreePath, WorkTree};
 
 /// Functions, and the lists that each of their arguments is taken from.
 const CASES: &[(&str, &[&str])] = &[
@@ -68,6 +68,9 @@ const CASES: &[(&str, &[&str])] = &[
     ("intersectLists", &["list", "list"]),
     ("subtractLists", &["list", "list"]),
     ("mutuallyExclusive", &["list", "list"]),
+    ("composeManyExtensions", &["overlays", "set", "set"]),
+    ("replaceString", &["string", "string", "string"]),
+    ("versions.majorMinor", &["string"]),
     ("concatStrings", &["strings"]),
     ("concatStringsSep", &["string", "strings"]),
     ("concatMapStrings", &["stringUnary", "strings"]),
@@ -167,6 +170,10 @@ const VALUES: &[(&str, &str)] = &[
     ("char", r#"[ "0" " " ]"#),
     ("strings", r#"[ [ ] [ "a" ] [ "a" "b c" "" "d'e" ] ]"#),
     ("stringable", r#"[ "plain" "with space" "it's" "" "a/b:c" 12 ./x true ]"#),
+    (
+        "overlays",
+        "[ [ ] [ (final: before: { a = 5; }) ] [ (_: before: { a = before.a or 0; }) (final: before: { b = [ before.a final.x or 1 ]; }) ] ]",
+    ),
     ("separator", r#"[ "." "," " " "b" "ab" "\n" ]"#),
     ("chars", r#"[ [ ] [ "a" ] [ "." "x" ] ]"#),
     ("names", r#"[ [ ] [ "a" ] [ "a" "b" ] [ "x" ] [ "c" "d" ] ]"#),
@@ -252,6 +259,30 @@ fn its_functions_give_what_those_of_nixpkgs_give() {
     }
     println!("{compared} calls of {} functions compared", theirs.len());
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+}
+
+#[test]
+fn files_are_listed_by_name_with_those_of_folders_where_the_folder_is() {
+    let files = [("m/b/c.nix", "1"), ("m/b/a/d.nix", "1"), ("m/a.txt", "x\n"), ("m/z.nix", "1"), ("other.nix", "1")];
+    let tree = MemoryTree::new(files).unwrap();
+    let world = World::new(Arc::new(tree), Limits::default());
+    let shown = world.session(|session| {
+        let lib = built_in_lib(session).unwrap();
+        let text = "lib: root: let m = root + \"/m\"; in builtins.toJSON [
+            (map (path: lib.removePrefix (toString m) (toString path)) (lib.filesystem.listFilesRecursive m))
+            (lib.fileContents (m + \"/a.txt\"))
+            (lib.pathIsDirectory m) (lib.pathIsRegularFile (m + \"/z.nix\")) (lib.pathIsDirectory (m + \"/no\"))
+            (((lib.makeExtensible (self: { a = 1; b = self.a; })).extend (final: before: { a = before.a + 1; })).b)
+        ]";
+        let function = session.text(text, "test").unwrap();
+        let with_lib = session.call(function, lib).unwrap();
+        let root = session.string(&session.absolute(&TreePath::root()));
+        match session.look(session.call(with_lib, root).unwrap()) {
+            Shape::String(shown) => shown,
+            _ => String::new(),
+        }
+    });
+    assert_eq!(shown.unwrap(), r#"[["/a.txt","/b/a/d.nix","/b/c.nix","/z.nix"],"x",true,true,false,2]"#);
 }
 
 #[test]

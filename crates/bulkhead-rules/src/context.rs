@@ -1,8 +1,9 @@
 //! What rules look at, and what they share.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bulkhead_age::Weakness;
+use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, PublicKey};
 use bulkhead_source::{FileTree, TreePath};
@@ -11,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::comparison::{Comparisons, compare};
 use crate::names::{Names, Somebody, names};
+use crate::trees::secret_mention::Names as Variables;
 use crate::trees::{self, Tree, Trees};
 
 /// A line that a commit took away.
@@ -66,6 +68,7 @@ pub struct Context<'a> {
     names: OnceLock<Names>,
     weak: OnceLock<HashMap<&'a str, &'a [Weakness]>>,
     trees: OnceLock<Trees<'a>>,
+    variables: Mutex<HashMap<Arc<str>, Option<Arc<Variables>>>>,
 }
 
 impl<'a> Context<'a> {
@@ -81,6 +84,7 @@ impl<'a> Context<'a> {
             names: OnceLock::new(),
             weak: OnceLock::new(),
             trees: OnceLock::new(),
+            variables: Mutex::default(),
         }
     }
 
@@ -132,6 +136,27 @@ impl<'a> Context<'a> {
     /// The file of the fleet that a path value names.
     pub(crate) fn file_of(&self, path: &str) -> Option<TreePath> {
         self.world?.in_first_tree(path)
+    }
+
+    /// The variables of a Nix file, looked up once: definitions may be very many, and each asks.
+    pub(crate) fn names_in(&self, file: &Arc<str>) -> Option<Arc<Variables>> {
+        let mut all = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = || {
+            let ast = self.world?.parse(&TreePath::new(file).ok()?).ok()?;
+            Some(Arc::new(Variables::of(ast)))
+        };
+        all.entry(file.clone()).or_insert_with(look).clone()
+    }
+
+    /// Whether what is written at a place of a Nix file begins so.
+    pub(crate) fn begins_with(&self, place: &Place, start: &str) -> bool {
+        let written = || {
+            let names = self.names_in(&place.file)?;
+            let span = place.span?;
+            let text = names.ast.text.get(span.start as usize..span.end as usize)?;
+            Some(text.trim_start().starts_with(start))
+        };
+        written().unwrap_or_default()
     }
 
     /// Every secret that some rule is about, compared with its file.

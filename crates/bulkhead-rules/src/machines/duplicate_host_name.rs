@@ -1,5 +1,7 @@
 //! `duplicate-host-name`: a host name of two machines.
 
+use std::net::IpAddr;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use foldhash::{HashMap, HashMapExt};
 
@@ -13,7 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "Two machines have the same host name.",
     docs: "\
-The `hostNames` of two machines have a name in common. Upper and lower case don't count.
+The `hostNames` of two machines have a name in common. Upper and lower case don't count, nor how an address is
+written.
 
 **Why it matters.** The generated `known_hosts` has two keys for that name: SSH trusts either machine for the other,
 and a deployment may reach the wrong one.
@@ -61,7 +64,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A host name as DNS compares it.
+/// A host name as DNS compares it; an address in the one way of writing it (RFC 5952).
 pub(crate) fn plain(name: &str) -> String {
-    name.trim_end_matches('.').to_ascii_lowercase()
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => name.trim_end_matches('.').to_ascii_lowercase(),
+    }
 }

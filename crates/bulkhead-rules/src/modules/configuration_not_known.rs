@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, is_apart};
+use bulkhead_source::TreePath;
 use foldhash::HashMap;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use super::readings::Readings;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Tree, is_secret_path};
+use crate::trees::{Known, Tree, is_secret_path, is_submodule, known};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -52,12 +53,15 @@ project that has nothing to do with isolation (agenix, disko, home-manager, nixo
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
 from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
 are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
-`nixosConfigurations` has too is read as it is there.
+`nixosConfigurations` has too, and that says something else there, is one more machine: `kif (colmena)`.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
     check: Some(check),
 };
+
+/// How a file begins that git-crypt has encrypted.
+const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut causes = Causes::default();
@@ -67,11 +71,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
-            let reason = Unknown {
-                reason: Arc::from(&*problem.message),
-                help: problem.help.as_deref().map(Arc::from),
-                place: problem.place.clone(),
+            let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
+            let (reason, help) = if is_locked {
+                ("git-crypt has encrypted modules", Some("git-crypt unlock"))
+            } else {
+                (&*problem.message, problem.help.as_deref())
             };
+            let reason = Unknown { reason: Arc::from(reason), help: help.map(Arc::from), place: problem.place.clone() };
             causes.add(tree, None, "a module can't be read", reason);
         }
     }
@@ -79,18 +85,33 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     super::unseen::check(context, found);
 }
 
+/// Whether git-crypt has encrypted a file, so that it is none of Nix as it lies here.
+fn is_locked(context: &Context<'_>, file: &str) -> bool {
+    let begin = || context.tree.read_prefix(&TreePath::new(file).ok()?, GIT_CRYPT.len() as u64).ok();
+    begin().is_some_and(|prefix| prefix.bytes.starts_with(GIT_CRYPT))
+}
+
 /// Definitions that rules read and whose values are unknown.
 fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &mut Causes) {
     for named in tree.definitions().iter().filter(|named| readings.has(&named.path, &named.definition.path)) {
         let value = &named.definition.value;
+        let is_module = matches!(value.kind, DataKind::Function | DataKind::Path(_))
+            && matches!(known(&named.path), Known::Schema(schema) if is_submodule(schema));
+        if is_module {
+            let reason = Unknown {
+                reason: Arc::from("it is a function or a file, and only sets are read here"),
+                help: Some(Arc::from("write a set")),
+                place: Some(named.place()),
+            };
+            causes.add(tree, Some(named.definition.path.to_string()), "this is a module", reason);
+            continue;
+        }
         let around = value.place.as_ref().or(named.definition.key.as_ref());
         let mut all = Vec::new();
         unknown(value, &named.path, around, &mut all);
         let matters = |(_, path, at): &(Unknown, OptionPath, Option<&Place>)| {
             // Where agenix puts a secret is known well enough, and so is that Nix copies a file into its store.
-            let is_known = |at: &Place| {
-                context.world.is_some_and(|world| is_secret_path(world, at) || copied_at(world, at).is_some())
-            };
+            let is_known = |at: &Place| is_secret_path(context, at) || copied_at(context, at).is_some();
             readings.has(path, &named.definition.path) && !at.is_some_and(is_known)
         };
         let Some((Unknown { reason, help, place }, _, at)) = all.into_iter().find(matters) else { continue };

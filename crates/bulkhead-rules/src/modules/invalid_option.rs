@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Known, Named, OWN, Tree, When, known, option};
+use crate::trees::{Known, Named, OWN, Tree, When, is_submodule, known, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "invalid-option",
@@ -34,7 +34,8 @@ workspaces.dev.resources.memory = 2048;
 
 **Limits.** Options that the fleet's modules declare are judged by their declarations; those of Bulkhead's modules
 (`workspaces`, `networking.sandbox`, `vpn`, `machines`, `thisMachine`) by the schemas in `schemas/`, also under the
-names that `mappings` give them, if the type is the same. Other options of NixOS are not judged.
+names that `mappings` give them, if the type is the same. Other options of NixOS are not judged. `null` for an option
+of the fleet's own that takes none is a warning: it is refused only where something reads it.
 
 **Data.** `machine`: the machine. `option`: the option. `kind`: `wrong-type`, `conflict`, `undeclared`, `missing` or
 `read-only`.
@@ -72,6 +73,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             for place in fault.places.iter().skip(1) {
                 finding = finding.with_related(place.clone(), "defined here, too");
             }
+            if fault.kind == FaultKind::WrongType && is_null(tree, &fault.path) {
+                finding.severity = Severity::Warning;
+                finding = finding.with_note("NixOS refuses `null` where something reads the option, and not before");
+            }
             found.push(about(finding, tree, &fault.path, fault.kind.name()));
         }
         // Other fleets may have options of these names from elsewhere.
@@ -89,6 +94,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Whether all that an option is given is `null`: it stands for "nothing" in fleets that read the option of other machines
+/// alone.
+fn is_null(tree: &Tree<'_>, path: &OptionPath) -> bool {
+    let mut given = tree.definitions().iter().filter(|named| named.definition.path == *path).peekable();
+    given.peek().is_some() && given.all(|named| named.definition.value.kind == DataKind::Null)
 }
 
 fn about(finding: Diagnostic, tree: &Tree<'_>, path: &OptionPath, kind: &str) -> Diagnostic {
@@ -130,6 +142,10 @@ fn definition(
             }
             // What a set has are definitions of their own.
             if matches!(definition.value.kind, DataKind::Attrs(_) | DataKind::Unknown(_) | DataKind::Failed(_)) {
+                return;
+            }
+            // A submodule may be a function or a file, too; `configuration-not-known` says that it is not read.
+            if is_submodule(schema) && matches!(definition.value.kind, DataKind::Function | DataKind::Path(_)) {
                 return;
             }
             // Texts of these have a rule that says more.

@@ -2,9 +2,10 @@
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
-use super::{addresses, called};
+use super::{Address, addresses, called};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::clashes;
 
 pub(crate) const RULE: Rule = Rule {
     name: "address-collision",
@@ -41,13 +42,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let mut all = addresses(network);
             all.sort_by_key(|address| address.value);
             for group in all.chunk_by(|a, b| a.value == b.value) {
-                let [first, others @ ..] = group else { continue };
-                for other in others {
-                    // One that may have either of two addresses is one all the same.
-                    if std::ptr::eq(first.peer, other.peer) {
-                        continue;
-                    }
-                    let Some(when) = first.when.and(&other.when) else { continue };
+                // One that may have either of two addresses is one all the same.
+                let are_one = |a: &Address<'_>, b: &Address<'_>| std::ptr::eq(a.peer, b.peer);
+                for (first, other, when) in clashes(group, |address| &address.when, are_one) {
                     let message =
                         format!("{} and {} are both {}", called(first.stated), called(other.stated), first.value);
                     // The one that is written is the one to change.

@@ -1,10 +1,14 @@
 //! `mac-collision`: two on a bridge that have the same MAC address.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
 use super::{called, place};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::addresses::Mac;
+use crate::trees::{Peer, Stated, When, clashes};
 
 pub(crate) const RULE: Rule = Rule {
     name: "mac-collision",
@@ -36,14 +40,16 @@ workspaces = { dev.mac = \"02:00:00:00:00:01\"; web.mac = \"02:00:00:00:00:02\";
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
-            let mut all: Vec<_> =
-                network.everybody().flat_map(|peer| peer.macs.iter().map(move |mac| (peer, mac))).collect();
-            all.sort_by_key(|(_, mac)| mac.value.to_ascii_lowercase());
-            for group in all.chunk_by(|(_, a), (_, b)| a.value.eq_ignore_ascii_case(&b.value)) {
-                let [(owner, first), others @ ..] = group else { continue };
-                for (peer, other) in others.iter().filter(|(peer, _)| !std::ptr::eq(*owner, *peer)) {
-                    let when = first.when.and(&other.when).and_then(|when| when.and(&network.when));
-                    let Some(when) = when else { continue };
+            let all = network.everybody().flat_map(|peer| peer.macs.iter().map(move |mac| (peer, mac)));
+            let mut all: Vec<(Mac, &Peer, &Stated<Arc<str>>, When)> = all
+                .filter_map(|(peer, mac)| Some((Mac::parse(&mac.value)?, peer, mac, mac.when.and(&network.when)?)))
+                .collect();
+            all.sort_by_key(|(mac, ..)| *mac);
+            for group in all.chunk_by(|(a, ..), (b, ..)| a == b) {
+                let are_one = |a: &(Mac, &Peer, _, When), b: &(Mac, &Peer, _, When)| std::ptr::eq(a.1, b.1);
+                for (first, other, when) in clashes(group, |(.., when)| when, are_one) {
+                    let (_, _, first, _) = first;
+                    let (_, peer, other, _) = other;
                     let message = format!("{} and {} are both {}", called(first), called(other), first.value);
                     let mut finding = RULE.judged(context.tree, &when, place(peer, other), message);
                     if let Some(place) = &first.place {

@@ -1,4 +1,4 @@
-//! `malformed-address`: what should be an address or a network and is none.
+//! `malformed-address`: what should be an address, a MAC address or a network and is none.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use super::{called, place};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::addresses::Prefix;
-use crate::trees::{Network, Stated, Tree};
+use crate::trees::addresses::{Mac, Prefix};
+use crate::trees::{Network, Shape, Stated, Tree};
 
 pub(crate) const RULE: Rule = Rule {
     name: "malformed-address",
@@ -19,6 +19,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 `ip`, `ip6`, a gateway or a subnet of workspaces or services is no address, or no network (`10.20.0.0/24`, without
 bits after the prefix), or one of the other family: `ip` is IPv4, `ip6` IPv6, and services behind a VPN have no IPv6.
+Or `mac` is no MAC address of a virtual interface: locally administered, unicast, in lower case with colons. Where
+another module makes the workspaces, it is any that one interface may have.
 
 **Why it matters.** Rules and routes are made from it. The modules refuse it when the configuration is built.
 
@@ -57,6 +59,20 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     if !is_good {
                         let what = format!("an {family} address");
                         found.extend(finding(context, tree, network, stated, place(peer, stated), &what));
+                    }
+                }
+                for stated in peer.macs.iter().filter(|_| !network.is_v6) {
+                    let (is_good, what) = match network.shape {
+                        Shape::Native => (
+                            Mac::is_private(&stated.value),
+                            "a locally administered unicast address in lower case such as 02:00:00:00:00:01",
+                        ),
+                        _ => {
+                            (Mac::parse(&stated.value).is_some_and(Mac::is_unicast), "the MAC address of one interface")
+                        }
+                    };
+                    if !is_good {
+                        found.extend(finding(context, tree, network, stated, place(peer, stated), what));
                     }
                 }
             }

@@ -1,15 +1,17 @@
 //! `subnet-overlap`: a network of workspaces or services that has addresses of another network.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::OptionPath;
 
 use super::{called, subnets};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
-use crate::trees::{Tree, When, option, text};
+use crate::trees::{Tree, When, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "subnet-overlap",
@@ -19,7 +21,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 The subnet of workspaces or of the services behind a VPN has addresses that another network has too: the other one of
 the two, a network that the host's configuration gives to an interface (`networking.interfaces`,
-`networking.wireguard`, `networking.wg-quick`, `systemd.network`), or one of `networks` in `bulkhead.toml`.
+`networking.wireguard`, `networking.wg-quick`, `systemd.network`, Docker's `bip` and `default-address-pools`, the
+addresses of `containers` without a bridge), or one of `networks` in `bulkhead.toml`.
 
 **Why it matters.** An address then means two machines: what is sent to the one may reach the other, past the rules
 that keep them apart.
@@ -34,7 +37,8 @@ networking.sandbox.subnet = \"10.20.0.0/24\";
 ```
 
 **Limits.** Networks of interfaces that are configured by DHCP are not known. Of an interface with a single address
-(`/32`, `/128`) only that address counts.
+(`/32`, `/128`) only that address counts. Routes are not looked at, nor `allowedIPs`: the more specific one wins.
+Addresses that can't be known make the rule *undecided*, once for a machine.
 
 **Data.** `machine`: the machine. `subnet`: the network. `other`: the one that it overlaps with.
 ",
@@ -69,6 +73,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         .collect();
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
         let interfaces = interfaces(tree);
+        found.extend(unknown(tree, &interfaces));
         for (index, network) in tree.networks.all.iter().enumerate() {
             for (subnet, prefix, holds) in subnets(network) {
                 let at = subnet.place.clone().unwrap_or_else(|| network.place.clone());
@@ -82,7 +87,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         when,
                     });
                 let others: Vec<Other> = others.collect();
-                let own = interfaces.iter().filter(|(name, _)| !bridges.contains(&&**name)).map(|(_, other)| other);
+                let own =
+                    interfaces.known.iter().filter(|(name, _)| !bridges.contains(&&**name)).map(|(_, other)| other);
                 for other in others.iter().chain(&declared).chain(own) {
                     if !prefix.overlaps(&other.prefix) {
                         continue;
@@ -112,50 +118,187 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The networks that a tree gives to interfaces, by the interface's name.
-fn interfaces(tree: &Tree<'_>) -> Vec<(Arc<str>, Other)> {
-    let mut found = Vec::new();
-    let mut add = |name: &Arc<str>, option: &str, shown: Arc<str>, place: Option<Place>, when: &When| {
-        if let Some(prefix) = Prefix::parse(&shown) {
-            let called = format!("`{option}`");
-            found.push((name.clone(), Other { called, prefix, shown, place, when: when.clone() }));
+/// That the networks of interfaces are not known, once for all of a machine.
+fn unknown(tree: &Tree<'_>, interfaces: &Interfaces) -> Option<Diagnostic> {
+    let ((option, reason, place), others) = interfaces.unknown.split_first()?;
+    let network = tree.networks.all.first()?;
+    let machine = &tree.machine.name;
+    let at = place.clone().unwrap_or_else(|| network.place.clone());
+    let message = format!("can't tell whether a network of `{machine}` overlaps with `{option}`: {reason}");
+    let mut finding = RULE.finding(at, message).with_label("not known");
+    finding.severity = Severity::Undecided;
+    for (option, _, place) in others.iter().filter(|other| other.2 != *place) {
+        if let Some(place) = place {
+            finding = finding.with_related(place.clone(), format!("`{option}` is not known, either"));
         }
-    };
-    let root = option("networking.interfaces");
-    for (name, _) in tree.children(&root) {
-        for family in ["ipv4", "ipv6"] {
-            let path = root.join(&name).join(family).join("addresses");
-            for item in tree.items(&path) {
-                if let Some(shown) = address(item.value) {
-                    add(&name, &item.option, shown, item.place.clone(), &item.when);
+    }
+    let subnet = network.subnets.first().map_or("", |subnet| &*subnet.value);
+    Some(
+        finding
+            .with_help("write the addresses down")
+            .with_data("machine", &**machine)
+            .with_data("subnet", subnet)
+            .with_data("other", option.clone()),
+    )
+}
+
+/// What a tree gives to interfaces.
+#[derive(Default)]
+struct Interfaces {
+    /// Networks, by the interface's name.
+    known: Vec<(Arc<str>, Other)>,
+    /// Options that can't be known, why, and where.
+    unknown: Vec<(String, Arc<str>, Option<Place>)>,
+}
+
+impl Interfaces {
+    /// Add what a list says, or a single value, each item read by `read`.
+    fn list(&mut self, tree: &Tree<'_>, name: &Arc<str>, path: &OptionPath, read: fn(&Data) -> Addresses) {
+        for item in tree.items(path) {
+            match read(item.value) {
+                Addresses::Known(all) => {
+                    for shown in all {
+                        // Without a length it is that address alone.
+                        let prefix = match shown.parse::<IpAddr>() {
+                            Ok(address) => Prefix::of(address, if address.is_ipv4() { 32 } else { 128 }),
+                            Err(_) => Prefix::parse(&shown),
+                        };
+                        let Some(prefix) = prefix else { continue };
+                        let (called, place) = (format!("`{}`", item.option), item.place.clone());
+                        self.known
+                            .push((name.clone(), Other { called, prefix, shown, place, when: item.when.clone() }));
+                    }
                 }
+                Addresses::Unknown(reason) => self.unknown.push((item.option, reason, item.place)),
+            }
+        }
+        self.undecided(tree, path);
+    }
+
+    /// Add why definitions of `path`, or of what it is in, may be more than is seen.
+    fn undecided(&mut self, tree: &Tree<'_>, path: &OptionPath) {
+        for undecided in &tree.configuration.undecided {
+            let at = &undecided.path;
+            // Modules that can't be read are another rule's, and what is unknown of a definition has been said as its value.
+            if at.names().is_empty() || at == path || !path.starts_with(at) {
+                continue;
+            }
+            let unknown = (at.to_string(), undecided.reason.reason.clone(), undecided.place.clone());
+            if !self.unknown.contains(&unknown) {
+                self.unknown.push(unknown);
             }
         }
     }
-    for (root, list) in [
-        ("networking.wireguard.interfaces", "ips"),
-        ("networking.wg-quick.interfaces", "address"),
-        ("systemd.network.networks", "address"),
-    ] {
+}
+
+/// The addresses and networks that an item says.
+enum Addresses {
+    Known(Vec<Arc<str>>),
+    Unknown(Arc<str>),
+}
+
+/// The networks that a tree gives to interfaces.
+fn interfaces(tree: &Tree<'_>) -> Interfaces {
+    let mut found = Interfaces::default();
+    let root = option("networking.interfaces");
+    found.undecided(tree, &root.join("<name>"));
+    for (name, _) in tree.children(&root) {
+        for family in ["ipv4", "ipv6"] {
+            found.list(tree, &name, &root.join(&name).join(family).join("addresses"), |item| {
+                field(item, &["address"], &|address| match length(item) {
+                    Ok(length) => written(address, &|text| Arc::from(format!("{text}/{length}"))),
+                    Err(unknown) => Addresses::Unknown(unknown),
+                })
+            });
+        }
+    }
+    for (root, list) in [("networking.wireguard.interfaces", "ips"), ("networking.wg-quick.interfaces", "address")] {
         let root = option(root);
-        for (unit, _) in tree.children(&root) {
-            let path = root.join(&unit);
-            let name = tree.texts(&path.join("matchConfig").join("Name"), None);
-            let name = name.first().map_or(unit, |stated| stated.value.clone());
-            for item in tree.items(&path.join(list)) {
-                if let Some(shown) = text(item.value) {
-                    add(&name, &item.option, shown, item.place.clone(), &item.when);
-                }
+        found.undecided(tree, &root.join("<name>"));
+        for (name, _) in tree.children(&root) {
+            found.list(tree, &name, &root.join(&name).join(list), plain);
+        }
+    }
+    let root = option("systemd.network.networks");
+    found.undecided(tree, &root.join("<name>"));
+    for (unit, _) in tree.children(&root) {
+        let path = root.join(&unit);
+        let name = tree.texts(&path.join("matchConfig").join("Name"), None);
+        let name = name.first().map_or(unit, |stated| stated.value.clone());
+        found.list(tree, &name, &path.join("address"), plain);
+        found.list(tree, &name, &path.join("networkConfig").join("Address"), plain);
+        found.list(tree, &name, &path.join("addresses"), |item| match &item.kind {
+            DataKind::Attrs(set) if set.attrs.contains_key("addressConfig") => {
+                field(item, &["addressConfig", "Address"], &plain)
             }
+            _ => field(item, &["Address"], &plain),
+        });
+    }
+    let docker = option("virtualisation.docker.daemon.settings");
+    found.list(tree, &Arc::from("docker0"), &docker.join("bip"), plain);
+    found.list(tree, &Arc::from("docker0"), &docker.join("default-address-pools"), |item| {
+        field(item, &["base"], &plain)
+    });
+    let root = option("containers");
+    for (name, _) in tree.children(&root) {
+        let path = root.join(&name);
+        // On a bridge its address is one of that network.
+        if !tree.below(&path.join("hostBridge")).is_empty() {
+            continue;
+        }
+        for side in ["hostAddress", "localAddress", "hostAddress6", "localAddress6"] {
+            found.list(tree, &Arc::from(format!("ve-{name}")), &path.join(side), plain);
         }
     }
     found
 }
 
-/// `{ address = "192.168.1.2"; prefixLength = 24; }` in one.
-fn address(data: &Data) -> Option<Arc<str>> {
-    let DataKind::Attrs(set) = &data.kind else { return None };
-    let address = text(&set.attrs.get("address")?.value)?;
-    let DataKind::Int(length) = set.attrs.get("prefixLength")?.value.kind else { return None };
-    Some(Arc::from(format!("{address}/{length}")))
+/// What is in the field of a set that is in others.
+fn field(data: &Data, names: &[&str], read: &dyn Fn(&Data) -> Addresses) -> Addresses {
+    let Some((name, rest)) = names.split_first() else { return read(data) };
+    match &data.kind {
+        DataKind::Attrs(set) => match (set.attrs.get(*name), &set.open) {
+            (Some(field_), _) => field(&field_.value, rest, read),
+            (None, Some(open)) => Addresses::Unknown(open.reason.clone()),
+            (None, None) => Addresses::Known(Vec::new()),
+        },
+        _ => written(data, &|text| Arc::from(text)),
+    }
+}
+
+/// `prefixLength` of an address, or why it is unknown.
+fn length(item: &Data) -> Result<i64, Arc<str>> {
+    let DataKind::Attrs(set) = &item.kind else { return Err(Arc::from("it is no set")) };
+    match set.attrs.get("prefixLength").map(|field| &field.value.kind) {
+        Some(DataKind::Int(length)) => Ok(*length),
+        Some(DataKind::Unknown(unknown)) => Err(unknown.reason.clone()),
+        Some(DataKind::Failed(failure)) => Err(Arc::from(&*failure.message)),
+        _ => Err(Arc::from("its `prefixLength` is no number")),
+    }
+}
+
+/// Texts, several in one with commas between, as wg-quick takes them.
+fn plain(data: &Data) -> Addresses {
+    match &data.kind {
+        DataKind::List(items) => {
+            let mut all = Vec::new();
+            for item in items {
+                match plain(item) {
+                    Addresses::Known(more) => all.extend(more),
+                    unknown => return unknown,
+                }
+            }
+            Addresses::Known(all)
+        }
+        _ => written(data, &|text| Arc::from(text)),
+    }
+}
+
+fn written(data: &Data, shown: &dyn Fn(&str) -> Arc<str>) -> Addresses {
+    match &data.kind {
+        DataKind::String(text) => Addresses::Known(text.split(',').map(|part| shown(part.trim())).collect()),
+        DataKind::Unknown(unknown) => Addresses::Unknown(unknown.reason.clone()),
+        DataKind::Failed(failure) => Addresses::Unknown(Arc::from(&*failure.message)),
+        _ => Addresses::Known(Vec::new()),
+    }
 }

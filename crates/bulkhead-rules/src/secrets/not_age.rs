@@ -11,7 +11,7 @@ use crate::comparison::Comparison;
 use crate::context::Context;
 use crate::reported::UNREADABLE_FILE;
 use crate::rule::{Area, Rule};
-use crate::words::edit;
+use crate::words::{edit, quoted};
 
 pub(crate) const RULE: Rule = Rule {
     name: "not-age",
@@ -39,7 +39,8 @@ age-encryption.org/v1
 
 **Limits.** Headers of more than 8 MiB or 32768 recipients are not read. The contents are never shown.
 
-**Data.** `secret`: its name in the rules file, or its path if no rule names it. `path`: its file.
+**Data.** `secret`: its name in the rules file, or its path if no rule names it. `path`: its file. `paths`: all that
+are undecided for the same reason.
 ",
     check: Some(check),
 };
@@ -51,10 +52,19 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for file in context.fleet.age_files.iter().chain(named).filter(|file| file.header.is_err()) {
         broken.insert(file.path.as_str(), file);
     }
+    let mut elsewhere: Vec<(Elsewhere, Vec<&AgeFile>)> = Vec::new();
     for (path, file) in broken {
         let Err(error) = &file.header else { continue };
+        // A repository that is locked is one cause, however many files it has.
+        if let Some(cause) = elsewhere_for(error) {
+            match elsewhere.iter_mut().find(|(known, _)| *known == cause) {
+                Some((_, files)) => files.push(file),
+                None => elsewhere.push((cause, vec![file])),
+            }
+            continue;
+        }
         let named = comparisons.iter().find(|comparison| comparison.path.as_ref() == Some(&file.path));
-        let finding = describe(file, error, named, context.tree.is_working_tree())
+        let finding = describe(file, error, named)
             .with_data("secret", named.map_or(path, |comparison| &comparison.name))
             .with_data("path", path);
         found.push(match named {
@@ -62,13 +72,27 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             None => finding,
         });
     }
+    for ((why, command), files) in elsewhere {
+        found.extend(is_elsewhere(why, command, &files, context.tree.is_working_tree()).map(|finding| {
+            let first = files.first().map_or("", |file| file.path.as_str());
+            let named = comparisons
+                .iter()
+                .find(|comparison| comparison.path.as_ref().is_some_and(|path| path.as_str() == first));
+            let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            let finding = finding
+                .with_data("secret", named.map_or(first, |comparison| &comparison.name))
+                .with_data("path", first)
+                .with_data("paths", paths);
+            match named {
+                Some(comparison) => finding.with_related(comparison.place(), "its rule"),
+                None => finding,
+            }
+        }));
+    }
 }
 
-fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>, is_working_tree: bool) -> Diagnostic {
+fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>) -> Diagnostic {
     let place = Place::file(file.path.to_arc());
-    if let Some(finding) = elsewhere(file, error, is_working_tree) {
-        return finding;
-    }
     match error {
         AgeFileError::Read(error @ ReadError::IsDirectory { .. }) => UNREADABLE_FILE
             .finding(place, format!("{error}; its name is that of a secret"))
@@ -91,18 +115,27 @@ fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>
     }
 }
 
-/// What is said of a file whose content is elsewhere: a filter of git puts it into the working tree.
-fn elsewhere(file: &AgeFile, error: &AgeFileError, is_working_tree: bool) -> Option<Diagnostic> {
+/// Why the content of a file is elsewhere, and what puts it here.
+type Elsewhere = (&'static str, &'static str);
+
+/// Whether a file's content is elsewhere: a filter of git puts it into the working tree.
+fn elsewhere_for(error: &AgeFileError) -> Option<Elsewhere> {
     let AgeFileError::Header(error) = error else { return None };
-    let (why, command) = match error.kind {
+    match error.kind {
         HeaderErrorKind::Foreign(Foreign::GitCrypt) => {
-            ("git-crypt has encrypted the file as a whole", "git-crypt unlock")
+            Some(("git-crypt has encrypted the file as a whole", "git-crypt unlock"))
         }
-        HeaderErrorKind::Foreign(Foreign::LfsPointer) => ("it is a pointer of git LFS, and no more", "git lfs pull"),
-        _ => return None,
-    };
-    let message = format!("can't tell who can read `{}`: {why}", file.path);
-    let mut finding = RULE.finding(Place::file(file.path.to_arc()), message);
+        HeaderErrorKind::Foreign(Foreign::LfsPointer) => {
+            Some(("it is a pointer of git LFS, and no more", "git lfs pull"))
+        }
+        _ => None,
+    }
+}
+
+fn is_elsewhere(why: &str, command: &str, files: &[&AgeFile], is_working_tree: bool) -> Option<Diagnostic> {
+    let first = files.first()?;
+    let message = format!("can't tell who can read {}: {why}", quoted(files.iter().map(|file| file.path.as_str())));
+    let mut finding = RULE.finding(Place::file(first.path.to_arc()), message);
     finding.severity = Severity::Undecided;
     Some(if is_working_tree {
         finding.with_help(format!("have git put the file itself here\n{command}"))

@@ -105,7 +105,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 DataKind::Unknown(_) | DataKind::Failed(_) if names_file(&definition.path) => {
                     let at = definition.value.place.clone().unwrap_or(place);
                     let is_made = written(context.tree, &at).is_some_and(|text| text.contains("writeText"));
-                    let copied = context.world.and_then(|world| copied_at(world, &at));
+                    let copied = copied_at(context, &at);
                     let message = match copied.filter(|file| !file.ends_with(".age")) {
                         Some(file) => format!("`{option}` is the file `{file}`, which Nix copies into its store"),
                         None if is_made => {

@@ -1,5 +1,7 @@
 //! `secret-read-at-evaluation`: `builtins.readFile` of a secret.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_source::read_text;
 use bulkhead_syntax::{Ast, Expr, ExprId};
@@ -55,10 +57,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         // What can't be parsed is judged elsewhere, if it is needed.
         let Ok(ast) = bulkhead_syntax::parse(&text) else { continue };
-        let names = Names::of(&ast);
+        let names = Names::of(Arc::new(ast));
+        let ast = &*names.ast;
         for (index, expr) in ast.exprs.iter().enumerate() {
             let (Expr::Apply { function, arguments }, Ok(id)) = (expr, u32::try_from(index)) else { continue };
-            let Some((what, severity)) = read(&ast, &names, *function, arguments) else { continue };
+            let Some((what, severity)) = read(ast, &names, *function, arguments) else { continue };
             let place = Place::new(path.to_arc(), ast.span(ExprId(id)));
             let message = match severity {
                 Severity::Undecided => format!("{what} may be read while the configuration is evaluated"),
@@ -76,7 +79,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// What a call reads, and how sure that is.
-fn read(ast: &Ast, names: &Names<'_>, function: ExprId, arguments: &[ExprId]) -> Option<(String, Severity)> {
+fn read(ast: &Ast, names: &Names, function: ExprId, arguments: &[ExprId]) -> Option<(String, Severity)> {
     if is_reader(ast, names, function) {
         let first = arguments.first()?;
         return match names.mention(*first) {
@@ -104,7 +107,7 @@ fn read(ast: &Ast, names: &Names<'_>, function: ExprId, arguments: &[ExprId]) ->
 }
 
 /// Whether an expression is one of the functions that read, also under another name.
-fn is_reader(ast: &Ast, names: &Names<'_>, function: ExprId) -> bool {
+fn is_reader(ast: &Ast, names: &Names, function: ExprId) -> bool {
     let is_named = |id: ExprId| {
         let name = written(ast, id);
         READERS.iter().any(|reader| name == *reader || name.ends_with(&format!(".{reader}")))

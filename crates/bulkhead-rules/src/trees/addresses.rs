@@ -76,6 +76,37 @@ impl Prefix {
     }
 }
 
+/// A MAC address (IEEE 802, 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mac([u8; 6]);
+
+impl Mac {
+    /// Read six bytes in hexadecimal digits with `:` or `-` between, as Linux prints them; a leading zero may be missing,
+    /// as iproute2 takes it.
+    pub(crate) fn parse(text: &str) -> Option<Mac> {
+        let separator = if text.contains(':') { ':' } else { '-' };
+        let mut bytes = [0; 6];
+        let mut parts = text.split(separator);
+        for byte in &mut bytes {
+            let part = parts.next()?;
+            let is_plain = matches!(part.len(), 1 | 2) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            *byte = u8::from_str_radix(part, 16).ok().filter(|_| is_plain)?;
+        }
+        parts.next().is_none().then_some(Mac(bytes))
+    }
+
+    /// Whether one interface may have it: it is no group's, and not zero.
+    pub(crate) fn is_unicast(self) -> bool {
+        self.0[0] & 1 == 0 && self.0 != [0; 6]
+    }
+
+    /// Whether our modules take it: locally administered and unicast, in lower case with colons (`isPrivateMac` of `nix/lib`).
+    pub(crate) fn is_private(text: &str) -> bool {
+        let written = |mac: Mac| mac.0.map(|byte| format!("{byte:02x}")).join(":");
+        Mac::parse(text).is_some_and(|mac| mac.0[0] & 0b11 == 0b10 && written(mac) == text)
+    }
+}
+
 fn mask(length: u32) -> u128 {
     if length == 0 { 0 } else { u128::MAX << (128 - length.min(128)) }
 }
@@ -99,13 +130,38 @@ pub(crate) fn cid_of(name: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Prefix, cid_of, mac_of};
+    use super::{Mac, Prefix, cid_of, mac_of};
 
     #[test]
     fn names_become_what_nix_lib_makes_of_them() {
         // The examples of `mkMac` and `mkCid`.
         assert_eq!(mac_of("dev"), "ee:26:0e:9a:a3:c6");
         assert_eq!(cid_of("dev"), 4_012_248_733);
+    }
+
+    #[test]
+    fn mac_addresses_are_compared_as_bytes() {
+        let mac = |text: &str| Mac::parse(text).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(mac("02-00-00-00-00-AB"), mac("2:0:0:0:0:ab"));
+        for none in [
+            "",
+            "hello",
+            "02:00:00:00:00",
+            "02:00:00:00:00:00:01",
+            "02:00:00:00:00:0g",
+            "02:00-00:00:00:01",
+            " 2:0:0:0:0:1",
+        ] {
+            assert_eq!(Mac::parse(none), None, "{none}");
+        }
+        assert!(mac("02:00:00:00:00:01").is_unicast() && !mac("01:00:5e:00:00:fb").is_unicast());
+        assert!(!mac("00:00:00:00:00:00").is_unicast());
+        // The examples of `isPrivateMac`, and what it does not take.
+        assert!(Mac::is_private("02:00:00:00:00:01"));
+        for none in ["01:00:5e:00:00:fb", "00:16:3e:00:00:01", "02:00:00:00:00:0A", "02-00-00-00-00-01", "2:0:0:0:0:1"]
+        {
+            assert!(!Mac::is_private(none), "{none}");
+        }
     }
 
     #[test]

@@ -157,11 +157,23 @@ pub(crate) fn networks(tree: &Tree<'_>) -> Networks {
 }
 
 fn sandbox(tree: &Tree<'_>, all: &mut Vec<Network>) {
-    let Some(first) = tree.workspaces.first() else { return };
     let at = |name: &str| option(&format!("networking.sandbox.{name}"));
+    // Ports of other containers and machines; those of workspaces are made of the workspaces.
+    let mut ports = tree.children(&at("ports"));
+    ports.retain(|(name, _)| tree.workspaces.iter().all(|workspace| workspace.name != *name));
+    let (shape, place, when) = match (tree.workspaces.first(), ports.first()) {
+        (Some(first), _) => (first.shape, first.place.clone(), When::default()),
+        (None, Some((name, first))) => {
+            let Some(when) = enabled(tree, "networking.sandbox.enable").into_iter().next() else { return };
+            let root = option("networking.sandbox");
+            let place = beginning(tree, &at("ports").join(name), first);
+            (shape(&root, &first.definition.path), place, when)
+        }
+        (None, None) => return,
+    };
     for is_v6 in [false, true] {
         let [subnet, gateway, ip] = if is_v6 { ["subnet6", "gateway6", "ip6"] } else { ["subnet", "gateway", "ip"] };
-        let subnets = texts(tree, &at(subnet), first.shape);
+        let subnets = texts(tree, &at(subnet), shape);
         let peer = |workspace: &Workspace| {
             let mac = (workspace.shape == Shape::Native).then(|| mac_of(&workspace.name));
             Peer {
@@ -184,28 +196,38 @@ fn sandbox(tree: &Tree<'_>, all: &mut Vec<Network>) {
                 place: workspace.place.clone(),
             }
         };
-        let peers: Vec<Peer> = tree.workspaces.iter().map(peer).collect();
+        let port = |(name, first): &(Arc<str>, &Named)| {
+            let path = at("ports").join(name);
+            Peer {
+                name: name.clone(),
+                addresses: tree.texts(&path.join(if is_v6 { "address6" } else { "address" }), None),
+                macs: tree.texts(&path.join("mac"), None),
+                interfaces: tree.texts(&path.join("interface"), None),
+                place: beginning(tree, &path, first),
+            }
+        };
+        let peers: Vec<Peer> = tree.workspaces.iter().map(peer).chain(ports.iter().map(port)).collect();
         if is_v6 && subnets.is_empty() && peers.iter().all(|peer| peer.addresses.is_empty()) {
             continue;
         }
-        let bridges = texts(tree, &at("bridge"), first.shape);
+        let bridges = texts(tree, &at("bridge"), shape);
         let host = Peer {
             name: Arc::from(""),
-            addresses: texts(tree, &at(gateway), first.shape),
+            addresses: texts(tree, &at(gateway), shape),
             macs: tree.texts(&at("mac"), None),
             interfaces: Vec::new(),
-            place: first.place.clone(),
+            place: place.clone(),
         };
         all.push(Network {
             purpose: Purpose::Sandbox,
-            shape: first.shape,
-            when: When::default(),
+            shape,
+            when: when.clone(),
             is_v6,
             subnets,
             bridges,
             own: vec![host],
             peers,
-            place: first.place.clone(),
+            place: place.clone(),
         });
     }
 }

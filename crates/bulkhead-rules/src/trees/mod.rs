@@ -21,9 +21,9 @@ use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, U
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
 pub(crate) use reading::{Trees, Unread, read};
-pub(crate) use schema::{Known, OWN, known};
+pub(crate) use schema::{Known, OWN, is_submodule, known};
 pub(crate) use secret_path::is_secret_path;
-pub(crate) use when::{Assumed, When, written};
+pub(crate) use when::{Assumed, When, clashes, written};
 
 pub use mapping::mapping_fault;
 pub(crate) use mapping::{Mapping, is_placeholder};
@@ -110,9 +110,9 @@ impl<'a> Tree<'a> {
         matches!(self.machine, Cow::Borrowed(_))
     }
 
-    /// Whether this machine has workspaces or a VPN.
+    /// Whether this machine has workspaces, other ports of their bridge, or a VPN.
     pub(crate) fn has_compartments(&self) -> bool {
-        !self.workspaces.is_empty() || self.networks.vpn().is_some()
+        !self.workspaces.is_empty() || !self.networks.all.is_empty()
     }
 
     /// The definitions of this option and of those below it.

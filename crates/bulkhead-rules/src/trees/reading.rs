@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
-use bulkhead_modules::{Systems, load, load_system, systems, systems_file};
+use bulkhead_modules::{Systems, load, load_system, name_outside_hive, systems, systems_file};
 use bulkhead_source::{FileTree, TreePath};
 use foldhash::HashSet;
 use rayon::prelude::*;
 
-use super::Tree;
 use super::mapping::Mapping;
+use super::{Named, Tree};
 
 /// The files that a machine's configuration may begin with, in its folder.
 const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
@@ -113,5 +113,34 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         };
         Some(Tree::new(machine, configuration, in_flake, mapping.clone()))
     };
-    Trees { all: jobs.into_par_iter().filter_map(tree).collect(), unread }
+    let mut all: Vec<Tree<'a>> = jobs.into_par_iter().filter_map(tree).collect();
+    let again: Vec<bool> = all.iter().map(|tree| says_nothing_new(tree, &all)).collect();
+    let mut again = again.into_iter();
+    all.retain(|_| !again.next().unwrap_or_default());
+    Trees { all, unread }
+}
+
+/// Whether a tree is that of a hive, and says what the one of `nixosConfigurations` says. Most flakes make both of the same
+/// modules.
+fn says_nothing_new(tree: &Tree<'_>, all: &[Tree<'_>]) -> bool {
+    let Some(name) = name_outside_hive(&tree.machine.name) else { return false };
+    let Some(other) = all.iter().find(|other| *other.machine.name == *name) else { return false };
+    // What colmena itself reads, and what it sets.
+    let is_own = |named: &&Named| match named.path.names() {
+        [first, ..] if &**first == "deployment" => true,
+        [first, second] => &**first == "networking" && &**second == "hostName",
+        _ => false,
+    };
+    let own = |tree: &Tree<'_>| {
+        let mut all: Vec<String> = tree
+            .definitions()
+            .iter()
+            .filter(|named| !is_own(named))
+            .map(|named| format!("{:?}", named.definition))
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    let gaps = |tree: &Tree<'_>| tree.configuration.undecided.len() + tree.configuration.problems.len();
+    gaps(tree) <= gaps(other) && own(tree) == own(other)
 }

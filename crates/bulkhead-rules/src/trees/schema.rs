@@ -81,6 +81,11 @@ pub(crate) fn step(schema: &'static Value, name: &str) -> Option<&'static Value>
     branches(schema).find_map(|branch| step(branch, name))
 }
 
+/// Whether a schema is that of a submodule: a set of certain options.
+pub(crate) fn is_submodule(schema: &Value) -> bool {
+    schema.get("properties").is_some() && schema.get("additionalProperties") == Some(&Value::Bool(false))
+}
+
 /// The alternatives of a schema.
 pub(crate) fn branches(schema: &'static Value) -> impl Iterator<Item = &'static Value> {
     schema.get("anyOf").and_then(Value::as_array).into_iter().flatten()

@@ -1,14 +1,15 @@
 //! Which secret an expression is about, by way of the variables of its file.
 
-use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::World;
-use bulkhead_source::{Span, TreePath};
+use bulkhead_source::Span;
 use bulkhead_syntax::{
     Ast, AttrName, AttrSet, AttrValue, BinaryOperator, Binding, Expr, ExprId, Parameter, PathAnchor, StringPart, Symbol,
 };
 use foldhash::HashMap;
+
+use crate::context::Context;
 
 /// Expressions in expressions, and variables that lead to variables, are followed this far.
 const DEEPEST: u8 = 64;
@@ -23,17 +24,16 @@ pub(crate) enum Mention {
 }
 
 /// What the expression at a place is.
-pub(crate) fn mention_at(world: &World, place: &Place) -> Option<Mention> {
-    let ast = world.parse(&TreePath::new(&place.file).ok()?).ok()?;
-    let names = Names::of(&ast);
+pub(crate) fn mention_at(context: &Context<'_>, place: &Place) -> Option<Mention> {
+    let names = context.names_in(&place.file)?;
     names.at(place).into_iter().find_map(|id| names.mention(id))
 }
 
 /// The path in a string at a place, as it is written: Nix copies such a file into its store. Where trees are not on the
 /// disk (an index, a revision) the value itself is unknown.
-pub(crate) fn copied_at(world: &World, place: &Place) -> Option<String> {
-    let ast = world.parse(&TreePath::new(&place.file).ok()?).ok()?;
-    let names = Names::of(&ast);
+pub(crate) fn copied_at(context: &Context<'_>, place: &Place) -> Option<String> {
+    let names = context.names_in(&place.file)?;
+    let ast = &names.ast;
     names.at(place).into_iter().find_map(|id| {
         let Expr::Interpolated(parts) = ast.expr(id) else { return None };
         let [StringPart::Interpolation(id)] = &**parts else { return None };
@@ -43,13 +43,13 @@ pub(crate) fn copied_at(world: &World, place: &Place) -> Option<String> {
             _ => id,
         };
         let is_relative = matches!(ast.expr(begin), Expr::Path(path) if path.anchor == PathAnchor::Relative);
-        is_relative.then(|| written(&ast, id).to_owned())
+        is_relative.then(|| written(ast, id).to_owned())
     })
 }
 
 /// What the variables of a file stand for. Made once for a file: each look would go through all of it.
-pub(crate) struct Names<'a> {
-    ast: &'a Ast,
+pub(crate) struct Names {
+    pub(crate) ast: Arc<Ast>,
     /// What the variables of a name stand for, if it is one thing in the whole file.
     bound: HashMap<Symbol, Bound>,
     /// Every expression, in the order of their beginnings.
@@ -58,8 +58,11 @@ pub(crate) struct Names<'a> {
     withs: Vec<(Span, ExprId)>,
     /// What is known of expressions: variables may lead to the same one in very many ways. It is nothing while it is
     /// looked for, as in a variable that leads to itself.
-    judged: RefCell<HashMap<ExprId, Option<Mention>>>,
+    judged: Mutex<Judged>,
 }
+
+/// What expressions were found to be.
+type Judged = HashMap<ExprId, Option<Mention>>;
 
 /// What a variable stands for.
 #[derive(Clone, Copy)]
@@ -72,14 +75,14 @@ enum Bound {
     Otherwise,
 }
 
-impl<'a> Names<'a> {
-    pub(crate) fn of(ast: &'a Ast) -> Names<'a> {
+impl Names {
+    pub(crate) fn of(ast: Arc<Ast>) -> Names {
         let mut names = Names {
-            ast,
+            ast: ast.clone(),
             bound: HashMap::default(),
             by_start: Vec::new(),
             withs: Vec::new(),
-            judged: RefCell::default(),
+            judged: Mutex::default(),
         };
         for (index, expr) in ast.exprs.iter().enumerate() {
             names.by_start.extend(u32::try_from(index).map(ExprId));
@@ -131,14 +134,16 @@ impl<'a> Names<'a> {
     }
 
     /// The expressions that are all of what lies at a place.
-    fn at(&self, place: &Place) -> Vec<ExprId> {
+    pub(crate) fn at(&self, place: &Place) -> Vec<ExprId> {
         let Some(span) = place.span else { return Vec::new() };
         self.within(span).filter(|id| self.ast.span(*id) == span).collect()
     }
 
     /// What an expression is: a secret's path as such, chosen from several, or as a string.
     pub(crate) fn mention(&self, id: ExprId) -> Option<Mention> {
-        self.judge(id, DEEPEST)
+        // Held for the whole of it, so that no other thread sees what is only being looked for.
+        let mut known = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        self.judge(id, DEEPEST, &mut known)
     }
 
     /// What any part of an expression is.
@@ -162,49 +167,51 @@ impl<'a> Names<'a> {
         around.min_by_key(|(body, _)| body.end - body.start).map(|(_, scope)| *scope)
     }
 
-    fn judge(&self, id: ExprId, depth: u8) -> Option<Mention> {
-        if let Some(known) = self.judged.borrow().get(&id) {
+    fn judge(&self, id: ExprId, depth: u8, known: &mut Judged) -> Option<Mention> {
+        if let Some(known) = known.get(&id) {
             return known.clone();
         }
         let depth = depth.checked_sub(1)?;
-        self.judged.borrow_mut().insert(id, None);
-        let found = self.judge_anew(id, depth);
-        self.judged.borrow_mut().insert(id, found.clone());
+        known.insert(id, None);
+        let found = self.judge_anew(id, depth, known);
+        known.insert(id, found.clone());
         found
     }
 
-    fn judge_anew(&self, id: ExprId, depth: u8) -> Option<Mention> {
+    fn judge_anew(&self, id: ExprId, depth: u8, known: &mut Judged) -> Option<Mention> {
         match self.ast.expr(id) {
             Expr::Variable { .. } => match self.stands_for(id) {
-                Some(value) => self.judge(value, depth),
+                Some(value) => self.judge(value, depth, known),
                 None => of_names(&self.spelled(id, depth)?),
             },
             Expr::Select { default, .. } => self
                 .spelled(id, depth)
                 .and_then(|names| of_names(&names))
-                .or_else(|| default.and_then(|default| self.judge(default, depth))),
+                .or_else(|| default.and_then(|default| self.judge(default, depth, known))),
             Expr::Text(text, _) => of_text(text),
             Expr::Interpolated(parts) => parts.iter().find_map(|part| match part {
                 StringPart::Text(text, _) => of_text(text),
-                StringPart::Interpolation(id) => self.judge(*id, depth),
+                StringPart::Interpolation(id) => self.judge(*id, depth, known),
             }),
             Expr::Path(_) => {
-                let text = written(self.ast, id);
+                let text = written(&self.ast, id);
                 of_text(text).or_else(|| text.ends_with(".age").then(|| Mention::Encrypted(text.to_owned())))
             }
             Expr::Binary { operator: BinaryOperator::Add, left, right } => {
                 let file = || {
-                    let end = written(self.ast, *right).trim_end_matches(['"', ')']);
-                    end.ends_with(".age").then(|| Mention::Encrypted(written(self.ast, id).to_owned()))
+                    let end = written(&self.ast, *right).trim_end_matches(['"', ')']);
+                    end.ends_with(".age").then(|| Mention::Encrypted(written(&self.ast, id).to_owned()))
                 };
-                self.judge(*left, depth).or_else(|| self.judge(*right, depth)).or_else(file)
+                self.judge(*left, depth, known).or_else(|| self.judge(*right, depth, known)).or_else(file)
             }
             Expr::If { consequence, alternative, .. } => {
-                self.judge(*consequence, depth).or_else(|| self.judge(*alternative, depth))
+                self.judge(*consequence, depth, known).or_else(|| self.judge(*alternative, depth, known))
             }
-            Expr::With { body, .. } | Expr::Let { body, .. } | Expr::Assert { body, .. } => self.judge(*body, depth),
-            Expr::Apply { function, arguments } if written(self.ast, *function).ends_with("toString") => {
-                self.judge(*arguments.first()?, depth)
+            Expr::With { body, .. } | Expr::Let { body, .. } | Expr::Assert { body, .. } => {
+                self.judge(*body, depth, known)
+            }
+            Expr::Apply { function, arguments } if written(&self.ast, *function).ends_with("toString") => {
+                self.judge(*arguments.first()?, depth, known)
             }
             _ => None,
         }
@@ -229,7 +236,7 @@ impl<'a> Names<'a> {
                 let mut names = self.spelled(*base, depth)?;
                 names.extend(path.iter().map(|part| match part {
                     AttrName::Static(name, _) => name.as_str().to_owned(),
-                    AttrName::Dynamic(id) => written(self.ast, *id).trim_matches('"').to_owned(),
+                    AttrName::Dynamic(id) => written(&self.ast, *id).trim_matches('"').to_owned(),
                 }));
                 Some(names)
             }

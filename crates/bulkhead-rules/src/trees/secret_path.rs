@@ -1,17 +1,14 @@
 //! Paths of decrypted secrets: where agenix puts a secret is not known, and well enough known all the same.
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::World;
-use bulkhead_source::TreePath;
 use bulkhead_syntax::{Ast, AttrName, BinaryOperator, Expr, ExprId, StringPart};
 
+use crate::context::Context;
+
 /// Whether the expression at a place is `config.age.secrets.<name>.path`, or a text in which nothing else is computed.
-pub(crate) fn is_secret_path(world: &World, place: &Place) -> bool {
-    let (Some(span), Ok(path)) = (place.span, TreePath::new(&place.file)) else { return false };
-    let Ok(ast) = world.parse(&path) else { return false };
-    let at = ast.expr_spans.iter().enumerate().filter(|(_, other)| **other == span);
-    let mut ids = at.filter_map(|(index, _)| u32::try_from(index).ok()).map(ExprId);
-    ids.any(|id| is_path(&ast, id) == Some(true))
+pub(crate) fn is_secret_path(context: &Context<'_>, place: &Place) -> bool {
+    let Some(names) = context.names_in(&place.file) else { return false };
+    names.at(place).into_iter().any(|id| is_path(&names.ast, id) == Some(true))
 }
 
 /// Whether an expression has the path of a secret in it; `None` if it has something else that is computed.

@@ -12,6 +12,9 @@ const FILE_LIMIT: u64 = 4 << 20;
 /// Longer conditions are not shown.
 const LONGEST: usize = 80;
 
+/// With how many earlier ones that have the same something is compared. A group has more only where it is made to.
+const MOST_COMPARED: usize = 100;
+
 /// What has to be so for something to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct When {
@@ -19,6 +22,33 @@ pub(crate) struct When {
     pub(crate) guards: Vec<Guard>,
     /// What is taken for granted because nothing that was read says otherwise, though something that was not might.
     pub(crate) assumed: Vec<Assumed>,
+}
+
+/// For each of `group` but the first, an earlier one that has the same and when both hold: one that surely has it, if
+/// there is one. Those that exclude each other, and those that `are_one`, make no pair.
+pub(crate) fn clashes<T>(
+    group: &[T],
+    when: impl Fn(&T) -> &When,
+    are_one: impl Fn(&T, &T) -> bool,
+) -> Vec<(&T, &T, When)> {
+    let mut found = Vec::new();
+    for (index, other) in group.iter().enumerate() {
+        let earlier = group.iter().take(index.min(MOST_COMPARED)).filter(|first| !are_one(first, other));
+        let mut best: Option<(&T, &T, When)> = None;
+        for first in earlier {
+            let Some(both) = when(first).and(when(other)) else { continue };
+            let is_sure =
+                both.guards.len() + both.assumed.len() <= when(other).guards.len() + when(other).assumed.len();
+            if is_sure || best.is_none() {
+                best = Some((first, other, both));
+            }
+            if is_sure {
+                break;
+            }
+        }
+        found.extend(best);
+    }
+    found
 }
 
 /// Something that is taken for granted.

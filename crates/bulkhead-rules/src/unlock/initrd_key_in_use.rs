@@ -77,7 +77,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     );
                 }
                 Source::Unknown(reason) => {
-                    let mention = context.world.and_then(|world| mention_at(world, &at));
+                    let mention = mention_at(context, &at);
                     if let Some(Mention::Decrypted(name)) = mention {
                         found.extend(of_secret(context, tree, &name, &source, at));
                         continue;
@@ -198,11 +198,10 @@ fn of_secret(
     source: &Stated<Source>,
     at: Place,
 ) -> Option<Diagnostic> {
-    let world = context.world?;
     let is_same = |named: &Named| match &named.definition.value.kind {
         DataKind::String(path) => path.strip_prefix("/run/agenix/") == Some(name),
         DataKind::Unknown(_) | DataKind::Failed(_) => {
-            mention_at(world, &named.place()) == Some(Mention::Decrypted(name.to_owned()))
+            mention_at(context, &named.place()) == Some(Mention::Decrypted(name.to_owned()))
         }
         _ => false,
     };

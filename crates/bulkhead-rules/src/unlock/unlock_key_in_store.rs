@@ -68,7 +68,7 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     let path = |data: &Data| match &data.kind {
         DataKind::Path(path) => Some(path.clone()),
         DataKind::String(path) if path.starts_with("/nix/store/") => Some(path.clone()),
-        DataKind::Unknown(_) => copied_at(context.world?, data.place.as_ref()?).map(Arc::from),
+        DataKind::Unknown(_) => copied_at(context, data.place.as_ref()?).map(Arc::from),
         _ => None,
     };
     let items = tree.items(&option("boot.initrd.network.ssh.hostKeys")).into_iter().filter_map(|item| {
@@ -95,6 +95,6 @@ pub(crate) fn is_copied(context: &Context<'_>, path: &str, at: &Place) -> bool {
     if path.starts_with("/nix/store/") {
         return true;
     }
-    let is_absolute = crate::trees::written(context.tree, at).is_some_and(|text| text.starts_with('/'));
+    let is_absolute = context.begins_with(at, "/");
     !is_absolute && context.file_of(path).is_some_and(|file| context.tree.exists(&file))
 }

@@ -5,6 +5,7 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 use super::cids;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::{Stated, Workspace, clashes};
 
 pub(crate) const RULE: Rule = Rule {
     name: "cid-collision",
@@ -25,6 +26,8 @@ workspaces = { a = { type = \"vm\"; cid = 7; … }; b = { type = \"vm\"; cid = 7
 workspaces = { a = { type = \"vm\"; cid = 7; … }; b = { type = \"vm\"; cid = 8; … }; };
 ```
 
+**Limits.** Virtual machines that are not among the workspaces (`microvm.vms`) are not looked at.
+
 **Data.** `machine`: the machine. `cid`: the number. `options`: the options that have it.
 ",
     check: Some(check),
@@ -39,9 +42,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut all: Vec<_> = all.collect();
         all.sort_by_key(|(_, cid)| cid.value);
         for group in all.chunk_by(|(_, a), (_, b)| a.value == b.value) {
-            let [(owner, first), others @ ..] = group else { continue };
-            for (workspace, other) in others.iter().filter(|(workspace, _)| workspace.name != owner.name) {
-                let Some(when) = first.when.and(&other.when) else { continue };
+            let are_one = |(a, _): &(&Workspace, Stated<i64>), (b, _): &(&Workspace, Stated<i64>)| a.name == b.name;
+            for ((_, first), (workspace, other), when) in clashes(group, |(_, cid)| &cid.when, are_one) {
                 let at = other.place.clone().unwrap_or_else(|| workspace.place.clone());
                 let message = format!("`{}` and `{}` are both {}", first.option, other.option, first.value);
                 let mut finding = RULE.judged(context.tree, &when, at, message);

@@ -38,7 +38,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         for workspace in &tree.workspaces {
             for stated in tree.texts(&workspace.path.join("hostKey"), None) {
-                let Some(at) = stated.place.clone() else { continue };
+                // A default has no place of its own.
+                let at = stated.place.clone().unwrap_or_else(|| workspace.place.clone());
                 let (wrong, is_shown) = match Recipient::parse(&stated.value) {
                     Err(error) => (error.to_string(), !matches!(error.kind, bulkhead_age::KeyErrorKind::PrivateKey(_))),
                     Ok(key) => match key.ssh() {

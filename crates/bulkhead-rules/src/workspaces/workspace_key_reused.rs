@@ -1,12 +1,13 @@
 //! `workspace-key-reused`: a workspace with the host key of something else.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{KeyOwner, PublicKey};
-use foldhash::{HashMap, HashMapExt};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::When;
+use crate::trees::{Stated, Tree, When, Workspace, clashes};
 
 pub(crate) const RULE: Rule = Rule {
     name: "workspace-key-reused",
@@ -36,60 +37,82 @@ workspaces.dev.hostKey = \"ssh-ed25519 AAAAC3Nza… dev\";
     check: Some(check),
 };
 
+/// A host key that a workspace has or may have.
+struct Written<'t> {
+    key: PublicKey,
+    /// The machine's place among the trees, and the workspace's on it.
+    at: (usize, usize),
+    tree: &'t Tree<'t>,
+    workspace: &'t Workspace,
+    stated: Stated<Arc<str>>,
+}
+
+impl Written<'_> {
+    /// Where it is written; a default has no place of its own.
+    fn place(&self) -> Place {
+        self.stated.place.clone().unwrap_or_else(|| self.workspace.place.clone())
+    }
+}
+
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let mut seen: HashMap<String, (String, std::sync::Arc<str>, Place, When)> = HashMap::new();
-    for tree in context.trees() {
-        for workspace in &tree.workspaces {
+    let mut all: Vec<Written<'_>> = Vec::new();
+    for (machine, tree) in context.trees().iter().enumerate() {
+        for (index, workspace) in tree.workspaces.iter().enumerate() {
             for stated in tree.texts(&workspace.path.join("hostKey"), None) {
                 let key = PublicKey::new(&stated.value);
-                let (Ok(_), Some(at)) = (key.recipient(), stated.place.clone()) else { continue };
-                let owner = context.fleet.keys.owners(key.identity()).iter().find(|owner| {
-                    matches!(
-                        owner,
-                        KeyOwner::Host { .. }
-                            | KeyOwner::Unlock { .. }
-                            | KeyOwner::User { .. }
-                            | KeyOwner::Admin { .. }
-                            | KeyOwner::Deploy { .. }
-                    )
-                });
-                let report = |when: &When, whose: String, place: Option<Place>, severity: Severity| {
-                    let message = format!("`{}` is also {whose}", stated.option);
-                    let mut finding = RULE.judged(context.tree, when, at.clone(), message);
-                    finding.severity = finding.severity.min(severity);
-                    if let Some(place) = place {
-                        finding = finding.with_related(place, "the same key");
-                    }
-                    finding
-                        .with_note("whoever is root in the workspace has its private half")
-                        .with_help("take the line out: the workspace makes a key of its own at its first start")
-                        .with_data("machine", &*tree.machine.name)
-                        .with_data("workspace", &*workspace.name)
-                        .with_data("other", whose)
-                };
-                if let Some(owner) = owner {
-                    let place = machine(owner)
-                        .and_then(|index| context.fleet.machines.get(index))
-                        .map(|machine| machine.place.clone());
-                    found.push(report(&stated.when, whose(context, owner), place, Severity::Error));
-                }
-                let name = format!("{}'s workspace `{}`", tree.machine.name, workspace.name);
-                match seen.get(key.identity()) {
-                    Some((other, other_name, place, holds)) => {
-                        let Some(when) = stated.when.and(holds) else { continue };
-                        let severity = if *other_name == workspace.name { Severity::Warning } else { Severity::Error };
-                        found.push(report(&when, format!("the host key of {other}"), Some(place.clone()), severity));
-                    }
-                    None => {
-                        seen.insert(
-                            key.identity().to_owned(),
-                            (name, workspace.name.clone(), at.clone(), stated.when.clone()),
-                        );
-                    }
+                if key.recipient().is_ok() {
+                    all.push(Written { key, at: (machine, index), tree, workspace, stated });
                 }
             }
         }
     }
+    for written in &all {
+        let owner = context.fleet.keys.owners(written.key.identity()).iter().find(|owner| {
+            matches!(
+                owner,
+                KeyOwner::Host { .. }
+                    | KeyOwner::Unlock { .. }
+                    | KeyOwner::User { .. }
+                    | KeyOwner::Admin { .. }
+                    | KeyOwner::Deploy { .. }
+            )
+        });
+        let Some(owner) = owner else { continue };
+        let machine = machine(owner).and_then(|index| context.fleet.machines.get(index));
+        let place = machine.map(|machine| machine.place.clone());
+        found.push(finding(context, written, &written.stated.when, whose(context, owner), place));
+    }
+    all.sort_by(|a, b| a.key.identity().cmp(b.key.identity()).then(a.at.cmp(&b.at)));
+    for group in all.chunk_by(|a, b| a.key.identity() == b.key.identity()) {
+        for (first, other, when) in clashes(group, |written| &written.stated.when, |a, b| a.at == b.at) {
+            let whose = format!("the host key of {}'s workspace `{}`", first.tree.machine.name, first.workspace.name);
+            let mut finding = finding(context, other, &when, whose, Some(first.place()));
+            if first.workspace.name == other.workspace.name {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+            found.push(finding);
+        }
+    }
+}
+
+fn finding(
+    context: &Context<'_>,
+    written: &Written<'_>,
+    when: &When,
+    whose: String,
+    place: Option<Place>,
+) -> Diagnostic {
+    let message = format!("`{}` is also {whose}", written.stated.option);
+    let mut finding = RULE.judged(context.tree, when, written.place(), message);
+    if let Some(place) = place {
+        finding = finding.with_related(place, "the same key");
+    }
+    finding
+        .with_note("whoever is root in the workspace has its private half")
+        .with_help("take the line out: the workspace makes a key of its own at its first start")
+        .with_data("machine", &*written.tree.machine.name)
+        .with_data("workspace", &*written.workspace.name)
+        .with_data("other", whose)
 }
 
 fn machine(owner: &KeyOwner) -> Option<usize> {
