@@ -48,6 +48,8 @@ pub struct Related {
     pub place: Place,
     /// What is to be seen there.
     pub message: String,
+    /// Whether the finding is about this place as much as about its own: a comment that allows it has to stand here, too.
+    pub is_same: bool,
 }
 
 /// One finding: what is wrong, where, why it matters and what to type.
@@ -104,7 +106,14 @@ impl Diagnostic {
     /// Add another place.
     #[must_use]
     pub fn with_related(mut self, place: Place, message: impl Into<String>) -> Diagnostic {
-        self.related.push(Related { place, message: message.into() });
+        self.related.push(Related { place, message: message.into(), is_same: false });
+        self
+    }
+
+    /// Add another place that the finding is about as much as about its own ([`Related::is_same`]).
+    #[must_use]
+    pub fn with_same(mut self, place: Place, message: impl Into<String>) -> Diagnostic {
+        self.related.push(Related { place, message: message.into(), is_same: true });
         self
     }
 

@@ -2,9 +2,11 @@
 //!
 //! An allow in a line of code suppresses the findings that start on that line. One on a line of its own suppresses
 //! those that start on the next line that is not itself such a comment, so that several can be stacked. A finding
-//! about a file as a whole is suppressed by an allow on line 1. Where a finding's own place can hold no comment, because
-//! the file is generated or no text, the caller says where else an allow holds ([`apply_at`]). Every allow must name known rules, give a reason and suppress
-//! something; what does not is a finding of its own.
+//! about a file as a whole is suppressed by an allow on line 1. A finding that is about several places
+//! ([`Related::is_same`](crate::Related::is_same)) is left with those of them where nothing allows it. Where a finding's
+//! own place can hold no comment, because the file is generated or no text, the caller says where else an allow holds
+//! ([`apply_at`]). Every allow must name known rules, give a reason and suppress something; what does not is a finding
+//! of its own.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -130,13 +132,24 @@ impl Allows {
         texts: &Texts<'_>,
         elsewhere: &dyn Fn(&Diagnostic) -> Vec<Place>,
     ) -> Vec<Diagnostic> {
-        findings.retain(|finding| {
+        findings.retain_mut(|finding| {
             // Each place is asked, so that no allow of several is taken for unused.
             let mut allowed = self.allows(finding, &finding.place, texts);
             for place in elsewhere(finding) {
                 allowed |= self.allows(finding, &place, texts);
             }
-            !allowed
+            let mut same = Vec::new();
+            for related in &finding.related {
+                same.push(related.is_same && self.allows(finding, &related.place, texts));
+            }
+            let mut same = same.into_iter();
+            finding.related.retain(|_| !same.next().unwrap_or(false));
+            if !allowed {
+                return true;
+            }
+            let Some(next) = finding.related.iter().position(|related| related.is_same) else { return false };
+            finding.place = finding.related.remove(next).place;
+            true
         });
         findings
     }

@@ -132,6 +132,28 @@ fn a_finding_about_a_whole_file_is_on_line_one_and_undecided_ones_count() {
     assert_eq!(apply(vec![finding], ["a.nix"], &Simple(&files), &files, rules), []);
 }
 
+/// The lines of the places that are left of a finding about the beginnings of all lines of `text`.
+fn same_left(text: &str) -> Vec<u32> {
+    let files = Files::new(&[("a.nix", text)]);
+    let starts = text.match_indices('x').map(|(at, _)| Place::new("a.nix", Span::new(at as u32, at as u32 + 1)));
+    let mut starts = starts.collect::<Vec<_>>().into_iter();
+    let first = Diagnostic::new("not-age", Severity::Error, starts.next().unwrap(), "bad");
+    let finding = starts.fold(first, |finding, place| finding.with_same(place, "the same"));
+    let rules = Rules { known: KNOWN, ran: &|_| true };
+    let left = apply(vec![finding], ["a.nix"], &Simple(&files), &files, rules);
+    let places = left.iter().flat_map(|left| std::iter::once(&left.place).chain(left.related.iter().map(|r| &r.place)));
+    places.map(|place| text[..place.span.unwrap().start as usize].matches('\n').count() as u32 + 1).collect()
+}
+
+#[test]
+fn a_finding_about_several_places_needs_an_allow_at_each() {
+    let allow = "# bulkhead: allow(not-age) so be it";
+    assert_eq!(same_left(&format!("x {allow}\nx\nx\n")), [2, 3]);
+    assert_eq!(same_left(&format!("x\nx {allow}\nx\n")), [1, 3]);
+    assert_eq!(same_left(&format!("x {allow}\nx {allow}\nx\n")), [3]);
+    assert!(same_left(&format!("x {allow}\nx {allow}\n")).is_empty());
+}
+
 #[test]
 fn where_else_the_caller_says() {
     let grants =

@@ -75,13 +75,17 @@ impl<'a> Evaluator<'a> {
             }
             Op::Add => {
                 let mut left_value = self.eval(code, env, left)?;
+                // Only behind a string a path is copied to the store, not behind a set as in `inputs.self + /file`:
+                // `ExprConcatStrings::eval` of Nix.
+                let is_string = matches!(left_value, Value::String(..));
+                let mode = if is_string { CoerceMode::Interpolate } else { CoerceMode::Path };
                 // The left side becomes a string before the right side is looked at.
-                if !matches!(left_value, Value::Int(..) | Value::Float(..) | Value::Path(..) | Value::String(..)) {
-                    let text = self.coerce_to_string(left_value, CoerceMode::Interpolate, code.pos(left))?;
+                if !is_string && !matches!(left_value, Value::Int(..) | Value::Float(..) | Value::Path(..)) {
+                    let text = self.coerce_to_string(left_value, mode, code.pos(left))?;
                     left_value = Value::String(text, code.pos(left));
                 }
                 let right_value = self.eval(code, env, right)?;
-                self.add(left_value, right_value, pos, code.pos(left), code.pos(right))
+                self.add(left_value, right_value, mode, pos, code.pos(right))
             }
             Op::Subtract | Op::Multiply | Op::Divide => {
                 let (left, right) = (self.eval(code, env, left)?, self.eval(code, env, right)?);
@@ -166,7 +170,15 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn add(&self, left: Value<'a>, right: Value<'a>, pos: Pos, left_pos: Pos, right_pos: Pos) -> Result<'a, Value<'a>> {
+    /// `left + right`, of which `left` is a number, a path or a string; `mode` is how `right` becomes a string.
+    fn add(
+        &self,
+        left: Value<'a>,
+        right: Value<'a>,
+        mode: CoerceMode,
+        pos: Pos,
+        right_pos: Pos,
+    ) -> Result<'a, Value<'a>> {
         match (left, right) {
             (Value::Int(..) | Value::Float(..), Value::Int(..) | Value::Float(..)) => {
                 return self.arithmetic(BinaryOperator::Add, left, right, pos);
@@ -182,7 +194,7 @@ impl<'a> Evaluator<'a> {
                 .about(other));
             }
             (Value::Path(path, _), right) => {
-                let right = self.coerce_to_string(right, CoerceMode::Path, right_pos)?;
+                let right = self.coerce_to_string(right, mode, right_pos)?;
                 if right.context.is_some() {
                     return Err(Error::evaluation(
                         "a string that refers to a store path cannot be appended to a path",
@@ -197,8 +209,8 @@ impl<'a> Evaluator<'a> {
             _ => {}
         }
         let (left_at, right_at) = (left.pos(), right.pos());
-        let left = self.coerce_to_string(left, CoerceMode::Interpolate, left_pos)?;
-        let right = self.coerce_to_string(right, CoerceMode::Interpolate, right_pos)?;
+        let left = self.coerce_to_string(left, mode, pos)?;
+        let right = self.coerce_to_string(right, mode, right_pos)?;
         self.reserve(pos, left.len() + right.len())?;
         self.tick_bulk(pos, left.len() + right.len())?;
         let context = self.join_context(left.context, right.context);

@@ -325,12 +325,17 @@ impl Config {
             .unwrap_or_else(|| Place::file(CONFIG_FILE))
     }
 
-    /// Names that the options on the right of `mappings` end with, by which files that define them are recognised.
+    /// Names that the options on the right of `mappings` end with, or begin with in another place than ours, by which files
+    /// that define them are recognised.
     pub(crate) fn mapped_words(&self) -> Vec<String> {
-        let last = |path: &String| {
-            path.split('.').rfind(|name| !name.starts_with('<')).map(|name| name.trim_matches('"').to_owned())
-        };
-        self.toml.mappings.values().filter_map(last).filter(|word| !word.is_empty()).collect()
+        fn names(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+            path.split('.').filter(|name| !name.starts_with('<')).map(|name| name.trim_matches('"'))
+        }
+        let words = self.toml.mappings.iter().flat_map(|(ours, theirs)| {
+            let first = names(theirs).next().filter(|first| names(ours).next() != Some(first));
+            names(theirs).next_back().into_iter().chain(first)
+        });
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 
     /// Whether `path`, or a folder that it lies in, is to be ignored.

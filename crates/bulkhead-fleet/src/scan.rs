@@ -161,7 +161,7 @@ pub(crate) struct TextHints {
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
-const OPTION_WORDS: [&str; 33] = [
+const OPTION_WORDS: [&str; 34] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -195,6 +195,7 @@ const OPTION_WORDS: [&str; 33] = [
     ".age",
     "age.secrets",
     "age = {",
+    " age =",
 ];
 
 impl TextHints {

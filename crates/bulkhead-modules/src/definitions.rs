@@ -176,8 +176,12 @@ impl<'a> Walk<'_, '_, 'a> {
             return;
         }
         if let Some(unknown) = &members.open {
-            let place = self.loader.session.place(node);
-            self.loader.unknown_at(&around.path, UNKNOWN_DEFINITIONS, unknown.clone(), place);
+            // A set that a function of `lib` makes is told where it is given to an option.
+            let is_written = |place: &Place| &*place.file != BUILT_IN;
+            let place = self.loader.session.place(node).filter(is_written);
+            let place = place.or_else(|| around.key.clone().filter(is_written));
+            let place = place.unwrap_or_else(|| Place::file(around.file.clone()));
+            self.loader.unknown_at(&around.path, UNKNOWN_DEFINITIONS, unknown.clone(), Some(place));
         }
         around.inside.push(members.identity);
         for (name, value) in members.attrs {

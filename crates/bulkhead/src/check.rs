@@ -253,7 +253,10 @@ fn files_with_allows(fleet: &Fleet, findings: &[Diagnostic]) -> BTreeSet<Arc<str
     let mut files: BTreeSet<Arc<str>> = fleet.machines.iter().map(|machine| machine.file.to_arc()).collect();
     files.extend(fleet.rules_files.iter().map(|rules| rules.path.to_arc()));
     files.extend(fleet.secrets.iter().filter_map(|secret| secret.declared.as_ref()).map(|place| place.file.clone()));
-    files.extend(findings.iter().map(|finding| finding.place.file.clone()));
+    for finding in findings {
+        let same = finding.related.iter().filter(|related| related.is_same).map(|related| &related.place);
+        files.extend(same.chain([&finding.place]).map(|place| place.file.clone()));
+    }
     files
 }
 

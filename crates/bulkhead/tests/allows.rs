@@ -68,3 +68,29 @@ fn a_file_that_holds_no_comment_is_allowed_at_its_entry() {
     folder.change("secrets.nix", "; }", "; } # bulkhead: allow(not-age) not made yet");
     assert_eq!(rules(&folder), [""; 0]);
 }
+
+#[test]
+fn a_finding_about_modules_of_two_files_is_allowed_in_each() {
+    let fleet = Folder::empty();
+    let allow = "# bulkhead: allow(configuration-not-known) it only has packages";
+    let machine = |name: &str, module: &str, reason: &str| {
+        let folder = format!("machines/{name}");
+        fleet.write(
+            &format!("{folder}/properties.nix"),
+            format!("{{ hostNames = [ \"{name}\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"any\" ]; }}\n"),
+        );
+        let workspace = "workspaces.dev = { type = \"container\"; ip = \"10.20.0.10\"; };";
+        let import = format!("imports = [\n    inputs.{module}.nixosModules.default {reason}\n  ];");
+        fleet.write(
+            &format!("{folder}/default.nix"),
+            format!("{{ inputs, ... }}:\n{{\n  {import}\n  {workspace}\n}}\n"),
+        );
+    };
+    machine("kif", "desktop", allow);
+    machine("zoe", "network", "");
+    let left = fleet.bulkhead(&["check", "--format", "concise"]).stdout;
+    assert!(left.starts_with("machines/zoe/default.nix:4:5: undecided[configuration-not-known]"), "{left}");
+    assert_eq!(rules(&fleet), ["configuration-not-known"]);
+    machine("zoe", "network", allow);
+    assert_eq!(rules(&fleet), [""; 0]);
+}

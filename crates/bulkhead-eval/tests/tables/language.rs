@@ -114,6 +114,9 @@ pub const CASES: &[(&str, &str)] = &[
     ("\"${{ outPath = \"o\"; }} ${{ __toString = s: s.n; n = \"n\"; }}\"", "\"o n\""),
     ("toString [ 1 1.5 true false null \"a\" [ [ ] 2 ] ]", "\"1 1.500000 1   a 2\""),
     ("{ outPath = \"a\"; } + \"b\"", "\"ab\""),
+    ("{ outPath = \"/a\"; } + /b", "\"/a/b\""),
+    ("{ outPath = /a; } + /b", "\"/a/b\""),
+    ("{ __toString = self: /a; } + /b", "\"/a/b\""),
     // Assertions.
     ("assert 1 < 2; \"fine\"", "\"fine\""),
     // Operators bind as in Nix.

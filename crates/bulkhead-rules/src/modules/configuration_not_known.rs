@@ -1,29 +1,35 @@
 //! `configuration-not-known`: what a machine's modules say about compartments and can't be known.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
-use bulkhead_modules::{OptionPath, UNKNOWN_DEFINITION, is_apart};
+use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, is_apart};
+use foldhash::HashMap;
 use serde_json::Value;
 
+use super::readings::Readings;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Tree, is_secret_path, option};
+use crate::trees::secret_mention::copied_at;
+use crate::trees::{Tree, is_secret_path};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
     name: "configuration-not-known",
     area: Area::Modules,
     severity: Severity::Undecided,
-    summary: "What the modules of a machine say about workspaces, services or the firewall can't be known.",
+    summary: "What the modules of a machine say about isolation, secrets or unlocking can't be known.",
     docs: "\
-A machine has workspaces or services behind a VPN, and its modules say something about them that can't be known here:
-a value that depends on `config` or on the arguments of modules, a set with unknown names, a module that is imported
-from outside of the repository (a flake input). Or a module of any machine can't be read; or a file defines such
-options, and no machine whose modules were read has it; or it can't be known which systems `flake.nix` makes.
+A machine has workspaces or services behind a VPN, and its modules say something about them, or about the firewall,
+the containers and the networks of their host, that can't be known here: a value that depends on `config` or on the
+arguments of modules, a set with unknown names, a module that is imported from outside of the repository (a flake
+input). Or the file of a secret in `age.secrets`, or what unlocks a disk, is such a value. Or a module of any machine
+can't be read; or a file defines such options, and no machine whose modules were read has it; or it can't be known
+which systems `flake.nix` makes.
 
-**Why it matters.** The rules about isolation judge what they see. What is not judged must not look as if it were
+**Why it matters.** Rules judge what they see. What is not judged must not look as if it were
 fine.
 
 **Fix.** Write the value down, or give a module its arguments by `_module.args`. `bulkhead show MACHINE OPTION` shows
@@ -38,214 +44,167 @@ workspaces.dev.ip = inventory.dev;
 workspaces.dev.ip = \"10.20.0.10\";
 ```
 
-**Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
-way of one argument (`inputs`) are one cause. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as
-known. Inputs of `flake.nix` whose `url` is that of a well-known project that has nothing to do with isolation
-(agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module trees are read where some `.nix` file
-has a word of the options that rules are about: names that are put together from parts, in files that have no such
-word, and modules in files of another name do not lead there. Hives of colmena are read: the outputs `colmena` and
-`colmenaHive`, and `hive.nix` where there is no flake; a system that `nixosConfigurations` has too is read as it is
-there.
+**Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
+of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason; a comment that
+allows it is needed at each place. Modules from outside are told of machines with compartments only. Paths of decrypted
+secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
+project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
+Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
+from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
+are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
+`nixosConfigurations` has too is read as it is there.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
     check: Some(check),
 };
 
-/// What rules about compartments read, below these.
-const READ: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
-
-/// Single options that they read besides, where there are compartments.
-const SINGLE: [&str; 6] = [
-    "networking.firewall.extraForwardRules",
-    "networking.firewall.filterForward",
-    "networking.firewall.trustedInterfaces",
-    "networking.nat.internalInterfaces",
-    "networking.nat.internalIPs",
-    "containers",
-];
-
-/// What is below these is text for people and machines of another kind, or what runs inside.
-const NOT_READ: [&str; 9] =
-    ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
-
-/// Something unknown and what it concerns.
-struct Cause {
-    place: Option<Place>,
-    what: String,
-    reason: Arc<str>,
-    help: Option<Arc<str>>,
-    machines: Vec<Arc<str>>,
-    options: Vec<String>,
-    others: Vec<Place>,
-}
-
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let mut causes: Vec<Cause> = Vec::new();
+    let mut causes = Causes::default();
     for tree in context.trees() {
-        if tree.has_compartments() {
-            values(context, tree, &mut causes);
-            undecided(tree, &mut causes);
-        }
+        let readings = Readings::of(tree);
+        values(context, tree, &readings, &mut causes);
+        unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
-            add(
-                &mut causes,
-                tree,
-                Cause {
-                    place: problem.place.clone(),
-                    what: "a module can't be read".to_owned(),
-                    reason: Arc::from(&*problem.message),
-                    help: problem.help.as_deref().map(Arc::from),
-                    machines: Vec::new(),
-                    options: Vec::new(),
-                    others: Vec::new(),
-                },
-            );
+            let reason = Unknown {
+                reason: Arc::from(&*problem.message),
+                help: problem.help.as_deref().map(Arc::from),
+                place: problem.place.clone(),
+            };
+            causes.add(tree, None, "a module can't be read", reason);
         }
     }
-    found.extend(causes.into_iter().map(finding));
+    found.extend(causes.all.into_iter().map(finding));
     super::unseen::check(context, found);
 }
 
 /// Definitions that rules read and whose values are unknown.
-fn values(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Vec<Cause>) {
-    for root in READ.iter().chain(&SINGLE) {
-        for named in tree.below(&option(root)) {
-            let names = named.path.names();
-            let is_read = *root != "containers" && !names.iter().skip(1).any(|name| NOT_READ.contains(&&**name));
-            if !is_read {
-                continue;
-            }
-            let value = &named.definition.value;
-            let mut all = Vec::new();
-            unknown(value, value.place.as_ref().or(named.definition.key.as_ref()), &mut all);
-            // Where agenix puts a secret is known well enough.
-            let is_path =
-                |at: Option<&Place>| at.is_some_and(|at| context.world.is_some_and(|world| is_secret_path(world, at)));
-            let Some((Unknown { reason, help, place }, at)) = all.into_iter().find(|(_, at)| !is_path(*at)) else {
-                continue;
+fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &mut Causes) {
+    for named in tree.definitions().iter().filter(|named| readings.has(&named.path, &named.definition.path)) {
+        let value = &named.definition.value;
+        let around = value.place.as_ref().or(named.definition.key.as_ref());
+        let mut all = Vec::new();
+        unknown(value, &named.path, around, &mut all);
+        let matters = |(_, path, at): &(Unknown, OptionPath, Option<&Place>)| {
+            // Where agenix puts a secret is known well enough, and so is that Nix copies a file into its store.
+            let is_known = |at: &Place| {
+                context.world.is_some_and(|world| is_secret_path(world, at) || copied_at(world, at).is_some())
             };
-            let at = at.cloned();
-            add(
-                causes,
-                tree,
-                Cause {
-                    place: at.or(place),
-                    what: "a value is unknown".to_owned(),
-                    reason,
-                    help,
-                    machines: Vec::new(),
-                    options: vec![named.definition.path.to_string()],
-                    others: Vec::new(),
-                },
-            );
-        }
+            readings.has(path, &named.definition.path) && !at.is_some_and(is_known)
+        };
+        let Some((Unknown { reason, help, place }, _, at)) = all.into_iter().find(matters) else { continue };
+        let at = at.cloned().or(place).filter(|at| &*at.file != BUILT_IN);
+        let place = Some(at.unwrap_or_else(|| named.place()));
+        let option = named.definition.path.to_string();
+        causes.add(tree, Some(option), "a value is unknown", Unknown { reason, help, place });
     }
 }
 
-/// What is unknown of a value, each part with where it is written. `around` is where the whole is.
-fn unknown<'d>(data: &'d Data, around: Option<&'d Place>, found: &mut Vec<(Unknown, Option<&'d Place>)>) {
+/// What is unknown of a value, each part with its path and where it is written. `around` is where the whole is.
+fn unknown<'d>(
+    data: &'d Data,
+    path: &OptionPath,
+    around: Option<&'d Place>,
+    found: &mut Vec<(Unknown, OptionPath, Option<&'d Place>)>,
+) {
     let at = data.place.as_ref().or(around);
     match &data.kind {
-        DataKind::Unknown(unknown) => found.push((unknown.clone(), at)),
+        DataKind::Unknown(unknown) => found.push((unknown.clone(), path.clone(), at)),
         DataKind::Failed(failure) => {
             let reason = Arc::from(&*failure.message);
             let help = failure.help.as_deref().map(Arc::from);
-            found.push((Unknown { reason, help, place: failure.place.clone() }, at));
+            found.push((Unknown { reason, help, place: failure.place.clone() }, path.clone(), at));
         }
-        DataKind::List(items) => items.iter().for_each(|item| unknown(item, at, found)),
+        DataKind::List(items) => items.iter().for_each(|item| unknown(item, path, at, found)),
         DataKind::Attrs(set) => {
-            found.extend(set.open.iter().map(|open| (open.clone(), at)));
-            set.attrs.values().for_each(|field| unknown(&field.value, at, found));
+            found.extend(set.open.iter().map(|open| (open.clone(), path.clone(), at)));
+            set.attrs.iter().for_each(|(name, field)| unknown(&field.value, &path.join(name), at, found));
         }
         _ => {}
     }
 }
 
 /// Where there may be definitions that are not seen.
-fn undecided(tree: &Tree<'_>, causes: &mut Vec<Cause>) {
-    let is_read = |path: &OptionPath| {
-        READ.iter().any(|root| {
-            let root = option(root);
-            path.names().is_empty() || path.starts_with(&root) || root.starts_with(path)
-        }) && !path.names().iter().skip(1).any(|name| NOT_READ.contains(&&**name))
-    };
+fn unseen_definitions(tree: &Tree<'_>, readings: &Readings, causes: &mut Causes) {
     for undecided in &tree.configuration.undecided {
         let path = tree.ours(&undecided.path);
-        // What is unknown of a definition has been told as its value.
-        let is_value = undecided.what == UNKNOWN_DEFINITION && !path.names().is_empty();
         let is_import = path.names().is_empty();
-        if is_value || !is_read(&path) || (is_import && is_apart(&undecided.reason)) {
+        // What is unknown of a definition has been told as its value.
+        let is_value = undecided.what == UNKNOWN_DEFINITION && !is_import;
+        // What comes from elsewhere may be about anything, on any machine.
+        let is_apart = is_import && (is_apart(&undecided.reason) || !tree.has_compartments());
+        if is_value || is_apart || !readings.has(&path, &undecided.path) {
             continue;
         }
-        let options = if path.names().is_empty() { Vec::new() } else { vec![undecided.path.to_string()] };
-        add(
-            causes,
-            tree,
-            Cause {
-                place: undecided.place.clone(),
-                what: undecided.what.to_owned(),
-                reason: undecided.reason.reason.clone(),
-                help: undecided.reason.help.clone(),
-                machines: Vec::new(),
-                options,
-                others: Vec::new(),
-            },
-        );
+        let reason = Unknown { place: undecided.place.clone(), ..undecided.reason.clone() };
+        causes.add(tree, (!is_import).then(|| undecided.path.to_string()), undecided.what, reason);
     }
 }
 
-fn add(causes: &mut Vec<Cause>, tree: &Tree<'_>, cause: Cause) {
-    // Modules that come by one argument are unknown for one reason.
-    let is_import = cause.options.is_empty();
-    let same = |known: &&mut Cause| {
-        known.reason == cause.reason && if is_import { known.options.is_empty() } else { known.place == cause.place }
-    };
-    let machine = tree.machine.name.clone();
-    match causes.iter_mut().find(same) {
-        Some(known) => {
-            if !known.machines.contains(&machine) {
-                known.machines.push(machine);
-            }
-            for option in cause.options {
-                if !known.options.contains(&option) {
-                    known.options.push(option);
-                }
-            }
-            if let Some(place) = cause.place
-                && known.place.as_ref() != Some(&place)
-                && !known.others.contains(&place)
-            {
-                known.others.push(place);
-            }
+/// All that is unknown, by what is to be told together.
+#[derive(Default)]
+struct Causes {
+    all: Vec<Cause>,
+    /// By the reason and, for values, the file.
+    index: HashMap<(Arc<str>, Option<Arc<str>>), usize>,
+}
+
+impl Causes {
+    /// `option` is `None` where it may be any.
+    fn add(&mut self, tree: &Tree<'_>, option: Option<String>, what: &str, unknown: Unknown) {
+        let Unknown { reason, help, place } = unknown;
+        // Modules that come by one argument are unknown for one reason; values are told for each file.
+        let file = option.is_some().then(|| place.as_ref().map_or_else(Arc::default, |place| place.file.clone()));
+        let next = self.all.len();
+        let index = *self.index.entry((reason.clone(), file)).or_insert(next);
+        if index == next {
+            self.all.push(Cause {
+                what: what.to_owned(),
+                reason,
+                help,
+                machines: BTreeSet::default(),
+                options: BTreeSet::default(),
+                places: BTreeSet::default(),
+            });
         }
-        None => causes.push(Cause { machines: vec![machine], ..cause }),
+        if let Some(cause) = self.all.get_mut(index) {
+            cause.machines.insert(tree.machine.name.clone());
+            cause.options.extend(option);
+            cause.places.extend(place);
+        }
     }
 }
 
-/// How many further places a finding shows.
-const MOST_PLACES: usize = 4;
+/// Something unknown and what it concerns.
+struct Cause {
+    what: String,
+    reason: Arc<str>,
+    help: Option<Arc<str>>,
+    machines: BTreeSet<Arc<str>>,
+    /// Empty where it may be any.
+    options: BTreeSet<String>,
+    places: BTreeSet<Place>,
+}
 
 fn finding(cause: Cause) -> Diagnostic {
     let machines = quoted(cause.machines.iter().map(|name| &**name));
-    let what = match cause.options.as_slice() {
-        [] => format!("all that the modules of {machines} say about isolation"),
-        options => format!("{} of {machines}", quoted(options.iter().map(String::as_str))),
+    let what = if cause.options.is_empty() {
+        format!("all that the modules of {machines} say about isolation")
+    } else {
+        format!("{} of {machines}", quoted(cause.options.iter().map(String::as_str)))
     };
-    let place = cause.place.unwrap_or_else(|| Place::file(bulkhead_fleet::CONFIG_FILE));
+    let mut places = cause.places.into_iter();
+    let place = places.next().unwrap_or_else(|| Place::file(bulkhead_fleet::CONFIG_FILE));
     let mut finding = RULE.finding(place, format!("can't tell {what}: {}", cause.reason)).with_label(cause.what);
-    let more = cause.others.len().saturating_sub(MOST_PLACES);
-    for place in cause.others.into_iter().take(MOST_PLACES) {
-        finding = finding.with_related(place, "for the same reason");
-    }
-    if more > 0 {
-        finding = finding.with_note(format!("and in {more} more places"));
+    for place in places {
+        finding = finding.with_same(place, "for the same reason");
     }
     if let Some(help) = cause.help {
         finding = finding.with_help(&*help);
     }
+    let options: Vec<Value> = cause.options.into_iter().map(Value::from).collect();
     finding
         .with_data("machines", Value::Array(cause.machines.iter().map(|name| Value::from(&**name)).collect()))
-        .with_data("options", cause.options)
+        .with_data("options", options)
 }

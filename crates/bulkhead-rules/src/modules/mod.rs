@@ -2,4 +2,5 @@
 
 pub(crate) mod configuration_not_known;
 pub(crate) mod invalid_option;
+mod readings;
 mod unseen;

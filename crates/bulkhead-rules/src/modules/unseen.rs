@@ -34,17 +34,15 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     // Many systems are unknown for one reason.
-    let mut unread: Vec<(&Unread, Vec<&str>)> = Vec::new();
+    let mut unread: Vec<Vec<&Unread>> = Vec::new();
     for system in &trees.unread {
-        let same = |(known, _): &&mut (&Unread, _)| {
-            known.name.is_some() == system.name.is_some() && known.reason == system.reason
-        };
-        match unread.iter_mut().find(same) {
-            Some((_, names)) => names.extend(system.name.as_deref()),
-            None => unread.push((system, system.name.as_deref().into_iter().collect())),
+        let is_same = |known: &&Unread| known.name.is_some() == system.name.is_some() && known.reason == system.reason;
+        match unread.iter_mut().find(|known| known.first().is_some_and(is_same)) {
+            Some(known) => known.push(system),
+            None => unread.push(vec![system]),
         }
     }
-    found.extend(unread.iter().map(|(first, names)| systems(first, names, &left)));
+    found.extend(unread.iter().filter_map(|same| systems(same, &left)));
 
     let mapping = Mapping::new(&fleet.config.toml.mappings);
     let words: Vec<&str> =
@@ -98,8 +96,11 @@ fn file(path: &TreePath, place: Place, options: Vec<String>) -> Diagnostic {
         .with_data("options", options)
 }
 
-fn systems(first: &Unread, names: &[&str], left: &[&TreePath]) -> Diagnostic {
-    let message = match names {
+/// What is told of systems that are unknown for one reason.
+fn systems(same: &[&Unread], left: &[&TreePath]) -> Option<Diagnostic> {
+    let first = same.first()?;
+    let names: Vec<&str> = same.iter().filter_map(|system| system.name.as_deref()).collect();
+    let message = match names.as_slice() {
         [] => format!("can't tell which NixOS systems this file makes: {}", first.reason),
         names => format!("can't tell which modules {} have: {}", quoted(names.iter().copied()), first.reason),
     };
@@ -108,9 +109,13 @@ fn systems(first: &Unread, names: &[&str], left: &[&TreePath]) -> Diagnostic {
         .finding(first.place.clone(), message)
         .with_label("these modules are not judged")
         .with_note(format!("nothing that was read has {files}"));
+    let mut told = HashSet::from_iter([&first.place]);
+    for system in same.iter().filter(|system| told.insert(&system.place)) {
+        finding = finding.with_same(system.place.clone(), "for the same reason");
+    }
     if let Some(help) = &first.help {
         finding = finding.with_help(&**help);
     }
     let machines = names.iter().map(|name| Value::from(*name)).collect();
-    finding.with_data("machines", Value::Array(machines)).with_data("options", Value::Array(Vec::new()))
+    Some(finding.with_data("machines", Value::Array(machines)).with_data("options", Value::Array(Vec::new())))
 }

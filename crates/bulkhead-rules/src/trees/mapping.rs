@@ -40,7 +40,8 @@ pub fn mapping_fault(ours: &str, theirs: &str) -> Option<String> {
     (placeholders(&ours) != placeholders(&theirs)).then(|| "both sides must have the same `<name>`".to_owned())
 }
 
-fn is_placeholder(name: &str) -> bool {
+/// Whether a name in a path stands for any name.
+pub(crate) fn is_placeholder(name: &str) -> bool {
     name.starts_with('<') && name.ends_with('>')
 }
 
@@ -58,7 +59,7 @@ impl Mapping {
         let parsed = own
             .chain(BUILT_IN)
             .filter_map(|(theirs, ours)| Some((OptionPath::parse(theirs).ok()?, OptionPath::parse(ours).ok()?)));
-        let mut pairs: Vec<_> = parsed.filter(|(theirs, ours)| theirs != ours).collect();
+        let mut pairs: Vec<_> = parsed.filter(|(theirs, ours)| theirs != ours && !theirs.names().is_empty()).collect();
         // The sort is stable: what a fleet says comes before what is built in.
         pairs.sort_by_key(|(theirs, _)| std::cmp::Reverse(theirs.names().len()));
         Mapping { pairs }
@@ -67,6 +68,12 @@ impl Mapping {
     /// What we call an option of the fleet; `None` if it has that name already.
     pub(crate) fn ours(&self, path: &OptionPath) -> Option<OptionPath> {
         self.pairs.iter().find_map(|(theirs, ours)| renamed(path, theirs, ours))
+    }
+
+    /// What a fleet may call our options where not even the first name is the same, with `<name>` for any name.
+    pub(crate) fn elsewhere(&self) -> impl Iterator<Item = &OptionPath> {
+        let is_elsewhere = |(theirs, ours): &&(OptionPath, OptionPath)| theirs.names().first() != ours.names().first();
+        self.pairs.iter().filter(is_elsewhere).map(|(theirs, _)| theirs)
     }
 
     /// Everything that the fleet may call one of our options.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_fleet::Machine;
-use bulkhead_modules::{Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
+use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
 pub(crate) use reading::{Trees, Unread, read};
@@ -25,8 +25,8 @@ pub(crate) use schema::{Known, OWN, known};
 pub(crate) use secret_path::is_secret_path;
 pub(crate) use when::{Assumed, When, written};
 
-pub(crate) use mapping::Mapping;
 pub use mapping::mapping_fault;
+pub(crate) use mapping::{Mapping, is_placeholder};
 
 /// What the modules of a machine define.
 pub(crate) struct Tree<'a> {
@@ -54,11 +54,12 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Where it is written: its value, its name, or the file. What a function has put together may have no place of its
-    /// own, and is said all the same.
+    /// Where it is written: its value, its name, or the file. What a function has put together, one of `lib` for example,
+    /// may have no place of its own, and is said all the same.
     pub(crate) fn place(&self) -> Place {
         let definition = &self.definition;
-        let at = definition.value.place.as_ref().or(definition.key.as_ref());
+        let value = definition.value.place.as_ref().filter(|at| &*at.file != BUILT_IN);
+        let at = value.or(definition.key.as_ref());
         at.cloned().unwrap_or_else(|| Place::file(definition.file.clone()))
     }
 }
@@ -258,6 +259,11 @@ impl<'a> Tree<'a> {
     fn declared_default(&self, path: &OptionPath) -> Option<Data> {
         let written = self.mapping.theirs(path);
         written.iter().find_map(|path| self.configuration.declared(path)?.default.clone())
+    }
+
+    /// What the fleet may call our options in quite another place.
+    pub(crate) fn elsewhere(&self) -> impl Iterator<Item = &OptionPath> {
+        self.mapping.elsewhere()
     }
 
     /// What we call an option of the fleet.

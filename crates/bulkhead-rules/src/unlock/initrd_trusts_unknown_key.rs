@@ -3,10 +3,11 @@
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_fleet::{KeyOwner, PublicKey};
 use foldhash::HashSet;
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Tree, option, text};
+use crate::trees::{Tree, option, text, written};
 
 pub(crate) const RULE: Rule = Rule {
     name: "initrd-trusts-unknown-key",
@@ -29,10 +30,10 @@ boot.initrd.network.ssh.authorizedKeys = [ \"ssh-ed25519 AAAA… somebody who ha
 boot.initrd.network.ssh.authorizedKeys = config.users.users.root.openssh.authorizedKeys.keys;
 ```
 
-**Limits.** Only in a fleet that knows some key of a person. Keys in files are not looked at, nor lists that are not
-known (`config.users.…`).
+**Limits.** Only in a fleet that knows some key of a person. Keys in files are not looked at. Those of a user of the
+machine (`config.users.users.….openssh.authorizedKeys.keys`) are taken for known.
 
-**Data.** `machine`: the machine. `key`: the key.
+**Data.** `machine`: the machine. `key`: the key, `null` where it is not known.
 ",
     check: Some(check),
 };
@@ -50,6 +51,19 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let users = keys_of_users(tree);
+        for (why, at) in tree.unknown(&option("boot.initrd.network.ssh.authorizedKeys")) {
+            // Those of a user, whatever they are, log in to the running machine, too.
+            let is_of_user = |text: String| text.ends_with(".openssh.authorizedKeys.keys") && !text.contains("++");
+            if written(context.tree, &at).is_some_and(is_of_user) {
+                continue;
+            }
+            let machine = &tree.machine.name;
+            let message =
+                format!("can't tell whether the fleet knows all whom the boot environment of `{machine}` lets in");
+            let mut undecided = RULE.finding(at, format!("{message}: {why}"));
+            undecided.severity = Severity::Undecided;
+            found.push(undecided.with_data("machine", &**machine).with_data("key", Value::Null));
+        }
         for item in items {
             let (Some(line), Some(at)) = (text(item.value), item.place.clone()) else { continue };
             let key = PublicKey::new(&line);

@@ -1,0 +1,130 @@
+//! Which options of a machine rules read, for what of them can't be known.
+
+use std::sync::Arc;
+
+use bulkhead_modules::OptionPath;
+
+use crate::network::isolation_off::containers;
+use crate::trees::{Shape, Tree, is_placeholder, option};
+
+/// What rules about compartments read, and all below.
+const COMPARTMENTS: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
+
+/// Where compartments are made.
+const MAKING: [&str; 2] = ["workspaces", "vpn"];
+
+/// What is below these is text for people and machines of another kind, or what runs inside.
+const INSIDE: [&str; 9] =
+    ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
+
+/// What they read of the host that has compartments.
+const OF_HOST: [&str; 8] = [
+    "networking.firewall.filterForward",
+    "networking.firewall.trustedInterfaces",
+    "networking.nat.internalIPs",
+    "networking.nat.internalInterfaces",
+    "networking.nftables.enable",
+    "systemd.network.networks.<name>.bridgeConfig.Isolated",
+    "systemd.network.networks.<name>.matchConfig.Name",
+    "systemd.services.sandbox-guard",
+];
+
+/// What they read of the host that has a VPN, besides.
+const OF_VPN_HOST: [&str; 11] = [
+    "boot.kernel.sysctl.\"net.ipv4.conf.all.forwarding\"",
+    "boot.kernel.sysctl.\"net.ipv4.ip_forward\"",
+    "networking.nat.enable",
+    "services.tinyproxy.enable",
+    "services.tinyproxy.settings.Allow",
+    "services.tinyproxy.settings.Listen",
+    "systemd.network.networks.<name>.networkConfig.IPForward",
+    "systemd.network.networks.<name>.networkConfig.IPMasquerade",
+    "systemd.network.networks.<name>.networkConfig.IPv4Forwarding",
+    "systemd.network.networks.<name>.networkConfig.LinkLocalAddressing",
+    "systemd.services.vpn-guard",
+];
+
+/// What they read of a NixOS container that is a compartment.
+const OF_CONTAINER: [&str; 13] = [
+    "bindMounts",
+    "extraVeths",
+    "forwardPorts",
+    "hostAddress",
+    "hostAddress6",
+    "hostBridge",
+    "interfaces",
+    "localAddress",
+    "localAddress6",
+    "macvlans",
+    "networkNamespace",
+    "privateNetwork",
+    "privateUsers",
+];
+
+/// What rules about secrets, unlocking and firewalls read of any machine.
+const OF_ALL: [&str; 3] =
+    ["age.secrets.<name>.file", "boot.initrd.luks.devices.<name>.keyFile", "networking.firewall.extraForwardRules"];
+
+/// The same, of which those rules say themselves where it is unknown; not what is above.
+const TOLD: [&str; 4] = [
+    "age.secrets.<name>.mode",
+    "boot.initrd.network.ssh.authorizedKeys",
+    "boot.initrd.network.ssh.hostKeys",
+    "boot.initrd.secrets.<name>",
+];
+
+/// The options of a machine that rules read.
+pub(super) struct Readings {
+    compartments: Vec<OptionPath>,
+    making: Vec<OptionPath>,
+    single: Vec<OptionPath>,
+    told: Vec<OptionPath>,
+}
+
+impl Readings {
+    pub(super) fn of(tree: &Tree<'_>) -> Readings {
+        let patterns = |list: &[&str]| list.iter().filter_map(|path| OptionPath::parse(path).ok()).collect::<Vec<_>>();
+        let mut readings = Readings {
+            compartments: Vec::new(),
+            making: patterns(&MAKING).into_iter().chain(tree.elsewhere().cloned()).collect(),
+            single: patterns(&OF_ALL),
+            told: patterns(&TOLD),
+        };
+        if !tree.has_compartments() {
+            return readings;
+        }
+        readings.compartments = patterns(&COMPARTMENTS);
+        readings.single.extend(patterns(&OF_HOST));
+        if tree.networks.vpn().is_some() {
+            readings.single.extend(patterns(&OF_VPN_HOST));
+        }
+        // Only modules of these names leave it to the firewall.
+        if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {
+            readings.single.push(option("networking.firewall.enable"));
+        }
+        for (name, _) in containers(tree) {
+            let container = option("containers").join(&name);
+            readings.single.extend(OF_CONTAINER.iter().map(|attribute| container.join(attribute)));
+        }
+        readings
+    }
+
+    /// Whether something unknown concerns an option that a rule reads, and the rule does not say so itself. `path` has our
+    /// names, `written` those of the fleet.
+    pub(super) fn has(&self, path: &OptionPath, written: &OptionPath) -> bool {
+        let names = path.names();
+        let is_inside = names.iter().skip(1).any(|name| INSIDE.contains(&&**name));
+        let reaches_below = |pattern: &&OptionPath| names.len() < pattern.names().len();
+        let is_up_to = |pattern: &&OptionPath| written.names().len() <= pattern.names().len();
+        (self.compartments.iter().any(|root| touches(root, path)) && !is_inside)
+            || self.single.iter().any(|pattern| touches(pattern, path))
+            || self.told.iter().filter(reaches_below).any(|pattern| touches(pattern, path))
+            || self.making.iter().filter(is_up_to).any(|pattern| touches(pattern, written))
+    }
+}
+
+/// Whether one of the two is the other, or above it. `<name>` in `pattern` is any name.
+fn touches(pattern: &OptionPath, path: &OptionPath) -> bool {
+    let same = |(pattern, name): (&Arc<str>, &Arc<str>)| is_placeholder(pattern) || pattern == name;
+    pattern.names().iter().zip(path.names()).all(same)
+}
