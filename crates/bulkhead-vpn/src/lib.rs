@@ -24,7 +24,7 @@
 //! | secrets | `credentialsFile` (and `dedicatedIpFile`, `wireguard.file`): **the one file** each, that only root of the container can read: a copy that systemd-nspawn and the unit pass on (`--load-credential=NAME:FILE`, `LoadCredential=NAME`), or a read-only mount |
 //! | certificates | `caFile`, `listKeyFile`: no secrets, may be in the store |
 //! | state | `/var/lib/bulkhead-vpn`, mode 0700 (`StateDirectory=`), which must survive restarts of the container: token, list of servers, and the signed port, without which the forwarded port changes |
-//! | control | `controlSocket` is in a folder that only root of the container can use and that the host sees too: one of the host, mounted, or one of the container's root file system. `vpn` on the host talks to the daemon there. The daemon makes and removes the socket |
+//! | control | `controlSocket` is in a folder that only root of the container can use and that the host sees too: one of the host, mounted, or one of the container's root file system. `vpn` on the host talks to the daemon there, and follows no link below the `root` that its configuration names. The daemon makes and removes the socket |
 //! | proxy | `pia.proxy` is `hostAddress:8888`. What has to be let through by CONNECT: the ports 443, 8080 and 1337; names that end in `.privateinternetaccess.com` or `.piaservers.net`, and addresses (servers are asked by address, and change too often for a list) |
 //! | metrics | `metricsFile`, if wanted: world-readable, without secrets |
 //!

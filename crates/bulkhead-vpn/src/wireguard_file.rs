@@ -84,6 +84,9 @@ fn parse(text: &str) -> At<Tunnel> {
         let why = "before the tunnel is there, names can't be looked up without going around it";
         (*line, format!("{text:?} is no address with a port; {why}"))
     })?;
+    if endpoint.port() == 0 {
+        return Err((*line, format!("{text:?}: 0 is no port")));
+    }
     let address = match networks(&interface, "address")?.as_slice() {
         [] => return Err((interface.line, "Address names no IPv4 address".to_owned())),
         [one] => one.address,
@@ -113,6 +116,11 @@ fn parse(text: &str) -> At<Tunnel> {
         let number = value.parse().ok().filter(|number| *number <= most);
         Ok(Some(number.ok_or_else(|| (*line, format!("{value:?} is no number from 0 to {most}")))?))
     };
+    // 0 is what wg-quick takes for "find out".
+    let mtu = number(&interface, "mtu", 9000)?.filter(|mtu| *mtu > 0);
+    if let (Some(1..576), Some((line, value))) = (mtu, interface.values.get("mtu")) {
+        return Err((*line, format!("{value:?} is no MTU from 576 to 9000")));
+    }
     let keepalive = number(&peer, "persistentkeepalive", u16::MAX)?.filter(|seconds| *seconds > 0);
     let server = Server { region: String::new(), name: endpoint.to_string(), address: v4(endpoint.ip()), key_port: 0 };
     Ok(Tunnel {
@@ -122,7 +130,7 @@ fn parse(text: &str) -> At<Tunnel> {
         // Without keepalives nobody would notice that an idle tunnel is dead.
         peer: Peer { public_key, preshared_key, endpoint, allowed_ips, keepalive: keepalive.unwrap_or(25) },
         dns,
-        mtu: number(&interface, "mtu", 9000)?.filter(|mtu| *mtu >= 576),
+        mtu,
         gateway: None,
         public_address: None,
     })
@@ -247,7 +255,10 @@ Endpoint = 192.0.2.7:51820
         let tunnel = parse(FILE).expect("a tunnel");
         assert_eq!((tunnel.address, tunnel.dns), (Ipv4Addr::new(10, 2, 0, 2), vec![Ipv4Addr::new(10, 2, 0, 1)]));
         assert_eq!((tunnel.peer.endpoint, tunnel.peer.keepalive), (([192, 0, 2, 7], 51820).into(), 25));
-        assert_eq!(tunnel.peer.allowed_ips.len(), 1);
+        assert_eq!((tunnel.peer.allowed_ips.len(), tunnel.mtu), (1, None));
+        let mtu =
+            |value: &str| parse(&FILE.replace("[Peer]", &format!("MTU = {value}\n[Peer]"))).expect("a tunnel").mtu;
+        assert_eq!((mtu("576"), mtu("1280"), mtu("0")), (Some(576), Some(1280), None));
     }
 
     #[test]
@@ -270,6 +281,8 @@ Endpoint = 192.0.2.7:51820
             ("dwdtCnMYp", "", (3, "privatekey is no WireGuard key")),
             ("[Peer]", "[Peers]", (7, "is no section")),
             ("10.2.0.2/32", "10.2.0.2/33", (4, "is no IPv4 network")),
+            ("DNS = 10.2.0.1", "DNS = 10.2.0.1\nMTU = 100", (6, "\"100\" is no MTU from 576 to 9000")),
+            ("192.0.2.7:51820", "192.0.2.7:0", (10, "0 is no port")),
             ("Endpoint =", "Endpont =", (10, "is no setting of wg-quick")),
         ];
         for (from, to, (line, message)) in cases {

@@ -384,6 +384,7 @@ fn no_link_of_a_container_leads_the_host_to_another_socket() {
     // Where nobody says what is the container's, the folders are the host's.
     let mut config = config;
     config["vpn"].as_object_mut().unwrap().remove("root");
+    std::fs::remove_dir_all(path("disk/var")).unwrap();
     std::os::unix::fs::symlink(path("host"), path("disk/var")).unwrap();
     std::fs::write(path("host.json"), config.to_string()).unwrap();
     assert_eq!(renew(), (Some(0), String::new()), "the control: this link leads there");

@@ -9,7 +9,7 @@
 //! *undecided*, never held.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -114,9 +114,9 @@ impl<'a> Host<'a> {
             vpn,
             vpn_port,
             addresses: addresses.map(|(_, address)| address).take(MOST_ADDRESSES).collect(),
-            listening: listening(),
+            listening: listening()?,
             routers: link::gateways()?,
-            resolvers: resolvers(),
+            resolvers: resolvers()?,
             sequence: u32::from_le_bytes([random[8], random[9], random[10], random[11]]),
             mark: random[..8].iter().fold("bulkhead".to_owned(), |text, byte| format!("{text}{byte:02x}")),
         })
@@ -272,12 +272,17 @@ fn test(at: &str, name: &str, what: &str, outcome: Outcome, detail: Option<Strin
 }
 
 /// Where this namespace listens on TCP over IPv4, or on all addresses of both (proc(5)).
-fn listening() -> Vec<(Ipv4Addr, u16)> {
-    let read = |file: &str| std::fs::File::open(format!("/proc/thread-self/net/{file}")).map(BufReader::new);
+fn listening() -> Result<Vec<(Ipv4Addr, u16)>> {
     let mut found = Vec::new();
     for (file, digits) in [("tcp", 8), ("tcp6", 32)] {
-        let Ok(lines) = read(file) else { continue };
-        for line in lines.lines().map_while(Result::ok).skip(1) {
+        let path = format!("/proc/thread-self/net/{file}");
+        let text = match std::fs::read_to_string(&path) {
+            // A kernel without IPv6.
+            Err(error) if error.kind() == ErrorKind::NotFound && file == "tcp6" => continue,
+            // What is not known to listen is not attacked, and not attacked is no success.
+            other => other.with_context(|| format!("can't read {path}"))?,
+        };
+        for line in text.lines().skip(1) {
             let mut fields = line.split_whitespace().skip(1);
             let (Some(local), Some(_), Some("0A")) = (fields.next(), fields.next(), fields.next()) else { continue };
             let Some((address, port)) = local.split_once(':') else { continue };
@@ -293,12 +298,15 @@ fn listening() -> Vec<(Ipv4Addr, u16)> {
     }
     found.sort_unstable();
     found.dedup();
-    found
+    Ok(found)
 }
 
 /// The DNS servers of the host (resolv.conf(5)), but for those on the host itself.
-fn resolvers() -> Vec<Ipv4Addr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+fn resolvers() -> Result<Vec<Ipv4Addr>> {
+    let text = match std::fs::read_to_string("/etc/resolv.conf") {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        other => other.context("can't read /etc/resolv.conf")?,
+    };
     let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.trim().parse().ok());
-    servers.filter(|address: &Ipv4Addr| !address.is_loopback()).collect()
+    Ok(servers.filter(|address: &Ipv4Addr| !address.is_loopback()).collect())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -84,14 +84,19 @@ fn hex(text: &mut String, bytes: &[u8]) {
 
 fn ask(socket: &Path, question: &str) -> io::Result<Zeroizing<String>> {
     const AT_MOST: Duration = Duration::from_secs(5);
+    let end = Instant::now() + AT_MOST;
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(AT_MOST))?;
     stream.set_write_timeout(Some(AT_MOST))?;
     stream.write_all(question.as_bytes())?;
     // The connection stays open, so an empty line tells the end.
     let mut answer = Zeroizing::new(String::with_capacity(4096));
     let mut some = Zeroizing::new([0; 4096]);
     while !answer.ends_with("\n\n") {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
         let count = match stream.read(&mut *some) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             other => other?,

@@ -261,6 +261,15 @@ fn what_happens_to_the_tunnel_opens_nothing() -> Result<()> {
     Ok(())
 }
 
+/// How a daemon ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Kill,
+    Terminate,
+    /// The tunnel's process is killed, and the daemon then.
+    KillTheTunnel,
+}
+
 #[test]
 fn what_the_provider_answers_opens_nothing() -> Result<()> {
     if skip_without(&NEEDS, "a provider that fails, under attack") {
@@ -275,9 +284,8 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
     let busy = r#"{"status":"","message":"Port 51813 is busy. Please use another server"}"#;
     let payload = "eyJ0b2tlbiI6IngiLCJwb3J0Ijo5OTksImV4cGlyZXNfYXQiOiIyMDk5LTAxLTAxVDAwOjAwOjAwWiJ9";
     let low = &format!(r#"{{"status":"OK","payload":"{payload}","signature":"s"}}"#);
-    // Each endpoint with what it may say, and the step in which the daemon is then.
+    // What each endpoint may say.
     let faults = [
-        (Endpoint::Token, Fault::Silence),
         (Endpoint::Token, Fault::answer(401, r#"{"status":"ERROR","message":"authentication failed"}"#)),
         (Endpoint::Token, Fault::answer(401, "HTTP Token: Access denied.")),
         (Endpoint::Token, Fault::answer(402, "")),
@@ -285,34 +293,43 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
         (Endpoint::Token, Fault::too_many(1)),
         (Endpoint::Token, Fault::Truncate(4)),
         (Endpoint::Token, Fault::UntrustedAuthority),
-        (Endpoint::List, Fault::Silence),
         (Endpoint::List, Fault::BadSignature),
         (Endpoint::List, Fault::Truncate(100)),
         (Endpoint::List, Fault::Endless),
         (Endpoint::List, Fault::answer(500, "<html>")),
-        (Endpoint::AddKey, Fault::Silence),
-        (Endpoint::AddKey, Fault::NoPeer),
         (Endpoint::AddKey, Fault::Close),
         (Endpoint::AddKey, Fault::WrongName("alpha999".to_owned())),
         (Endpoint::AddKey, Fault::ExpiredCertificate),
         (Endpoint::AddKey, json(r#"{"status":"ERROR","message":"Login failed!"}"#)),
         (Endpoint::AddKey, Fault::Replace { from: "10.".to_owned(), to: "999.".to_owned() }),
-        (Endpoint::GetSignature, Fault::Silence),
         (Endpoint::GetSignature, Fault::answer(401, "Unauthorized client")),
         (Endpoint::GetSignature, Fault::answer(403, "port forwarding is not supported")),
         (Endpoint::GetSignature, Fault::Truncate(3)),
         // Port 999.
         (Endpoint::GetSignature, Fault::answer(200, low)),
-        (Endpoint::BindPort, Fault::Silence),
         (Endpoint::BindPort, Fault::answer(409, busy)),
         (Endpoint::BindPort, Fault::answer(401, r#"{"status":"ERROR","message":"bad signature"}"#)),
         (Endpoint::AddKey, Fault::too_many(1)),
         (Endpoint::AddKey, Fault::Truncate(5)),
         (Endpoint::AddKey, Fault::UntrustedAuthority),
     ];
+    // In each state it is killed and ended, and the tunnel's process is killed; after other faults by turns.
+    let states = [
+        (Endpoint::Token, Fault::Silence),
+        (Endpoint::List, Fault::Silence),
+        (Endpoint::AddKey, Fault::Silence),
+        (Endpoint::AddKey, Fault::NoPeer),
+        (Endpoint::GetSignature, Fault::Silence),
+        (Endpoint::BindPort, Fault::Silence),
+    ];
+    let ends = [End::Kill, End::Terminate, End::KillTheTunnel];
+    let in_states = states.iter().flat_map(|(endpoint, fault)| ends.map(|end| (*endpoint, fault.clone(), end)));
+    let others =
+        faults.into_iter().zip(ends.into_iter().cycle()).map(|((endpoint, fault), end)| (endpoint, fault, end));
+    let faults: Vec<_> = in_states.chain(others).collect();
     let count = faults.len();
-    for (index, (endpoint, fault)) in faults.into_iter().enumerate() {
-        let what = format!("{endpoint:?}: {fault:?}");
+    for (endpoint, fault, end) in faults {
+        let what = format!("{endpoint:?}: {fault:?}, {end:?}");
         lab.during(&what, |world, daemon| {
             let _ = std::fs::remove_dir_all(world.folder.path().join("state"));
             world.provider(|fake| {
@@ -324,14 +341,17 @@ fn what_the_provider_answers_opens_nothing() -> Result<()> {
             let started = Daemon::start(world)?;
             eventually("the fault happens", || Ok(world.provider(|fake| Ok(fake.count(endpoint)))? > before))?;
             std::thread::sleep(Duration::from_millis(150));
-            // It is killed, or ends, in this very state; or the tunnel's process is killed, and the daemon then.
-            if index % 3 == 2 {
-                world.stop_wireguard()?;
-                std::thread::sleep(Duration::from_millis(150));
-            }
-            if index % 2 == 0 { started.kill() } else { started.terminate() }?;
             *daemon = None;
-            if index % 3 == 2 { world.start_wireguard() } else { Ok(()) }
+            match end {
+                End::Kill => started.kill(),
+                End::Terminate => started.terminate(),
+                End::KillTheTunnel => {
+                    world.stop_wireguard()?;
+                    std::thread::sleep(Duration::from_millis(150));
+                    started.kill()?;
+                    world.start_wireguard()
+                }
+            }
         })?;
     }
     lab.during("nothing is wrong any more", |world, daemon| {
