@@ -42,6 +42,7 @@
   inherit (import ./ports.nix)
     bridgeFeatures
     groupForwardMask
+    nowhereElse
     onlyThroughPorts
     portSeal
     portTables

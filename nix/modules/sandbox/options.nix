@@ -59,14 +59,6 @@ let
       ;
     dns = cfg.dns.enable;
   };
-  rulesOf =
-    f:
-    f (
-      removeAttrs description [
-        "subnet"
-        "subnet6"
-      ]
-    );
 in
 {
   options.networking.sandbox = {
@@ -190,14 +182,14 @@ in
       type = types.raw;
       internal = true;
       readOnly = true;
-      default = rulesOf sandboxTables;
+      default = sandboxTables description;
       description = "The guard's tables.";
     };
 
     ruleset = mkOption {
       type = types.lines;
       readOnly = true;
-      default = rulesOf sandboxRuleset;
+      default = sandboxRuleset description;
       defaultText = lib.literalMD "made from the other options";
       example = "table inet bulkhead-sandbox { … }";
       description = "The guard's rules, as `nft -f` takes them.";

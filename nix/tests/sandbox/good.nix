@@ -184,7 +184,9 @@ in
         name = "bulkhead-sandbox";
         bridge = "sandbox0";
         mac = bulkhead.mkMac "sandbox sandbox0 of howl";
+        subnet = "10.20.0.0/24";
         gateway = "10.20.0.1";
+        subnet6 = null;
         gateway6 = null;
         upstreams = [ "eth0" ];
         inherit (plain.config.networking.sandbox) ports;
