@@ -49,7 +49,7 @@
     ;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
   inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
-  inherit (import ./sandbox-faults.nix) interfaceFaults sandboxFaults;
+  inherit (import ./sandbox-faults.nix) interfaceFaults networkFaults sandboxFaults;
   inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript setBridge;
   inherit (import ./resolver.nix) resolverConfig;
   inherit (import ./workspaces.nix)
@@ -60,7 +60,12 @@
     workspaceUnit
     ;
   inherit (import ./incus-spec.nix) incusSpec;
-  inherit (import ./workspace-mounts.nix) guardedPlaces pathsOverlap workspaceMountFaults;
+  inherit (import ./workspace-mounts.nix)
+    guardedPlaces
+    isTakenPlace
+    pathsOverlap
+    workspaceMountFaults
+    ;
   inherit (import ./workspace-state.nix) workspaceStateScript;
   inherit (import ./workspace-vsock.nix) vsockProxyScript;
   inherit (import ./vpn.nix)

@@ -1,6 +1,7 @@
 # What must not be said about a sandbox.
 let
   inherit (builtins)
+    any
     attrNames
     concatMap
     concatStringsSep
@@ -17,6 +18,7 @@ let
     formatAddress
     isHostAddress
     isInNetwork
+    networksOverlap
     parseAddress
     parseNetwork
     ;
@@ -24,6 +26,21 @@ let
 
   # IFNAMSIZ of Linux is 16, with the zero at the end.
   longestInterface = 15;
+  # The loopback, and what sysctl has beside interfaces (ip-sysctl).
+  interfacesOfLinux = [
+    "all"
+    "default"
+    "lo"
+  ];
+  # In which no machine has an address that others send to (RFC 6890; RFC 4291, 2.4).
+  ofNoMachine = [
+    "0.0.0.0/8"
+    "127.0.0.0/8"
+    "224.0.0.0/3"
+    "::/8"
+    "fe80::/10"
+    "ff00::/8"
+  ];
 
   quote = name: "`${name}`";
   option = name: quote "networking.sandbox.${name}";
@@ -76,7 +93,40 @@ rec {
       "${what} is ${quote interface}, which has ${toString (stringLength interface)} characters; Linux takes ${toString longestInterface}"
     ++ when (
       match "[a-zA-Z0-9_-]+" interface == null
-    ) "${what} is ${quote interface}; an interface has letters, digits, `_` and `-` in its name";
+    ) "${what} is ${quote interface}; an interface has letters, digits, `_` and `-` in its name"
+    ++ when (elem interface interfacesOfLinux) "${what} is ${quote interface}, a name that Linux has a use of its own for";
+
+  /**
+    What is wrong with a network for machines, in words: it has in it, or lies in, what no machine has an address in.
+
+    # Inputs
+
+    `what`
+
+    : What to call the network in the message.
+
+    `network`
+
+    : The network, one that `parseNetwork` takes.
+
+    # Type
+
+    ```
+    networkFaults :: String -> String -> [String]
+    ```
+
+    # Example
+
+    ```nix
+    networkFaults "the subnet" "127.0.0.0/24"
+    => [ "the subnet is 127.0.0.0/24, but no machine has an address in 127.0.0.0/8" ]
+    ```
+  */
+  networkFaults =
+    what: network:
+    map (other: "${what} is ${network}, but no machine has an address in ${other}") (
+      filter (networksOverlap network) ofNoMachine
+    );
 
   /**
     What is wrong with a sandbox, in words that name both sides: names of interfaces, addresses outside of the subnet or
@@ -121,7 +171,7 @@ rec {
       hasIPv6 = subnet6 != null;
       names = attrNames ports;
 
-      networkFaults =
+      subnetFaults =
         family: subnetName: network: gatewayName: address:
         if !isNetwork family network then
           [
@@ -134,8 +184,10 @@ rec {
         else if !isInNetwork network address then
           [ "${option gatewayName} is ${address}, outside of ${option subnetName}, ${network}" ]
         else
-          when (!isHostAddress network address)
-            "${option gatewayName} is ${address}, the first or last address of ${option subnetName}, ${network}, which no machine may have";
+          networkFaults (option subnetName) network
+          ++
+            when (!isHostAddress network address)
+              "${option gatewayName} is ${address}, the first or last address of ${option subnetName}, ${network}, which no machine may have";
       familyFaults =
         if hasIPv6 then
           if gateway6 == null then
@@ -143,7 +195,7 @@ rec {
               "${option "subnet6"} is ${subnet6}, but ${option "gateway6"} is null: set both, or none to be without IPv6"
             ]
           else
-            networkFaults "IPv6" "subnet6" subnet6 "gateway6" gateway6
+            subnetFaults "IPv6" "subnet6" subnet6 "gateway6" gateway6
         else
           when (gateway6 != null)
             "${option "gateway6"} is ${toString gateway6}, but ${option "subnet6"} is null: set both, or none to be without IPv6";
@@ -244,6 +296,10 @@ rec {
                   if isFour then subnet else subnet6
                 }; ${option "allowBetween"} is for pairs of workspaces"
         )
+        ++ when (hole.port == 0) "${it}: there is no port 0"
+        ++
+          when (parts != null && any (network: isInNetwork network hole.address) ofNoMachine)
+            "${it}, is for no machine: name the one that is to be reached; the host itself is at its address on another network"
         ++ when (match "[[:space:]]*" hole.reason != null) "${it}, has no reason"
         ++ when (
           hole.from == [ ]
@@ -270,7 +326,7 @@ rec {
           "one of ${option "deny"} is ${quote network}, and not a network such as 198.51.100.0/24, with no bits after the prefix";
     in
     bridgeFaults
-    ++ networkFaults "IPv4" "subnet" subnet "gateway" gateway
+    ++ subnetFaults "IPv4" "subnet" subnet "gateway" gateway
     ++ familyFaults
     ++ concatMap portFaults names
     ++ sharedFaults "interface" (interface: interface)

@@ -19,7 +19,7 @@ let
     parseNetwork
     ;
   inherit (import ./mac.nix) isPrivateMac;
-  inherit (import ./sandbox-faults.nix) interfaceFaults;
+  inherit (import ./sandbox-faults.nix) interfaceFaults networkFaults;
   inherit (import ./vpn.nix) vpnContainer;
 
   quote = name: "`${name}`";
@@ -204,6 +204,10 @@ in
     ++ when (
       isIPv4Network subnet && (parseNetwork subnet).prefix > 29
     ) "${option "subnet"} is ${subnet}, which has no room for the host, the VPN container and services"
+    ++ (if isIPv4Network subnet then networkFaults (option "subnet") subnet else [ ])
+    ++
+      when (!isPrivateMac mac)
+        "${option "mac"} is ${quote mac}, and not a locally administered unicast address in lower case such as 02:00:00:00:00:01"
     ++ addressFaults (option "hostAddress") hostAddress
     ++ addressFaults (option "vpnAddress") vpn.address
     ++ interfaceFaults (option "bridgeName") bridge

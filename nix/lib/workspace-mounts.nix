@@ -145,6 +145,31 @@ rec {
   pathsOverlap = place: path: isIn place path || isIn path place;
 
   /**
+    Whether NixOS needs a place for itself in a workspace or container, so that nothing can be mounted there.
+
+    # Inputs
+
+    `mountPoint`
+
+    : An absolute path.
+
+    # Type
+
+    ```
+    isTakenPlace :: String -> Bool
+    ```
+
+    # Example
+
+    ```nix
+    isTakenPlace "/nix/store"
+    => true
+    ```
+  */
+  isTakenPlace =
+    mountPoint: builtins.any (place: isIn place mountPoint) taken || builtins.elem mountPoint needed;
+
+  /**
     What is wrong with the folders of the host in a workspace, in words: two in one place, one that hides what the
     workspace needs, and those by which it could get out of where it is or read what is not its own. Links on the host are
     not followed: nobody knows them before the workspace starts.
@@ -218,9 +243,8 @@ rec {
         { hostPath, mountPoint, ... }:
         let
           below = filter (mount: mount.mountPoint != mountPoint && isIn mountPoint mount.mountPoint) own;
-          isTaken = builtins.any (place: isIn place mountPoint) taken || builtins.elem mountPoint needed;
         in
-        if isTaken then
+        if isTakenPlace mountPoint then
           [ "${it}: ${hostPath} can't be at ${mountPoint}, which NixOS needs for itself in the workspace" ]
         else
           map (

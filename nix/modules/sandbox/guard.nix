@@ -41,6 +41,7 @@ in
         ports = lib.mapAttrsToList (_: port: port.interface) cfg.ports;
       };
       inherit (cfg) tables verifyInterval;
+      verifyOption = "networking.sandbox.verifyInterval";
     }
   );
 }

@@ -10,14 +10,24 @@
   guarded,
   # The tables in the rules, each with `family` and `name`.
   tables,
-  # A time span.
+  # A time span, and the option that says it.
   verifyInterval,
+  verifyOption,
 }:
 let
   inherit (import ../../lib) guardLoadScript guardVerifyScript;
+  span = "[1-9][0-9]* ?(s|sec|seconds?|m|min|minutes?|h|hr|hours?)?";
   load = pkgs.writeShellScript "${name}-load" (guardLoadScript guarded);
 in
 {
+  # systemd takes no notice of a timer whose time spans it can't read; with "infinity" or 0 nothing is ever verified.
+  assertions = [
+    {
+      assertion = builtins.match "(${span})( ${span})*" verifyInterval != null;
+      message = "`${verifyOption}` is `${verifyInterval}`, and not a time span of seconds, minutes and hours such as 30s, 5min or 1h 30min";
+    }
+  ];
+
   systemd.services.${name} = {
     description = "Guard of ${what}";
     # Before any interface is made, as the host's own firewall is.

@@ -8,6 +8,7 @@
 let
   inherit (import ../../lib)
     guardedPlaces
+    isTakenPlace
     networkOf
     pathsOverlap
     vpnContainer
@@ -148,6 +149,27 @@ let
     message = "`vpn.${option}` is set, but `vpn.provider` is \"${cfg.provider}\", which has no use for it: leave it out";
   };
 
+  # What only PIA has a use for, and what it is when nobody has set it.
+  ofPia = {
+    "pia.caFile" = [
+      cfg.pia.caFile
+      null
+    ];
+    "pia.listKeyFile" = [
+      cfg.pia.listKeyFile
+      null
+    ];
+    serverLocation = [
+      cfg.serverLocation
+      "lowest-latency"
+    ];
+    latencyCountries = [
+      cfg.latencyCountries
+      [ ]
+    ];
+  };
+  locations = lib.toList cfg.serverLocation;
+
   flushes =
     text:
     builtins.match ".*flush[[:space:]]+ruleset.*" (builtins.replaceStrings [ "\n" ] [ " " ] text)
@@ -188,6 +210,30 @@ in
               message = "`vpn.serverLocation` names no region: name one, or \"lowest-latency\"";
             }
             {
+              assertion = lib.all (id: builtins.match "[A-Za-z0-9_-]+" id != null) locations;
+              message = "`vpn.serverLocation` has `${lib.concatStringsSep "`, `" locations}`; the id of a region has letters, digits, `_` and `-`";
+            }
+            {
+              assertion = !lib.isList cfg.serverLocation || !lib.elem "lowest-latency" cfg.serverLocation;
+              message = "`vpn.serverLocation` has \"lowest-latency\" among regions: set it to \"lowest-latency\" alone, or to regions";
+            }
+            {
+              assertion = lib.all (code: builtins.match "[A-Za-z]{2}" code != null) cfg.latencyCountries;
+              message = "`vpn.latencyCountries` has `${lib.concatStringsSep "`, `" cfg.latencyCountries}`; a country is two letters, such as CH (ISO 3166-1)";
+            }
+            {
+              assertion = !lib.any (port: port == 0 || port == 53) cfg.proxy.ports;
+              message = "`vpn.proxy.ports` has 0, which is no port, or 53, at which the proxy's user may reach any resolver, in the LAN too: leave it out";
+            }
+            {
+              assertion = cfg.proxy.port != 0;
+              message = "`vpn.proxy.port` is 0, which is no port";
+            }
+            {
+              assertion = cfg.proxy.user != "root";
+              message = "`vpn.proxy.user` is root, but the guard knows the proxy's packets by their user: all that root sends would be taken for it";
+            }
+            {
               assertion = cfg.latencyCountries == [ ] || cfg.serverLocation == "lowest-latency";
               message = "`vpn.latencyCountries` is set, but `vpn.serverLocation` names regions: set it to \"lowest-latency\", or leave the countries out";
             }
@@ -199,6 +245,12 @@ in
             )
             (unused "credentialsFile" cfg.credentialsFile)
             (unused "dedicatedIp" cfg.dedicatedIp)
+          ]
+          ++ lib.mapAttrsToList (option: value: {
+            assertion = lib.head value == lib.last value;
+            message = "`vpn.${option}` is set, but `vpn.provider` is \"wireguard\", which has no use for it: leave it out";
+          }) ofPia
+          ++ [
             {
               assertion = cfg.receiver == null;
               message = "`vpn.containers.${cfg.receiver.name}.receiveForwardedPort` is set, but a WireGuard file can't ask its provider for a port: leave it out, or use `vpn.provider = \"pia\"`";
@@ -236,7 +288,14 @@ in
       ++ lib.concatLists (
         lib.mapAttrsToList (
           name: container:
-          map (id: {
+          lib.mapAttrsToList (
+            id: file: secretFault "containers.${name}.credentials.${id}" file
+          ) container.credentials
+          ++ map (mount: {
+            assertion = !isTakenPlace mount.mountPoint;
+            message = "`vpn.containers.${name}.mounts`: ${mount.hostPath} can't be at ${mount.mountPoint}, which NixOS needs for itself in the container";
+          }) (lib.attrValues container.mounts)
+          ++ map (id: {
             assertion = builtins.match "[A-Za-z0-9_-]+" id != null;
             message = "`vpn.containers.${name}.credentials` has `${id}`; a credential has letters, digits, `_` and `-` in its name";
           }) (lib.attrNames container.credentials)

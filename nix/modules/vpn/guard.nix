@@ -43,6 +43,7 @@ in
           ++ lib.mapAttrsToList (_: service: service.interface) cfg.description.services;
         };
         inherit (cfg) tables verifyInterval;
+        verifyOption = "vpn.verifyInterval";
       })
       {
         # Whoever turns on forwarding for the host does so for this bridge, too; it is turned off again. A bridge or a port

@@ -90,21 +90,25 @@ in
     mutableUsers = false;
     # Without keys there is still the alias `workspace_<name>_shell`.
     allowNoPasswordLogin = true;
-    users.root.hashedPassword = "!";
-    users.${user} = {
-      isNormalUser = true;
-      inherit (host.workspaceDefaults) uid;
-      inherit (workspace) shell;
-      home = "/home/${user}";
-      extraGroups = [
-        "wheel"
-      ]
-      ++ lib.optionals workspace.gpu [
-        "render"
-        "video"
-      ];
-      openssh.authorizedKeys.keys = workspace.authorizedKeys;
-    };
+    users = lib.mkMerge [
+      { root.hashedPassword = "!"; }
+      {
+        ${user} = {
+          isNormalUser = true;
+          inherit (host.workspaceDefaults) uid;
+          inherit (workspace) shell;
+          home = "/home/${user}";
+          extraGroups = [
+            "wheel"
+          ]
+          ++ lib.optionals workspace.gpu [
+            "render"
+            "video"
+          ];
+          openssh.authorizedKeys.keys = workspace.authorizedKeys;
+        };
+      }
+    ];
   };
   programs = lib.genAttrs toSetUp (_: {
     enable = true;

@@ -59,6 +59,10 @@ let
         message = "${it} is a container, in which there is no Nix: its store is the host's, and building there would be building as the host. Use `type = \"vm\"` or `type = \"incus\"`, or leave `nix.enable` out";
       }
       {
+        assertion = workspace.user != "root";
+        message = "`workspaces.${workspace.name}.user` is root, who has neither a home of its own there nor a login: name another user, who becomes root by `doas`";
+      }
+      {
         assertion = workspace.name != config.networking.hostName;
         message = "${it} has the name of this host: call it something else";
       }

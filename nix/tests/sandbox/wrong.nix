@@ -108,6 +108,42 @@ in
         ports.a.interface = "vb-*";
       }
       "${option "ports.a.interface"} is `vb-*`; an interface has letters, digits, `_` and `-` in its name";
+  "an upstream that leads nowhere" = refused {
+    upstreams = [ "lo" ];
+  } "one of ${option "upstreams"} is `lo`, a name that Linux has a use of its own for";
+  "holes to no machine, and to no port" = {
+    expr = map (given: lib.length (sandbox (hole given))) [
+      { address = "0.0.0.0"; }
+      { address = "127.0.0.1"; }
+      { address = "224.0.0.251"; }
+      { address = "255.255.255.255"; }
+      { port = 0; }
+      { address = "192.168.1.11"; }
+    ];
+    expected = [
+      1
+      1
+      1
+      1
+      1
+      0
+    ];
+  };
+  "a subnet of the loopback" = {
+    expr = sandbox {
+      subnet = "127.0.0.0/24";
+      gateway = "127.0.0.1";
+      ports.a.address = "127.0.0.2";
+      ports.b.address = "127.0.0.3";
+    };
+    expected = [ "${option "subnet"} is 127.0.0.0/24, but no machine has an address in 127.0.0.0/8" ];
+  };
+  "a verification that never comes" =
+    refused
+      {
+        verifyInterval = "infinity";
+      }
+      "${option "verifyInterval"} is `infinity`, and not a time span of seconds, minutes and hours such as 30s, 5min or 1h 30min";
   "a bridge that is an upstream" = refused {
     upstreams = [ "sandbox0" ];
   } "${option "bridge"}, `sandbox0`, is also one of ${option "upstreams"}";

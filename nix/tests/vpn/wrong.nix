@@ -338,6 +338,145 @@ in
               ]
         );
   };
+  "names of interfaces that Linux has a use for" = {
+    expr =
+      map
+        (
+          name:
+          (hostOf (changed {
+            bridgeName = name;
+          })).failed
+        )
+        [
+          "all"
+          "default"
+          "lo"
+        ]
+      ++ [
+        (hostOf (changed {
+          interfaceName = "lo";
+        })).failed
+      ];
+    expected =
+      map (name: [ "${option "bridgeName"} is `${name}`, a name that Linux has a use of its own for" ]) [
+        "all"
+        "default"
+        "lo"
+      ]
+      ++ [ [ "${option "interfaceName"} is `lo`, a name that Linux has a use of its own for" ] ];
+  };
+  "a subnet in which no machine has an address" = refused {
+    subnet = "127.0.0.0/24";
+    hostAddress = "127.0.0.1";
+    vpnAddress = "127.0.0.2";
+    containers.torrent.ip = "127.0.0.10";
+    containers.web.ip = "127.0.0.11";
+  } "${option "subnet"} is 127.0.0.0/24, but no machine has an address in 127.0.0.0/8";
+  "a MAC address of many" =
+    refused
+      {
+        mac = "01:00:00:00:00:01";
+      }
+      "${option "mac"} is `01:00:00:00:00:01`, and not a locally administered unicast address in lower case such as 02:00:00:00:00:01";
+  "a verification that never comes" = {
+    expr = map (span: lib.length (hostOf { vpn.verifyInterval = span; }).failed) [
+      ""
+      "0"
+      "often"
+      "infinity"
+      "30d"
+      "90"
+      "30s"
+      "5 min"
+      "1h 30min"
+    ];
+    expected = [
+      1
+      1
+      1
+      1
+      1
+      0
+      0
+      0
+      0
+    ];
+  };
+  "regions and countries that are none" = {
+    expr = map (given: map (lib.substring 0 24) (hostOf (changed given)).failed) [
+      { serverLocation = ""; }
+      { serverLocation = [ "" ]; }
+      {
+        serverLocation = [
+          "lowest-latency"
+          "swiss"
+        ];
+      }
+      { latencyCountries = [ "Switzerland" ]; }
+    ];
+    expected = [
+      [ "`vpn.serverLocation` has" ]
+      [ "`vpn.serverLocation` has" ]
+      [ "`vpn.serverLocation` has" ]
+      [ "`vpn.latencyCountries` h" ]
+    ];
+  };
+  "ports and a user that the proxy can't have" = {
+    expr =
+      map
+        (
+          given:
+          lib.length
+            (hostOf (changed {
+              proxy = given;
+            })).failed
+        )
+        [
+          { ports = [ 53 ]; }
+          { ports = [ 0 ]; }
+          { port = 0; }
+          { user = "root"; }
+        ];
+    expected = [
+      1
+      1
+      1
+      1
+    ];
+  };
+  "options that a WireGuard file has no use for" = {
+    expr =
+      (hostWith {
+        vpn.provider = "wireguard";
+        vpn.wireguardFile = "/run/agenix/wireguard";
+        vpn.serverLocation = "swiss";
+        vpn.latencyCountries = [ "CH" ];
+        vpn.pia.caFile = ./wrong.nix;
+      }).failed;
+    expected =
+      map
+        (
+          name:
+          "${option name} is set, but `vpn.provider` is \"wireguard\", which has no use for it: leave it out"
+        )
+        [
+          "latencyCountries"
+          "pia.caFile"
+          "serverLocation"
+        ];
+  };
+  "a secret for a container that everybody can read" =
+    refused
+      {
+        containers.web.credentials.login = "/nix/store/login";
+      }
+      "${option "containers.web.credentials.login"} is /nix/store/login, in the Nix store, which everybody on this host can read: name the decrypted file, such as `config.age.secrets.<name>.path`";
+  "a mount where NixOS is" =
+    refused
+      {
+        containers.web.mounts."/nix".hostPath = "/srv/nix";
+      }
+      "${option "containers.web.mounts"}: /srv/nix can't be at /nix, which NixOS needs for itself in the container";
   "flags that are cut short, or stand together" = {
     expr =
       map

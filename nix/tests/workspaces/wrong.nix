@@ -187,6 +187,12 @@ in
       "`containers.dev.bindMounts` has /run/agenix, and /run/agenix holds secrets of the host: leave it out"
     ];
   };
+  "root for a user" = {
+    expr = failedWith "container" { user = "root"; };
+    expected = [
+      "`workspaces.dev.user` is root, who has neither a home of its own there nor a login: name another user, who becomes root by `doas`"
+    ];
+  };
   "a disk that Incus would not limit" = {
     expr = failedWith "incus" { resources.disk = 1024; };
     expected = [
