@@ -64,6 +64,7 @@
     guardedPlaces
     isTakenPlace
     pathsOverlap
+    stateFolderFaults
     workspaceMountFaults
     ;
   inherit (import ./workspace-state.nix) workspaceStateScript;

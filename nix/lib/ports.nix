@@ -383,9 +383,9 @@ rec {
     ];
 
   /**
-    Rules for tables of the inet family: the networks of a bridge are nowhere else. `to` is for the chains of forwarded packets
-    and of those that the host sends, `from` for one that sees packets before they are routed. What they drop would go by rules that know the
-    bridge by its name: it has another one, or it is gone or down and the host's routes lead elsewhere, or somebody
+    Rules for tables of the inet family: the networks of a bridge are nowhere else. `to` is for chains that see what is
+    forwarded and what the host sends, `from` for one that sees what is forwarded. What they drop would go past rules that
+    know the bridge by its name: it has another one, or it is gone or down and the host's routes lead elsewhere, or somebody
     outside sends with an address of the bridge.
 
     # Inputs

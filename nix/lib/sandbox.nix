@@ -284,7 +284,6 @@ rec {
                 inherit bridge seal;
                 ports = guarded;
               }
-              ++ elsewhere.from
               ++ [ "${in'} fib daddr type != unicast goto to_host" ]
             ))
             # After it, which could make an address of the host of another destination.
@@ -317,6 +316,7 @@ rec {
                 "${out} goto to_workspaces"
               ]
               ++ elsewhere.to
+              ++ elsewhere.from
             ))
             (nftChain "output" ([ (hook "output" "filter - 10") ] ++ elsewhere.to))
             (nftChain "from_workspaces" (

@@ -280,9 +280,7 @@ in
     ];
   };
   "a sandbox without workspaces replaces the tables of those that it had" = {
-    got = map (table: table.family) (
-      lib.sandboxTables (sandbox // { ports = { }; })
-    );
+    got = map (table: table.family) (lib.sandboxTables (sandbox // { ports = { }; }));
     want = [
       "bridge"
       "arp"

@@ -186,7 +186,9 @@ in
     ];
   };
   "the host sends nothing for the bridge to elsewhere" = {
-    got = builtins.elem ''oifname != { "vpn0", "lo" } ip daddr 10.73.0.0/24 drop'' (host { } "inet" "output");
+    got = builtins.elem ''oifname != { "vpn0", "lo" } ip daddr 10.73.0.0/24 drop'' (
+      host { } "inet" "output"
+    );
     want = true;
   };
   "the proxy reaches no network that is not public" = {

@@ -91,6 +91,34 @@ in
       warnings = [ ];
     }) hosts;
   };
+  "a way out that is missing is told, unless it is meant to be" = {
+    expr =
+      map
+        (
+          upstreams:
+          (machine [
+            (modules + "/sandbox")
+            {
+              networking.hostName = "howl";
+              networking.useDHCP = false;
+              networking.sandbox = {
+                enable = true;
+              }
+              // upstreams;
+            }
+          ]).warnings
+        )
+        [
+          { }
+          { upstreams = [ ]; }
+        ];
+    expected = [
+      [
+        "`networking.sandbox.upstreams` is not set, so workspaces don't reach the internet: name the interface that leads there, such as [ \"eth0\" ], or set it to [ ] if that is meant"
+      ]
+      [ ]
+    ];
+  };
   "without it, nothing is made" = {
     expr =
       let

@@ -223,13 +223,10 @@ impl Attacks<'_> {
         self.add(of("outside: TCP from the LAN to a"), "lan", frame);
         // Without IPv6 in the sandbox, its addresses are those of anybody.
         if family == 4 || self.topology.setting.ipv6 {
-            let (on_lan, tailnet): (IpAddr, IpAddr) =
-                if family == 4 { (HOST_LAN.into(), TAILNET.into()) } else { (HOST_LAN6.into(), TAILNET6.into()) };
-            for (target, whose) in [(on_lan, "the host"), (tailnet, "the tailnet")] {
-                let packet = self.datagram(a, target, SINK);
-                let frame = ethernet(to_host, self.topology.lan_mac, ethertype(a), &packet);
-                self.add(of(&format!("outside: from the LAN with the address of a to {whose}")), "lan", frame);
-            }
+            let tailnet: IpAddr = if family == 4 { TAILNET.into() } else { TAILNET6.into() };
+            let packet = self.datagram(a, tailnet, SINK);
+            let frame = ethernet(to_host, self.topology.lan_mac, ethertype(a), &packet);
+            self.add(of("outside: from the LAN with the address of a to the tailnet"), "lan", frame);
         }
     }
 
