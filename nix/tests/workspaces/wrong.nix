@@ -173,6 +173,36 @@ in
       "`containers.dev.extraFlags` has `--network-veth-extra=side`, which is about the network or the users of `workspaces.dev`: leave it out"
     ];
   };
+  "ways out of a virtual machine, by options of microvm.nix" = {
+    expr = failedWith "vm" {
+      config.microvm = {
+        interfaces = [
+          {
+            type = "tap";
+            id = "other";
+            mac = "02:00:00:00:00:07";
+          }
+        ];
+        shares =
+          map
+            (source: {
+              inherit source;
+              proto = "virtiofs";
+              tag = baseNameOf source;
+              mountPoint = "/${baseNameOf source}";
+              readOnly = true;
+            })
+            [
+              "/run/agenix"
+              "/srv/src"
+            ];
+      };
+    };
+    expected = [
+      "`workspaces.dev.config.microvm.interfaces` has other, which would be another way out of `workspaces.dev`, or into it: leave it out"
+      "`workspaces.dev.config.microvm.shares` has /run/agenix, and /run/agenix holds secrets of the host: leave it out"
+    ];
+  };
   "secrets and sockets of the host, by NixOS' own option" = {
     expr =
       (hostOf "container" {
