@@ -42,6 +42,7 @@
   inherit (import ./ports.nix)
     bridgeFeatures
     groupForwardMask
+    nowhereElse
     onlyThroughPorts
     portSeal
     portTables
@@ -63,6 +64,7 @@
     guardedPlaces
     isTakenPlace
     pathsOverlap
+    stateFolderFaults
     workspaceMountFaults
     ;
   inherit (import ./workspace-state.nix) workspaceStateScript;

@@ -381,4 +381,49 @@ rec {
       "iifname ${quote bridge} meta priority != ${seal} drop"
       "iifname != ${quote bridge} meta priority ${seal} drop"
     ];
+
+  /**
+    Rules for tables of the inet family: the networks of a bridge are nowhere else. `to` is for chains that see what is
+    forwarded and what the host sends, `from` for one that sees what is forwarded. What they drop would go past rules that
+    know the bridge by its name: it has another one, or it is gone or down and the host's routes lead elsewhere, or somebody
+    outside sends with an address of the bridge.
+
+    # Inputs
+
+    `bridge`
+
+    : The interface of the bridge.
+
+    `networks`
+
+    : Its networks, of IPv4 and IPv6.
+
+    # Type
+
+    ```
+    nowhereElse :: { bridge :: String, networks :: [String] } -> { to, from :: [String] }
+    ```
+
+    # Example
+
+    ```nix
+    (nowhereElse { bridge = "sandbox0"; networks = [ "10.0.0.0/24" ]; }).to
+    => [ "oifname != { \"sandbox0\", \"lo\" } ip daddr 10.0.0.0/24 drop" ]
+    ```
+  */
+  nowhereElse =
+    { bridge, networks }:
+    let
+      here = anonymous (
+        map quote [
+          bridge
+          "lo"
+        ]
+      );
+      familyOf = network: if builtins.match ".*:.*" network == null then "ip" else "ip6";
+    in
+    {
+      to = map (network: "oifname != ${here} ${familyOf network} daddr ${network} drop") networks;
+      from = map (network: "iifname != ${here} ${familyOf network} saddr ${network} drop") networks;
+    };
 }

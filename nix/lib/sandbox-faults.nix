@@ -94,6 +94,10 @@ rec {
     ++ when (
       match "[a-zA-Z0-9_-]+" interface == null
     ) "${what} is ${quote interface}; an interface has letters, digits, `_` and `-` in its name"
+    # What programs would take for an option, or for the number of an interface.
+    ++
+      when (match "-.*|[0-9]+" interface != null)
+        "${what} is ${quote interface}; the name of an interface begins with no `-`, and has not only digits"
     ++ when (elem interface interfacesOfLinux) "${what} is ${quote interface}, a name that Linux has a use of its own for";
 
   /**
@@ -235,7 +239,9 @@ rec {
           port = ports.${name};
           of = attribute: option "ports.${name}.${attribute}";
         in
-        interfaceFaults (of "interface") port.interface
+        when (match "[a-zA-Z0-9][a-zA-Z0-9_.-]*" name == null)
+          "${quote name} can't be the name of one of ${option "ports"}: files are called by it, so write letters, digits, `.`, `_` and `-`, the first a letter or a digit"
+        ++ interfaceFaults (of "interface") port.interface
         ++ when (
           port.interface == bridge
         ) "${of "interface"} is ${quote bridge}, which is also ${option "bridge"}"

@@ -13,7 +13,12 @@ let
     ;
   inherit (import ./addresses.nix) networksOverlap parseAddress parseNetwork;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
+  inherit (import ./ports.nix)
+    nowhereElse
+    onlyThroughPorts
+    portSeal
+    portTables
+    ;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
 
   seal = portSeal 1;
@@ -93,9 +98,13 @@ rec {
 
     : The interface of the bridge and its MAC address, which must not change.
 
+    `subnet`, `subnet6`
+
+    : The networks of the bridge, which are nowhere else.
+
     `gateway`, `gateway6`
 
-    : The addresses of the host on the bridge; `gateway6` is null without IPv6.
+    : The addresses of the host on the bridge. Without IPv6, `gateway6` is null, and `subnet6` means nothing.
 
     `upstreams`
 
@@ -127,8 +136,8 @@ rec {
 
     ```
     Sandbox :: {
-      name, bridge, mac, gateway :: String,
-      gateway6 :: String | Null,
+      name, bridge, mac, subnet, gateway :: String,
+      subnet6, gateway6 :: String | Null,
       upstreams :: [String],
       ports :: { <name> :: { interface, mac :: String, address, address6 :: String | Null } },
       allow :: [ { address :: String, port :: Int, protocol :: String, from :: [String] | Null } ],
@@ -146,7 +155,9 @@ rec {
       name = "sandbox";
       bridge = "sandbox0";
       mac = "02:00:00:00:00:01";
+      subnet = "10.0.0.0/24";
       gateway = "10.0.0.1";
+      subnet6 = null;
       gateway6 = null;
       upstreams = [ "eth0" ];
       ports.dev = { interface = "vb-dev"; mac = "02:00:00:00:00:02"; address = "10.0.0.2"; address6 = null; };
@@ -163,7 +174,9 @@ rec {
       name,
       bridge,
       mac,
+      subnet,
       gateway,
+      subnet6,
       gateway6,
       upstreams,
       ports,
@@ -174,6 +187,10 @@ rec {
     }:
     let
       hasIPv6 = gateway6 != null;
+      elsewhere = nowhereElse {
+        inherit bridge;
+        networks = [ subnet ] ++ (if hasIPv6 then [ subnet6 ] else [ ]);
+      };
       gateways = present [
         gateway
         gateway6
@@ -292,11 +309,16 @@ rec {
               )
               ++ [ "drop" ]
             ))
-            (nftChain "forward" [
-              (hook "forward" "filter - 10")
-              "${in'} goto from_workspaces"
-              "${out} goto to_workspaces"
-            ])
+            (nftChain "forward" (
+              [
+                (hook "forward" "filter - 10")
+                "${in'} goto from_workspaces"
+                "${out} goto to_workspaces"
+              ]
+              ++ elsewhere.to
+              ++ elsewhere.from
+            ))
+            (nftChain "output" ([ (hook "output" "filter - 10") ] ++ elsewhere.to))
             (nftChain "from_workspaces" (
               # From bridge to bridge: between two workspaces, if br_netfilter shows bridged frames here, and if one sends
               # packets for another one to the gateway.

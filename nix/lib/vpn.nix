@@ -10,7 +10,12 @@ let
     mapAttrs
     ;
   inherit (import ./nftables.nix) nftChain nftSet replaceTables;
-  inherit (import ./ports.nix) onlyThroughPorts portSeal portTables;
+  inherit (import ./ports.nix)
+    nowhereElse
+    onlyThroughPorts
+    portSeal
+    portTables
+    ;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
 
   # That of the sandbox, which may be on the same host, is the first.
@@ -173,6 +178,10 @@ rec {
       tcpPorts = anonymous (map toString proxy.ports);
       ofProxy = "meta skuid ${proxy.user}";
       hasProxy = proxy != null;
+      elsewhere = nowhereElse {
+        inherit bridge;
+        networks = [ subnet ];
+      };
 
       inet = {
         family = "inet";
@@ -198,21 +207,22 @@ rec {
             ++ when hasProxy "ip saddr ${vpn.address} ip daddr ${hostAddress} tcp dport ${toString proxy.port} accept"
             ++ [ "drop" ]
           ))
-          (nftChain "forward" [
-            (hook "forward" "filter - 10")
-            # Linux takes the seal off what it routes, and what it routes is tracked.
-            "${in'} ${out} meta priority ${seal} ct state untracked accept"
-            "${in'} drop"
-            "${out} drop"
-            # Its addresses are nowhere else: the bridge has another name, or is gone.
-            "oifname != ${quote bridge} ip daddr ${subnet} drop"
-          ])
+          (nftChain "forward" (
+            [
+              (hook "forward" "filter - 10")
+              # Linux takes the seal off what it routes, and what it routes is tracked.
+              "${in'} ${out} meta priority ${seal} ct state untracked accept"
+              "${in'} drop"
+              "${out} drop"
+            ]
+            ++ elsewhere.to
+          ))
           (nftChain "output" (
             [
               (hook "output" "filter - 10")
               "${out} goto to_containers"
-              "oifname != \"lo\" ip daddr ${subnet} drop"
             ]
+            ++ elsewhere.to
             ++ when hasProxy "${ofProxy} goto from_proxy"
           ))
           (nftChain "to_containers" (

@@ -16,6 +16,10 @@ let
   # Where NixOS keeps itself in a workspace, or mounts something over what is there already.
   taken = [
     "/dev"
+    "/etc/ssh"
+    "/etc/static"
+    "/etc/systemd"
+    "/etc/workspace"
     "/nix"
     "/proc"
     "/run"
@@ -25,10 +29,34 @@ let
   needed = [
     "/bin"
     "/etc"
+    "/lib"
+    "/lib64"
+    "/sbin"
     "/usr"
     "/var"
     "/var/lib"
   ];
+
+  # Who may write here on the host commands it.
+  ofHost = [
+    "/bin"
+    "/etc"
+    "/nix"
+    "/usr"
+  ];
+
+  # Where nothing is kept, or where others may have been first.
+  notToKeep = {
+    "/boot" = "is for booting";
+    "/dev" = "is the kernel's";
+    "/etc" = "is the configuration's";
+    "/nix" = "is Nix' own";
+    "/proc" = "is the kernel's";
+    "/run" = "is emptied at each boot";
+    "/sys" = "is the kernel's";
+    "/tmp" = "is for everybody";
+    "/var/tmp" = "is for everybody";
+  };
 in
 rec {
   /**
@@ -59,12 +87,28 @@ rec {
       holds = "the host's devices";
     }
     {
+      path = "/etc/NetworkManager";
+      holds = "passwords of networks";
+    }
+    {
+      path = "/etc/shadow";
+      holds = "passwords of the host";
+    }
+    {
+      path = "/etc/wireguard";
+      holds = "keys of the host";
+    }
+    {
       path = "/nix/var";
       holds = "the socket of the host's Nix daemon";
     }
     {
       path = "/proc";
       holds = "the host's processes";
+    }
+    {
+      path = "/root";
+      holds = "what root of the host keeps";
     }
     {
       path = "/run/agenix";
@@ -79,8 +123,20 @@ rec {
       holds = "secrets of the host";
     }
     {
+      path = "/run/credentials";
+      holds = "secrets of the host";
+    }
+    {
+      path = "/run/keys";
+      holds = "secrets of the host";
+    }
+    {
       path = "/sys";
       holds = "the host's devices";
+    }
+    {
+      path = "/tmp/.X11-unix";
+      holds = "the socket of the display";
     }
     {
       path = "/var/lib/incus";
@@ -94,12 +150,35 @@ rec {
       path = "/var/lib/nixos-containers";
       holds = "the containers";
     }
+    {
+      path = "/var/lib/systemd";
+      holds = "keys of the host";
+    }
+    {
+      path = "/var/lib/tailscale";
+      holds = "keys of the host";
+    }
     # A link to /run.
     {
       path = "/var/run";
       holds = "sockets of the host's services";
     }
   ]
+  ++
+    map
+      (name: {
+        path = "/var/lib/${name}";
+        holds = "other containers and machines";
+      })
+      [
+        "containerd"
+        "containers"
+        "docker"
+        "libvirt"
+        "lxc"
+        "lxd"
+        "machines"
+      ]
   ++
     map
       (name: {
@@ -197,7 +276,7 @@ rec {
     ```
     workspaceMountFaults :: {
       name :: String,
-      own, extra :: [{ hostPath :: String, mountPoint :: String }],
+      own, extra :: [{ hostPath :: String, mountPoint :: String, readOnly :: Bool }],
       guarded :: [{ path :: String, holds :: String }],
     } -> [String]
     ```
@@ -208,7 +287,7 @@ rec {
     workspaceMountFaults {
       name = "dev";
       own = [ ];
-      extra = [ { hostPath = "/nix"; mountPoint = "/data"; } ];
+      extra = [ { hostPath = "/nix"; mountPoint = "/data"; readOnly = true; } ];
       guarded = [ ];
     }
     => [ "`workspaces.dev.extraMounts`: /nix has /nix/var in it, which holds the socket of the host's Nix daemon; …" ]
@@ -255,7 +334,7 @@ rec {
       opened =
         { hostPath, ... }:
         let
-          found = filter ({ path, ... }: pathsOverlap path hostPath) (guardedPlaces ++ guarded);
+          found = filter ({ path, ... }: pathsOverlap path hostPath) (guarded ++ guardedPlaces);
           how =
             path:
             if path == hostPath then
@@ -270,6 +349,55 @@ rec {
         in
         # One reason is enough.
         if found == [ ] then [ ] else [ (told (builtins.head found)) ];
+
+      written =
+        {
+          hostPath,
+          readOnly ? true,
+          ...
+        }:
+        let
+          found = filter (place: pathsOverlap place hostPath) ofHost;
+        in
+        if readOnly || found == [ ] then
+          [ ]
+        else
+          [
+            "${it}: ${hostPath} could be written to, and the host runs what is in ${builtins.head found}: leave `readOnly` true, or share another folder"
+          ];
     in
-    concatMap shared (attrNames byPlace) ++ concatMap hidden extra ++ concatMap opened extra;
+    concatMap shared (attrNames byPlace)
+    ++ concatMap hidden extra
+    ++ concatMap opened extra
+    ++ concatMap written extra;
+
+  /**
+    What is wrong with the folder for what workspaces keep, in words: one that loses what is in it, that anybody may write
+    to, or that is something else.
+
+    # Inputs
+
+    `folder`
+
+    : An absolute path.
+
+    # Type
+
+    ```
+    stateFolderFaults :: String -> [String]
+    ```
+
+    # Example
+
+    ```nix
+    stateFolderFaults "/run/workspaces"
+    => [ "`workspaceDefaults.stateFolder` is /run/workspaces, but /run is emptied at each boot: …" ]
+    ```
+  */
+  stateFolderFaults =
+    folder:
+    map (
+      place:
+      "`workspaceDefaults.stateFolder` is ${folder}, but ${place} ${notToKeep.${place}}: take a folder that stays and is root's, such as /var/lib/workspaces"
+    ) (filter (place: isIn place folder) (attrNames notToKeep));
 }

@@ -100,11 +100,16 @@ impl Found {
         self.expanded_config.get("security.idmap.isolated").and_then(Value::as_str) == Some("true")
     }
 
-    /// The host's ids that stand for those inside, of users and of groups.
-    fn ids(&self) -> Vec<IdRange> {
-        let text = self.value("volatile.idmap.next").unwrap_or_default();
-        let ranges: Vec<Mapped> = serde_json::from_str(text).unwrap_or_default();
-        ranges.iter().map(|range| range.host_id..range.host_id.saturating_add(range.length)).collect()
+    /// The host's ids that stand for those inside, of users and of groups. None are chosen yet if it is only being made.
+    ///
+    /// # Errors
+    /// Incus tells them in a way that is not known, so that nobody knows whether another has them too.
+    fn ids(&self) -> Result<Vec<IdRange>, Error> {
+        let text = self.value("volatile.idmap.next").filter(|text| !text.is_empty()).unwrap_or("[]");
+        let ranges: Vec<Mapped> = serde_json::from_str(text).map_err(|error| {
+            Error::host(format!("tell which ids the instance `{}` has from {text:?}", self.name), error)
+        })?;
+        Ok(ranges.iter().map(|range| range.host_id..range.host_id.saturating_add(range.length)).collect())
     }
 }
 
@@ -161,7 +166,7 @@ pub fn create(
     // neither a signal nor the deadline ends this one.
     let patient = api.with(api.project(), &Watch::undisturbed(ANSWER));
     let begun = patient.begin("POST", "/instances", Some(&definition(spec, image, origin)), &attempt)?;
-    while find(api, name)?.is_none_or(|found| found.ids().is_empty()) && api.goes_on(&begun, &attempt)? {
+    while chosen_ids(api, name)?.is_empty() && api.goes_on(&begun, &attempt)? {
         api.watch().check(|| format!("can't {attempt}: Incus is still at it"))?;
         api.watch().sleep(Duration::from_millis(10));
     }
@@ -177,14 +182,23 @@ pub fn create(
 pub fn has_own_ids(api: &Api, name: &str) -> Result<bool, Error> {
     let all = list(&api.with(None, api.watch()))?;
     let is_it = |found: &&Found| found.name == name && Some(found.project.as_str()) == api.project();
-    let ids = all.iter().find(is_it).map(Found::ids).unwrap_or_default();
+    let ids = all.iter().find(is_it).map_or(Ok(Vec::new()), Found::ids)?;
     if ids.is_empty() {
         return Err(Error::host(format!("isolate the instance `{name}`"), "Incus does not tell which ids it has"));
     }
     let overlaps = |other: &IdRange| ids.iter().any(|own| own.start < other.end && other.start < own.end);
     // Those that are not isolated have ids in common by design, in the range that isolated ones are cut from.
-    let mut others = all.iter().filter(|found| !is_it(found) && found.is_isolated());
-    Ok(!others.any(|other| other.ids().iter().any(overlaps)))
+    for other in all.iter().filter(|found| !is_it(found) && found.is_isolated()) {
+        if other.ids()?.iter().any(overlaps) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The host's ids of the instance `name`; none as long as it is not there, or has none.
+fn chosen_ids(api: &Api, name: &str) -> Result<Vec<IdRange>, Error> {
+    find(api, name)?.map_or(Ok(Vec::new()), |found| found.ids())
 }
 
 /// Start the instance.
@@ -374,4 +388,29 @@ fn devices(spec: &Spec) -> Map<String, Value> {
         devices.insert("gpu".to_owned(), device);
     }
     devices
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn with_ids(text: &str) -> Found {
+        let config = json!({ "volatile.idmap.next": text });
+        serde_json::from_value(json!({ "name": "dev", "status": "Stopped", "config": config })).unwrap()
+    }
+
+    #[test]
+    fn ids_that_are_not_understood_are_no_empty_ones() {
+        let known = r#"[{"Isuid":true,"Isgid":true,"Hostid":1065536,"Nsid":0,"Maprange":65536}]"#;
+        assert_eq!(with_ids(known).ids().unwrap().first(), Some(&(1_065_536..1_131_072)));
+        for none in ["", "[]"] {
+            assert_eq!(with_ids(none).ids().unwrap(), []);
+        }
+        for odd in ["{", "[1]", r#"[{"Hostid":"1065536","Maprange":65536}]"#, r#"[{"Hostid":-1,"Maprange":1}]"#] {
+            let error = with_ids(odd).ids().unwrap_err().to_string();
+            assert!(error.contains("`dev`"), "{odd}: {error}");
+        }
+    }
 }

@@ -31,14 +31,7 @@ let
     deny = [ ];
     dns = true;
   };
-  rulesOf =
-    changes:
-    lib.sandboxRuleset (
-      removeAttrs (sandbox // changes) [
-        "subnet"
-        "subnet6"
-      ]
-    );
+  rulesOf = changes: lib.sandboxRuleset (sandbox // changes);
   has = text: part: length (builtins.split part text) > 1;
 in
 {
@@ -287,22 +280,29 @@ in
     ];
   };
   "a sandbox without workspaces replaces the tables of those that it had" = {
-    got = map (table: table.family) (
-      lib.sandboxTables (
-        removeAttrs (sandbox // { ports = { }; }) [
-          "subnet"
-          "subnet6"
-        ]
-      )
-    );
+    got = map (table: table.family) (lib.sandboxTables (sandbox // { ports = { }; }));
     want = [
       "bridge"
       "arp"
       "inet"
     ];
   };
+  "the networks of the bridge are nowhere else" = {
+    got = map (has (rulesOf { })) [
+      "oifname != [{] \"sandbox0\", \"lo\" } ip daddr 10.20.0.0/24 drop"
+      "oifname != [{] \"sandbox0\", \"lo\" } ip6 daddr fd20::/64 drop"
+      "iifname != [{] \"sandbox0\", \"lo\" } ip saddr 10.20.0.0/24 drop"
+      "iifname != [{] \"sandbox0\", \"lo\" } ip6 saddr fd20::/64 drop"
+    ];
+    want = [
+      true
+      true
+      true
+      true
+    ];
+  };
   "only a hole makes packets leave by other interfaces than the upstreams" = {
-    got = map (rules: has rules "oifname != ") [
+    got = map (rules: has rules "oifname != [^\n]* masquerade") [
       (rulesOf { })
       (rulesOf {
         allow = [

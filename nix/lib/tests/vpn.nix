@@ -182,11 +182,13 @@ in
       ''iifname "vpn0" oifname "vpn0" meta priority ${lib.portSeal 2} ct state untracked accept''
       ''iifname "vpn0" drop''
       ''oifname "vpn0" drop''
-      ''oifname != "vpn0" ip daddr 10.73.0.0/24 drop''
+      ''oifname != { "vpn0", "lo" } ip daddr 10.73.0.0/24 drop''
     ];
   };
   "the host sends nothing for the bridge to elsewhere" = {
-    got = builtins.elem ''oifname != "lo" ip daddr 10.73.0.0/24 drop'' (host { } "inet" "output");
+    got = builtins.elem ''oifname != { "vpn0", "lo" } ip daddr 10.73.0.0/24 drop'' (
+      host { } "inet" "output"
+    );
     want = true;
   };
   "the proxy reaches no network that is not public" = {

@@ -1,5 +1,10 @@
 # What can't be true of a sandbox, or of the host around it.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  options,
+  ...
+}:
 let
   inherit (import ../../lib) networkOf networksOverlap sandboxFaults;
 
@@ -35,6 +40,12 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
+    # Who says so wants a network without a way out.
+    warnings =
+      lib.optional
+        (options.networking.sandbox.upstreams.highestPrio >= (lib.mkOptionDefault null).priority)
+        "`networking.sandbox.upstreams` is not set, so workspaces don't reach the internet: name the interface that leads there, such as [ \"eth0\" ], or set it to [ ] if that is meant";
+
     assertions =
       map (message: {
         assertion = false;

@@ -59,14 +59,6 @@ let
       ;
     dns = cfg.dns.enable;
   };
-  rulesOf =
-    f:
-    f (
-      removeAttrs description [
-        "subnet"
-        "subnet6"
-      ]
-    );
 in
 {
   options.networking.sandbox = {
@@ -79,6 +71,10 @@ in
         resolver and ping at {option}`networking.sandbox.gateway`. They don't reach private, link-local, carrier-grade NAT
         or other special addresses, other addresses or services of this host, each other, or interfaces that are not in
         {option}`networking.sandbox.upstreams`; and they can't send with an address that is not theirs.
+
+        What is public is the internet to it: the public addresses of your own router and of machines next to this one are
+        reached until {option}`networking.sandbox.deny` names them. And it is about the network alone: through a socket in
+        a mounted folder of the host, a workspace talks to whoever listens there.
       '';
     };
 
@@ -175,6 +171,11 @@ in
       description = ''
         Networks that workspaces don't reach although their addresses are public, such as the IPv6 network of your home or
         a data centre's internal one.
+
+        The public address of the router before this host is such a one, too: many a router answers there from the inside,
+        with its page for administrators and with the ports that it forwards to your other machines. Where that address
+        stays the same, name it (`198.51.100.7/32`); where it changes, turn this off in the router ("NAT loopback",
+        "hairpin NAT").
       '';
     };
 
@@ -190,14 +191,14 @@ in
       type = types.raw;
       internal = true;
       readOnly = true;
-      default = rulesOf sandboxTables;
+      default = sandboxTables description;
       description = "The guard's tables.";
     };
 
     ruleset = mkOption {
       type = types.lines;
       readOnly = true;
-      default = rulesOf sandboxRuleset;
+      default = sandboxRuleset description;
       defaultText = lib.literalMD "made from the other options";
       example = "table inet bulkhead-sandbox { … }";
       description = "The guard's rules, as `nft -f` takes them.";

@@ -9,6 +9,7 @@ let
   inherit (lib) mkOption types;
   inherit (import ../../lib)
     isInNetwork
+    parseAddress
     reservedIPv4
     reservedIPv6
     resolverConfig
@@ -18,12 +19,22 @@ let
   inherit (cfg) dns;
   present = lib.filter (item: item != null);
   overTLS = forwarder: lib.hasInfix "#" forwarder;
+  addressOf = forwarder: lib.head (lib.splitString "@" (lib.head (lib.splitString "#" forwarder)));
   isPrivate =
     forwarder:
-    let
-      address = lib.head (lib.splitString "@" (lib.head (lib.splitString "#" forwarder)));
-    in
-    lib.any (network: isInNetwork network address) (reservedIPv4 ++ reservedIPv6);
+    lib.any (network: isInNetwork network (addressOf forwarder)) (reservedIPv4 ++ reservedIPv6);
+  isForwarder =
+    forwarder:
+    builtins.match "[0-9a-fA-F.:]+(@[1-9][0-9]{0,4})?(#[A-Za-z0-9.-]+)?" forwarder != null
+    && parseAddress (addressOf forwarder) != null;
+  isSelf =
+    forwarder:
+    lib.any (address: parseAddress address == parseAddress (addressOf forwarder)) (present [
+      cfg.gateway
+      cfg.gateway6
+    ]);
+  isDomain = domain: builtins.match "([A-Za-z0-9_-]+\\.)*[A-Za-z0-9_-]+\\.?" domain != null;
+  wrong = isGood: lib.filter (item: !isGood item);
 
   settings = resolverConfig {
     listen = present [
@@ -91,7 +102,19 @@ in
           lib.head (lib.filter (f: !overTLS f) dns.forwarders)
         } is not; the resolver would fall back from one to the other, so write all of them in one way";
       }
-    ];
+    ]
+    ++ map (forwarder: {
+      assertion = false;
+      message = "one of `networking.sandbox.dns.forwarders` is `${forwarder}`; write an address, such as 9.9.9.9 or 9.9.9.9@853#dns.quad9.net";
+    }) (wrong isForwarder dns.forwarders)
+    ++ map (forwarder: {
+      assertion = false;
+      message = "one of `networking.sandbox.dns.forwarders` is ${forwarder}, the resolver itself: name the one that it is to ask, or none";
+    }) (lib.filter (forwarder: isForwarder forwarder && isSelf forwarder) dns.forwarders)
+    ++ map (domain: {
+      assertion = false;
+      message = "one of `networking.sandbox.dns.refuse` is `${domain}`, and not a domain such as office.example.com";
+    }) (wrong isDomain dns.refuse);
     warnings = map (
       forwarder:
       "`networking.sandbox.dns.forwarders` has ${forwarder}, a private address: that server may tell workspaces names of your network. Private addresses are taken out of its answers; name its domains in `networking.sandbox.dns.refuse`"

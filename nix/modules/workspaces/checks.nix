@@ -6,9 +6,13 @@
   ...
 }:
 let
-  inherit (import ../../lib) workspaceFaults workspaceMountFaults;
+  inherit (import ../../lib) stateFolderFaults workspaceFaults workspaceMountFaults;
 
   workspaces = lib.attrValues config.workspaces;
+
+  # In MiB: less is meant to be GiB, or a slip.
+  leastMemory = 128;
+  leastDisk = 128;
 
   # With the module `fleet`: the machines by their names and host names.
   machinesBy = lib.zipAttrs (
@@ -59,6 +63,22 @@ let
         message = "${it} is a container, in which there is no Nix: its store is the host's, and building there would be building as the host. Use `type = \"vm\"` or `type = \"incus\"`, or leave `nix.enable` out";
       }
       {
+        assertion = config.networking.sandbox.enable;
+        message = "${it} would be without a guard, because `networking.sandbox.enable` is false: leave it out";
+      }
+      {
+        assertion = resources.memory == null || resources.memory >= leastMemory;
+        message = "`workspaces.${workspace.name}.resources.memory` is ${toString resources.memory} MiB, in which NixOS does not run: give at least ${toString leastMemory}";
+      }
+      {
+        assertion = resources.disk == null || resources.disk >= leastDisk;
+        message = "`workspaces.${workspace.name}.resources.disk` is ${toString resources.disk} MiB, in which NixOS does not run: give at least ${toString leastDisk}";
+      }
+      {
+        assertion = workspace.user == "root" || !(config.ids.uids ? ${workspace.user});
+        message = "`workspaces.${workspace.name}.user` is ${workspace.user}, which is a user of NixOS itself: take another name";
+      }
+      {
         assertion = workspace.user != "root";
         message = "`workspaces.${workspace.name}.user` is root, who has neither a home of its own there nor a login: name another user, who becomes root by `doas`";
       }
@@ -82,6 +102,19 @@ let
         });
     in
     files "the homes and keys of workspaces" [ config.workspaceDefaults.stateFolder ]
+    ++ lib.concatMap (
+      user:
+      files "keys of the user ${user.name}" [
+        "${user.home}/.gnupg"
+        "${user.home}/.ssh"
+      ]
+    ) (lib.filter (user: user.isNormalUser) (lib.attrValues config.users.users))
+    ++ files "keys of the boot environment" (
+      lib.optionals (options ? thisMachine) [
+        config.thisMachine.unlock.hostKeyFile
+        config.thisMachine.unlock.onion.keyFolder
+      ]
+    )
     ++ files "a key of this host" (map (key: key.path) config.services.openssh.hostKeys)
     ++ files "secrets of this host" (
       lib.attrValues (
@@ -111,10 +144,16 @@ in
 {
   config = lib.mkIf (workspaces != [ ]) {
     assertions =
-      map (message: {
-        assertion = false;
-        inherit message;
-      }) (workspaceFaults workspaces ++ lib.concatMap mountFaults workspaces)
+      map
+        (message: {
+          assertion = false;
+          inherit message;
+        })
+        (
+          stateFolderFaults config.workspaceDefaults.stateFolder
+          ++ workspaceFaults workspaces
+          ++ lib.concatMap mountFaults workspaces
+        )
       ++ lib.concatMap ofEach workspaces;
 
     warnings = lib.concatMap (

@@ -8,11 +8,12 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) plainPath publicKeyLine timeZone;
 in
 {
   options.workspaceDefaults = {
     stateFolder = mkOption {
-      type = types.strMatching "/[A-Za-z0-9._/+-]*[A-Za-z0-9._+-]";
+      type = plainPath;
       default = "/var/lib/workspaces";
       example = "/srv/workspaces";
       description = ''
@@ -37,15 +38,20 @@ in
     };
 
     authorizedKeys = mkOption {
-      type = types.listOf types.str;
-      default = if options ? machines then config.machines.ssh.userKeys else [ ];
+      type = types.listOf publicKeyLine;
+      # What people have for secrets alone is no login.
+      default =
+        if options ? machines then
+          lib.filter (key: !lib.hasPrefix "age1" key) config.machines.ssh.userKeys
+        else
+          [ ];
       defaultText = lib.literalMD "`config.machines.ssh.userKeys` with the module `fleet`, else none";
       example = [ "ssh-ed25519 AAAA…" ];
       description = "The keys with which the user logs in to workspaces.";
     };
 
     timeZone = mkOption {
-      type = types.nullOr types.str;
+      type = types.nullOr timeZone;
       default = config.time.timeZone;
       defaultText = lib.literalExpression "config.time.timeZone";
       example = "Europe/Berlin";
@@ -78,7 +84,9 @@ in
     };
 
     privileged = mkOption {
-      type = types.str;
+      type = types.strMatching "|[A-Za-z0-9_./-]+( [A-Za-z0-9_./=-]+)*" // {
+        description = "a command and its arguments, or nothing";
+      };
       default =
         if config.security.sudo.enable || (config.security.sudo-rs.enable or false) then
           "sudo"

@@ -9,6 +9,7 @@ let
   inherit (import ../../lib)
     mkCid
     mkMac
+    workspaceFaults
     workspaceInterface
     workspaceUnit
     ;
@@ -19,15 +20,11 @@ let
     defaultText = lib.literalExpression "config.workspaceDefaults.${name}";
   };
 
-  # No character that systemd, a shell or the flags of systemd-nspawn would read in another way.
-  plainPath =
-    let
-      parts = "(/[A-Za-z0-9_+@=-][A-Za-z0-9._+@=-]*|/\\.[A-Za-z0-9_+@=-][A-Za-z0-9._+@=-]*)+";
-    in
-    types.strMatching parts
-    // {
-      description = "an absolute path of letters, digits and `._+@=-`, without `.` and `..`";
-    };
+  inherit (import ./types.nix { inherit lib; })
+    plainPath
+    publicKeyLine
+    timeZone
+    ;
 
   mount =
     { name, ... }:
@@ -45,7 +42,10 @@ let
           example = "/home/leela/src";
           description = ''
             The folder on the host. It has to be there when the workspace starts. What holds keys and secrets of the host, or
-            sockets by which it is commanded, is refused, as far as the path tells.
+            sockets by which it is commanded, is refused, as far as the path tells. Links are not followed.
+
+            No guard looks into folders: through a socket in one, also one that is only to be read, a container or an Incus
+            instance talks to the program on the host that listens there.
           '';
         };
         readOnly = mkOption {
@@ -191,14 +191,14 @@ let
         };
 
         authorizedKeys = mkOption {
-          type = types.listOf types.str;
+          type = types.listOf publicKeyLine;
           example = [ "ssh-ed25519 AAAA…" ];
           description = "The keys with which the user logs in to this workspace.";
           inherit (inherited "authorizedKeys") default defaultText;
         };
 
         timeZone = mkOption {
-          type = types.nullOr types.str;
+          type = types.nullOr timeZone;
           example = "Europe/Berlin";
           description = "The time zone of this workspace.";
           inherit (inherited "timeZone") default defaultText;
@@ -295,6 +295,21 @@ in
   options.workspaces = mkOption {
     type = types.attrsOf (types.submodule workspace);
     default = { };
+    # With such a name there would be faults of other options first, of which this is the reason.
+    apply = lib.mapAttrs (
+      name: workspace:
+      if builtins.match "[A-Za-z0-9_-]*" name == null then
+        throw (
+          lib.head (workspaceFaults [
+            {
+              inherit name;
+              cid = null;
+            }
+          ])
+        )
+      else
+        workspace
+    );
     example = lib.literalExpression ''{ dev = { type = "container"; ip = "10.20.0.10"; }; }'';
     description = ''
       Isolated development environments. What lies in the user's home stays; all else is the configuration's.

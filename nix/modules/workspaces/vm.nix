@@ -7,6 +7,8 @@
   ...
 }:
 let
+  inherit (import ../../lib) guardedPlaces pathsOverlap;
+
   workspaces = lib.filterAttrs (_: workspace: workspace.type == "vm") config.workspaces;
 
   share = mount: {
@@ -81,9 +83,36 @@ let
       };
     };
   };
+
+  # What options of microvm.nix would take a VM past the bridge that guards it, or give it of the host.
+  waysOut =
+    name: workspace:
+    let
+      inherit (config.microvm.vms.${name}.config.config) microvm;
+      it = "`workspaces.${name}.config.microvm";
+      ours = map (mount: mount.hostPath) workspace.mounts;
+      more = lib.filter (interface: interface.id != workspace.interface) microvm.interfaces;
+      placesOf = share: lib.filter (place: pathsOverlap place.path share.source) guardedPlaces;
+      shares = lib.filter (share: !lib.elem share.source ours && placesOf share != [ ]) microvm.shares;
+    in
+    map (interface: {
+      assertion = false;
+      message = "${it}.interfaces` has ${interface.id}, which would be another way out of `workspaces.${name}`, or into it: leave it out";
+    }) more
+    ++ map (
+      share:
+      let
+        place = lib.head (placesOf share);
+      in
+      {
+        assertion = false;
+        message = "${it}.shares` has ${share.source}, and ${place.path} holds ${place.holds}: leave it out";
+      }
+    ) shares;
 in
 {
   config = lib.optionalAttrs (options ? microvm) {
+    assertions = lib.concatLists (lib.mapAttrsToList waysOut workspaces);
     microvm.vms = lib.mapAttrs (_: workspace: {
       autostart = workspace.autoStart;
       inherit (workspace) restartIfChanged;

@@ -91,6 +91,34 @@ in
       warnings = [ ];
     }) hosts;
   };
+  "a way out that is missing is told, unless it is meant to be" = {
+    expr =
+      map
+        (
+          upstreams:
+          (machine [
+            (modules + "/sandbox")
+            {
+              networking.hostName = "howl";
+              networking.useDHCP = false;
+              networking.sandbox = {
+                enable = true;
+              }
+              // upstreams;
+            }
+          ]).warnings
+        )
+        [
+          { }
+          { upstreams = [ ]; }
+        ];
+    expected = [
+      [
+        "`networking.sandbox.upstreams` is not set, so workspaces don't reach the internet: name the interface that leads there, such as [ \"eth0\" ], or set it to [ ] if that is meant"
+      ]
+      [ ]
+    ];
+  };
   "without it, nothing is made" = {
     expr =
       let
@@ -184,7 +212,9 @@ in
         name = "bulkhead-sandbox";
         bridge = "sandbox0";
         mac = bulkhead.mkMac "sandbox sandbox0 of howl";
+        subnet = "10.20.0.0/24";
         gateway = "10.20.0.1";
+        subnet6 = null;
         gateway6 = null;
         upstreams = [ "eth0" ];
         inherit (plain.config.networking.sandbox) ports;

@@ -108,6 +108,97 @@ in
         ports.a.interface = "vb-*";
       }
       "${option "ports.a.interface"} is `vb-*`; an interface has letters, digits, `_` and `-` in its name";
+  "interfaces that programs would take for something else" = {
+    expr =
+      map
+        (
+          bridge:
+          lib.length (sandbox {
+            inherit bridge;
+          })
+        )
+        [
+          ""
+          "-x"
+          "123"
+          "all"
+          "default"
+          "lo"
+          "a b"
+          "eth0"
+          "vb-2"
+          "lab0"
+        ];
+    expected = [
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      1
+      0
+    ];
+  };
+  "networks in which no machine has an address" = {
+    expr =
+      map
+        (
+          subnet6:
+          map (lib.removePrefix "${option "subnet6"} is ") (sandbox {
+            inherit subnet6;
+            gateway6 = "${lib.head (lib.splitString "/" subnet6)}1";
+          })
+        )
+        [
+          "fe80::/64"
+          "ff02::/64"
+          "fd21::/64"
+        ];
+    expected = [
+      [ "fe80::/64, but no machine has an address in fe80::/10" ]
+      [ "ff02::/64, but no machine has an address in ff00::/8" ]
+      [ ]
+    ];
+  };
+  "a port whose name is no name of a file" = {
+    expr = failedOf {
+      networking.sandbox.ports."../x" = port 4;
+    };
+    expected = [
+      "`../x` can't be the name of one of ${option "ports"}: files are called by it, so write letters, digits, `.`, `_` and `-`, the first a letter or a digit"
+    ];
+  };
+  "forwarders that are no addresses, or the resolver itself" = {
+    expr = sandbox {
+      dns.forwarders = [
+        "dns.quad9.net"
+        "9.9.9.9@0"
+        "9.9.9.9\n  x"
+        "10.20.0.1"
+        "2620:fe::9"
+      ];
+    };
+    expected =
+      map
+        (
+          forwarder:
+          "one of ${option "dns.forwarders"} is `${forwarder}`; write an address, such as 9.9.9.9 or 9.9.9.9@853#dns.quad9.net"
+        )
+        [
+          "dns.quad9.net"
+          "9.9.9.9@0"
+          "9.9.9.9\n  x"
+        ]
+      ++ [
+        "one of ${option "dns.forwarders"} is 10.20.0.1, the resolver itself: name the one that it is to ask, or none"
+      ];
+  };
+  "a domain that is none" = refused {
+    dns.refuse = [ "a\"b" ];
+  } "one of ${option "dns.refuse"} is `a\"b`, and not a domain such as office.example.com";
   "an upstream that leads nowhere" = refused {
     upstreams = [ "lo" ];
   } "one of ${option "upstreams"} is `lo`, a name that Linux has a use of its own for";

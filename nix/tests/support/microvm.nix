@@ -23,9 +23,13 @@ let
       options.microvm = mkOption {
         type = types.submodule {
           freeformType = types.attrsOf types.anything;
-          options.preStart = mkOption {
-            type = types.lines;
-            default = "";
+          options = {
+            interfaces = mkOption { type = types.listOf types.attrs; };
+            preStart = mkOption {
+              type = types.lines;
+              default = "";
+            };
+            shares = mkOption { type = types.listOf types.attrs; };
           };
         };
       };

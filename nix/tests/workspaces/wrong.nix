@@ -173,6 +173,36 @@ in
       "`containers.dev.extraFlags` has `--network-veth-extra=side`, which is about the network or the users of `workspaces.dev`: leave it out"
     ];
   };
+  "ways out of a virtual machine, by options of microvm.nix" = {
+    expr = failedWith "vm" {
+      config.microvm = {
+        interfaces = [
+          {
+            type = "tap";
+            id = "other";
+            mac = "02:00:00:00:00:07";
+          }
+        ];
+        shares =
+          map
+            (source: {
+              inherit source;
+              proto = "virtiofs";
+              tag = baseNameOf source;
+              mountPoint = "/${baseNameOf source}";
+              readOnly = true;
+            })
+            [
+              "/run/agenix"
+              "/srv/src"
+            ];
+      };
+    };
+    expected = [
+      "`workspaces.dev.config.microvm.interfaces` has other, which would be another way out of `workspaces.dev`, or into it: leave it out"
+      "`workspaces.dev.config.microvm.shares` has /run/agenix, and /run/agenix holds secrets of the host: leave it out"
+    ];
+  };
   "secrets and sockets of the host, by NixOS' own option" = {
     expr =
       (hostOf "container" {
@@ -185,6 +215,119 @@ in
     expected = [
       "`containers.dev.bindMounts` has /nix/var/nix, and /nix/var holds the socket of the host's Nix daemon: leave it out"
       "`containers.dev.bindMounts` has /run/agenix, and /run/agenix holds secrets of the host: leave it out"
+    ];
+  };
+  "a name that breaks the names of units is told before what follows from it" = {
+    expr =
+      map
+        (
+          name:
+          throws
+            (hostWith {
+              workspaces.${name} = {
+                type = "container";
+                ip = "10.20.0.10";
+              };
+            }).failed
+        )
+        [
+          "a b"
+          "a\"b"
+          "a\nb"
+          ".."
+          "$HOME"
+          "a%i"
+          "a/b"
+        ];
+    expected = lib.genList (_: true) 7;
+  };
+  "a sandbox that is off" = {
+    expr = (hostOf "incus" { networking.sandbox.enable = false; }).failed;
+    expected = [
+      "`workspaces.dev` would be without a guard, because `networking.sandbox.enable` is false: leave it out"
+    ];
+  };
+  "less than NixOS runs in, such as a number of GiB" = {
+    expr = failedWith "container" { resources.memory = 4; } ++ failedWith "vm" { resources.disk = 20; };
+    expected = [
+      "`workspaces.dev.resources.memory` is 4 MiB, in which NixOS does not run: give at least 128"
+      "`workspaces.dev.resources.disk` is 20 MiB, in which NixOS does not run: give at least 128"
+    ];
+  };
+  "a user of NixOS itself" = {
+    expr = failedWith "container" { user = "nobody"; };
+    expected = [
+      "`workspaces.dev.user` is nobody, which is a user of NixOS itself: take another name"
+    ];
+  };
+  "keys, time zones, commands and other values that are none" = {
+    expr =
+      let
+        refused =
+          extra:
+          let
+            host = hostOf "container" extra;
+            inherit (host.config.workspaces) dev;
+          in
+          throws [
+            dev.authorizedKeys
+            dev.timeZone
+            dev.resources
+            dev.shell.name
+            dev.gpu
+            dev.user
+            host.config.workspaceDefaults.privileged
+            host.config.workspaceDefaults.stateFolder
+            host.config.workspaceDefaults.uid
+          ];
+      in
+      map refused [
+        { workspaces.dev.authorizedKeys = [ "" ]; }
+        { workspaces.dev.authorizedKeys = [ "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=" ]; }
+        { workspaces.dev.authorizedKeys = [ "ssh-ed25519 AAAA\nssh-ed25519 AAAB" ]; }
+        { workspaces.dev.timeZone = "../../etc/shadow"; }
+        { workspaces.dev.timeZone = "Mars/Olympus Mons"; }
+        { workspaces.dev.resources.cpu = 0; }
+        { workspaces.dev.resources.memory = -1; }
+        { workspaces.dev.shell = null; }
+        { workspaces.dev.gpu = "--bind=/"; }
+        { workspaces.dev.user = "a b"; }
+        { workspaceDefaults.privileged = "sudo; true"; }
+        { workspaceDefaults.stateFolder = "/srv/../etc"; }
+        { workspaceDefaults.stateFolder = "/"; }
+        { workspaceDefaults.uid = 0; }
+        # These are fine.
+        { workspaces.dev.authorizedKeys = [ "from=\"10.0.0.1\" ssh-ed25519 AAAA dev@fry" ]; }
+        { workspaceDefaults.privileged = "run0 --user=root"; }
+      ];
+    expected = lib.genList (index: index < 14) 16;
+  };
+  "a state folder that does not keep, or that others write to" = {
+    expr = (hostOf "container" { workspaceDefaults.stateFolder = "/tmp/workspaces"; }).failed;
+    expected = [
+      "`workspaceDefaults.stateFolder` is /tmp/workspaces, but /tmp is for everybody: take a folder that stays and is root's, such as /var/lib/workspaces"
+    ];
+  };
+  "homes with keys, and what the host runs" = {
+    expr =
+      (hostOf "container" {
+        users.users.leela.isNormalUser = true;
+        workspaces.dev.extraMounts = {
+          "/home/dev/leela".hostPath = "/home/leela";
+          "/home/dev/src" = {
+            hostPath = "/home/leela/src";
+            readOnly = false;
+          };
+          "/store".hostPath = "/nix/store";
+          "/usr/local" = {
+            hostPath = "/nix/store";
+            readOnly = false;
+          };
+        };
+      }).failed;
+    expected = [
+      "`workspaces.dev.extraMounts`: /home/leela has /home/leela/.gnupg in it, which holds keys of the user leela; share a folder that has only what the workspace needs"
+      "`workspaces.dev.extraMounts`: /nix/store could be written to, and the host runs what is in /nix: leave `readOnly` true, or share another folder"
     ];
   };
   "root for a user" = {

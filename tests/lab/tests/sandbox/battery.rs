@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -78,28 +78,89 @@ impl<'a> Battery<'a> {
             attacks.iter().partition(|attack| self.has_succeeded(attack, &observed));
         let names = |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| attack.name.clone()).collect();
         let (mut won, mut lost): (BTreeSet<String>, BTreeSet<String>) = (names(won), names(lost));
-        let (more, less) = self.attack_by_another_name()?;
-        won.extend(more);
-        lost.extend(less);
+        for (more, less) in [self.attack_by_another_name()?, self.attack_without_the_bridge()?] {
+            won.extend(more);
+            lost.extend(less);
+        }
         Ok((won, lost))
     }
 
     /// What succeeds, and what does not, while the bridge has another name than the one that the rules know.
     fn attack_by_another_name(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
         let mut attacks = self.attacks();
-        attacks.retain(|attack| attack.name.starts_with("H7: UDP to the host's address on the LAN"));
+        attacks.retain(|attack| {
+            attack.name.starts_with("H7: UDP to the host's address on the LAN") || self.goes_to_a(attack)
+        });
         let host = &self.topology.host;
         self.prepare()?;
         host.ip(&[&format!("link set {BRIDGE} name other0")])?;
         let outcome = self.send(&attacks.iter().collect::<Vec<_>>()).and_then(|()| self.wait());
         host.ip(&[&format!("link set other0 name {BRIDGE}")])?;
-        let observed = Observed { captured: outcome?, ..Observed::default() };
+        Ok(self.outcomes(&attacks, outcome?, "by another name of the bridge"))
+    }
+
+    /// What succeeds, and what does not, while the bridge is down and the host's routes lead to where its addresses are
+    /// those of others.
+    fn attack_without_the_bridge(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+        let mut attacks = self.attacks();
+        attacks.retain(|attack| self.goes_to_a(attack));
+        let host = &self.topology.host;
+        let a = self.topology.workspace("a");
+        let mut number = attacks.last().map_or(0, |attack| attack.number | 0xf00);
+        let mut datagrams: Vec<(SocketAddr, u32)> = Vec::new();
+        for address in [IpAddr::from(a.address), a.address6.into()] {
+            if address.is_ipv4() || self.topology.setting.ipv6 {
+                number += 1;
+                datagrams.push(((address, SINK).into(), number));
+                let name = format!("H13: the host's own datagram to a, {address}");
+                attacks.push(Attack { name, number, from: "host", frames: Vec::new(), evidence: Evidence::Anywhere });
+            }
+        }
+        self.prepare()?;
+        let was_up = self.is_up()?;
+        host.ip(&[&format!("link set {BRIDGE} down")])?;
+        let outcome = self.send(&attacks.iter().collect::<Vec<_>>()).and_then(|()| {
+            host.enter(|| {
+                for (to, number) in &datagrams {
+                    let any: IpAddr =
+                        if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                    // What the guard drops may be refused at once.
+                    let _ = UdpSocket::bind((any, 0))?.send_to(&canary(*number), to);
+                }
+                Ok(())
+            })?;
+            self.wait()
+        });
+        if was_up {
+            host.ip(&[&format!("link set {BRIDGE} up")])?;
+        }
+        Ok(self.outcomes(&attacks, outcome?, "while the bridge is down"))
+    }
+
+    /// From outside to a workspace. Without IPv6 in the sandbox, its addresses of that are those of anybody.
+    fn goes_to_a(&self, attack: &Attack) -> bool {
+        attack.name.starts_with("outside: UDP from the LAN to a, IPv4")
+            || self.topology.setting.ipv6 && attack.name.starts_with("outside: UDP from the LAN to a, IPv6")
+    }
+
+    fn is_up(&self) -> Result<bool> {
+        let shown: Value = serde_json::from_str(&self.topology.host.run("ip", &["-json", "link", "show", BRIDGE])?)?;
+        Ok(shown[0]["flags"].as_array().is_some_and(|flags| flags.iter().any(|flag| flag == "UP")))
+    }
+
+    /// The names of the attacks that succeed and of those that do not.
+    fn outcomes(
+        &self,
+        attacks: &[Attack],
+        captured: Vec<Captured>,
+        when: &str,
+    ) -> (BTreeSet<String>, BTreeSet<String>) {
+        let observed = Observed { captured, ..Observed::default() };
         let (won, lost): (Vec<&Attack>, Vec<&Attack>) =
             attacks.iter().partition(|attack| self.has_succeeded(attack, &observed));
-        let named = |attacks: Vec<&Attack>| {
-            attacks.into_iter().map(|attack| format!("{}, by another name of the bridge", attack.name)).collect()
-        };
-        Ok((named(won), named(lost)))
+        let named =
+            |attacks: Vec<&Attack>| attacks.into_iter().map(|attack| format!("{}, {when}", attack.name)).collect();
+        (named(won), named(lost))
     }
 
     /// Whether some attack succeeds, or something that has to work does not.
@@ -112,7 +173,8 @@ impl<'a> Battery<'a> {
         Ok(is_seen(&first, &self.attack_at_once(&first)?)
             || !self.check_with(Duration::from_millis(700))?.is_empty()
             || is_seen(&last, &self.attack_in_turn(&last)?)
-            || !self.attack_by_another_name()?.0.is_empty())
+            || !self.attack_by_another_name()?.0.is_empty()
+            || !self.attack_without_the_bridge()?.0.is_empty())
     }
 
     fn attack_at_once(&self, attacks: &[&Attack]) -> Result<Observed> {

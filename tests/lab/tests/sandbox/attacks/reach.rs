@@ -221,6 +221,13 @@ impl Attacks<'_> {
         let packet = self.syn(nas, a, SSH);
         let frame = ethernet(to_host, self.topology.lan_mac, ethertype(nas), &packet);
         self.add(of("outside: TCP from the LAN to a"), "lan", frame);
+        // Without IPv6 in the sandbox, its addresses are those of anybody.
+        if family == 4 || self.topology.setting.ipv6 {
+            let tailnet: IpAddr = if family == 4 { TAILNET.into() } else { TAILNET6.into() };
+            let packet = self.datagram(a, tailnet, SINK);
+            let frame = ethernet(to_host, self.topology.lan_mac, ethertype(a), &packet);
+            self.add(of("outside: from the LAN with the address of a to the tailnet"), "lan", frame);
+        }
     }
 
     pub(super) fn reserved_addresses(&mut self) {
