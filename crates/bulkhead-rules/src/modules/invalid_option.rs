@@ -35,7 +35,8 @@ workspaces.dev.resources.memory = 2048;
 **Limits.** Options that the fleet's modules declare are judged by their declarations; those of Bulkhead's modules
 (`workspaces`, `networking.sandbox`, `vpn`, `machines`, `thisMachine`) by the schemas in `schemas/`, also under the
 names that `mappings` give them, if the type is the same. Other options of NixOS are not judged. `null` for an option
-of the fleet's own that takes none is a warning: it is refused only where something reads it.
+of the fleet's own that takes none is a warning: it is refused only where something reads it. Nor is what a submodule
+of the fleet's leaves free below an option of NixOS, which has more options there.
 
 **Data.** `machine`: the machine. `option`: the option. `kind`: `wrong-type`, `conflict`, `undeclared`, `missing` or
 `read-only`.
@@ -66,6 +67,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
                 // Found where a value waits for what a pass over all modules does not tell, too.
                 FaultKind::Recursion => false,
+                _ if is_extended(tree, &fault.path) => false,
                 FaultKind::WrongType | FaultKind::Conflict | FaultKind::ReadOnly | FaultKind::Assertion => true,
             };
             let Some(first) = fault.places.first().filter(|_| is_sure) else { continue };
@@ -94,6 +96,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Whether an option is one that a submodule of the fleet's leaves free, below an option of NixOS: the fleet's declaration
+/// adds to that of NixOS, which knows the option.
+fn is_extended(tree: &Tree<'_>, path: &OptionPath) -> bool {
+    let names = path.names();
+    let is_declared = |depth: usize| tree.configuration.declared(&OptionPath::of(names.iter().take(depth))).is_some();
+    names.first().is_some_and(|name| is_of_nixos(name))
+        && !is_declared(names.len())
+        && (1..names.len()).any(is_declared)
 }
 
 /// Whether all that an option is given is `null`: it stands for "nothing" in fleets that read the option of other machines
