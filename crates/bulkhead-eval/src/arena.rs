@@ -62,6 +62,17 @@ impl Arena {
         self.bump.alloc_slice_fill_iter(items)
     }
 
+    /// The same, each by its index: faster, since each is made where it will lie.
+    #[inline]
+    pub fn slice_of<T>(&self, length: usize, item: impl FnMut(usize) -> T) -> &[T] {
+        const { assert!(!needs_drop::<T>(), "what lies in the arena is never dropped") };
+        if length == 0 {
+            return &[];
+        }
+        self.count(length * size_of::<T>());
+        self.bump.alloc_slice_fill_with(length, item)
+    }
+
     pub fn copied<T: Copy>(&self, items: &[T]) -> &[T] {
         if items.is_empty() {
             return &[];

@@ -113,15 +113,20 @@ impl<'a> Error<'a> {
     /// Add a step to the trace: what was being done at `pos`. A step at the place of the last one, or of the failure
     /// itself, adds nothing.
     pub fn through(mut self: Box<Error<'a>>, pos: Pos, what: impl FnOnce() -> String) -> Box<Error<'a>> {
+        self.add_step(pos, what);
+        self
+    }
+
+    /// The same, in place.
+    pub fn add_step(&mut self, pos: Pos, what: impl FnOnce() -> String) {
         let last = self.trace.last().map_or(self.pos, |(last, _)| *last);
         if matches!(self.cause, Cause::Unknown(_)) || last == pos {
-            return self;
+            return;
         }
         if self.trace.len() < TRACE_LENGTH {
             self.trace.push((pos, what()));
         } else {
             self.omitted += 1;
         }
-        self
     }
 }

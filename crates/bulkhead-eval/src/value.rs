@@ -428,7 +428,7 @@ pub struct Frame<'a> {
 
 enum Slots<'a> {
     /// Whether something keeps the frame, and the value.
-    One(Cell<bool>, Cell<Value<'a>>),
+    One(Cell<Truth>, Cell<Slot<'a>>),
     /// How many frames further out that of the next `with` is (0 if there is none), and the set of this one.
     With(u32, Value<'a>),
     /// Made before the values that see it.
@@ -456,7 +456,7 @@ pub enum Slot<'a> {
 #[inline]
 fn captured(env: Env<'_>) -> Env<'_> {
     if let Some(Frame { slots: Slots::One(captured, _), .. }) = env {
-        captured.set(true);
+        captured.set(Truth(true));
     }
     env
 }
@@ -488,22 +488,25 @@ impl<'a> Frame<'a> {
         self.parent.get()
     }
 
-    /// What is in a slot.
     #[inline]
-    pub fn slot(&self, slot: u32) -> Option<Slot<'a>> {
+    fn cell(&self, slot: u32) -> Option<&Cell<Slot<'a>>> {
         match &self.slots {
-            Slots::One(_, value) => Some(Slot::Value(value.get())),
-            Slots::Many(slots) => slots.get(slot as usize).map(Cell::get),
+            Slots::One(_, slot) => Some(slot),
+            Slots::Many(slots) => slots.get(slot as usize),
             Slots::With(..) => None,
         }
     }
 
-    /// Put something else into a slot of a `let` or a pattern.
+    /// What is in a slot.
+    #[inline]
+    pub fn slot(&self, slot: u32) -> Option<Slot<'a>> {
+        self.cell(slot).map(Cell::get)
+    }
+
+    /// Put something else into a slot.
     #[inline]
     pub fn set(&self, slot: u32, content: Slot<'a>) {
-        if let Slots::Many(slots) = &self.slots
-            && let Some(cell) = slots.get(slot as usize)
-        {
+        if let Some(cell) = self.cell(slot) {
             cell.set(content);
         }
     }
@@ -533,18 +536,21 @@ impl<'a> FreeFrames<'a> {
         {
             self.first.set(frame.parent.get());
             frame.parent.set(parent);
-            captured.set(false);
-            slot.set(value);
+            captured.set(Truth(false));
+            slot.set(Slot::Value(value));
             return frame;
         }
-        arena.alloc(Frame { parent: Cell::new(parent), slots: Slots::One(Cell::new(false), Cell::new(value)) })
+        arena.alloc(Frame {
+            parent: Cell::new(parent),
+            slots: Slots::One(Cell::new(Truth(false)), Cell::new(Slot::Value(value))),
+        })
     }
 
     /// Give back a frame and those outside of it up to `end`, as far as nothing keeps them.
     #[inline]
     pub fn give_back(&self, mut frame: &'a Frame<'a>, end: Env<'a>) {
         while let Slots::One(captured, _) = &frame.slots
-            && !captured.get()
+            && !captured.get().0
         {
             let parent = frame.parent.get();
             frame.parent.set(self.first.get());

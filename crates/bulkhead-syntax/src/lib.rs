@@ -107,7 +107,7 @@ fn read(text: &str) -> Result<Ast, Vec<SyntaxError>> {
         .map(|comment| Comment { span: offsets.span(comment.span.start, comment.span.end), ..comment })
         .filter(|comment| comment.span.start < comment.span.end)
         .collect();
-    let lowered = match stack::run(depth, || build(&readable, &tokens.tokens, &offsets, &mut errors)) {
+    let lowered = match stack::run(depth, || build(&readable, tokens.tokens, &offsets, &mut errors)) {
         Ok(lowered) => lowered,
         Err(message) => {
             errors.push(Span::default(), message, None, None);
@@ -122,14 +122,16 @@ fn read(text: &str) -> Result<Ast, Vec<SyntaxError>> {
 }
 
 /// Build and lower the tree of a text whose grammar is in order; none if it has errors nevertheless.
-fn build(text: &str, tokens: &[Token], offsets: &Offsets, errors: &mut Errors) -> Option<Lowered> {
-    let tree = match tree::build(text, tokens) {
+fn build(text: &str, tokens: Vec<Token>, offsets: &Offsets, errors: &mut Errors) -> Option<Lowered> {
+    let tree = match tree::build(text, &tokens) {
         Ok(tree) => tree,
         Err(span) => {
             errors.push(offsets.span(span.start, span.end), "this is not a Nix expression".to_owned(), None, None);
             return None;
         }
     };
+    // From here on the tree is all that is needed, and a large file has many tokens.
+    drop(tokens);
     let lowered = lower::lower(text, &tree, offsets, errors);
     errors.is_empty().then_some(lowered)
 }

@@ -1,11 +1,12 @@
 //! Interned names.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::{LazyLock, Mutex};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 /// A name, interned: equal names are equal numbers. Names live as long as the process, as they do in Nix.
 ///
@@ -13,38 +14,61 @@ use foldhash::fast::RandomState;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(u32);
 
+/// Names and their symbols. What is hashed are the names, but only the numbers lie in the hash table: a name takes 16 bytes
+/// of text and length here, and five there.
 #[derive(Default)]
 struct Table {
-    ids: HashMap<&'static str, Symbol, RandomState>,
+    symbols: HashTable<Symbol>,
+    /// By the numbers of the symbols.
     names: Vec<&'static str>,
+}
+
+impl Table {
+    fn find(&self, hash: u64, name: &str) -> Option<Symbol> {
+        self.symbols.find(hash, |symbol| self.names[symbol.0 as usize] == name).copied()
+    }
+
+    /// Note the symbol of a name that is in `names`, but not yet found.
+    fn insert(&mut self, hash: u64, symbol: Symbol) {
+        self.symbols.insert_unique(hash, symbol, |symbol| hash_of(self.names[symbol.0 as usize]));
+    }
 }
 
 static GLOBAL: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+fn hash_of(name: &str) -> u64 {
+    HASHER.hash_one(name)
+}
+
 thread_local! {
-    /// What this thread has seen of the global table, so that it is seldom locked.
+    /// What this thread has seen of the global table, so that it is seldom locked: the names from the first on, and the
+    /// symbols that it was asked for.
     static LOCAL: RefCell<Table> = RefCell::default();
 }
 
 impl Symbol {
     /// The symbol of a name.
     pub fn new(name: &str) -> Symbol {
+        let hash = hash_of(name);
         LOCAL.with_borrow_mut(|local| {
-            if let Some(symbol) = local.ids.get(name) {
-                return *symbol;
+            if let Some(symbol) = local.find(hash, name) {
+                return symbol;
             }
             let mut global = GLOBAL.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let (symbol, name) = match global.ids.get_key_value(name) {
-                Some((name, symbol)) => (*symbol, *name),
+            let symbol = match global.find(hash, name) {
+                Some(symbol) => symbol,
                 None => {
-                    let name: &'static str = Box::leak(Box::from(name));
                     let symbol = Symbol(global.names.len() as u32);
-                    global.names.push(name);
-                    global.ids.insert(name, symbol);
-                    (symbol, name)
+                    global.names.push(Box::leak(Box::from(name)));
+                    global.insert(hash, symbol);
+                    symbol
                 }
             };
-            local.ids.insert(name, symbol);
+            let known = local.names.len();
+            local.names.extend_from_slice(&global.names[known..]);
+            local.insert(hash, symbol);
             symbol
         })
     }

@@ -84,12 +84,13 @@ pub const BUILTINS: &[Builtin] = &[
         ev.reserve(pos, attrs.entries().len() * 48)?;
         ev.tick(pos, attrs.entries().len() as u64)?;
         let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Attrs(attrs.entries()), pos });
-        let entries = attrs.entries().iter().enumerate().map(|(index, attr)| Attr {
+        let entries = attrs.entries();
+        let entry = |index: usize| Attr {
+            name: entries[index].name,
+            key: entries[index].key.carried(),
             value: ev.lazy_part(mapped, index),
-            key: attr.key.carried(),
-            ..*attr
-        });
-        Ok(ev.sorted_attrs(ev.arena.slice(entries), attrs.open, pos))
+        };
+        Ok(ev.sorted_attrs(ev.arena.slice_of(entries.len(), entry), attrs.open, pos))
     }),
     forcing(0b1, "removeAttrs", 2, |ev, args, pos| {
         let attrs = ev.attrs_of(args[0], pos)?;

@@ -106,7 +106,7 @@ pub const BUILTINS: &[Builtin] = &[
         ev.reserve(pos, length.saturating_mul(40))?;
         ev.tick(pos, length as u64)?;
         let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Numbers, pos });
-        Ok(ev.list((0..length).map(|index| ev.lazy_part(mapped, index)), pos))
+        Ok(ev.row(length, |index| ev.lazy_part(mapped, index), pos))
     }),
     forcing(0b10, "groupBy", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
@@ -133,7 +133,7 @@ pub const BUILTINS: &[Builtin] = &[
         ev.reserve(pos, list.len() * 40)?;
         ev.tick(pos, list.len() as u64)?;
         let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Items(list), pos });
-        Ok(ev.list((0..list.len()).map(|index| ev.lazy_part(mapped, index)), pos))
+        Ok(ev.row(list.len(), |index| ev.lazy_part(mapped, index), pos))
     }),
     forcing(0b10, "partition", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;

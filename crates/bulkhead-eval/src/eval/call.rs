@@ -101,15 +101,13 @@ impl<'a> Evaluator<'a> {
             frame = self.bind(code, lambda, Some(frame), *argument, pos)?;
         }
         let depth = self.enter(|| pos)?;
-        let result = self.eval(code, Some(frame), lambda.body);
+        let mut result = self.eval_nested(code, Some(frame), lambda.body);
         self.depth.set(depth);
-        match result {
-            Ok(value) => {
-                self.free_frames.give_back(frame, env);
-                Ok(value)
-            }
-            Err(error) => Err(in_call(error, lambda, pos)),
+        match &mut result {
+            Ok(_) => self.free_frames.give_back(frame, env),
+            Err(error) => in_call(error, lambda, pos),
         }
+        result
     }
 
     /// Apply a function to arguments that are not evaluated yet. Those that are needed at once never become thunks.
@@ -215,7 +213,7 @@ impl<'a> Evaluator<'a> {
                 return Err(Error::evaluation(message, pos).about(other));
             }
         };
-        let slots = self.arena.slice((0..formals.len() + usize::from(whole)).map(|_| Cell::new(Slot::Running)));
+        let slots = self.arena.slice_of(formals.len() + usize::from(whole), |_| Cell::new(Slot::Running));
         let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, env));
         let mut used = 0;
         for (formal, slot) in formals.iter().zip(slots) {
@@ -268,11 +266,11 @@ fn arity(closure: &Closure<'_>, most: usize) -> usize {
 }
 
 #[cold]
-fn in_call<'a>(error: Box<Error<'a>>, lambda: &Lambda, pos: Pos) -> Box<Error<'a>> {
-    error.through(pos, || match lambda.name {
+fn in_call(error: &mut Error<'_>, lambda: &Lambda, pos: Pos) {
+    error.add_step(pos, || match lambda.name {
         Some(name) => format!("while calling `{name}`"),
         None => "while calling an anonymous function".to_owned(),
-    })
+    });
 }
 
 #[cold]

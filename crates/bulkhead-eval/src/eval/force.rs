@@ -20,25 +20,39 @@ impl<'a> Evaluator<'a> {
     #[inline]
     pub fn force(&self, value: Value<'a>) -> Result<'a, Value<'a>> {
         match value {
-            Value::Thunk(thunk) => match thunk.state.get() {
-                State::Done(value) => Ok(value),
-                state => self.run(thunk, state),
-            },
+            Value::Thunk(thunk) => self.force_thunk(thunk),
             value => Ok(value),
         }
     }
 
-    /// Evaluate a thunk that has not been.
-    pub(super) fn run(&self, thunk: &'a Thunk<'a>, state: State<'a>) -> Result<'a, Value<'a>> {
+    /// The value of a thunk.
+    #[inline]
+    pub(super) fn force_thunk(&self, thunk: &'a Thunk<'a>) -> Result<'a, Value<'a>> {
+        if let State::Done(value) = thunk.state.get() {
+            return Ok(value);
+        }
+        // What it gives is read where it was put, not handed from call to call: copying a value that was just written in
+        // parts has the processor wait for the parts.
+        self.run(thunk)?;
+        match thunk.state.get() {
+            State::Done(value) => Ok(value),
+            State::DonePast(past) => Ok(past.value),
+            _ => Err(infinite_recursion()),
+        }
+    }
+
+    /// Evaluate a thunk that has not been: after that it is [`State::Done`] or [`State::DonePast`].
+    fn run(&self, thunk: &'a Thunk<'a>) -> Result<'a, ()> {
+        let state = thunk.state.get();
+        if let State::DonePast(past) = state {
+            self.pass_over_unknown(past.unknown);
+            return Ok(());
+        }
         thunk.state.set(State::Running);
         let before = self.times_passed_over();
         let result = match state {
             State::Done(value) => Ok(value),
-            State::DonePast(past) => {
-                thunk.state.set(state);
-                self.pass_over_unknown(past.unknown);
-                return Ok(past.value);
-            }
+            State::DonePast(past) => Ok(past.value),
             State::Delayed { file, expr, env } => {
                 let code = self.files.get(file);
                 self.nested(code.pos(expr), || self.eval(code, env, expr))
@@ -70,16 +84,22 @@ impl<'a> Evaluator<'a> {
             }
             State::Running => Err(infinite_recursion()),
         };
-        thunk.state.set(match result {
+        match result {
             Ok(value) => {
                 if self.will_be_asked_about(value) {
                     self.set_origin(thunk, state);
                 }
-                self.done(value, before)
+                match self.passed_over_since(before) {
+                    None => thunk.state.set(State::Done(value)),
+                    Some(_) => thunk.state.set(self.done(value, before)),
+                }
+                Ok(())
             }
-            Err(_) => state,
-        });
-        result
+            Err(error) => {
+                thunk.state.set(state);
+                Err(error)
+            }
+        }
     }
 
     /// Whether somebody will ask what a value is put together of: one that is unknown, or may have more attributes.

@@ -59,9 +59,19 @@ impl<'a> Evaluator<'a> {
         Value::List(self.arena.alloc(List::new(items)), pos)
     }
 
+    /// A list of so many items, each by its index.
+    #[inline]
+    pub fn row(&self, length: usize, mut item: impl FnMut(usize) -> Value<'a>, pos: Pos) -> Value<'a> {
+        if length == 0 {
+            return Value::List(self.empty_list, pos);
+        }
+        let items = self.arena.slice_of(length, |index| Cell::new(item(index)));
+        Value::List(self.arena.alloc(List::new(items)), pos)
+    }
+
     /// A list of items that have been collected.
     pub fn list_of_vec(&self, items: &[Value<'a>], pos: Pos) -> Value<'a> {
-        self.list(items.iter().copied(), pos)
+        self.row(items.len(), |index| items[index], pos)
     }
 
     /// A set of attributes in any order; of a name that comes twice the first counts.

@@ -175,8 +175,9 @@ impl<'a> Evaluator<'a> {
         self.eval_nested(code, env, id)
     }
 
+    /// The same, without looking whether that takes no work.
     #[inline(never)]
-    fn eval_nested(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
+    pub(super) fn eval_nested(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
         self.step(|| code.pos(id))?;
         let mut at = id;
         match self.eval_expr(code, env, &mut at) {
@@ -243,7 +244,7 @@ impl<'a> Evaluator<'a> {
 
     fn list_expr(&self, code: &'a Code<'a>, env: Env<'a>, items: &'a [ExprId], pos: Pos) -> Result<'a, Value<'a>> {
         self.reserve(pos, items.len() * size_of::<Value<'_>>())?;
-        Ok(self.list(items.iter().map(|item| self.delay(code, env, *item)), pos))
+        Ok(self.row(items.len(), |index| self.delay(code, env, items[index]), pos))
     }
 
     fn search_path(
@@ -275,14 +276,14 @@ impl<'a> Evaluator<'a> {
     fn delay_parts(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Value<'a> {
         match code.expr(id) {
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
-                let kept = frame_at(env, *up).and_then(|frame| self.keep_slot(code, frame, *slot));
-                match kept {
-                    Some(Value::Thunk(thunk)) => match thunk.state.get() {
+                let Some(frame) = frame_at(env, *up) else { return self.thunk(code, env, id) };
+                match frame.slot(*slot) {
+                    Some(Slot::Value(Value::Thunk(thunk))) => match thunk.state.get() {
                         State::Done(settled) if !self.needs_thunk(settled) => settled,
                         _ => Value::Thunk(thunk),
                     },
-                    Some(value) => value,
-                    None => self.thunk(code, env, id),
+                    Some(Slot::Value(value)) => value,
+                    _ => self.keep_slot(code, frame, *slot).unwrap_or_else(|| self.thunk(code, env, id)),
                 }
             }
             Expr::Lambda(lambda) => self.closure(code, lambda, env, code.pos(id)),

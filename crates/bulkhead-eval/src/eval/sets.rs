@@ -24,11 +24,11 @@ impl<'a> Evaluator<'a> {
             }
         };
         let slots = if set.inherit_from.is_empty() {
-            self.arena.slice(set.attrs.iter().map(|a| Cell::new(attr(a))))
+            self.arena.slice_of(set.attrs.len(), |index| Cell::new(attr(&set.attrs[index])))
         } else {
             let source = |index: usize| Slot::Deferred(set.inherit_from[index - set.attrs.len()]);
-            let slots = 0..set.attrs.len() + set.inherit_from.len();
-            self.arena.slice(slots.map(|index| Cell::new(set.attrs.get(index).map_or_else(|| source(index), attr))))
+            let slots = set.attrs.len() + set.inherit_from.len();
+            self.arena.slice_of(slots, |index| Cell::new(set.attrs.get(index).map_or_else(|| source(index), attr)))
         };
         self.arena.alloc(Frame::many(slots, outer))
     }
@@ -38,7 +38,7 @@ impl<'a> Evaluator<'a> {
         // What may be overridden must be a thunk, so that it can be replaced for those who see it.
         let overridden = set.attrs.iter().any(|attr| attr.name == self.symbols.overrides);
         let length = set.attrs.len() + set.inherit_from.len();
-        let slots = self.arena.slice((0..length).map(|_| Cell::new(Slot::Running)));
+        let slots = self.arena.slice_of(length, |_| Cell::new(Slot::Running));
         let frame: &Frame<'_> = self.arena.alloc(Frame::many(slots, outer));
         let inner = Some(frame);
         let (attrs, others) = slots.split_at(set.attrs.len());
@@ -113,9 +113,9 @@ impl<'a> Evaluator<'a> {
             value: self.attr_value(code, env, env, &sources, attr),
         };
         let entries = if set.by_symbol.is_empty() {
-            self.arena.slice(set.attrs.iter().map(entry))
+            self.arena.slice_of(set.attrs.len(), |index| entry(&set.attrs[index]))
         } else {
-            self.arena.slice(set.by_symbol.iter().map(|index| entry(&set.attrs[*index as usize])))
+            self.arena.slice_of(set.by_symbol.len(), |index| entry(&set.attrs[set.by_symbol[index] as usize]))
         };
         Ok(self.sorted_attrs(entries, None, pos))
     }
@@ -132,9 +132,9 @@ impl<'a> Evaluator<'a> {
             },
         };
         let entries = if set.by_symbol.is_empty() {
-            self.arena.slice(set.attrs.iter().map(entry))
+            self.arena.slice_of(set.attrs.len(), |index| entry(&set.attrs[index]))
         } else {
-            self.arena.slice(set.by_symbol.iter().map(|index| entry(&set.attrs[*index as usize])))
+            self.arena.slice_of(set.by_symbol.len(), |index| entry(&set.attrs[set.by_symbol[index] as usize]))
         };
         self.sorted_attrs(entries, None, pos)
     }

@@ -48,7 +48,7 @@ pub(super) struct RawSet<'t> {
     span: Span,
     attrs: Vec<RawAttr<'t>>,
     /// Where each name is in `attrs`; only for sets that are not small.
-    index: FxHashMap<Symbol, usize>,
+    index: FxHashMap<Symbol, u32>,
     inherit_from: Vec<Node<'t>>,
     dynamic: Vec<(Name<'t>, Value<'t>)>,
 }
@@ -72,16 +72,16 @@ impl<'t> RawSet<'t> {
         if self.attrs.len() <= SMALL {
             return self.attrs.iter().position(|attr| attr.name == name);
         }
-        self.index.get(&name).copied()
+        self.index.get(&name).map(|at| *at as usize)
     }
 
     fn push(&mut self, attr: RawAttr<'t>) -> usize {
         let at = self.attrs.len();
         if at == SMALL {
-            self.index = self.attrs.iter().enumerate().map(|(at, attr)| (attr.name, at)).collect();
+            self.index = self.attrs.iter().enumerate().map(|(at, attr)| (attr.name, at as u32)).collect();
         }
         if at >= SMALL {
-            self.index.insert(attr.name, at);
+            self.index.insert(attr.name, at as u32);
         }
         self.attrs.push(attr);
         at
