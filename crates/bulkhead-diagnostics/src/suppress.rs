@@ -55,10 +55,10 @@ pub fn apply<'f>(
     sources: &dyn Sources,
     rules: Rules<'_>,
 ) -> Vec<Diagnostic> {
-    apply_at(findings, files, comments, sources, rules, &|_| Vec::new())
+    apply_at(findings, files, comments, sources, rules, &|_, _| Vec::new())
 }
 
-/// As [`apply`]; `elsewhere` gives the places besides its own where a finding can be allowed.
+/// As [`apply`]; `elsewhere` gives the places besides one that a finding is about where it can be allowed, too.
 #[must_use]
 pub fn apply_at<'f>(
     findings: Vec<Diagnostic>,
@@ -66,7 +66,7 @@ pub fn apply_at<'f>(
     comments: &dyn Comments,
     sources: &dyn Sources,
     rules: Rules<'_>,
-    elsewhere: &dyn Fn(&Diagnostic) -> Vec<Place>,
+    elsewhere: &dyn Fn(&Diagnostic, &Place) -> Vec<Place>,
 ) -> Vec<Diagnostic> {
     let texts = Texts::new(sources);
     let mut found = Vec::new();
@@ -90,7 +90,7 @@ pub fn apply_at<'f>(
     // Findings about allows can be allowed too. Only those that say this in vain can't: it would have no end.
     let about_rules = allows.unused(rules, |rule| !RULES.contains(&rule));
     found.extend(about_rules);
-    left.extend(allows.take(found, &texts, &|_| Vec::new()));
+    left.extend(allows.take(found, &texts, &|_, _| Vec::new()));
     left.extend(allows.unused(rules, |rule| RULES.contains(&rule)));
     left
 }
@@ -130,17 +130,21 @@ impl Allows {
         &mut self,
         mut findings: Vec<Diagnostic>,
         texts: &Texts<'_>,
-        elsewhere: &dyn Fn(&Diagnostic) -> Vec<Place>,
+        elsewhere: &dyn Fn(&Diagnostic, &Place) -> Vec<Place>,
     ) -> Vec<Diagnostic> {
         findings.retain_mut(|finding| {
-            // Each place is asked, so that no allow of several is taken for unused.
-            let mut allowed = self.allows(finding, &finding.place, texts);
-            for place in elsewhere(finding) {
-                allowed |= self.allows(finding, &place, texts);
-            }
-            let mut same = Vec::new();
+            let mut is_allowed = |finding: &Diagnostic, place: &Place| {
+                // Each place is asked, so that no allow of several is taken for unused.
+                let mut allowed = self.allows(finding, place, texts);
+                for other in elsewhere(finding, place) {
+                    allowed |= self.allows(finding, &other, texts);
+                }
+                allowed
+            };
+            let allowed = is_allowed(finding, &finding.place);
+            let mut same: Vec<bool> = Vec::new();
             for related in &finding.related {
-                same.push(related.is_same && self.allows(finding, &related.place, texts));
+                same.push(related.is_same && is_allowed(finding, &related.place));
             }
             let mut same = same.into_iter();
             finding.related.retain(|_| !same.next().unwrap_or(false));

@@ -161,7 +161,7 @@ fn where_else_the_caller_says() {
     let files = Files::new(&[("generated.nix", "wifi other"), ("grants.nix", grants)]);
     let at = |file: &str, start: u32| Place::new(file, Span::new(start, start + 4));
     let finding = |place: Place| Diagnostic::new("stale-recipient", Severity::Error, place, "bad");
-    let elsewhere = |finding: &Diagnostic| match finding.place.span {
+    let elsewhere = |_: &Diagnostic, place: &Place| match place.span {
         Some(span) if span.start == 0 => vec![at("grants.nix", 2)],
         _ => vec![at("grants.nix", 0)],
     };

@@ -94,7 +94,7 @@ pub fn judge(project: &Project, fleet: &Fleet, options: &CheckOptions<'_>) -> Re
     let ran = |name: &str| !severities.is_off(name) && bulkhead_rules::find(name).is_ok_and(|rule| selection.has(rule));
     let rules = suppress::Rules { known: &known, ran: &ran };
     let files = files.iter().map(|file| &**file);
-    let elsewhere = |finding: &Diagnostic| allowed_elsewhere(fleet, finding);
+    let elsewhere = |finding: &Diagnostic, place: &Place| allowed_elsewhere(fleet, finding, place);
     let mut findings = suppress::apply_at(findings, files, &sources, &sources, rules, &elsewhere);
     findings.extend(unknown_rules(project, &known));
     findings.extend(mappings_without_meaning(project));
@@ -263,14 +263,15 @@ fn files_with_allows(fleet: &Fleet, findings: &[Diagnostic]) -> BTreeSet<Arc<str
 /// Where a person can allow a finding about a secret that stands where no comment can: in a generated rules file, whose
 /// comments would make it out of date, or in an `.age` file. That is the secret's entry in `secrets/properties.nix`; for
 /// one in a machine's folder, which has no entry, the machine's `hostKey`; and else its entry in a handwritten rules file.
-fn allowed_elsewhere(fleet: &Fleet, finding: &Diagnostic) -> Vec<Place> {
-    let file = &*finding.place.file;
+fn allowed_elsewhere(fleet: &Fleet, finding: &Diagnostic, place: &Place) -> Vec<Place> {
+    let file = &*place.file;
     let rules = fleet.rules_files.iter().find(|rules| rules.path.as_str() == file);
     let is_age = || TreePath::new(file).is_ok_and(|path| fleet.age_file(&path).is_some());
     if !rules.is_some_and(|rules| rules.generated) && !is_age() {
         return Vec::new();
     }
-    let name = finding.data.get("secret").and_then(|name| name.as_str());
+    // It is the secret at the finding's own place.
+    let name = finding.data.get("secret").filter(|_| *place == finding.place).and_then(|name| name.as_str());
     let is_meant = |path: &TreePath, rule_name: &str| path.as_str() == file || Some(rule_name) == name;
     let secrets = fleet.secrets.iter().filter(|secret| is_meant(&secret.file, &secret.rule_name));
     let grants = secrets.filter_map(|secret| match (&secret.declared, &secret.scope) {

@@ -70,6 +70,25 @@ fn a_file_that_holds_no_comment_is_allowed_at_its_entry() {
 }
 
 #[test]
+fn a_finding_about_two_secrets_is_allowed_at_the_entry_of_each() {
+    let fleet = Folder::empty();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH";
+    let entry = |name: &str| format!("  \"{name}.age\".publicKeys = [ \"{key}\" ];");
+    let rules_with = |first: &str, second: &str| {
+        fleet.write("secrets.nix", format!("{{\n{} {first}\n{} {second}\n}}\n", entry("a"), entry("b")));
+        rules(&fleet)
+    };
+    for name in ["a", "b"] {
+        fleet.write(&format!("{name}.age"), b"\0GITCRYPT\0\x01\x02");
+    }
+    let allow = "# bulkhead: allow(not-age) this repository is locked";
+    assert_eq!(rules_with("", ""), ["not-age"]);
+    assert_eq!(rules_with(allow, ""), ["not-age"]);
+    assert_eq!(rules_with("", allow), ["not-age"]);
+    assert_eq!(rules_with(allow, allow), [""; 0]);
+}
+
+#[test]
 fn a_finding_about_modules_of_two_files_is_allowed_in_each() {
     let fleet = Folder::empty();
     let allow = "# bulkhead: allow(configuration-not-known) it only has packages";

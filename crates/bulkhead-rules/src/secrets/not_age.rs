@@ -137,6 +137,9 @@ fn is_elsewhere(why: &str, command: &str, files: &[&AgeFile], is_working_tree: b
     let message = format!("can't tell who can read {}: {why}", quoted(files.iter().map(|file| file.path.as_str())));
     let mut finding = RULE.finding(Place::file(first.path.to_arc()), message);
     finding.severity = Severity::Undecided;
+    for file in files.iter().skip(1) {
+        finding = finding.with_same(Place::file(file.path.to_arc()), "for the same reason");
+    }
     Some(if is_working_tree {
         finding.with_help(format!("have git put the file itself here\n{command}"))
     } else {
