@@ -21,14 +21,40 @@ const MAX_DEFINITIONS: usize = 500_000;
 /// Sets nested deeper are values, not options.
 const MAX_DEPTH: usize = 100;
 
+/// The option that has what a machine may be started as besides.
+const SPECIALISATION: &str = "specialisation";
+
 /// Options whose values are modules, in the modules of NixOS and of projects that most fleets use: `*` is any name.
 const SUBMODULES: &[&[&str]] = &[
     &["containers", "*", "config"],
     &["home-manager", "users", "*"],
     &["microvm", "vms", "*", "config"],
-    &["specialisation", "*", "configuration"],
+    &[SPECIALISATION, "*", "configuration"],
     &["virtualisation", "vmVariant"],
     &["virtualisation", "vmVariantWithBootLoader"],
+];
+
+/// Options whose values are sets of options, or modules that give one: `types.submodule`. A set is none of these modules: it
+/// has no `imports`, and its `config` is an option.
+const SHORTHAND: &[&[&str]] = &[
+    &["age", "secrets", "*"],
+    &["boot", "initrd", "luks", "devices", "*"],
+    &["containers", "*"],
+    &["containers", "*", "bindMounts", "*"],
+    &["fileSystems", "*"],
+    &["microvm", "vms", "*"],
+    &["networking", "interfaces", "*"],
+    &["networking", "sandbox", "ports", "*"],
+    &["networking", "wg-quick", "interfaces", "*"],
+    &["networking", "wireguard", "interfaces", "*"],
+    &["services", "openvpn", "servers", "*"],
+    &[SPECIALISATION, "*"],
+    &["systemd", "network", "netdevs", "*"],
+    &["systemd", "network", "networks", "*"],
+    &["systemd", "services", "*"],
+    &["users", "users", "*"],
+    &["vpn", "containers", "*"],
+    &["workspaces", "*"],
 ];
 
 /// What holds for a value because of what is around it.
@@ -108,6 +134,8 @@ impl<'a> Walk<'_, '_, 'a> {
             Shape::Path(_) | Shape::String(_) | Shape::Function if is_submodule(&around.path) => {
                 self.submodule(node, around);
             }
+            Shape::Path(_) | Shape::Function if is_shorthand(&around.path) => self.submodule(node, around),
+            Shape::String(path) if path.starts_with('/') && is_shorthand(&around.path) => self.submodule(node, around),
             _ => self.leaf(node, around),
         }
     }
@@ -217,6 +245,12 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     fn submodule(&mut self, node: Node<'a>, around: Around) {
+        if let [first, name, _] = around.path.names()
+            && **first == *SPECIALISATION
+        {
+            let (file, condition) = (around.file.clone(), around.condition.clone());
+            self.loader.specialised.push((name.clone(), Inner { node, file, condition, role: Role::Module }));
+        }
         let inner = Inner { node, file: around.file.clone(), condition: Condition::Always, role: Role::Module };
         let modules = self.loader.nested(&around.path, &[inner], &[]);
         // Each level counts, so that modules that are inside of themselves have an end.
@@ -284,6 +318,19 @@ impl<'a> Walk<'_, '_, 'a> {
             }
         }
     }
+}
+
+/// Whether a value that is a function or a file is a module that gives the options right below this path.
+fn is_shorthand(path: &OptionPath) -> bool {
+    let names = path.names();
+    let fits = |pattern: &&[&str]| {
+        names.len().checked_sub(pattern.len()).is_some_and(|start| {
+            let rest = &names[start..];
+            (start == 0 || is_submodule(&OptionPath::of(&names[..start])))
+                && rest.iter().zip(*pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
+        })
+    };
+    SHORTHAND.iter().any(fits)
 }
 
 pub fn is_submodule(path: &OptionPath) -> bool {

@@ -87,6 +87,17 @@ pub struct Configuration {
     pub passes: usize,
     /// What is wrong with the modules: a file that can't be parsed, an import that is no module …
     pub problems: Vec<Failure>,
+    /// What the machine may be started as besides; not where the modules of NixOS were read.
+    pub specialisations: Vec<Specialisation>,
+}
+
+/// What a machine may be started as besides: an entry of the option `specialisation`.
+#[derive(Clone, Debug)]
+pub struct Specialisation {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What its modules say: those of the machine, if it inherits them, and its own.
+    pub configuration: Configuration,
 }
 
 /// A module that was read.

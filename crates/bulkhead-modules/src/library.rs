@@ -61,6 +61,7 @@ const TEXT: &str = include_str!("lib.nix");
 static PARSED: OnceLock<ParsedText> = OnceLock::new();
 
 /// The values that modules are called with.
+#[derive(Clone)]
 pub struct Arguments<'a> {
     lib: Node<'a>,
     pkgs: Node<'a>,

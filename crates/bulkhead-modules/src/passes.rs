@@ -5,7 +5,7 @@
 //! is each pass; what was known stays so, and the passes end when nothing new is.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::condition::Condition;
 use crate::library::{self, Arguments, FOREIGN_PROJECTS, NOT_READ, NOT_YET, OUTSIDE};
 use crate::merge::Merger;
 use crate::nixos::{self, Nixos};
-use crate::tree::{Loader, OF_NIXOS, problem};
-use crate::{Configuration, Fault, FaultKind, Module, OptionPath, Undecided, definitions, options};
+use crate::tree::{Inner, Loader, OF_NIXOS, problem};
+use crate::{Configuration, Fault, FaultKind, Module, OptionPath, Specialisation, Undecided, definitions, options};
 
 /// So many passes are made at most: each may tell the next one value of a chain.
 const MAX_PASSES: usize = 100;
@@ -26,6 +26,9 @@ const MAX_PASSES: usize = 100;
 /// So many values are looked at in all passes of a configuration at most, and of one with the modules of NixOS: one that grows
 /// with each pass would take all memory.
 const MAX_VALUES: (usize, usize) = (2_000_000, 30_000_000);
+
+/// So many specialisations of a machine are read at most.
+const MAX_SPECIALISATIONS: usize = 32;
 
 /// The names at the root of NixOS' options, and of those of projects that most fleets use.
 const NIXOS: &[&str] = &[
@@ -114,11 +117,14 @@ pub fn is_foreign(reason: &Unknown) -> bool {
 }
 
 /// Where modules start.
+#[derive(Clone)]
 pub enum Root<'a> {
     /// At a file.
     File(TreePath),
     /// At a value that is written in this file.
     Value(Node<'a>, Arc<str>),
+    /// At what one of the modules says of another set of modules.
+    Inner(Inner<'a>),
 }
 
 /// Read the modules that start at `paths`.
@@ -167,6 +173,47 @@ pub fn run<'a>(
     nixos: Option<&Nixos>,
     configuration: &mut Configuration,
 ) -> Node<'a> {
+    let is_nixos = arguments.nixos.is_some();
+    let (config, specialised) = run_one(session, arguments.clone(), roots, nixos, configuration);
+    if is_nixos {
+        return config;
+    }
+    let mut all: BTreeMap<Arc<str>, Vec<Inner<'a>>> = BTreeMap::new();
+    specialised.into_iter().for_each(|(name, module)| all.entry(name).or_default().push(module));
+    if all.len() > MAX_SPECIALISATIONS {
+        let message = format!("there are more than {MAX_SPECIALISATIONS} specialisations");
+        configuration.problems.push(Failure { kind: FailureKind::Limit, ..problem(message, None) });
+    }
+    for (name, modules) in all.into_iter().take(MAX_SPECIALISATIONS) {
+        let mut special = Configuration::default();
+        let inherits = OptionPath::of(["specialisation", &name, "inheritParentConfig"]);
+        let mut roots = match configuration.value(&inherits).map(|data| &data.kind) {
+            Some(DataKind::Bool(false)) => Vec::new(),
+            Some(DataKind::Bool(true)) | None => roots.to_vec(),
+            Some(_) => {
+                special.undecided.extend(configuration.undecided_at(&inherits).into_iter().map(|undecided| {
+                    Undecided { path: OptionPath::root(), what: "whether it inherits is unknown", ..undecided.clone() }
+                }));
+                roots.to_vec()
+            }
+        };
+        roots.extend(modules.into_iter().map(Root::Inner));
+        run_one(session, arguments.clone(), &roots, None, &mut special);
+        configuration.specialisations.push(Specialisation { name, configuration: special });
+    }
+    config
+}
+
+/// The modules of specialisations, with their names.
+type Specialised<'a> = Vec<(Arc<str>, Inner<'a>)>;
+
+fn run_one<'a>(
+    session: &Session<'a>,
+    arguments: Arguments<'a>,
+    roots: &[Root<'a>],
+    nixos: Option<&Nixos>,
+    configuration: &mut Configuration,
+) -> (Node<'a>, Specialised<'a>) {
     let is_nixos = arguments.nixos.is_some();
     configuration.is_nixos = is_nixos;
     let mut config_after = arguments.not_yet.config;
@@ -244,7 +291,7 @@ pub fn run<'a>(
     configuration.undecided = once(std::mem::take(&mut configuration.undecided));
     configuration.problems.extend(loader.problems);
     nixos::judge(configuration, &all);
-    config_after
+    (config_after, loader.specialised)
 }
 
 fn modules<'a>(

@@ -65,6 +65,7 @@ pub struct Scope<'a> {
 }
 
 /// A module of a submodule.
+#[derive(Clone)]
 pub struct Inner<'a> {
     pub node: Node<'a>,
     pub file: Arc<str>,
@@ -95,6 +96,8 @@ pub struct Loader<'s, 'a> {
     pub whole: Option<usize>,
     /// Whether a module asks for `options`.
     pub wants_options: bool,
+    /// The modules of specialisations, by their names.
+    pub specialised: Vec<(Arc<str>, Inner<'a>)>,
     /// The conditions that are unknown, by what tells them apart.
     doubts: HashMap<(Option<Place>, Arc<str>), Node<'a>>,
     /// How many branches of unknown values were gone into.
@@ -134,6 +137,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             known: HashMap::new(),
             whole: None,
             wants_options: false,
+            specialised: Vec::new(),
             doubts: HashMap::new(),
             branches: 0,
             modules: Vec::new(),
@@ -147,6 +151,7 @@ impl<'s, 'a> Loader<'s, 'a> {
         self.branches = 0;
         self.undecided.clear();
         self.problems.clear();
+        self.specialised.clear();
         self.modules.clear();
         self.by_key.clear();
     }
@@ -170,6 +175,12 @@ impl<'s, 'a> Loader<'s, 'a> {
                     let index = self.add(key, file.clone());
                     self.fill(index, *node, &origin, false);
                     roots.push((index, Condition::Always));
+                    continue;
+                }
+                Root::Inner(Inner { node, file, condition, .. }) => {
+                    let place = self.session.key(*node);
+                    let origin = Origin { file: file.clone(), key: format!("{file}:{position}"), place, depth: 0 };
+                    roots.extend(self.module_of(*node, &origin, position, condition));
                     continue;
                 }
             };

@@ -250,12 +250,52 @@ fn what_contains_itself_has_an_end() {
 fn below_a_value_that_is_not_seen_through_nothing_is_certain() {
     let found = configuration(&[(
         "default.nix",
-        "{ pkgs, ... }: { users.users.alice = { name, ... }: { uid = 5; }; b = throw \"no\"; c = pkgs.lib.mkForce 1; }",
+        "{ pkgs, ... }: { people.alice = { name, ... }: { uid = 5; }; b = throw \"no\"; c = pkgs.lib.mkForce 1; }",
     )]);
-    assert!(matches!(found.effective(&path("users.users.alice.uid")), Effective::Undecided(_)));
+    assert!(matches!(found.effective(&path("people.alice.uid")), Effective::Undecided(_)));
     assert!(matches!(found.effective(&path("b.c")), Effective::Undecided(_)));
-    assert!(matches!(found.effective(&path("users.users.bob.uid")), Effective::Undefined));
+    assert!(matches!(found.effective(&path("people.bob.uid")), Effective::Undefined));
     assert_eq!(found.definitions(&path("c"))[0].priority, 50);
+}
+
+/// NixOS takes a function or a file for a set of options, where the option's type is `types.submodule`.
+#[test]
+fn functions_and_files_are_sets_of_options_where_nixos_takes_them() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ users.users.alice = { name, ... }: { uid = 5; home = name; }; age.secrets.wifi = ./wifi.nix; \
+             specialisation.night = { ... }: { configuration = { config, ... }: { a = 1; }; }; x.y = { ... }: { z = 1; }; }",
+        ),
+        ("wifi.nix", "{ lib, ... }: { config.file = ./wifi.age; config.mode = lib.mkForce \"400\"; }"),
+    ]);
+    no_problems(&found);
+    assert_eq!(
+        listed(&found),
+        "age.secrets.wifi.file = /wifi.age\nage.secrets.wifi.mode = \"400\" at 50\n\
+         specialisation.night.configuration.a = 1\nusers.users.alice.home = \"alice\"\nusers.users.alice.uid = 5\n\
+         x.y = <function>"
+    );
+}
+
+/// As `nixos/modules/system/activation/specialisation.nix` makes them.
+#[test]
+fn specialisations_have_the_modules_of_the_machine_and_their_own() {
+    let found = configuration(&[
+        (
+            "default.nix",
+            "{ config, lib, ... }: { a = 1; b = config.networking.hostName; networking.hostName = \"kif\"; \
+             specialisation.travel.configuration = { imports = [ ./travel.nix ]; a = lib.mkForce 2; }; \
+             specialisation.alone = { inheritParentConfig = false; configuration = { config, ... }: { c = 3; }; }; }",
+        ),
+        ("travel.nix", "{ lib, ... }: { networking.hostName = lib.mkForce \"travel\"; }"),
+    ]);
+    no_problems(&found);
+    let [alone, travel] = found.specialisations.as_slice() else { panic!("{:?}", found.specialisations) };
+    assert_eq!((&*alone.name, &*travel.name), ("alone", "travel"));
+    assert_eq!(listed(&alone.configuration), "c = 3");
+    let text = listed(&travel.configuration);
+    assert!(text.contains("a = 2 at 50") && text.contains("b = \"travel\""), "{text}");
 }
 
 #[test]

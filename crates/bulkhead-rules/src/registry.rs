@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::context::Context;
 use crate::reported::REPORTED;
 use crate::rule::{Area, Rule};
+use crate::trees::is_variant_of;
 use crate::{machines, modules, network, secrets, unlock, vpn, workspaces};
 
 /// Which rules to run.
@@ -195,7 +196,13 @@ fn once_for_machines(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let key =
             format!("{:?} {} {}", finding.severity, rest_text(&finding, &machine), serde_json::Value::Object(rest));
         match seen.entry((finding.place.clone(), key)) {
-            Entry::Occupied(known) => others[*known.get()].push(machine),
+            Entry::Occupied(known) => {
+                let first = kept[*known.get()].data.get("machine").and_then(|name| name.as_str());
+                // What a machine inherits as a specialisation goes without saying.
+                if first.is_none_or(|first| !is_variant_of(&machine, first)) {
+                    others[*known.get()].push(machine);
+                }
+            }
             Entry::Vacant(new) => {
                 new.insert(kept.len());
                 kept.push(finding);

@@ -14,7 +14,7 @@ use super::readings::Readings;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Known, Tree, is_secret_path, is_submodule, known};
+use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -190,7 +190,7 @@ impl Causes {
             });
         }
         if let Some(cause) = self.all.get_mut(index) {
-            cause.machines.insert(tree.machine.name.clone());
+            cause.machines.insert(tree.name.clone());
             cause.options.extend(option);
             cause.places.extend(place);
         }
@@ -208,7 +208,10 @@ struct Cause {
     places: BTreeSet<Place>,
 }
 
-fn finding(cause: Cause) -> Diagnostic {
+fn finding(mut cause: Cause) -> Diagnostic {
+    // What a machine inherits as a specialisation goes without saying.
+    let names: Vec<Arc<str>> = cause.machines.iter().cloned().collect();
+    cause.machines.retain(|name| !names.iter().any(|machine| is_variant_of(name, machine)));
     let machines = quoted(cause.machines.iter().map(|name| &**name));
     let what = if cause.options.is_empty() {
         format!("all that the modules of {machines} say about isolation")

@@ -116,10 +116,7 @@ fn is_null(tree: &Tree<'_>, path: &OptionPath) -> bool {
 }
 
 fn about(finding: Diagnostic, tree: &Tree<'_>, path: &OptionPath, kind: &str) -> Diagnostic {
-    finding
-        .with_data("machine", &*tree.machine.name)
-        .with_data("option", path.to_string())
-        .with_data("kind", kind.to_owned())
+    finding.with_data("machine", &*tree.name).with_data("option", path.to_string()).with_data("kind", kind.to_owned())
 }
 
 /// Judge a definition of an option that no module at hand declares.

@@ -11,7 +11,8 @@ use crate::trees::{Shape, Tree, is_placeholder, option};
 const COMPARTMENTS: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
 
 /// Where compartments are made.
-const MAKING: [&str; 2] = ["workspaces", "vpn"];
+const MAKING: [&str; 5] =
+    ["workspaces", "networking.sandbox", "networking.sandbox.ports", "specialisation.<name>", "vpn"];
 
 /// What is below these is text for people and machines of another kind, or what runs inside.
 const INSIDE: [&str; 9] =

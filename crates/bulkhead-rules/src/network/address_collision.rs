@@ -56,7 +56,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     found.push(
                         finding
                             .with_help("give one of them another address")
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("address", first.value.to_string())
                             .with_data("options", vec![first.stated.option.clone(), other.stated.option.clone()]),
                     );

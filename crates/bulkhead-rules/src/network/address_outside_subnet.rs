@@ -51,7 +51,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     found.push(
                         RULE.judged(context.tree, &address.when, address.place(), message)
                             .with_help("set networking.sandbox.subnet6 and gateway6, or leave it out")
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("address", address.value.to_string())
                             .with_data("subnet", serde_json::Value::Null),
                     );
@@ -79,7 +79,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     found.push(
                         finding
                             .with_help(format!("take an address of {}", subnet.value))
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("address", address.value.to_string())
                             .with_data("subnet", &*subnet.value),
                     );

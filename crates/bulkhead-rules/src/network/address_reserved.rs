@@ -51,7 +51,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     found.push(
                         RULE.judged(context.tree, &when, address.place(), message)
                             .with_help(format!("take another address of {}", subnet.value))
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("address", address.value.to_string())
                             .with_data("subnet", &*subnet.value),
                     );

@@ -47,7 +47,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             for path in ["networking.firewall.filterForward", "networking.nftables.enable"] {
                 for switch in tree.bools(&option(path), Some(false)).iter().filter(|switch| !switch.value) {
                     let Some(when) = rule.when.and(&switch.when) else { continue };
-                    found.push(finding(context, &tree.machine.name, at, switch, &when));
+                    found.push(finding(context, &tree.name, at, switch, &when));
                 }
             }
         }

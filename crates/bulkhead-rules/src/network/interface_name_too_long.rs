@@ -61,7 +61,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     RULE.judged(context.tree, &when, at, message)
                         .with_help(format!("shorten the name by {}", length - LONGEST))
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("interface", &*stated.value),
                 );
             }

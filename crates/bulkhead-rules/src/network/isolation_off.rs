@@ -124,7 +124,7 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
             found.push(
                 finding
                     .with_help("take the line out; what has to be reached is opened one by one")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("option", definition.path.to_string()),
             );
         }
@@ -161,6 +161,6 @@ fn finding(
 ) -> Diagnostic {
     RULE.judged(context.tree, when, at, format!("`{}` is switched off: {what}", stated.option))
         .with_help("take the line out; what has to be reached is opened one by one")
-        .with_data("machine", &*tree.machine.name)
+        .with_data("machine", &*tree.name)
         .with_data("option", stated.option.clone())
 }

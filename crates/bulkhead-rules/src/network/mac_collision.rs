@@ -58,7 +58,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     found.push(
                         finding
                             .with_help("leave one of them out: it is made from the name then")
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("mac", &*first.value)
                             .with_data("options", vec![first.option.clone(), other.option.clone()]),
                     );

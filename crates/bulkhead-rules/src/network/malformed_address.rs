@@ -92,7 +92,7 @@ fn finding(
     let message = format!("{} is `{}`, and not {what}", called(stated), stated.value);
     Some(
         RULE.judged(context.tree, &when, place, message)
-            .with_data("machine", &*tree.machine.name)
+            .with_data("machine", &*tree.name)
             .with_data("option", stated.option.clone())
             .with_data("value", &*stated.value),
     )

@@ -55,7 +55,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     RULE.judged(context.tree, &stated.when, at, message)
                         .with_label("the socket is in it")
                         .with_help("don't mount it: builds run in the network of the host")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("compartment", &*name),
                 );
             }
@@ -120,7 +120,7 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
                 .with_help(
                     "hide the folder from the unit of the container; `bulkhead explain nix-daemon-reachable` shows how",
                 )
-                .with_data("machine", &*tree.machine.name)
+                .with_data("machine", &*tree.name)
                 .with_data("compartment", &*name),
         );
     }

@@ -61,7 +61,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.push(
                 RULE.judged(context.tree, &stated.when, at, message)
                     .with_help("close them too, or drop all that does not leave by the uplink")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("open", open),
             );
         }

@@ -108,7 +108,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     found.push(
                         finding
                             .with_help("take another private network for one of them")
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("subnet", &*subnet.value)
                             .with_data("other", &*other.shown),
                     );
@@ -122,7 +122,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 fn unknown(tree: &Tree<'_>, interfaces: &Interfaces) -> Option<Diagnostic> {
     let ((option, reason, place), others) = interfaces.unknown.split_first()?;
     let network = tree.networks.all.first()?;
-    let machine = &tree.machine.name;
+    let machine = &tree.name;
     let at = place.clone().unwrap_or_else(|| network.place.clone());
     let message = format!("can't tell whether a network of `{machine}` overlaps with `{option}`: {reason}");
     let mut finding = RULE.finding(at, message).with_label("not known");

@@ -47,7 +47,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 RULE.judged(context.tree, &when, at, message)
                     .with_label("everything from there is accepted")
                     .with_help("take it out, and open what is needed one by one")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("interface", &*name),
             );
         }

@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.push(
                 finding
                     .with_help("correct the path, or make the secret")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("secret", &*secret.name)
                     .with_data("path", path.as_str()),
             );

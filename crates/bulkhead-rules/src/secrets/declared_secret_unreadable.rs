@@ -70,10 +70,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 if rule.keys.iter().copied().any(|other| is_reader(&other)) || !rule.gaps.is_empty() {
                     continue;
                 }
-                let message = format!(
-                    "`{}` is not among the recipients of `{}`, which it declares",
-                    tree.machine.name, rule.name
-                );
+                let message =
+                    format!("`{}` is not among the recipients of `{}`, which it declares", tree.name, rule.name);
                 let mut finding = RULE
                     .judged(context.tree, &secret.file.when, secret.place.clone(), message)
                     .with_label("it fails at activation")
@@ -85,7 +83,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     finding
                         .with_help("add the machine to the rule and rekey, or take the declaration out")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("secret", &*secret.name)
                         .with_data("path", secret.file.value.as_str()),
                 );
@@ -113,7 +111,7 @@ fn may_differ(context: &Context<'_>, tree: &Tree<'_>, rule: &Comparison<'_>) -> 
 }
 
 fn keyless(tree: &Tree<'_>, place: bulkhead_diagnostics::Place, names: &[&str]) -> Diagnostic {
-    let machine = &tree.machine.name;
+    let machine = &tree.name;
     let secrets = quoted(names.iter().copied());
     let message = format!("can't tell whether `{machine}` can read {secrets}: its properties have no `hostKey`");
     let mut finding = RULE.finding(place, message).with_related(tree.machine.place.clone(), "`hostKey` is missing");

@@ -51,11 +51,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if ruled.contains(path.as_str()) || !exists(context.tree, path) {
                 continue;
             }
-            let message = format!("no rule says who may read `{path}`, which `{}` decrypts", tree.machine.name);
+            let message = format!("no rule says who may read `{path}`, which `{}` decrypts", tree.name);
             found.push(
                 RULE.judged(context.tree, &secret.file.when, secret.place.clone(), message)
                     .with_help("add a rule for it")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("secret", &*secret.name)
                     .with_data("path", path.as_str()),
             );

@@ -71,8 +71,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let when = When::of(&definition.condition);
             let finding = match &definition.value.kind {
                 _ if holds_literal(&definition.path, &definition.value.kind) => {
-                    let message =
-                        format!("the secret `{option}` of `{}` is written in the configuration", tree.machine.name);
+                    let message = format!("the secret `{option}` of `{}` is written in the configuration", tree.name);
                     // What is marked is shown.
                     let mut finding = RULE.judged(context.tree, &when, Place::file(place.file), message);
                     // Test machines and live systems have one on purpose.
@@ -123,7 +122,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.push(
                 finding
                     .with_help("encrypt it with agenix, and name the decrypted file: `config.age.secrets.<name>.path`")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("option", option),
             );
         }

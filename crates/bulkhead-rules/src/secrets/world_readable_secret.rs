@@ -50,22 +50,18 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for (name, _) in tree.children(&secrets) {
             let path = secrets.join(&name).join("mode");
             for (why, at) in tree.unknown(&path) {
-                let message = format!(
-                    "can't tell whether everybody on `{}` can read the secret `{name}`: {why}",
-                    tree.machine.name
-                );
+                let message =
+                    format!("can't tell whether everybody on `{}` can read the secret `{name}`: {why}", tree.name);
                 let mut undecided = RULE.finding(at, message).with_label("its mode is not known");
                 undecided.severity = Severity::Undecided;
-                found.push(undecided.with_data("secret", &*name).with_data("machine", &*tree.machine.name));
+                found.push(undecided.with_data("secret", &*name).with_data("machine", &*tree.name));
             }
             for mode in tree.texts(&path, None) {
                 let Some(at) = mode.place.clone().filter(|_| is_open(&mode.value)) else { continue };
-                let message = format!(
-                    "everybody on `{}` can read the secret `{name}`: its mode is {}",
-                    tree.machine.name, mode.value
-                );
+                let message =
+                    format!("everybody on `{}` can read the secret `{name}`: its mode is {}", tree.name, mode.value);
                 let found_here = RULE.judged(context.tree, &mode.when, at, message);
-                found.push(finding(found_here, &name, &mode.value).with_data("machine", &*tree.machine.name));
+                found.push(finding(found_here, &name, &mode.value).with_data("machine", &*tree.name));
             }
         }
     }

@@ -20,7 +20,7 @@ use bulkhead_fleet::Machine;
 use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
-pub(crate) use reading::{Trees, Unread, read};
+pub(crate) use reading::{Trees, Unread, is_variant_of, read};
 pub(crate) use schema::{Known, OWN, is_submodule, known};
 pub(crate) use secret_path::is_secret_path;
 pub(crate) use when::{Assumed, When, clashes, written};
@@ -32,6 +32,9 @@ pub(crate) use mapping::{Mapping, is_placeholder};
 pub(crate) struct Tree<'a> {
     /// The machine; one that only `flake.nix` names has no properties.
     pub(crate) machine: Cow<'a, Machine>,
+    /// What messages call it: the machine's name, and for what it may be besides also what that is, as in
+    /// `kif (specialisation travel)`.
+    pub(crate) name: Arc<str>,
     /// Whether these are all modules of the fleet that the machine has: they are those that `flake.nix` gives it.
     pub(crate) is_whole: bool,
     /// As it was read, without its definitions.
@@ -80,6 +83,7 @@ pub(crate) struct Stated<T> {
 impl<'a> Tree<'a> {
     fn new(
         machine: Cow<'a, Machine>,
+        name: Arc<str>,
         mut configuration: Configuration,
         is_whole: bool,
         mapping: Arc<Mapping>,
@@ -93,6 +97,7 @@ impl<'a> Tree<'a> {
         definitions.sort_by(|a, b| a.path.cmp(&b.path));
         let mut tree = Tree {
             machine,
+            name,
             is_whole,
             configuration,
             definitions,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
-use bulkhead_modules::{Systems, load, load_system, name_outside_hive, systems, systems_file};
+use bulkhead_modules::{Configuration, Systems, load, load_system, name_outside_hive, systems, systems_file};
 use bulkhead_source::{FileTree, TreePath};
 use foldhash::HashSet;
 use rayon::prelude::*;
@@ -59,18 +59,19 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
     let flake = systems_file(files);
     let made = flake.as_ref().map_or_else(Systems::default, |flake| systems(world, flake));
     let is_known = |name: &str| made.systems.iter().any(|system| *system.name == *name && system.unknown.is_none());
-    let mut jobs: Vec<(Cow<'a, Machine>, Vec<TreePath>, bool)> = Vec::new();
+    let mut jobs: Vec<Job<'a>> = Vec::new();
     for machine in &fleet.machines {
         let candidates = ROOT_FILES.iter().filter_map(|name| machine.dir.join(name).ok());
         let root = candidates.into_iter().find(|file| files.exists(file));
         let in_flake = made.has_fleet || is_known(&machine.name);
         if in_flake || root.is_some() {
-            jobs.push((Cow::Borrowed(machine), root.into_iter().collect(), in_flake));
+            let name = machine.name.clone();
+            jobs.push(Job { machine: Cow::Borrowed(machine), name, roots: root.into_iter().collect(), in_flake });
         }
     }
     let mut unread = Vec::new();
     if let Some(flake) = &flake {
-        let is_machine = |name: &str| fleet.machines.iter().any(|machine| *machine.name == *name);
+        let machine = |name: &str| fleet.machines.iter().find(|machine| *machine.name == *name);
         for system in &made.systems {
             let place = || system.place.clone().unwrap_or_else(|| Place::file(flake.to_arc()));
             match &system.unknown {
@@ -80,10 +81,16 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
                     reason: unknown.reason.clone(),
                     help: unknown.help.clone(),
                 }),
-                None if is_machine(&system.name) => {}
+                None if machine(&system.name).is_some() => {}
                 None => {
-                    let machine = Machine::without_properties(system.name.clone(), flake.clone(), system.place.clone());
-                    jobs.push((Cow::Owned(machine), Vec::new(), true));
+                    let name: Arc<str> = name_outside_hive(&system.name).map_or_else(|| system.name.clone(), Arc::from);
+                    let without = || Machine::without_properties(name.clone(), flake.clone(), system.place.clone());
+                    jobs.push(Job {
+                        machine: machine(&name).map_or_else(|| Cow::Owned(without()), Cow::Borrowed),
+                        name: system.name.clone(),
+                        roots: Vec::new(),
+                        in_flake: true,
+                    });
                 }
             }
         }
@@ -105,26 +112,46 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         }
     }
     let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
-    let tree = |(machine, roots, in_flake): (Cow<'a, Machine>, Vec<TreePath>, bool)| {
-        let configuration = match (&flake, roots.first()) {
-            (Some(flake), _) if in_flake => load_system(world, flake, &machine.name, &roots, None),
+    let trees = |Job { machine, name, roots, in_flake }: Job<'a>| {
+        let mut configuration = match (&flake, roots.first()) {
+            (Some(flake), _) if in_flake => load_system(world, flake, &name, &roots, None),
             (_, Some(root)) => load(world, root),
-            _ => return None,
+            _ => return Vec::new(),
         };
-        Some(Tree::new(machine, configuration, in_flake, mapping.clone()))
+        let specialised = std::mem::take(&mut configuration.specialisations).into_iter().map(|special| {
+            let name = Arc::from(format!("{name} (specialisation {})", special.name));
+            (name, special.configuration)
+        });
+        let all: Vec<(Arc<str>, Configuration)> = specialised.collect();
+        let all = std::iter::once((name, configuration)).chain(all);
+        all.map(|(name, configuration)| Tree::new(machine.clone(), name, configuration, in_flake, mapping.clone()))
+            .collect()
     };
-    let mut all: Vec<Tree<'a>> = jobs.into_par_iter().filter_map(tree).collect();
+    let mut all: Vec<Tree<'a>> = jobs.into_par_iter().map(trees).collect::<Vec<_>>().into_iter().flatten().collect();
     let again: Vec<bool> = all.iter().map(|tree| says_nothing_new(tree, &all)).collect();
     let mut again = again.into_iter();
     all.retain(|_| !again.next().unwrap_or_default());
     Trees { all, unread }
 }
 
+/// A tree that is to be read.
+struct Job<'a> {
+    machine: Cow<'a, Machine>,
+    name: Arc<str>,
+    roots: Vec<TreePath>,
+    in_flake: bool,
+}
+
+/// Whether a tree is that of a specialisation of a machine, by the names of both.
+pub(crate) fn is_variant_of(name: &str, machine: &str) -> bool {
+    name.strip_prefix(machine).is_some_and(|rest| rest.starts_with(" (specialisation "))
+}
+
 /// Whether a tree is that of a hive, and says what the one of `nixosConfigurations` says. Most flakes make both of the same
 /// modules.
 fn says_nothing_new(tree: &Tree<'_>, all: &[Tree<'_>]) -> bool {
-    let Some(name) = name_outside_hive(&tree.machine.name) else { return false };
-    let Some(other) = all.iter().find(|other| *other.machine.name == *name) else { return false };
+    let Some(name) = name_outside_hive(&tree.name) else { return false };
+    let Some(other) = all.iter().find(|other| *other.name == *name) else { return false };
     // What colmena itself reads, and what it sets.
     let is_own = |named: &&Named| match named.path.names() {
         [first, ..] if &**first == "deployment" => true,
@@ -141,6 +168,9 @@ fn says_nothing_new(tree: &Tree<'_>, all: &[Tree<'_>]) -> bool {
         all.sort_unstable();
         all
     };
-    let gaps = |tree: &Tree<'_>| tree.configuration.undecided.len() + tree.configuration.problems.len();
-    gaps(tree) <= gaps(other) && own(tree) == own(other)
+    let gaps = |tree: &Tree<'_>| -> HashSet<String> {
+        let undecided = tree.configuration.undecided.iter().map(|undecided| format!("{undecided:?}"));
+        undecided.chain(tree.configuration.problems.iter().map(|problem| format!("{problem:?}"))).collect()
+    };
+    gaps(tree).is_subset(&gaps(other)) && own(tree) == own(other)
 }

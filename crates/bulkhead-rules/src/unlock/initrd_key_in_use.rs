@@ -60,7 +60,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         continue;
                     };
                     let Some(when) = source.when.and(&when) else { continue };
-                    let message = format!("the boot environment of `{}` holds {path}, {why}", tree.machine.name);
+                    let message = format!("the boot environment of `{}` holds {path}, {why}", tree.name);
                     let mut finding = RULE.judged(context.tree, &when, at, message);
                     if let Some(place) = place {
                         finding = finding.with_related(place, "the same key");
@@ -72,7 +72,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                                 "make a key for the boot environment alone\nssh-keygen -t ed25519 -N '' -f \
                                  /etc/secrets/initrd/ssh_host_ed25519_key",
                             )
-                            .with_data("machine", &*tree.machine.name)
+                            .with_data("machine", &*tree.name)
                             .with_data("path", &**path),
                     );
                 }
@@ -83,7 +83,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         continue;
                     }
                     let is_of_server = written(context.tree, &at).is_some_and(|text| text.contains("openssh.hostKeys"));
-                    let machine = &tree.machine.name;
+                    let machine = &tree.name;
                     let finding = if is_of_server {
                         let message = format!("the boot environment of `{machine}` holds the keys of its SSH server");
                         RULE.judged(context.tree, &source.when, at, message).with_label("stored in clear in /boot")
@@ -210,13 +210,13 @@ fn of_secret(
         (!is_boot && is_same(named)).then(|| (named, named.place()))
     });
     let (named, place) = used?;
-    let message = format!("the boot environment of `{}` holds the secret `{name}`", tree.machine.name);
+    let message = format!("the boot environment of `{}` holds the secret `{name}`", tree.name);
     Some(
         RULE.judged(context.tree, &source.when, at, message)
             .with_label("stored in clear in /boot")
             .with_related(place, format!("`{}` uses it, too", named.definition.path))
             .with_help("give the boot environment a key that is used nowhere else")
-            .with_data("machine", &*tree.machine.name)
+            .with_data("machine", &*tree.name)
             .with_data("path", name),
     )
 }

@@ -57,7 +57,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if written(context.tree, &at).is_some_and(is_of_user) {
                 continue;
             }
-            let machine = &tree.machine.name;
+            let machine = &tree.name;
             let message =
                 format!("can't tell whether the fleet knows all whom the boot environment of `{machine}` lets in");
             let mut undecided = RULE.finding(at, format!("{message}: {why}"));
@@ -72,14 +72,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 continue;
             }
             let whose = key.comment().map_or_else(String::new, |comment| format!(", `{comment}`"));
-            let message = format!(
-                "the boot environment of `{}` lets in a key that the fleet does not know{whose}",
-                tree.machine.name
-            );
+            let message =
+                format!("the boot environment of `{}` lets in a key that the fleet does not know{whose}", tree.name);
             found.push(
                 RULE.judged(context.tree, &item.when, at, message)
                     .with_help("take it out, or say whose it is: `userKeys` of a machine, or `admins` in bulkhead.toml")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("key", key.identity()),
             );
         }

@@ -55,7 +55,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.push(
                 RULE.judged(context.tree, &stated.when, at, message)
                     .with_help("make a new key in a file on the machine, and name that file as a string")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("option", stated.option.clone())
                     .with_data("path", shown),
             );

@@ -45,7 +45,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 finding.severity = finding.severity.min(Severity::Warning);
                 finding = finding.with_note("the guard drops it all the same, as long as it is loaded");
             }
-            found.push(finding.with_help("take it out").with_data("machine", &*tree.machine.name));
+            found.push(finding.with_help("take it out").with_data("machine", &*tree.name));
         }
     }
 }

@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     RULE.judged(context.tree, &when, at, message)
                         .with_help("remove it, and the credentials that it used")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("server", &*server),
                 );
             }

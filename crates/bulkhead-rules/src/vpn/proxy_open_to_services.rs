@@ -55,9 +55,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     finding.severity = finding.severity.min(Severity::Warning);
                 }
                 found.push(
-                    finding
-                        .with_help("allow the address of the VPN container alone")
-                        .with_data("machine", &*tree.machine.name),
+                    finding.with_help("allow the address of the VPN container alone").with_data("machine", &*tree.name),
                 );
             };
             let is_written = !tree.below(&settings.join("Allow")).is_empty();

@@ -63,7 +63,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     RULE.judged(context.tree, &when, at, message)
                         .with_help("leave it out")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("container", &*name)
                         .with_data("option", stated.option.clone()),
                 );
@@ -74,7 +74,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     RULE.judged(context.tree, &when, at, message)
                         .with_help("leave it out: the module sets the route")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("container", &*name)
                         .with_data("option", stated.option.clone()),
                 );

@@ -77,7 +77,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     finding
                         .with_help("give it the one file that it needs")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("container", name.clone())
                         .with_data("path", folder),
                 );

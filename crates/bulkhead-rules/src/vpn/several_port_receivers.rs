@@ -62,7 +62,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             found.push(
                 finding
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("containers", vec![(*first).to_owned(), (*name).to_owned()]),
             );
         }

@@ -81,7 +81,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     finding
                         .with_help("name the decrypted file, such as `config.age.secrets.<name>.path`")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("option", stated.option.clone()),
                 );
             }

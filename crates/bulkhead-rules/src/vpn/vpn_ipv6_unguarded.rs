@@ -50,7 +50,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             found.push(
                 RULE.judged(context.tree, &when, at, format!("`{}` is set: {what}", stated.option))
                     .with_help("leave it out: the tunnel carries IPv4 alone")
-                    .with_data("machine", &*tree.machine.name),
+                    .with_data("machine", &*tree.name),
             );
         }
         if is_none && vpn.shape != Shape::Native && !is_closed(tree, vpn) {
@@ -138,5 +138,5 @@ fn open(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Diagnostic {
     finding.severity = finding.severity.min(Severity::Warning);
     finding
         .with_help("`LinkLocalAddressing = \"no\"` for the bridge and inside, and a rule that drops IPv6 on the bridge")
-        .with_data("machine", &*tree.machine.name)
+        .with_data("machine", &*tree.name)
 }

@@ -291,7 +291,7 @@ fn finding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str, pa
             .with_label(format!("{} → {}", last.from, last.to))
             .with_note(steps.join("\n"))
             .with_help("cut the path here")
-            .with_data("machine", &*tree.machine.name)
+            .with_data("machine", &*tree.name)
             .with_data("container", name)
             .with_data("path", steps),
     )

@@ -53,7 +53,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     finding
                         .with_help("set one of them to another number, or leave it out")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("cid", first.value)
                         .with_data("options", vec![first.option.clone(), other.option.clone()]),
                 );

@@ -58,7 +58,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .with_help(
                             "take the line of ssh_host_ed25519_key.pub in the workspace's folder, or leave it out",
                         )
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("workspace", &*workspace.name),
                 );
             }

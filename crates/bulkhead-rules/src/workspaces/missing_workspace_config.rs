@@ -55,7 +55,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     RULE.judged(context.tree, &stated.when, at, message)
                         .with_help("correct the path, or add the file")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("path", file.as_str()),
                 );
             }

@@ -81,7 +81,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         found.push(
                             finding
                                 .with_help("leave it out, or use another `type`")
-                                .with_data("machine", &*tree.machine.name)
+                                .with_data("machine", &*tree.name)
                                 .with_data("option", stated.option.clone())
                                 .with_data("type", kind),
                         );

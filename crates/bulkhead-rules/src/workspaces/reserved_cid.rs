@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         format!("`{}` is null, and a VM has to have one", null.option),
                     )
                     .with_help("leave it out, or take one from 3 to 4294967294")
-                    .with_data("machine", &*tree.machine.name)
+                    .with_data("machine", &*tree.name)
                     .with_data("cid", serde_json::Value::Null),
                 );
             }
@@ -66,7 +66,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.push(
                     RULE.judged(context.tree, &cid.when, at, format!("`{}` is {}, {whose}", cid.option, cid.value))
                         .with_help("leave it out, or take one from 3 to 4294967294")
-                        .with_data("machine", &*tree.machine.name)
+                        .with_data("machine", &*tree.name)
                         .with_data("cid", cid.value),
                 );
             }

@@ -40,14 +40,18 @@ workspaces.dev.hostKey = \"ssh-ed25519 AAAAC3Nza… dev\";
 /// A host key that a workspace has or may have.
 struct Written<'t> {
     key: PublicKey,
-    /// The machine's place among the trees, and the workspace's on it.
-    at: (usize, usize),
     tree: &'t Tree<'t>,
     workspace: &'t Workspace,
     stated: Stated<Arc<str>>,
 }
 
 impl Written<'_> {
+    /// Whether it is the same workspace: a machine may be read in several ways.
+    fn is_same(&self, other: &Self) -> bool {
+        let (machine, others) = (&self.tree.machine, &other.tree.machine);
+        machine.name == others.name && machine.place == others.place && self.workspace.name == other.workspace.name
+    }
+
     /// Where it is written; a default has no place of its own.
     fn place(&self) -> Place {
         self.stated.place.clone().unwrap_or_else(|| self.workspace.place.clone())
@@ -56,12 +60,12 @@ impl Written<'_> {
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut all: Vec<Written<'_>> = Vec::new();
-    for (machine, tree) in context.trees().iter().enumerate() {
-        for (index, workspace) in tree.workspaces.iter().enumerate() {
+    for tree in context.trees() {
+        for workspace in &tree.workspaces {
             for stated in tree.texts(&workspace.path.join("hostKey"), None) {
                 let key = PublicKey::new(&stated.value);
                 if key.recipient().is_ok() {
-                    all.push(Written { key, at: (machine, index), tree, workspace, stated });
+                    all.push(Written { key, tree, workspace, stated });
                 }
             }
         }
@@ -82,10 +86,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let place = machine.map(|machine| machine.place.clone());
         found.push(finding(context, written, &written.stated.when, whose(context, owner), place));
     }
-    all.sort_by(|a, b| a.key.identity().cmp(b.key.identity()).then(a.at.cmp(&b.at)));
+    all.sort_by(|a, b| a.key.identity().cmp(b.key.identity()));
     for group in all.chunk_by(|a, b| a.key.identity() == b.key.identity()) {
-        for (first, other, when) in clashes(group, |written| &written.stated.when, |a, b| a.at == b.at) {
-            let whose = format!("the host key of {}'s workspace `{}`", first.tree.machine.name, first.workspace.name);
+        for (first, other, when) in clashes(group, |written| &written.stated.when, Written::is_same) {
+            let whose = format!("the host key of {}'s workspace `{}`", first.tree.name, first.workspace.name);
             let mut finding = finding(context, other, &when, whose, Some(first.place()));
             if first.workspace.name == other.workspace.name {
                 finding.severity = finding.severity.min(Severity::Warning);
@@ -110,7 +114,7 @@ fn finding(
     finding
         .with_note("whoever is root in the workspace has its private half")
         .with_help("take the line out: the workspace makes a key of its own at its first start")
-        .with_data("machine", &*written.tree.machine.name)
+        .with_data("machine", &*written.tree.name)
         .with_data("workspace", &*written.workspace.name)
         .with_data("other", whose)
 }
