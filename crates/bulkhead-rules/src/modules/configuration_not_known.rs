@@ -14,7 +14,7 @@ use super::readings::Readings;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known};
+use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, text};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -140,7 +140,10 @@ fn unknown<'d>(
         DataKind::List(items) => items.iter().for_each(|item| unknown(item, path, at, found)),
         DataKind::Attrs(set) => {
             found.extend(set.open.iter().map(|open| (open.clone(), path.clone(), at)));
-            set.attrs.iter().for_each(|(name, field)| unknown(&field.value, &path.join(name), at, found));
+            // Rules take an item of a list under a condition for one that may be there.
+            let is_condition = set.attrs.get("_type").is_some_and(|tag| text(&tag.value).as_deref() == Some("if"));
+            let fields = set.attrs.iter().filter(|(name, _)| !is_condition || &***name != "condition");
+            fields.for_each(|(name, field)| unknown(&field.value, &path.join(name), at, found));
         }
         _ => {}
     }

@@ -28,6 +28,9 @@ pub(crate) use when::{Assumed, When, clashes, written};
 pub use mapping::mapping_fault;
 pub(crate) use mapping::{Mapping, is_placeholder};
 
+/// So deep may `mkIf` and the like be nested in an item of a list.
+const MOST_NESTED: u8 = 64;
+
 /// What the modules of a machine define.
 pub(crate) struct Tree<'a> {
     /// The machine; one that only `flake.nix` names has no properties.
@@ -239,12 +242,15 @@ impl<'a> Tree<'a> {
                 DataKind::Null => &[],
                 _ => std::slice::from_ref(value),
             };
-            found.extend(items.iter().map(|item| Stated {
-                value: item,
-                place: item.place.clone().or_else(|| Some(named.place())),
-                option: named.definition.path.to_string(),
-                when: when(named, &counting),
-            }));
+            for item in items {
+                let stated = Stated {
+                    value: item,
+                    place: item.place.clone().or_else(|| Some(named.place())),
+                    option: named.definition.path.to_string(),
+                    when: when(named, &counting),
+                };
+                unwrapped(stated, MOST_NESTED, &mut found);
+            }
         }
         found
     }
@@ -294,6 +300,42 @@ impl<'a> Tree<'a> {
                 OptionPath::of(names.iter().take(names.len().saturating_sub(rest)))
             },
         )
+    }
+}
+
+/// What an item of a list is: NixOS merges each like an option, so that `mkIf` and the like have their meaning there, too.
+fn unwrapped<'d>(item: Stated<&'d Data>, depth: u8, found: &mut Vec<Stated<&'d Data>>) {
+    let (Some(depth), DataKind::Attrs(set)) = (depth.checked_sub(1), &item.value.kind) else {
+        return found.push(item);
+    };
+    let get = |name: &str| set.attrs.get(name).map(|field| &field.value);
+    let tag = get("_type").and_then(text);
+    let inner = |value: &'d Data, when: When| {
+        let place = value.place.clone().or_else(|| item.place.clone());
+        Stated { value, place, option: item.option.clone(), when }
+    };
+    match (tag.as_deref(), get("content")) {
+        (Some("if"), Some(content)) => match get("condition").map(|test| (test, &test.kind)) {
+            Some((_, DataKind::Bool(true))) => unwrapped(inner(content, item.when.clone()), depth, found),
+            Some((_, DataKind::Bool(false))) => {}
+            Some((test, DataKind::Unknown(reason))) => {
+                let guard = Guard { place: test.place.clone(), expected: true, reason: reason.clone() };
+                let only = When { guards: vec![guard], assumed: Vec::new() };
+                if let Some(when) = item.when.and(&only) {
+                    unwrapped(inner(content, when), depth, found);
+                }
+            }
+            _ => found.push(item),
+        },
+        (Some("merge"), _) => match get("contents").map(|contents| &contents.kind) {
+            Some(DataKind::List(contents)) => {
+                contents.iter().for_each(|content| unwrapped(inner(content, item.when.clone()), depth, found));
+            }
+            // It is unknown, and told as that.
+            _ => found.extend(get("contents").map(|contents| inner(contents, item.when.clone()))),
+        },
+        (Some("override" | "order"), Some(content)) => unwrapped(inner(content, item.when.clone()), depth, found),
+        _ => found.push(item),
     }
 }
 
