@@ -13,8 +13,9 @@ use serde_json::Value;
 use super::readings::Readings;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, text};
+use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -59,6 +60,9 @@ are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is
 ",
     check: Some(check),
 };
+
+/// Options of which the rules that read them know a file also by how it is written.
+const OF_FILES: [&str; 4] = ["age.secrets", "boot.initrd", "fileSystems", "swapDevices"];
 
 /// How a file begins that git-crypt has encrypted.
 const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
@@ -111,7 +115,12 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         unknown(value, &named.path, around, &mut all);
         let matters = |(_, path, at): &(Unknown, OptionPath, Option<&Place>)| {
             // Where agenix puts a secret is known well enough, and so is that Nix copies a file into its store.
-            let is_known = |at: &Place| is_secret_path(context, at) || copied_at(context, at).is_some();
+            let is_named = OF_FILES.iter().any(|root| path.starts_with(&option(root)));
+            let is_known = |at: &Place| {
+                is_secret_path(context, at)
+                    || copied_at(context, at).is_some()
+                    || (is_named && written_file(context, at).is_some())
+            };
             readings.has(path, &named.definition.path) && !at.is_some_and(is_known)
         };
         let Some((Unknown { reason, help, place }, _, at)) = all.into_iter().find(matters) else { continue };

@@ -74,12 +74,16 @@ const TOLD: [&str; 4] = [
     "boot.initrd.secrets.<name>",
 ];
 
+/// The same where something at these or below is unknown: what is above has much else.
+const EXACTLY: [&str; 2] = ["fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
+
 /// The options of a machine that rules read.
 pub(super) struct Readings {
     compartments: Vec<OptionPath>,
     making: Vec<OptionPath>,
     single: Vec<OptionPath>,
     told: Vec<OptionPath>,
+    exactly: Vec<OptionPath>,
 }
 
 impl Readings {
@@ -90,6 +94,7 @@ impl Readings {
             making: patterns(&MAKING).into_iter().chain(tree.elsewhere().cloned()).collect(),
             single: patterns(&OF_ALL),
             told: patterns(&TOLD),
+            exactly: patterns(&EXACTLY),
         };
         if !tree.has_compartments() {
             return readings;
@@ -116,10 +121,12 @@ impl Readings {
         let names = path.names();
         let is_inside = names.iter().skip(1).any(|name| INSIDE.contains(&&**name));
         let reaches_below = |pattern: &&OptionPath| names.len() < pattern.names().len();
+        let is_at = |pattern: &&OptionPath| names.len() >= pattern.names().len();
         let is_up_to = |pattern: &&OptionPath| written.names().len() <= pattern.names().len();
         (self.compartments.iter().any(|root| touches(root, path)) && !is_inside)
             || self.single.iter().any(|pattern| touches(pattern, path))
             || self.told.iter().filter(reaches_below).any(|pattern| touches(pattern, path))
+            || self.exactly.iter().filter(is_at).any(|pattern| touches(pattern, path))
             || self.making.iter().filter(is_up_to).any(|pattern| touches(pattern, written))
     }
 }

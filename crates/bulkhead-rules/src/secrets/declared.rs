@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::data::Data;
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::context::Context;
-use crate::trees::{Stated, Tree, option, written};
+use crate::trees::repository_file::repository_file;
+use crate::trees::{Stated, Tree, option};
 
 /// A secret that a machine declares with its file.
 pub(crate) struct Declared {
@@ -24,23 +25,13 @@ pub(crate) fn declared(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Declared> 
     let secrets = option("age.secrets");
     let mut found = Vec::new();
     for (name, _) in tree.children(&secrets) {
-        for stated in tree.stated(&secrets.join(&name).join("file"), path, None) {
+        let read = |data: &Data| repository_file(context, data);
+        for stated in tree.stated(&secrets.join(&name).join("file"), read, None) {
             let Some(place) = stated.place.clone() else { continue };
-            // A path that is written with a leading `/` is meant on the machine.
-            let is_absolute = written(context.tree, &place).is_some_and(|text| text.starts_with('/'));
-            let Some(file) = context.file_of(&stated.value).filter(|_| !is_absolute) else { continue };
-            let file = Stated { value: file, place: stated.place, option: stated.option, when: stated.when };
-            found.push(Declared { name: name.clone(), file, place });
+            found.push(Declared { name: name.clone(), file: stated, place });
         }
     }
     found
-}
-
-fn path(data: &Data) -> Option<Arc<str>> {
-    match &data.kind {
-        DataKind::Path(path) if !path.starts_with("/nix/store/") => Some(path.clone()),
-        _ => None,
-    }
 }
 
 /// Whether a file may be there although it can't be seen: in a submodule, or in a folder that is not read.

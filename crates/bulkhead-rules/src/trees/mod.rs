@@ -6,6 +6,7 @@ pub(crate) mod addresses;
 mod compartments;
 mod mapping;
 mod reading;
+pub(crate) mod repository_file;
 mod schema;
 pub(crate) mod secret_mention;
 mod secret_path;

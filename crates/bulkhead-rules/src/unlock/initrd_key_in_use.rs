@@ -8,6 +8,7 @@ use bulkhead_eval::normal_path;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::{Mention, mention_at};
 use crate::trees::{Assumed, Named, Stated, Tree, When, option, text, written};
 use crate::unlock::unlock_key_in_store::is_copied;
@@ -118,6 +119,7 @@ fn sources(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Source>> {
             let is_copied = data.place.as_ref().is_none_or(|at| is_copied(context, path, at));
             (!is_copied).then(|| Source::Path(plain(path)))
         }
+        DataKind::Unknown(_) if data.place.as_ref().is_some_and(|at| written_file(context, at).is_some()) => None,
         DataKind::Unknown(unknown) => Some(Source::Unknown(unknown.reason.clone())),
         DataKind::Failed(failure) => Some(Source::Unknown(Arc::from(&*failure.message))),
         _ => None,

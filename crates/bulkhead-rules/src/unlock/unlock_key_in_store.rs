@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::systems_file;
+use bulkhead_source::TreePath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::secret_mention::copied_at;
+use crate::trees::repository_file::{repository_file, written_file};
 use crate::trees::{Stated, Tree, option};
 
 pub(crate) const RULE: Rule = Rule {
@@ -16,8 +18,9 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The key of a disk or boot environment is a file of the repository, or in the Nix store.",
     docs: "\
-`keyFile` of an encrypted disk, a file of `boot.initrd.secrets`, or a host key of `boot.initrd.network.ssh` is a path
-of the repository, or in the Nix store.
+`keyFile` of an encrypted disk or swap device, a file of `boot.initrd.secrets`, or a host key of `boot.initrd.network.ssh` is a
+path of the repository, or in the Nix store; in a flake also a text that names a file of it (`toString ./disk.key`,
+`\"${self}/disk.key\"`), since all of a flake is in the store.
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -43,13 +46,10 @@ none. What is computed from packages (`pkgs.writeText`), or comes from modules t
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         for stated in keys(context, tree) {
-            let (Some(at), path) = (stated.place.clone(), &stated.value) else { continue };
-            let is_known = path.starts_with('/');
-            if path.ends_with(".pub") || is_known && !is_copied(context, path, &at) {
+            let (Some(at), shown) = (stated.place.clone(), &*stated.value) else { continue };
+            if shown.ends_with(".pub") {
                 continue;
             }
-            let file = context.file_of(path);
-            let shown = file.as_ref().map_or(&**path, |file| file.as_str());
             let message =
                 format!("`{}` is `{shown}`, which is in the Nix store, where everybody can read it", stated.option);
             found.push(
@@ -63,14 +63,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// What unlocks, as far as its path is known.
+/// What unlocks, as far as it is a file in the store.
 fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
-    let path = |data: &Data| match &data.kind {
-        DataKind::Path(path) => Some(path.clone()),
-        DataKind::String(path) if path.starts_with("/nix/store/") => Some(path.clone()),
-        DataKind::Unknown(_) => copied_at(context, data.place.as_ref()?).map(Arc::from),
-        _ => None,
-    };
+    let path = |data: &Data| stored(context, data);
     let items = tree.items(&option("boot.initrd.network.ssh.hostKeys")).into_iter().filter_map(|item| {
         Some(Stated { value: path(item.value)?, place: item.place, option: item.option, when: item.when })
     });
@@ -83,11 +78,38 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     for (name, _) in tree.children(&devices) {
         found.extend(tree.stated(&devices.join(&name).join("keyFile"), path, None));
     }
+    for item in tree.items(&option("swapDevices")) {
+        let DataKind::Attrs(device) = &item.value.kind else { continue };
+        let Some(DataKind::Attrs(set)) = device.attrs.get("encrypted").map(|field| &field.value.kind) else { continue };
+        let Some(key) = set.attrs.get("keyFile").map(|field| &field.value) else { continue };
+        let place = key.place.clone().or_else(|| item.place.clone());
+        let stated =
+            |value| Stated { value, place, option: format!("{}.*.encrypted.keyFile", item.option), when: item.when };
+        found.extend(path(key).map(stated));
+    }
     let systems = option("fileSystems");
     for (name, _) in tree.children(&systems) {
         found.extend(tree.stated(&systems.join(&name).join("encrypted").join("keyFile"), path, None));
     }
     found
+}
+
+/// What is in the store: a file of the repository that Nix copies there, with the whole of a flake or by itself.
+fn stored(context: &Context<'_>, data: &Data) -> Option<Arc<str>> {
+    let (DataKind::String(text) | DataKind::Path(text)) = &data.kind else {
+        return written_file(context, data.place.as_ref()?).map(|file| file.to_arc());
+    };
+    let file = repository_file(context, data);
+    if text.starts_with("/nix/store/") {
+        return Some(file.map_or_else(|| text.clone(), |file| file.to_arc()));
+    }
+    // The text of a path does not copy the file, and only a flake lies in the store itself.
+    let is_copied = matches!(data.kind, DataKind::Path(_))
+        || systems_file(context.tree).is_some_and(|file| file.name() == "flake.nix");
+    let is_there = |file: &TreePath| {
+        context.tree.exists(file) || data.place.as_ref().is_some_and(|at| written_file(context, at).is_some())
+    };
+    file.filter(|file| is_copied && is_there(file)).map(|file| file.to_arc())
 }
 
 /// Whether a path value is a file of the repository: one that is written with a leading `/` is meant on the machine.
