@@ -24,14 +24,16 @@ const MAX_DEPTH: usize = 100;
 /// The option that has what a machine may be started as besides.
 const SPECIALISATION: &str = "specialisation";
 
-/// Options whose values are modules, in the modules of NixOS and of projects that most fleets use: `*` is any name.
+/// Options whose values are modules, in the modules of NixOS, in ours, and in those of projects that most fleets use: `*` is any name.
 const SUBMODULES: &[&[&str]] = &[
     &["containers", "*", "config"],
     &["home-manager", "users", "*"],
     &["microvm", "vms", "*", "config"],
+    &["pia-vpn", "containers", "*", "config"],
     &[SPECIALISATION, "*", "configuration"],
     &["virtualisation", "vmVariant"],
     &["virtualisation", "vmVariantWithBootLoader"],
+    &["vpn", "containers", "*", "config"],
 ];
 
 /// Options whose values are sets of options, or modules that give one: `types.submodule`. A set is none of these modules: it
@@ -56,6 +58,9 @@ const SHORTHAND: &[&[&str]] = &[
     &["vpn", "containers", "*"],
     &["workspaces", "*"],
 ];
+
+/// How the message ends where a file that is imported is missing.
+const MISSING: &str = "does not exist";
 
 /// What holds for a value because of what is around it.
 #[derive(Clone)]
@@ -245,6 +250,10 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     fn submodule(&mut self, node: Node<'a>, around: Around) {
+        // That the file of a service is missing is told of the option.
+        if is_missing_service(self.loader, &around.path, node) {
+            return self.leaf(node, around);
+        }
         if let [first, name, _] = around.path.names()
             && **first == *SPECIALISATION
         {
@@ -318,6 +327,15 @@ impl<'a> Walk<'_, '_, 'a> {
             }
         }
     }
+}
+
+/// Whether it is the configuration of a service container of a VPN, in a file that is not there.
+pub fn is_missing_service<'a>(loader: &mut Loader<'_, 'a>, path: &OptionPath, node: Node<'a>) -> bool {
+    let is_service = matches!(path.names(), [vpn, containers, _, _]
+        if matches!(&**vpn, "vpn" | "pia-vpn") && **containers == *"containers");
+    is_service
+        && matches!(loader.look(node), Shape::Path(path)
+            if loader.session.import_absolute(&path).is_err_and(|failure| failure.message.ends_with(MISSING)))
 }
 
 /// Whether a value that is a function or a file is a module that gives the options right below this path.

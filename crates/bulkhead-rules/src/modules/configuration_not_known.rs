@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
-use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, is_apart};
+use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart};
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
 use serde_json::Value;
@@ -166,8 +166,9 @@ fn unseen_definitions(tree: &Tree<'_>, readings: &Readings, causes: &mut Causes)
         // What is unknown of a definition has been told as its value.
         let is_value = undecided.what == UNKNOWN_DEFINITION && !is_import;
         // What comes from elsewhere may be about anything, on any machine.
-        let is_apart = is_import && (is_apart(&undecided.reason) || !tree.has_compartments());
-        if is_value || is_apart || !readings.has(&path, &undecided.path) {
+        let is_module = ![UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS].contains(&undecided.what);
+        let says_nothing = is_module && is_apart(&undecided.reason) || is_import && !tree.has_compartments();
+        if is_value || says_nothing || !readings.has(&path, &undecided.path) {
             continue;
         }
         let reason = Unknown { place: undecided.place.clone(), ..undecided.reason.clone() };

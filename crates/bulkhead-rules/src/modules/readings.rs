@@ -6,6 +6,7 @@ use bulkhead_modules::OptionPath;
 
 use crate::network::isolation_off::containers;
 use crate::trees::{Shape, Tree, is_placeholder, option};
+use crate::vpn::configurations;
 
 /// What rules about compartments read, and all below.
 const COMPARTMENTS: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
@@ -62,6 +63,18 @@ const OF_CONTAINER: [&str; 13] = [
     "privateUsers",
 ];
 
+/// What they read of the configuration inside of a container of a VPN.
+const OF_INSIDE: [&str; 8] = [
+    "networking.defaultGateway",
+    "networking.defaultGateway6",
+    "networking.interfaces.<name>.ipv4.routes",
+    "networking.interfaces.<name>.ipv6.routes",
+    "services.openvpn.servers",
+    "systemd.network.networks.<name>.gateway",
+    "systemd.network.networks.<name>.networkConfig.Gateway",
+    "systemd.network.networks.<name>.routes",
+];
+
 /// What rules about secrets, unlocking and firewalls read of any machine.
 const OF_ALL: [&str; 3] =
     ["age.secrets.<name>.file", "boot.initrd.luks.devices.<name>.keyFile", "networking.firewall.extraForwardRules"];
@@ -101,8 +114,12 @@ impl Readings {
         }
         readings.compartments = patterns(&COMPARTMENTS);
         readings.single.extend(patterns(&OF_HOST));
-        if tree.networks.vpn().is_some() {
+        if let Some(vpn) = tree.networks.vpn() {
             readings.single.extend(patterns(&OF_VPN_HOST));
+            for config in crate::vpn::containers(vpn).iter().flat_map(|name| configurations(name)) {
+                let inside = patterns(&OF_INSIDE).into_iter();
+                readings.single.extend(inside.map(|path| OptionPath::of(config.names().iter().chain(path.names()))));
+            }
         }
         // Only modules of these names leave it to the firewall.
         if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {

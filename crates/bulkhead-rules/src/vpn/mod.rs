@@ -115,6 +115,11 @@ pub(crate) fn fits(name: &str, interface: &str) -> bool {
     }
 }
 
+/// Where the configuration inside of a container of a VPN is defined.
+pub(crate) fn configurations(name: &str) -> [OptionPath; 2] {
+    [container(name, "config"), option("vpn.containers").join(name).join("config")]
+}
+
 /// The option `containers.<name>.<attribute>`.
 pub(crate) fn container(name: &str, attribute: &str) -> OptionPath {
     option("containers").join(name).join(attribute)

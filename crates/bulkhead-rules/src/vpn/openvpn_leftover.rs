@@ -2,7 +2,7 @@
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
-use super::{container, containers, vpns};
+use super::{configurations, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::{When, option};
@@ -39,7 +39,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (tree, vpn) in vpns(context.trees()) {
         let inside = containers(vpn)
             .into_iter()
-            .map(|name| container(&name, "config").join("services").join("openvpn").join("servers"));
+            .flat_map(|name| configurations(&name))
+            .map(|config| config.join("services").join("openvpn").join("servers"));
         for root in std::iter::once(option("services.openvpn.servers")).chain(inside) {
             for (server, first) in tree.children(&root) {
                 let Some(at) = first.definition.place().cloned() else { continue };

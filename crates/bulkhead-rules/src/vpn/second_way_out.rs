@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 
-use super::{container, containers, vpns};
+use super::{configurations, container, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::{Network, Stated, Tree, VPN_CONTAINER, text};
@@ -68,9 +68,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .with_data("option", stated.option.clone()),
                 );
             }
-            for (stated, gateway) in gateways(tree, vpn, &name) {
+            for Gateway { stated, what } in gateways(tree, vpn, &name) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
-                let message = format!("the default gateway of {of} is {gateway}, and not the VPN container");
+                let message = format!("the default gateway of {of} is {what}, and not the VPN container");
                 found.push(
                     RULE.judged(context.tree, &when, at, message)
                         .with_help("leave it out: the module sets the route")
@@ -115,16 +115,18 @@ fn is_given(data: &Data) -> bool {
     }
 }
 
+/// A way to everywhere in a container's own configuration.
+struct Gateway {
+    stated: Stated<()>,
+    /// Its address, or the device that it leads to.
+    what: String,
+}
+
 /// Default gateways in a container's own configuration that are not the VPN container.
-fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<(Stated<()>, IpAddr)> {
+fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
     if name == VPN_CONTAINER {
         return Vec::new();
     }
-    let inside = [
-        container(name, "config").join("networking").join("defaultGateway"),
-        container(name, "config").join("networking").join("defaultGateway").join("address"),
-        crate::trees::option("vpn.containers").join(name).join("config").join("networking").join("defaultGateway"),
-    ];
     let vpn_addresses: Vec<IpAddr> = vpn
         .own
         .iter()
@@ -132,13 +134,85 @@ fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<(Stated<()>, IpAd
         .flat_map(|peer| &peer.addresses)
         .filter_map(|stated| stated.value.parse().ok())
         .collect();
-    let read = |data: &Data| text(data)?.parse::<IpAddr>().ok();
-    let all = inside.iter().flat_map(|path| tree.stated(path, read, None));
-    let other = all.filter(|stated| !vpn_addresses.is_empty() && !vpn_addresses.contains(&stated.value));
-    other
-        .map(|stated| {
-            let gateway = stated.value;
-            (Stated { value: (), place: stated.place, option: stated.option, when: stated.when }, gateway)
-        })
-        .collect()
+    if vpn_addresses.is_empty() {
+        return Vec::new();
+    }
+    let is_other = |gateway: &str| gateway.parse().map_or(true, |address| !vpn_addresses.contains(&address));
+    let mut found = Vec::new();
+    for config in configurations(name) {
+        let mut add = |stated: Vec<Stated<String>>| {
+            found.extend(stated.into_iter().filter(|stated| is_other(&stated.value)).map(
+                |Stated { value, place, option, when }| Gateway {
+                    stated: Stated { value: (), place, option, when },
+                    what: value,
+                },
+            ));
+        };
+        let address = |data: &Data| Some(text(data)?.to_string());
+        let networking = config.join("networking");
+        for gateway in ["defaultGateway", "defaultGateway6"] {
+            let gateway = networking.join(gateway);
+            add(tree.stated(&gateway, address, None));
+            add(tree.stated(&gateway.join("address"), address, None));
+        }
+        let interfaces = networking.join("interfaces");
+        for (interface, _) in tree.children(&interfaces) {
+            for family in ["ipv4", "ipv6"] {
+                let routes = tree.items(&interfaces.join(&interface).join(family).join("routes"));
+                add(of_items(routes, |route| scripted_route(route, &interface)));
+            }
+        }
+        let units = config.join("systemd").join("network").join("networks");
+        for (unit, _) in tree.children(&units) {
+            let unit = units.join(&unit);
+            add(of_items(tree.items(&unit.join("gateway")), address));
+            add(of_items(tree.items(&unit.join("networkConfig").join("Gateway")), address));
+            add(of_items(tree.items(&unit.join("routes")), networkd_route));
+        }
+    }
+    found
+}
+
+fn of_items(items: Vec<Stated<&Data>>, read: impl Fn(&Data) -> Option<String>) -> Vec<Stated<String>> {
+    let read = |item: Stated<&Data>| {
+        Some(Stated { value: read(item.value)?, place: item.place, option: item.option, when: item.when })
+    };
+    items.into_iter().filter_map(read).collect()
+}
+
+/// Where a route of `networking.interfaces.<name>.ipv4.routes` leads, if it is one to everywhere, or to one half of it.
+fn scripted_route(route: &Data, interface: &str) -> Option<String> {
+    let DataKind::Attrs(set) = &route.kind else { return None };
+    let get = |name: &str| set.attrs.get(name).map(|field| &field.value);
+    let Some(DataKind::Int(0 | 1)) = get("prefixLength").map(|length| &length.kind) else { return None };
+    match get("via") {
+        Some(via) if via.kind != DataKind::Null => text(via).map(|via| via.to_string()),
+        _ => Some(format!("what is at `{interface}`")),
+    }
+}
+
+/// The same of `systemd.network.networks.<name>.routes`, whose keys were in `routeConfig` before NixOS 24.11.
+fn networkd_route(route: &Data) -> Option<String> {
+    let DataKind::Attrs(set) = &route.kind else { return None };
+    let set = match set.attrs.get("routeConfig").map(|field| &field.value.kind) {
+        Some(DataKind::Attrs(inner)) => inner,
+        _ => set,
+    };
+    let get = |name: &str| set.attrs.get(name).map(|field| &field.value);
+    let is_wide = match get("Destination") {
+        None => true,
+        Some(destination) => {
+            let destination = text(destination)?;
+            destination.rsplit_once('/').is_some_and(|(_, length)| matches!(length, "0" | "1"))
+        }
+    };
+    // One that drops what it takes leads nowhere.
+    let leads = get("Type").and_then(text).is_none_or(|kind| matches!(&*kind, "unicast" | "local" | "multicast"));
+    if !is_wide || !leads {
+        return None;
+    }
+    match get("Gateway") {
+        Some(gateway) => text(gateway).map(|gateway| gateway.to_string()),
+        None => Some("what is at its interface".to_owned()),
+    }
 }

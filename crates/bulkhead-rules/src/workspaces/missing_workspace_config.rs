@@ -2,10 +2,12 @@
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_source::TreePath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Purpose, option};
+use crate::trees::repository_file::repository_file;
+use crate::trees::{Purpose, Stated, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "missing-workspace-config",
@@ -26,7 +28,9 @@ workspaces.dev.config = ./workspaces/dev.nix;
 workspaces.dev.config = { pkgs, … }: { environment.systemPackages = [ pkgs.git ]; };
 ```
 
-**Data.** `machine`: the machine. `path`: the file.
+**Limits.** What these files import in turn is read where rules look into it: in service containers of a VPN.
+
+**Data.** `machine`: the machine. `path`: the file, or the option whose evaluation fails.
 ",
     check: Some(check),
 };
@@ -38,17 +42,35 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             services.flat_map(|network| &network.peers).map(|peer| option("vpn.containers").join(&peer.name));
         let workspaces = tree.workspaces.iter().map(|workspace| workspace.path.clone());
         for path in workspaces.chain(services) {
-            for stated in tree.stated(&path.join("config"), path_of, None) {
-                let Some(file) = context.file_of(&stated.value) else { continue };
+            let config = path.join("config");
+            let imports = tree.items(&config.join("imports")).into_iter().filter_map(|item| {
+                let value = given(context, item.value)?;
+                Some(Stated { value, place: item.place, option: item.option, when: item.when })
+            });
+            let itself = tree.stated(&config, |data| given(context, data), None);
+            for stated in itself.into_iter().chain(imports) {
+                let file = match &stated.value {
+                    Given::File(file) => file,
+                    Given::Failed(message) => {
+                        let Some(at) = stated.place.clone() else { continue };
+                        let message = format!("`{}` can't be evaluated: {message}", stated.option);
+                        let mut finding = RULE.judged(context.tree, &stated.when, at, message);
+                        if !finding.message.ends_with("does not exist") {
+                            finding.severity = Severity::Undecided;
+                        }
+                        found.push(finding.with_data("machine", &*tree.name).with_data("path", stated.option.clone()));
+                        continue;
+                    }
+                };
                 let folder = file.join("default.nix");
                 let is_folder = folder.is_ok_and(|inner| context.tree.exists(&inner));
                 let is_there = is_folder
                     || matches!(
-                        context.tree.kind(&file),
+                        context.tree.kind(file),
                         Ok(Some(bulkhead_source::FileKind::Regular | bulkhead_source::FileKind::Symlink)) | Err(_)
                     );
                 let Some(at) = stated.place.clone().filter(|_| !is_there) else { continue };
-                let message = match context.tree.kind(&file) {
+                let message = match context.tree.kind(file) {
                     Ok(Some(_)) => format!("`{}` is `{file}`, which has no default.nix", stated.option),
                     _ => format!("`{}` is `{file}`, which does not exist", stated.option),
                 };
@@ -63,9 +85,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn path_of(data: &Data) -> Option<std::sync::Arc<str>> {
+/// What a configuration is.
+enum Given {
+    File(TreePath),
+    /// Its evaluation failed, and why.
+    Failed(String),
+}
+
+fn given(context: &Context<'_>, data: &Data) -> Option<Given> {
     match &data.kind {
-        DataKind::Path(path) => Some(path.clone()),
-        _ => None,
+        DataKind::Failed(failure) => Some(Given::Failed(failure.message.clone())),
+        _ => repository_file(context, data).map(Given::File),
     }
 }
