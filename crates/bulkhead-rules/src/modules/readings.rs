@@ -20,28 +20,36 @@ const INSIDE: [&str; 9] =
     ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 8] = [
+const OF_HOST: [&str; 11] = [
     "networking.firewall.filterForward",
     "networking.firewall.trustedInterfaces",
     "networking.nat.internalIPs",
     "networking.nat.internalInterfaces",
     "networking.nftables.enable",
     "systemd.network.networks.<name>.bridgeConfig.Isolated",
+    "systemd.network.networks.<name>.matchConfig.Kind",
     "systemd.network.networks.<name>.matchConfig.Name",
+    "systemd.network.networks.<name>.matchConfig.Type",
+    "systemd.network.networks.<name>.name",
     "systemd.services.sandbox-guard",
 ];
 
 /// What they read of the host that has a VPN, besides.
-const OF_VPN_HOST: [&str; 11] = [
+const OF_VPN_HOST: [&str; 16] = [
     "boot.kernel.sysctl.\"net.ipv4.conf.all.forwarding\"",
     "boot.kernel.sysctl.\"net.ipv4.ip_forward\"",
     "networking.nat.enable",
+    "services.openvpn.servers",
     "services.tinyproxy.enable",
     "services.tinyproxy.settings.Allow",
     "services.tinyproxy.settings.Listen",
+    "systemd.network.networks.<name>.address",
     "systemd.network.networks.<name>.networkConfig.IPForward",
     "systemd.network.networks.<name>.networkConfig.IPMasquerade",
     "systemd.network.networks.<name>.networkConfig.IPv4Forwarding",
+    "systemd.network.networks.<name>.networkConfig.IPv6AcceptRA",
+    "systemd.network.networks.<name>.networkConfig.IPv6Forwarding",
+    "systemd.network.networks.<name>.networkConfig.IPv6SendRA",
     "systemd.network.networks.<name>.networkConfig.LinkLocalAddressing",
     "systemd.services.vpn-guard",
 ];

@@ -6,6 +6,7 @@ use bulkhead_modules::DEFAULT_PRIORITY;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::networkd::{Link, files};
 use crate::trees::{Purpose, Shape, Stated, Tree, When, option};
 
 pub(crate) const RULE: Rule = Rule {
@@ -68,21 +69,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 report(&stated, "the guard of the VPN's services is never loaded", &vpn.when);
             }
         }
-        let networks = option("systemd.network.networks");
-        let inside = |name: &str| {
-            tree.networks
-                .all
-                .iter()
-                .any(|network| network.everybody().any(|peer| peer.interfaces.iter().any(|i| &*i.value == name)))
-        };
-        for (unit, _) in tree.children(&networks) {
-            let path = networks.join(&unit);
-            let names = tree.texts(&path.join("matchConfig").join("Name"), None);
-            if !names.iter().any(|stated| stated.value.split_whitespace().any(inside)) {
-                continue;
-            }
-            for stated in off(tree, &path.join("bridgeConfig").join("Isolated").to_string()) {
-                report(&stated, "the ports of the bridge reach each other", &sure);
+        for network in &tree.networks.all {
+            let ports = network.everybody().flat_map(|peer| &peer.interfaces);
+            let ports: Vec<Link> = ports.map(|port| Link::port(port.value.clone())).collect();
+            for path in files(tree, network, &ports) {
+                for stated in off(tree, &path.join("bridgeConfig").join("Isolated").to_string()) {
+                    report(&stated, "the ports of the bridge reach each other", &network.when);
+                }
             }
         }
         for (name, holds) in containers(tree) {

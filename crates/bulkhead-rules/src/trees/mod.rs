@@ -5,6 +5,7 @@
 pub(crate) mod addresses;
 mod compartments;
 mod mapping;
+pub(crate) mod networkd;
 mod reading;
 pub(crate) mod repository_file;
 mod schema;

@@ -17,6 +17,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
 use crate::trees::addresses::Prefix;
+use crate::trees::networkd::{Link, files};
 use crate::trees::{Assumed, Named, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
 /// A machine's tree with its VPN.
@@ -66,13 +67,10 @@ pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
             }
         }
     }
-    let units = option("systemd.network.networks");
-    for (unit, _) in tree.children(&units) {
-        let path = units.join(&unit);
-        let matched = tree.texts(&path.join("matchConfig").join("Name"), None);
-        if !matched.iter().any(|stated| stated.value.split_whitespace().any(named)) {
-            continue;
-        }
+    let bridges = vpn.bridges.iter().map(|bridge| Link::bridge(bridge.value.clone()));
+    let ports = vpn.everybody().flat_map(|peer| &peer.interfaces).map(|port| Link::port(port.value.clone()));
+    let links: Vec<Link> = bridges.chain(ports).collect();
+    for path in files(tree, vpn, &links) {
         for key in ["IPMasquerade", "IPForward", "IPv4Forwarding"] {
             let on = tree.stated(&path.join("networkConfig").join(key), |data| is_on(data).then_some(()), None);
             found.extend(on.into_iter().filter_map(|stated| {

@@ -4,9 +4,10 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
-use super::{container, containers, fits, table_that_may_close, vpns};
+use super::{container, containers, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::networkd::{Link, files};
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -100,14 +101,8 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
 
 /// The units of networkd for the bridge.
 fn units(tree: &Tree<'_>, vpn: &Network) -> Vec<OptionPath> {
-    let root = option("systemd.network.networks");
-    let is_bridge = |name: &str| vpn.bridges.iter().any(|bridge| fits(name, &bridge.value));
-    let all = tree.children(&root).into_iter().map(|(unit, _)| root.join(&unit));
-    all.filter(|path| {
-        let matched = tree.texts(&path.join("matchConfig").join("Name"), None);
-        matched.iter().any(|stated| stated.value.split_whitespace().any(is_bridge))
-    })
-    .collect()
+    let links: Vec<Link> = vpn.bridges.iter().map(|bridge| Link::bridge(bridge.value.clone())).collect();
+    files(tree, vpn, &links)
 }
 
 /// Whether something surely keeps IPv6 from the bridge of a module that is not ours.
