@@ -126,8 +126,14 @@ impl<'a> Walk<'_, '_, 'a> {
         match self.loader.look(node) {
             Shape::Attrs(members) => self.attrs(node, members, around),
             Shape::Unknown(_, Some(Split::If { condition, consequence, alternative })) => {
-                for (expected, branch) in [(true, consequence), (false, alternative)] {
-                    self.guarded(branch, condition, expected, around.clone());
+                self.guarded(consequence, condition, true, around.clone());
+                // What an `if` gives otherwise is often a set without anything in it, which defines nothing.
+                let set = |node| match self.loader.session.look(node) {
+                    Shape::Attrs(members) => Some(members.attrs.is_empty() && members.open.is_none()),
+                    _ => None,
+                };
+                if set(alternative) != Some(true) || set(consequence).is_none() {
+                    self.guarded(alternative, condition, false, around);
                 }
             }
             // Lists are put together from all definitions, so that each part may count as one.
@@ -238,12 +244,6 @@ impl<'a> Walk<'_, '_, 'a> {
 
     fn guarded(&mut self, content: Node<'a>, test: Node<'a>, expected: bool, mut around: Around) {
         let Some(condition) = self.loader.guarded(&around.condition, test, expected) else { return };
-        // What an `if` gives otherwise is often a set without anything in it, which defines nothing.
-        if !expected
-            && matches!(self.loader.session.look(content), Shape::Attrs(m) if m.attrs.is_empty() && m.open.is_none())
-        {
-            return;
-        }
         around.condition = condition;
         around.wrapped += 1;
         self.value(content, around);
