@@ -20,7 +20,7 @@ const INSIDE: [&str; 9] =
     ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 11] = [
+const OF_HOST: [&str; 13] = [
     "networking.firewall.filterForward",
     "networking.firewall.trustedInterfaces",
     "networking.nat.internalIPs",
@@ -32,10 +32,12 @@ const OF_HOST: [&str; 11] = [
     "systemd.network.networks.<name>.matchConfig.Type",
     "systemd.network.networks.<name>.name",
     "systemd.services.sandbox-guard",
+    "systemd.suppressedSystemUnits",
+    "systemd.units.\"sandbox-guard.service\".enable",
 ];
 
 /// What they read of the host that has a VPN, besides.
-const OF_VPN_HOST: [&str; 16] = [
+const OF_VPN_HOST: [&str; 17] = [
     "boot.kernel.sysctl.\"net.ipv4.conf.all.forwarding\"",
     "boot.kernel.sysctl.\"net.ipv4.ip_forward\"",
     "networking.nat.enable",
@@ -52,11 +54,13 @@ const OF_VPN_HOST: [&str; 16] = [
     "systemd.network.networks.<name>.networkConfig.IPv6SendRA",
     "systemd.network.networks.<name>.networkConfig.LinkLocalAddressing",
     "systemd.services.vpn-guard",
+    "systemd.units.\"vpn-guard.service\".enable",
 ];
 
 /// What they read of a NixOS container that is a compartment.
-const OF_CONTAINER: [&str; 13] = [
+const OF_CONTAINER: [&str; 14] = [
     "bindMounts",
+    "extraFlags",
     "extraVeths",
     "forwardPorts",
     "hostAddress",

@@ -1,13 +1,15 @@
 //! `isolation-off`: what keeps compartments apart is switched off.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_eval::data::DataKind;
+use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::DEFAULT_PRIORITY;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::flags::flags;
 use crate::trees::networkd::{Link, files};
-use crate::trees::{Purpose, Shape, Stated, Tree, When, option};
+use crate::trees::{Purpose, Shape, Stated, Tree, When, option, text};
+use crate::vpn::second_way_out::ways;
 
 pub(crate) const RULE: Rule = Rule {
     name: "isolation-off",
@@ -19,7 +21,8 @@ A machine has workspaces or services behind a VPN, and its configuration switche
 (`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
 (`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
 for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
-`\"identity\"`).
+`\"identity\"`); or a workspace is given another network than theirs. Options of systemd-nspawn in `extraFlags` count like
+those of NixOS.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
 root inside is root of the host as far as the kernel and the nix-daemon are concerned.
@@ -44,6 +47,12 @@ them on the machine.
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
+        for (name, holds) in containers(tree) {
+            if tree.workspaces.iter().any(|workspace| workspace.name == name) {
+                let others = ways(tree, &tree.networks.all, &name);
+                found.extend(others.iter().filter_map(|stated| other_network(context, tree, stated, &name, &holds)));
+            }
+        }
         found.extend(forced(context, tree));
         let mut report = |stated: &Stated<()>, what: &str, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
@@ -84,13 +93,42 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
             }
             for users in tree.texts(&path.join("privateUsers"), None) {
-                if matches!(&*users.value, "no" | "identity") {
+                if is_host(&users.value) {
                     let stated = Stated { value: (), place: users.place, option: users.option, when: users.when };
+                    report(&stated, &format!("root of `{name}` is root of the host"), &holds);
+                }
+            }
+            for flag in flags(tree, &name) {
+                let stated = Stated { value: (), place: flag.place, option: flag.option, when: flag.when };
+                if flag.value.name == "--private-users" && is_host(&flag.value.value) {
                     report(&stated, &format!("root of `{name}` is root of the host"), &holds);
                 }
             }
         }
     }
+}
+
+/// Whether a container with this user namespace has the users of the host: `--private-users=` in systemd-nspawn(1).
+fn is_host(users: &str) -> bool {
+    matches!(users, "no" | "false" | "0" | "off" | "identity") || users.starts_with("0:")
+}
+
+fn other_network(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    stated: &Stated<()>,
+    name: &str,
+    holds: &When,
+) -> Option<Diagnostic> {
+    let (at, when) = (stated.place.clone()?, stated.when.and(holds)?);
+    let message =
+        format!("`{}` is set: `{name}` would be in another network than that of the workspaces", stated.option);
+    Some(
+        RULE.judged(context.tree, &when, at, message)
+            .with_help("take it out; what has to be reached is opened one by one in `networking.sandbox.allow`")
+            .with_data("machine", &*tree.name)
+            .with_data("option", stated.option.clone()),
+    )
 }
 
 /// What is forced upon the units of the guards: Bulkhead's modules force nothing there.
@@ -102,7 +140,26 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
         (true, false) => &[],
     };
     let mut found = Vec::new();
+    let off = |stated: Stated<()>, guard: &str| {
+        let message = format!("`{}` takes `{guard}` away: the guard is never loaded", stated.option);
+        Some(
+            RULE.judged(context.tree, &stated.when, stated.place?, message)
+                .with_help("take the line out; what has to be reached is opened one by one")
+                .with_data("machine", &*tree.name)
+                .with_data("option", stated.option),
+        )
+    };
     for guard in guards {
+        let unit = format!("{guard}.service");
+        for item in tree.items(&option("systemd.suppressedSystemUnits")) {
+            if text(item.value).as_deref() == Some(&*unit) {
+                let stated = Stated { value: (), place: item.place, option: item.option, when: item.when };
+                found.extend(off(stated, guard));
+            }
+        }
+        let is_false = |data: &Data| (data.kind == DataKind::Bool(false)).then_some(());
+        let units = tree.stated(&option("systemd.units").join(&unit).join("enable"), is_false, None);
+        found.extend(units.into_iter().filter_map(|stated| off(stated, guard)));
         let unit = option("systemd.services").join(guard);
         for named in tree.below(&unit) {
             let definition = &named.definition;

@@ -5,7 +5,8 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 use super::isolation_off::containers;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Purpose, Shape, Tree, When, option};
+use crate::trees::flags::mounted;
+use crate::trees::{Purpose, Shape, Tree, When, option, plain_path, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "nix-daemon-reachable",
@@ -42,23 +43,28 @@ const FOLDER: &str = "/nix/var/nix/daemon-socket";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        for (name, root, host_path) in mounts(tree) {
-            for stated in tree.texts(&root.join(&host_path), None) {
-                let folder = stated.value.trim_end_matches('/');
-                let is_inside = folder == FOLDER || folder.starts_with(&format!("{FOLDER}/"));
-                // A folder above it, the root and `/nix` among them, has it too.
-                let is_above = format!("{FOLDER}/").starts_with(&format!("{folder}/"));
-                let Some(at) = stated.place.clone().filter(|_| is_inside || is_above) else { continue };
-                let message =
-                    format!("`{name}` can ask the nix-daemon of the host: `{}` is mounted in it", stated.value);
-                found.push(
-                    RULE.judged(context.tree, &stated.when, at, message)
-                        .with_label("the socket is in it")
-                        .with_help("don't mount it: builds run in the network of the host")
-                        .with_data("machine", &*tree.name)
-                        .with_data("compartment", &*name),
-                );
-            }
+        let options = mounts(tree).into_iter().flat_map(|(name, root, host_path)| {
+            let all = tree.texts(&root.join(&host_path), None).into_iter();
+            all.map(|stated| (name.clone(), stated)).collect::<Vec<_>>()
+        });
+        let flags = containers(tree)
+            .into_iter()
+            .flat_map(|(name, _)| mounted(tree, &name).into_iter().map(move |stated| (name.to_string(), stated)));
+        for (name, stated) in options.chain(flags) {
+            let folder = plain_path(&stated.value);
+            let folder = folder.trim_end_matches('/');
+            let is_inside = folder == FOLDER || folder.starts_with(&format!("{FOLDER}/"));
+            // A folder above it, the root and `/nix` among them, has it too.
+            let is_above = format!("{FOLDER}/").starts_with(&format!("{folder}/"));
+            let Some(at) = stated.place.clone().filter(|_| is_inside || is_above) else { continue };
+            let message = format!("`{name}` can ask the nix-daemon of the host: `{}` is mounted in it", stated.value);
+            found.push(
+                RULE.judged(context.tree, &stated.when, at, message)
+                    .with_label("the socket is in it")
+                    .with_help("don't mount it: builds run in the network of the host")
+                    .with_data("machine", &*tree.name)
+                    .with_data("compartment", &*name),
+            );
         }
         by_default(context, tree, found);
     }
@@ -104,9 +110,7 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
         let is_hidden =
             ["BindReadOnlyPaths", "TemporaryFileSystem", "InaccessiblePaths", "BindPaths"].iter().any(|key| {
                 let items = tree.items(&unit.join(key));
-                items
-                    .iter()
-                    .any(|item| crate::trees::text(item.value).is_some_and(|text| text.contains("/nix/var/nix")))
+                items.iter().filter_map(|item| text(item.value)).any(|text| hides(key, &text))
             });
         if is_hidden {
             continue;
@@ -124,4 +128,16 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
                 .with_data("compartment", &*name),
         );
     }
+}
+
+/// Whether a line of a unit puts something else in the place of the folder with the socket, as in systemd.exec(5).
+fn hides(key: &str, line: &str) -> bool {
+    line.split_whitespace().any(|entry| {
+        let entry = entry.trim_start_matches(['-', '+']);
+        let (first, second) = entry.split_once(':').unwrap_or((entry, ""));
+        let target = if key.starts_with("Bind") { second.split(':').next().unwrap_or_default() } else { first };
+        let is_in_store = key.starts_with("Bind") && plain_path(first).starts_with("/nix/var");
+        let target = plain_path(target);
+        !target.is_empty() && !is_in_store && format!("{FOLDER}/").starts_with(&format!("{target}/"))
+    })
 }

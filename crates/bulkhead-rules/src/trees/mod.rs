@@ -4,6 +4,7 @@
 
 pub(crate) mod addresses;
 mod compartments;
+pub(crate) mod flags;
 mod mapping;
 pub(crate) mod networkd;
 mod reading;
@@ -363,6 +364,11 @@ fn unless(named: &Named) -> Option<Guard> {
 /// A path of an option that is written in this program.
 pub(crate) fn option(path: &str) -> OptionPath {
     OptionPath::of(path.split('.'))
+}
+
+/// A path on a machine without `.`, `..`, doubled slashes and one at its end; other texts as they are.
+pub(crate) fn plain_path(path: &str) -> Arc<str> {
+    if path.starts_with('/') { Arc::from(bulkhead_eval::normal_path(path)) } else { Arc::from(path) }
 }
 
 /// The text of a string.

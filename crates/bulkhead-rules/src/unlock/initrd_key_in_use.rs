@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
-use bulkhead_eval::normal_path;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::{Mention, mention_at};
-use crate::trees::{Assumed, Named, Stated, Tree, When, option, text, written};
+use crate::trees::{Assumed, Named, Stated, Tree, When, option, plain_path, text, written};
 use crate::unlock::unlock_key_in_store::is_copied;
 
 pub(crate) const RULE: Rule = Rule {
@@ -113,11 +112,11 @@ enum Source {
 /// The files that are copied into the boot environment.
 fn sources(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Source>> {
     let read = |data: &Data| match &data.kind {
-        DataKind::String(path) => Some(Source::Path(plain(path))),
+        DataKind::String(path) => Some(Source::Path(plain_path(path))),
         // One that is in the repository is another rule's.
         DataKind::Path(path) => {
             let is_copied = data.place.as_ref().is_none_or(|at| is_copied(context, path, at));
-            (!is_copied).then(|| Source::Path(plain(path)))
+            (!is_copied).then(|| Source::Path(plain_path(path)))
         }
         DataKind::Unknown(_) if data.place.as_ref().is_some_and(|at| written_file(context, at).is_some()) => None,
         DataKind::Unknown(unknown) => Some(Source::Unknown(unknown.reason.clone())),
@@ -133,7 +132,7 @@ fn sources(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Source>> {
     for (name, _) in tree.children(&secrets) {
         // `null` means: from the same path.
         let or_same = |data: &Data| match data.kind {
-            DataKind::Null => Some(Source::Path(plain(&name))),
+            DataKind::Null => Some(Source::Path(plain_path(&name))),
             _ => read(data),
         };
         found.extend(tree.stated(&secrets.join(&name), or_same, None));
@@ -161,21 +160,16 @@ fn host_keys(tree: &Tree<'_>) -> Vec<HostKey> {
     let of_server = tree.items(&option("services.openssh.hostKeys")).into_iter().filter_map(|item| {
         let DataKind::Attrs(set) = &item.value.kind else { return None };
         let field = set.attrs.get("path")?;
-        let path = plain(&text(&field.value)?);
+        let path = plain_path(&text(&field.value)?);
         let place = field.value.place.clone().or(item.place);
         Some(HostKey { path, what: "a host key of its SSH server", place, when: item.when })
     });
     let of_agenix = tree.items(&option("age.identityPaths")).into_iter().filter_map(|item| {
         let (DataKind::String(path) | DataKind::Path(path)) = &item.value.kind else { return None };
         let what = "a key with which agenix decrypts its secrets";
-        Some(HostKey { path: plain(path), what, place: item.place, when: item.when })
+        Some(HostKey { path: plain_path(path), what, place: item.place, when: item.when })
     });
     of_server.chain(of_agenix).collect()
-}
-
-/// An absolute path without `.`, `..` and doubled slashes.
-fn plain(path: &str) -> Arc<str> {
-    if path.starts_with('/') { Arc::from(normal_path(path)) } else { Arc::from(path) }
 }
 
 /// Where NixOS makes the keys of an SSH server, unless it is told otherwise. Below another folder, they are those of a

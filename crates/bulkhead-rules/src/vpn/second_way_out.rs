@@ -1,6 +1,7 @@
 //! `second-way-out`: a container of a VPN with another network or default route.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
@@ -8,6 +9,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use super::{configurations, container, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::flags::flags;
 use crate::trees::{Network, Stated, Tree, VPN_CONTAINER, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -53,11 +55,22 @@ const OTHER_NETWORKS: [&str; 9] = [
     "networkNamespace",
 ];
 
+/// Options of systemd-nspawn(1) that do.
+const OTHER_FLAGS: [&str; 7] = [
+    "--network-interface",
+    "--network-ipvlan",
+    "--network-macvlan",
+    "--network-namespace-path",
+    "--network-veth-extra",
+    "--network-zone",
+    "--port",
+];
+
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (tree, vpn) in vpns(context.trees()) {
         for name in containers(vpn) {
             let of = if &*name == VPN_CONTAINER { "the VPN container".to_owned() } else { format!("`{name}`") };
-            for stated in ways(tree, vpn, &name) {
+            for stated in ways(tree, std::slice::from_ref(vpn), &name) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
                 let message = format!("`{}` is set, which would be another way out of {of}, or into it", stated.option);
                 found.push(
@@ -83,8 +96,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Where a container gets another network.
-pub(crate) fn ways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Stated<()>> {
+/// Where a container gets another network than that of a bridge of `networks`.
+pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Stated<()>> {
     let mut found = Vec::new();
     for attribute in OTHER_NETWORKS {
         let path = container(name, attribute);
@@ -98,11 +111,20 @@ pub(crate) fn ways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Stated<()>
             when: crate::trees::When::of(&named.definition.condition),
         }));
     }
-    let is_other = |data: &Data| {
-        let bridge = text(data)?;
-        (!vpn.bridges.is_empty() && vpn.bridges.iter().all(|known| known.value != bridge)).then_some(())
-    };
-    found.extend(tree.stated(&container(name, "hostBridge"), is_other, None));
+    let bridges: Vec<&Stated<Arc<str>>> = networks.iter().flat_map(|network| &network.bridges).collect();
+    let is_other = |bridge: &str| !bridges.is_empty() && bridges.iter().all(|known| *known.value != *bridge);
+    let read = |data: &Data| is_other(&text(data)?).then_some(());
+    found.extend(tree.stated(&container(name, "hostBridge"), read, None));
+    for flag in flags(tree, name) {
+        let is_way = match &*flag.value.name {
+            "--network-bridge" => is_other(&flag.value.value),
+            name => OTHER_FLAGS.contains(&name),
+        };
+        if is_way {
+            let option = format!("{}: {}", flag.option, flag.value.name);
+            found.push(Stated { value: (), place: flag.place, option, when: flag.when });
+        }
+    }
     found
 }
 

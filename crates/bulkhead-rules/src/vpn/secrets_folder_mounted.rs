@@ -1,11 +1,15 @@
 //! `secrets-folder-mounted`: a container that has all secrets of its host.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
 use crate::context::Context;
+use crate::network::isolation_off::containers as compartments;
 use crate::network::nix_daemon_reachable::mounts;
 use crate::rule::{Area, Rule};
-use crate::trees::option;
+use crate::trees::flags::mounted;
+use crate::trees::{Stated, option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secrets-folder-mounted",
@@ -51,6 +55,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .collect::<Vec<_>>()
         });
         let plain: Vec<_> = plain.filter(|(_, path, ..)| inside.iter().all(|(_, known, ..)| known != path)).collect();
+        let mut all = Vec::new();
         for (name, mount, key, is_inside) in inside.into_iter().chain(plain) {
             // Without a path of the host, NixOS takes that in the container.
             let default = if mount.names().first().is_some_and(|name| &**name == "containers") {
@@ -58,30 +63,41 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             } else {
                 None
             };
-            for stated in tree.texts(&mount.join(&key), default.as_deref()) {
-                let folder = match stated.value.trim_end_matches('/') {
-                    "" => "/",
-                    folder => folder,
-                };
-                let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
-                let held = FOLDERS.iter().find(|secret| **secret == folder || secret.starts_with(&prefix));
-                let Some(held) = held else { continue };
-                let at = stated.place.clone().or_else(|| tree.below(&mount).first()?.definition.place().cloned());
-                let Some(at) = at else { continue };
-                let which = if *held == folder { String::new() } else { format!(", with {held} in it") };
-                let message = format!("all secrets of the host are in `{name}`: {folder} is mounted there{which}");
-                let mut finding = RULE.judged(context.tree, &stated.when, at, message);
-                if !is_inside {
-                    finding.severity = finding.severity.min(Severity::Warning);
-                }
-                found.push(
-                    finding
-                        .with_help("give it the one file that it needs")
-                        .with_data("machine", &*tree.name)
-                        .with_data("container", name.clone())
-                        .with_data("path", folder),
-                );
+            for mut stated in tree.texts(&mount.join(&key), default.as_deref()) {
+                let at = stated.place.take().or_else(|| tree.below(&mount).first()?.definition.place().cloned());
+                all.push((name.clone(), Stated { place: at, ..stated }, is_inside));
             }
+        }
+        let compartments = compartments(tree);
+        for (name, _) in tree.children(&root) {
+            let is_inside = compartments.iter().any(|(compartment, _)| *compartment == name);
+            all.extend(mounted(tree, &name).into_iter().map(|stated| (name.to_string(), stated, is_inside)));
+        }
+        let own: Vec<Arc<str>> = ["age.secretsDir", "age.secretsMountPoint"]
+            .into_iter()
+            .flat_map(|path| tree.texts(&option(path), None))
+            .map(|stated| plain_path(&stated.value))
+            .collect();
+        let folders = || FOLDERS.into_iter().chain(own.iter().map(|folder| &**folder));
+        for (name, stated, is_inside) in all {
+            let folder = &*plain_path(&stated.value);
+            let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
+            let held = folders().find(|secret| *secret == folder || secret.starts_with(&prefix));
+            let Some(held) = held else { continue };
+            let Some(at) = stated.place.clone() else { continue };
+            let which = if held == folder { String::new() } else { format!(", with {held} in it") };
+            let message = format!("all secrets of the host are in `{name}`: {folder} is mounted there{which}");
+            let mut finding = RULE.judged(context.tree, &stated.when, at, message);
+            if !is_inside {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+            found.push(
+                finding
+                    .with_help("give it the one file that it needs")
+                    .with_data("machine", &*tree.name)
+                    .with_data("container", name.clone())
+                    .with_data("path", folder),
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use super::vpns;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::option;
+use crate::trees::{option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
     name: "vpn-credentials-outside-age",
@@ -95,8 +95,11 @@ fn file(data: &Data) -> Option<File> {
         DataKind::Path(path) if path.starts_with("/nix/store/") => Some(File::InStore(path.clone())),
         DataKind::Path(path) => Some(File::Copied(path.clone())),
         DataKind::String(path) if path.starts_with("/nix/store/") => Some(File::InStore(path.clone())),
-        DataKind::String(path) if secret.iter().any(|folder| path.starts_with(folder)) => None,
-        DataKind::String(path) => Some(File::Elsewhere(path.clone())),
+        DataKind::String(path) => {
+            let path = plain_path(path);
+            let is_secret = secret.iter().any(|folder| path.starts_with(folder));
+            (!is_secret).then_some(File::Elsewhere(path))
+        }
         _ => None,
     }
 }
