@@ -39,11 +39,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         by_name.entry(machine.name.to_lowercase()).or_default().push(machine);
     }
     for machines in by_name.into_values() {
-        let Some((first, others)) = machines.split_first().filter(|(_, others)| !others.is_empty()) else { continue };
+        let Some((first, others)) = machines.split_first() else { continue };
         let paths: Vec<&str> = machines.iter().map(|machine| machine.dir.as_str()).collect();
-        for other in others {
+        for (index, other) in others.iter().enumerate() {
             let name = &*other.name;
-            let same = machines.iter().find(|machine| machine.name == other.name && machine.dir != other.dir);
+            let same = machines.iter().take(index + 1).find(|machine| machine.name == other.name);
             let (first, is_same) = (*same.unwrap_or(first), same.is_some());
             let message = if is_same {
                 format!("there are two machines `{name}`: `{}` and `{}`", first.dir, other.dir)

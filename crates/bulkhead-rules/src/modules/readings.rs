@@ -19,6 +19,9 @@ const MAKING: [&str; 5] =
 const INSIDE: [&str; 9] =
     ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
 
+/// Below these are names that the fleet chooses.
+const MAPS: [&str; 6] = ["containers", "credentials", "extraMounts", "mounts", "ports", "workspaces"];
+
 /// What they read of the host that has compartments.
 const OF_HOST: [&str; 13] = [
     "networking.firewall.filterForward",
@@ -148,7 +151,9 @@ impl Readings {
     /// names, `written` those of the fleet.
     pub(super) fn has(&self, path: &OptionPath, written: &OptionPath) -> bool {
         let names = path.names();
-        let is_inside = names.iter().skip(1).any(|name| INSIDE.contains(&&**name));
+        let is_chosen = |depth: usize| names.get(depth.wrapping_sub(1)).is_some_and(|name| MAPS.contains(&&**name));
+        let is_inside =
+            names.iter().enumerate().skip(1).any(|(depth, name)| !is_chosen(depth) && INSIDE.contains(&&**name));
         let reaches_below = |pattern: &&OptionPath| names.len() < pattern.names().len();
         let is_at = |pattern: &&OptionPath| names.len() >= pattern.names().len();
         let is_up_to = |pattern: &&OptionPath| written.names().len() <= pattern.names().len();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use foldhash::HashSet;
 
 use super::{called, subnets};
 use crate::context::Context;
@@ -129,7 +130,7 @@ fn unknown(tree: &Tree<'_>, interfaces: &Interfaces) -> Option<Diagnostic> {
     finding.severity = Severity::Undecided;
     for (option, _, place) in others.iter().filter(|other| other.2 != *place) {
         if let Some(place) = place {
-            finding = finding.with_related(place.clone(), format!("`{option}` is not known, either"));
+            finding = finding.with_same(place.clone(), format!("`{option}` is not known, either"));
         }
     }
     let subnet = network.subnets.first().map_or("", |subnet| &*subnet.value);
@@ -142,13 +143,18 @@ fn unknown(tree: &Tree<'_>, interfaces: &Interfaces) -> Option<Diagnostic> {
     )
 }
 
+/// An option that can't be known, why, and where.
+type Unseen = (String, Arc<str>, Option<Place>);
+
 /// What a tree gives to interfaces.
 #[derive(Default)]
 struct Interfaces {
     /// Networks, by the interface's name.
     known: Vec<(Arc<str>, Other)>,
     /// Options that can't be known, why, and where.
-    unknown: Vec<(String, Arc<str>, Option<Place>)>,
+    unknown: Vec<Unseen>,
+    /// What of these may be seen again.
+    told: HashSet<Unseen>,
 }
 
 impl Interfaces {
@@ -184,7 +190,7 @@ impl Interfaces {
                 continue;
             }
             let unknown = (at.to_string(), undecided.reason.reason.clone(), undecided.place.clone());
-            if !self.unknown.contains(&unknown) {
+            if self.told.insert(unknown.clone()) {
                 self.unknown.push(unknown);
             }
         }
@@ -243,7 +249,8 @@ fn interfaces(tree: &Tree<'_>) -> Interfaces {
     for (name, _) in tree.children(&root) {
         let path = root.join(&name);
         // On a bridge its address is one of that network.
-        if !tree.below(&path.join("hostBridge")).is_empty() {
+        let bridges = tree.texts(&path.join("hostBridge"), None);
+        if bridges.iter().any(|bridge| bridge.when.is_sure()) {
             continue;
         }
         for side in ["hostAddress", "localAddress", "hostAddress6", "localAddress6"] {

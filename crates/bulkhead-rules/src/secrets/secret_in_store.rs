@@ -119,6 +119,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
                 _ => continue,
             };
+            if !tree.counts(named) {
+                continue;
+            }
             found.push(
                 finding
                     .with_help("encrypt it with agenix, and name the decrypted file: `config.age.secrets.<name>.path`")

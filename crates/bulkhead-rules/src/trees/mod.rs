@@ -148,6 +148,21 @@ impl<'a> Tree<'a> {
         all.into_iter().filter(|named| best.is_none_or(|best| named.definition.priority <= best)).collect()
     }
 
+    /// Whether a definition may count: no stronger one takes its place, and no stronger empty set that of all around it.
+    pub(crate) fn counts(&self, named: &Named) -> bool {
+        let is_emptied = |depth: usize| {
+            let around = OptionPath::of(named.path.names().iter().take(depth));
+            self.below(&around).iter().take_while(|other| other.path == around).any(|other| {
+                let definition = &other.definition;
+                definition.condition.is_always()
+                    && definition.priority < named.definition.priority
+                    && matches!(&definition.value.kind, DataKind::Attrs(set) if set.attrs.is_empty() && set.open.is_none())
+            })
+        };
+        self.counting(&named.path).iter().any(|counting| std::ptr::eq(*counting, named))
+            && !(1..named.path.names().len()).any(is_emptied)
+    }
+
     /// The names right below a path, each with the first definition below it.
     pub(crate) fn children(&self, path: &OptionPath) -> Vec<(Arc<str>, &Named)> {
         let depth = path.names().len();

@@ -32,8 +32,10 @@ pub(crate) fn clashes<T>(
     are_one: impl Fn(&T, &T) -> bool,
 ) -> Vec<(&T, &T, When)> {
     let mut found = Vec::new();
-    for (index, other) in group.iter().enumerate() {
-        let earlier = group.iter().take(index.min(MOST_COMPARED)).filter(|first| !are_one(first, other));
+    // Those that surely have it are not kept from being seen by many that may.
+    let (mut sure, mut others): (Vec<&T>, Vec<&T>) = (Vec::new(), Vec::new());
+    for other in group {
+        let earlier = sure.iter().chain(&others).copied().filter(|first| !are_one(first, other));
         let mut best: Option<(&T, &T, When)> = None;
         for first in earlier {
             let Some(both) = when(first).and(when(other)) else { continue };
@@ -47,6 +49,10 @@ pub(crate) fn clashes<T>(
             }
         }
         found.extend(best);
+        let seen = if when(other).is_sure() { &mut sure } else { &mut others };
+        if seen.len() < MOST_COMPARED {
+            seen.push(other);
+        }
     }
     found
 }

@@ -53,8 +53,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let users = keys_of_users(tree);
         for (why, at) in tree.unknown(&option("boot.initrd.network.ssh.authorizedKeys")) {
             // Those of a user, whatever they are, log in to the running machine, too.
-            let is_of_user = |text: String| text.ends_with(".openssh.authorizedKeys.keys") && !text.contains("++");
-            if written(context.tree, &at).is_some_and(is_of_user) {
+            if written(context.tree, &at).is_some_and(|text| is_of_user(&text)) {
                 continue;
             }
             let machine = &tree.name;
@@ -82,6 +81,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// Whether an expression is the list of keys of one user of this machine.
+fn is_of_user(text: &str) -> bool {
+    let name =
+        text.strip_prefix("config.users.users.").and_then(|rest| rest.strip_suffix(".openssh.authorizedKeys.keys"));
+    let Some(name) = name else { return false };
+    let quoted = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let computed = name.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    quoted.or(computed).unwrap_or(name).chars().all(|c| c.is_alphanumeric() || "_-'".contains(c))
 }
 
 /// The keys with which users of the running machine log in.

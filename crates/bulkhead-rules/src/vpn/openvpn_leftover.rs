@@ -42,7 +42,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .flat_map(|name| configurations(&name))
             .map(|config| config.join("services").join("openvpn").join("servers"));
         for root in std::iter::once(option("services.openvpn.servers")).chain(inside) {
-            for (server, first) in tree.children(&root) {
+            for (server, _) in tree.children(&root) {
+                let all = tree.below(&root.join(&server));
+                let Some(first) = all.iter().find(|named| tree.counts(named)) else { continue };
                 let Some(at) = first.definition.place().cloned() else { continue };
                 let Some(when) = When::of(&first.definition.condition).and(&vpn.when) else { continue };
                 let message =
