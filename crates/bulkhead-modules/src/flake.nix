@@ -33,6 +33,13 @@ let
     // {
       _type = "nixos-system";
       inherit arguments;
+      # Hives are often made of systems.
+      _module = notKnown // {
+        args = notKnown // {
+          modules = arguments.modules or [ ] ++ arguments.extraModules or [ ];
+        };
+        specialArgs = arguments.specialArgs or { };
+      };
       extendModules =
         more:
         nixosSystem (

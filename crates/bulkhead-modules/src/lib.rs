@@ -40,7 +40,7 @@ pub use flake::{System, Systems, is_apart, load_system, name_outside_hive, syste
 pub use library::{BUILT_IN, PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib};
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};
-pub use passes::is_of_nixos;
+pub use passes::{is_foreign, is_of_nixos};
 pub use path::{OptionPath, OptionPathError};
 pub use schema::schema_of_options;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
-use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart};
+use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign};
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
 use serde_json::Value;
@@ -48,7 +48,7 @@ workspaces.dev.ip = \"10.20.0.10\";
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
 of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason; a comment that
-allows it is needed at each place. Modules from outside are told of machines with compartments only. Paths of decrypted
+allows it is needed at each place. Modules of other projects are told of machines with compartments only. Paths of decrypted
 secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
 project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
@@ -167,7 +167,9 @@ fn unseen_definitions(tree: &Tree<'_>, readings: &Readings, causes: &mut Causes)
         let is_value = undecided.what == UNKNOWN_DEFINITION && !is_import;
         // What comes from elsewhere may be about anything, on any machine.
         let is_module = ![UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS].contains(&undecided.what);
-        let says_nothing = is_module && is_apart(&undecided.reason) || is_import && !tree.has_compartments();
+        // What another project's modules say of secrets and disks is theirs; a module of the fleet itself may say anything.
+        let is_theirs = is_import && !tree.has_compartments() && is_foreign(&undecided.reason);
+        let says_nothing = is_module && (is_apart(&undecided.reason) || is_theirs);
         if is_value || says_nothing || !readings.has(&path, &undecided.path) {
             continue;
         }
