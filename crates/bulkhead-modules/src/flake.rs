@@ -374,6 +374,10 @@ impl<'s, 'a> Outputs<'s, 'a> {
             if let Some(lib) = source.get("lib") {
                 arguments.special.insert(Arc::from("lib"), lib);
             }
+            // That of a nixpkgs which is not at hand, with additions of the fleet or without, is like the one that is.
+            if arguments.special.get("lib").is_some_and(|lib| matches!(self.session.look(*lib), Shape::Unknown(..))) {
+                arguments.special.remove("lib");
+            }
             for name in ["modules", "extraModules"] {
                 let Some(modules) = source.get(name) else { continue };
                 let module = self.session.attrs(vec![("imports", modules)], None);

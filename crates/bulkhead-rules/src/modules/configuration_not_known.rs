@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
-use bulkhead_modules::{BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign};
+use bulkhead_modules::{
+    BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign,
+};
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
 use serde_json::Value;

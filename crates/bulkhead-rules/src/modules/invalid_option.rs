@@ -1,9 +1,11 @@
 //! `invalid-option`: what NixOS would refuse of what a machine's modules say.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_eval::data::DataKind;
 use bulkhead_fleet::ValueSchema;
-use bulkhead_modules::{FaultKind, OptionPath, is_of_nixos};
+use bulkhead_modules::{FaultKind, OptionPath, OptionType, is_of_nixos};
 use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 
@@ -99,13 +101,28 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// Whether an option is one that a submodule of the fleet's leaves free, below an option of NixOS: the fleet's declaration
-/// adds to that of NixOS, which knows the option.
+/// adds to that of NixOS, which knows the option. Declarations of any other type leave nothing to NixOS.
 fn is_extended(tree: &Tree<'_>, path: &OptionPath) -> bool {
     let names = path.names();
-    let is_declared = |depth: usize| tree.configuration.declared(&OptionPath::of(names.iter().take(depth))).is_some();
+    let declared = |depth: usize| tree.configuration.declared(&OptionPath::of(names.iter().take(depth)));
+    let leaves = |depth: usize| {
+        declared(depth).is_some_and(|declared| leaves_free(&declared.kind, names.get(depth..).unwrap_or_default()))
+    };
     names.first().is_some_and(|name| is_of_nixos(name))
-        && !is_declared(names.len())
-        && (1..names.len()).any(is_declared)
+        && declared(names.len()).is_none()
+        && (1..names.len()).any(leaves)
+}
+
+/// Whether what is at `names` below an option of a type is in the free part of a submodule.
+fn leaves_free(kind: &OptionType, names: &[Arc<str>]) -> bool {
+    let Some((_, rest)) = names.split_first() else { return false };
+    if kind.freeform.is_some() {
+        return true;
+    }
+    kind.nested.iter().any(|(_, inner)| match &*kind.name {
+        "attrsOf" | "lazyAttrsOf" | "listOf" => leaves_free(inner, rest),
+        _ => leaves_free(inner, names),
+    })
 }
 
 /// Whether all that an option is given is `null`: it stands for "nothing" in fleets that read the option of other machines

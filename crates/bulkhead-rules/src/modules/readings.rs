@@ -15,12 +15,19 @@ const COMPARTMENTS: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
 const MAKING: [&str; 5] =
     ["workspaces", "networking.sandbox", "networking.sandbox.ports", "specialisation.<name>", "vpn"];
 
-/// What is below these is text for people and machines of another kind, or what runs inside.
-const INSIDE: [&str; 9] =
-    ["config", "packages", "shell", "notes", "authorizedKeys", "user", "package", "onPortForwarded", "timeZone"];
-
-/// Below these are names that the fleet chooses.
-const MAPS: [&str; 6] = ["containers", "credentials", "extraMounts", "mounts", "ports", "workspaces"];
+/// What is at and below these is text for people and machines of another kind, or what runs inside.
+const INSIDE: [&str; 10] = [
+    "vpn.containers.<name>.config",
+    "vpn.onPortForwarded",
+    "vpn.package",
+    "workspaces.<name>.authorizedKeys",
+    "workspaces.<name>.config",
+    "workspaces.<name>.notes",
+    "workspaces.<name>.packages",
+    "workspaces.<name>.shell",
+    "workspaces.<name>.timeZone",
+    "workspaces.<name>.user",
+];
 
 /// What they read of the host that has compartments.
 const OF_HOST: [&str; 13] = [
@@ -108,6 +115,7 @@ const EXACTLY: [&str; 2] = ["fileSystems.<name>.encrypted.keyFile", "swapDevices
 /// The options of a machine that rules read.
 pub(super) struct Readings {
     compartments: Vec<OptionPath>,
+    inside: Vec<OptionPath>,
     making: Vec<OptionPath>,
     single: Vec<OptionPath>,
     told: Vec<OptionPath>,
@@ -119,6 +127,7 @@ impl Readings {
         let patterns = |list: &[&str]| list.iter().filter_map(|path| OptionPath::parse(path).ok()).collect::<Vec<_>>();
         let mut readings = Readings {
             compartments: Vec::new(),
+            inside: patterns(&INSIDE),
             making: patterns(&MAKING).into_iter().chain(tree.elsewhere().cloned()).collect(),
             single: patterns(&OF_ALL),
             told: patterns(&TOLD),
@@ -151,13 +160,11 @@ impl Readings {
     /// names, `written` those of the fleet.
     pub(super) fn has(&self, path: &OptionPath, written: &OptionPath) -> bool {
         let names = path.names();
-        let is_chosen = |depth: usize| names.get(depth.wrapping_sub(1)).is_some_and(|name| MAPS.contains(&&**name));
-        let is_inside =
-            names.iter().enumerate().skip(1).any(|(depth, name)| !is_chosen(depth) && INSIDE.contains(&&**name));
         let reaches_below = |pattern: &&OptionPath| names.len() < pattern.names().len();
         let is_at = |pattern: &&OptionPath| names.len() >= pattern.names().len();
         let is_up_to = |pattern: &&OptionPath| written.names().len() <= pattern.names().len();
-        (self.compartments.iter().any(|root| touches(root, path)) && !is_inside)
+        let is_inside = || self.inside.iter().filter(is_at).any(|pattern| touches(pattern, path));
+        (self.compartments.iter().any(|root| touches(root, path)) && !is_inside())
             || self.single.iter().any(|pattern| touches(pattern, path))
             || self.told.iter().filter(reaches_below).any(|pattern| touches(pattern, path))
             || self.exactly.iter().filter(is_at).any(|pattern| touches(pattern, path))

@@ -12,7 +12,8 @@ use super::{called, subnets};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
-use crate::trees::{Tree, When, option};
+use crate::trees::{Stated, Tree, When, is_placeholder, option};
+use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
     name: "subnet-overlap",
@@ -45,6 +46,23 @@ Addresses that can't be known make the rule *undecided*, once for a machine.
 ",
     check: Some(check),
 };
+
+/// What is read of the host, but for the options of which a definition that is unknown says so itself.
+const READ: [&str; 10] = [
+    "containers.<name>.hostAddress",
+    "networking.interfaces.<name>.ipv4.addresses",
+    "networking.interfaces.<name>.ipv6.addresses",
+    "networking.wg-quick.interfaces.<name>.address",
+    "networking.wireguard.interfaces.<name>.ips",
+    "systemd.network.networks.<name>.address",
+    "systemd.network.networks.<name>.addresses",
+    "systemd.network.networks.<name>.networkConfig.Address",
+    "virtualisation.docker.daemon.settings.bip",
+    "virtualisation.docker.daemon.settings.default-address-pools",
+];
+
+/// The addresses of a container, on both sides.
+const SIDES: [&str; 4] = ["hostAddress", "localAddress", "hostAddress6", "localAddress6"];
 
 /// A network that is there besides.
 struct Other {
@@ -121,16 +139,20 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// That the networks of interfaces are not known, once for all of a machine.
 fn unknown(tree: &Tree<'_>, interfaces: &Interfaces) -> Option<Diagnostic> {
-    let ((option, reason, place), others) = interfaces.unknown.split_first()?;
+    let (first, others) = interfaces.unknown.split_first()?;
     let network = tree.networks.all.first()?;
     let machine = &tree.name;
-    let at = place.clone().unwrap_or_else(|| network.place.clone());
-    let message = format!("can't tell whether a network of `{machine}` overlaps with `{option}`: {reason}");
-    let mut finding = RULE.finding(at, message).with_label("not known");
+    let place_of = |unknown: &NotKnown| unknown.place.clone().unwrap_or_else(|| network.place.clone());
+    let at = place_of(first);
+    let here = interfaces.unknown.iter().filter(|unknown| place_of(unknown) == at);
+    let options = quoted(here.map(|unknown| &*unknown.option));
+    let message = format!("can't tell whether a network of `{machine}` overlaps with {options}: {}", first.reason);
+    let mut finding = RULE.finding(at.clone(), message).with_label("not known");
     finding.severity = Severity::Undecided;
-    for (option, _, place) in others.iter().filter(|other| other.2 != *place) {
-        if let Some(place) = place {
-            finding = finding.with_same(place.clone(), format!("`{option}` is not known, either"));
+    for unknown in others {
+        let place = place_of(unknown);
+        if place != at {
+            finding = finding.with_same(place, format!("`{}` is not known, either", unknown.option));
         }
     }
     let subnet = network.subnets.first().map_or("", |subnet| &*subnet.value);
@@ -139,28 +161,46 @@ fn unknown(tree: &Tree<'_>, interfaces: &Interfaces) -> Option<Diagnostic> {
             .with_help("write the addresses down")
             .with_data("machine", &**machine)
             .with_data("subnet", subnet)
-            .with_data("other", option.clone()),
+            .with_data("other", first.option.clone()),
     )
 }
 
-/// An option that can't be known, why, and where.
-type Unseen = (String, Arc<str>, Option<Place>);
+/// An option that can't be known.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct NotKnown {
+    option: String,
+    reason: Arc<str>,
+    place: Option<Place>,
+}
 
 /// What a tree gives to interfaces.
 #[derive(Default)]
 struct Interfaces {
     /// Networks, by the interface's name.
     known: Vec<(Arc<str>, Other)>,
-    /// Options that can't be known, why, and where.
-    unknown: Vec<Unseen>,
-    /// What of these may be seen again.
-    told: HashSet<Unseen>,
+    /// What can't be known, in the order in which it is found, each once.
+    unknown: Vec<NotKnown>,
+    /// The same.
+    seen: HashSet<NotKnown>,
 }
 
 impl Interfaces {
     /// Add what a list says, or a single value, each item read by `read`.
     fn list(&mut self, tree: &Tree<'_>, name: &Arc<str>, path: &OptionPath, read: fn(&Data) -> Addresses) {
+        self.list_when(tree, name, path, &When::default(), read);
+    }
+
+    /// The same of what counts only under a condition.
+    fn list_when(
+        &mut self,
+        tree: &Tree<'_>,
+        name: &Arc<str>,
+        path: &OptionPath,
+        holds: &When,
+        read: fn(&Data) -> Addresses,
+    ) {
         for item in tree.items(path) {
+            let Some(when) = item.when.and(holds) else { continue };
             match read(item.value) {
                 Addresses::Known(all) => {
                     for shown in all {
@@ -171,30 +211,48 @@ impl Interfaces {
                         };
                         let Some(prefix) = prefix else { continue };
                         let (called, place) = (format!("`{}`", item.option), item.place.clone());
-                        self.known
-                            .push((name.clone(), Other { called, prefix, shown, place, when: item.when.clone() }));
+                        self.known.push((name.clone(), Other { called, prefix, shown, place, when: when.clone() }));
                     }
                 }
-                Addresses::Unknown(reason) => self.unknown.push((item.option, reason, item.place)),
+                Addresses::Unknown(reason) => self.not_known(item.option, reason, item.place),
             }
         }
-        self.undecided(tree, path);
     }
 
-    /// Add why definitions of `path`, or of what it is in, may be more than is seen.
-    fn undecided(&mut self, tree: &Tree<'_>, path: &OptionPath) {
-        for undecided in &tree.configuration.undecided {
-            let at = &undecided.path;
-            // Modules that can't be read are another rule's, and what is unknown of a definition has been said as its value.
-            if at.names().is_empty() || at == path || !path.starts_with(at) {
-                continue;
-            }
-            let unknown = (at.to_string(), undecided.reason.reason.clone(), undecided.place.clone());
-            if self.told.insert(unknown.clone()) {
-                self.unknown.push(unknown);
-            }
+    fn not_known(&mut self, option: String, reason: Arc<str>, place: Option<Place>) {
+        let unknown = NotKnown { option, reason, place };
+        if self.seen.insert(unknown.clone()) {
+            self.unknown.push(unknown);
         }
     }
+
+    /// Add why options that are read, or what they are in, may be more than is seen.
+    fn undecided(&mut self, tree: &Tree<'_>) {
+        let patterns: Vec<OptionPath> = READ.iter().map(|path| option(path)).collect();
+        for undecided in &tree.configuration.undecided {
+            let (at, names) = (&undecided.path, undecided.path.names());
+            // Modules that can't be read are another rule's, and what is unknown of a definition has been said as its value.
+            let is_above = |pattern: &OptionPath| {
+                let same = |(pattern, name): (&Arc<str>, &Arc<str>)| is_placeholder(pattern) || pattern == name;
+                names.len() < pattern.names().len() && pattern.names().iter().zip(names).all(same)
+            };
+            if names.is_empty() || !patterns.iter().any(is_above) {
+                continue;
+            }
+            // Those of containers on bridges are no networks of their own.
+            let is_container = names.len() == 2 && names.first().is_some_and(|root| &**root == "containers");
+            if is_container && without_bridge(tree, at).is_empty() && tree.unknown(&at.join("hostBridge")).is_empty() {
+                continue;
+            }
+            self.not_known(at.to_string(), undecided.reason.reason.clone(), undecided.place.clone());
+        }
+    }
+}
+
+/// When a container has no bridge: on one its address is that of the bridge's network.
+fn without_bridge(tree: &Tree<'_>, container: &OptionPath) -> Vec<Stated<()>> {
+    let is_none = |data: &Data| (data.kind == DataKind::Null).then_some(());
+    tree.stated(&container.join("hostBridge"), is_none, Some(()))
 }
 
 /// The addresses and networks that an item says.
@@ -207,7 +265,6 @@ enum Addresses {
 fn interfaces(tree: &Tree<'_>) -> Interfaces {
     let mut found = Interfaces::default();
     let root = option("networking.interfaces");
-    found.undecided(tree, &root.join("<name>"));
     for (name, _) in tree.children(&root) {
         for family in ["ipv4", "ipv6"] {
             found.list(tree, &name, &root.join(&name).join(family).join("addresses"), |item| {
@@ -220,13 +277,11 @@ fn interfaces(tree: &Tree<'_>) -> Interfaces {
     }
     for (root, list) in [("networking.wireguard.interfaces", "ips"), ("networking.wg-quick.interfaces", "address")] {
         let root = option(root);
-        found.undecided(tree, &root.join("<name>"));
         for (name, _) in tree.children(&root) {
             found.list(tree, &name, &root.join(&name).join(list), plain);
         }
     }
     let root = option("systemd.network.networks");
-    found.undecided(tree, &root.join("<name>"));
     for (unit, _) in tree.children(&root) {
         let path = root.join(&unit);
         let name = tree.texts(&path.join("matchConfig").join("Name"), None);
@@ -248,15 +303,18 @@ fn interfaces(tree: &Tree<'_>) -> Interfaces {
     let root = option("containers");
     for (name, _) in tree.children(&root) {
         let path = root.join(&name);
-        // On a bridge its address is one of that network.
-        let bridges = tree.texts(&path.join("hostBridge"), None);
-        if bridges.iter().any(|bridge| bridge.when.is_sure()) {
-            continue;
+        let side = Arc::from(format!("ve-{name}"));
+        for stated in without_bridge(tree, &path) {
+            for side_of in SIDES {
+                found.list_when(tree, &side, &path.join(side_of), &stated.when, plain);
+            }
         }
-        for side in ["hostAddress", "localAddress", "hostAddress6", "localAddress6"] {
-            found.list(tree, &Arc::from(format!("ve-{name}")), &path.join(side), plain);
+        let has_address = SIDES.iter().any(|side| !tree.below(&path.join(side)).is_empty());
+        for (reason, place) in tree.unknown(&path.join("hostBridge")).into_iter().filter(|_| has_address) {
+            found.not_known(path.join("hostBridge").to_string(), reason, Some(place));
         }
     }
+    found.undecided(tree);
     found
 }
 
