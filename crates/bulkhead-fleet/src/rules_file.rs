@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::data::{AttrsData, Data, DataKind};
 use bulkhead_source::{FileTree, TreePath};
 use bulkhead_syntax::{Ast, AttrValue, Expr, ExprId};
 
@@ -127,6 +127,9 @@ impl Candidates<'_> {
         }
         let data = self.evaluator.evaluate(path);
         let likely = named || (hints.public_keys && (hints.age_name || is_rules_name(path.name())));
+        // What lies beside secrets and is called like their rules is most likely that, whatever is known of it.
+        let is_beside = || path.parent().is_some_and(|folder| self.age_folders.contains(&folder));
+        let may_be = likely || (is_rules_name(path.name()) && is_beside());
         let place = data.place.clone().unwrap_or_else(|| around.clone());
         let mut rules = RulesFile {
             path: path.clone(),
@@ -135,7 +138,7 @@ impl Candidates<'_> {
             entries: Vec::new(),
         };
         match &data.kind {
-            DataKind::Unknown(unknown) if likely => {
+            DataKind::Unknown(unknown) if may_be => {
                 rules.state = RulesState::Undecided(unknown_gap(unknown, &place));
                 Some(rules)
             }
@@ -144,7 +147,7 @@ impl Candidates<'_> {
                 rules.state = RulesState::Failed(failure_gap(failure, &place));
                 Some(rules)
             }
-            DataKind::Attrs(_) if named || self.has_shape(path, &data) => {
+            DataKind::Attrs(set) if named || self.has_shape(path, &data) || (may_be && says_nothing(set)) => {
                 self.fill(&mut rules, &data, &around, findings);
                 Some(rules)
             }
@@ -279,6 +282,11 @@ impl Candidates<'_> {
         // All `.age` files are known by the folders that they lie in.
         self.tree.resolve(path).ok().filter(|real| self.age_files.contains(real))
     }
+}
+
+/// Whether no name of a set is known, and there may be some.
+fn says_nothing(set: &AttrsData) -> bool {
+    set.attrs.is_empty() && set.open.is_some()
 }
 
 fn is_invalid(gaps: &[Gap]) -> bool {
