@@ -49,7 +49,12 @@
     ;
   inherit (import ./reserved.nix) reservedIPv4 reservedIPv6;
   inherit (import ./sandbox.nix) sandboxRuleset sandboxTables;
-  inherit (import ./sandbox-faults.nix) interfaceFaults networkFaults sandboxFaults;
+  inherit (import ./sandbox-faults.nix)
+    interfaceFaults
+    interfaceSysctl
+    networkFaults
+    sandboxFaults
+    ;
   inherit (import ./guard-scripts.nix) guardLoadScript guardVerifyScript setBridge;
   inherit (import ./resolver.nix) resolverConfig;
   inherit (import ./workspaces.nix)

@@ -125,26 +125,62 @@ rec {
       file = "${path}/${propertiesFile}";
       properties = import (config.root + "/${file}");
       unlock = properties.remoteUnlock or null;
+      needed =
+        name: what:
+        properties.${name} or (throw "${file} has no `${name}`, which every machine has: ${what}");
+      listIn =
+        name: value:
+        if builtins.isList value && builtins.all builtins.isString value then
+          value
+        else
+          throw "${file}: `${name}` is to be a list of texts, as in [ \"x\" ]";
+      textIn =
+        name: value:
+        if value == null || builtins.isString value then
+          value
+        else
+          throw "${file}: `${name}` is to be a text, as in \"x\"";
+      # Keys are texts, or paths of files with them.
+      isKey = value: builtins.isString value || builtins.isPath value;
+      keyIn =
+        name: value:
+        if value == null || isKey value then
+          oneKey "${file}: ${name}" value
+        else
+          throw "${file}: `${name}` is to be a key, as in \"ssh-ed25519 …\", or the path of a file with it";
+      keysIn =
+        name:
+        let
+          value = properties.${name} or [ ];
+        in
+        if builtins.isList value && builtins.all isKey value then
+          concatMap keyLines value
+        else
+          throw "${file}: `${name}` is to be a list of keys, as in [ \"ssh-ed25519 …\" ]";
     in
     if !isAttrs properties then
       throw "${file} is to be a set of properties, as in { hostNames = [ \"${name}\" ]; … }"
     else
       {
         inherit name path;
-        inherit (properties) arch hostNames systemRoles;
-        hostKey = oneKey "${file}: hostKey" (properties.hostKey or null);
-        userKeys = concatMap keyLines (properties.userKeys or [ ]);
-        deployKeys = concatMap keyLines (properties.deployKeys or [ ]);
+        arch = textIn "arch" (needed "arch" "its platform, such as \"x86_64-linux\"");
+        hostNames = listIn "hostNames" (needed "hostNames" "a list of its names, which may be empty");
+        systemRoles = listIn "systemRoles" (needed "systemRoles" "a list of its roles, which may be empty");
+        hostKey = keyIn "hostKey" (properties.hostKey or null);
+        userKeys = keysIn "userKeys";
+        deployKeys = keysIn "deployKeys";
         remoteUnlock =
           if unlock == null then
             null
-          else
+          else if isAttrs unlock then
             {
-              hostKey = oneKey "${file}: remoteUnlock.hostKey" (unlock.hostKey or null);
-              clearnetHost = unlock.clearnetHost or null;
-              onionHost = unlock.onionHost or null;
-            };
-        publicIP = properties.publicIP or null;
+              hostKey = keyIn "remoteUnlock.hostKey" (unlock.hostKey or null);
+              clearnetHost = textIn "remoteUnlock.clearnetHost" (unlock.clearnetHost or null);
+              onionHost = textIn "remoteUnlock.onionHost" (unlock.onionHost or null);
+            }
+          else
+            throw "${file}: `remoteUnlock` is to be a set, as in { hostKey = ./unlock.pub; clearnetHost = \"x\"; }";
+        publicIP = textIn "publicIP" (properties.publicIP or null);
         meta = properties.meta or { };
       };
 

@@ -91,14 +91,47 @@ rec {
     what: interface:
     when (stringLength interface > longestInterface)
       "${what} is ${quote interface}, which has ${toString (stringLength interface)} characters; Linux takes ${toString longestInterface}"
-    ++ when (
-      match "[a-zA-Z0-9_-]+" interface == null
-    ) "${what} is ${quote interface}; an interface has letters, digits, `_` and `-` in its name"
-    # What programs would take for an option, or for the number of an interface.
+    ++ (
+      if match ".*@.*" interface != null then
+        [
+          "${what} is ${quote interface}; `ip link` shows after `@` what an interface is made on: write the part before it"
+        ]
+      else
+        when (
+          match "[a-zA-Z0-9_.-]+" interface == null
+        ) "${what} is ${quote interface}; an interface has letters, digits, `_`, `.` and `-` in its name"
+    )
+    # What programs would take for an option, for the number of an interface, or for a folder.
     ++
-      when (match "-.*|[0-9]+" interface != null)
-        "${what} is ${quote interface}; the name of an interface begins with no `-`, and has not only digits"
+      when (match "-.*|[0-9]+|[.].*" interface != null)
+        "${what} is ${quote interface}; the name of an interface begins with no `-` or `.`, and has not only digits"
     ++ when (elem interface interfacesOfLinux) "${what} is ${quote interface}, a name that Linux has a use of its own for";
+
+  /**
+    The name of an interface's setting, as sysctl.d(5) has it: a dot in the name of the interface is written as a slash.
+
+    # Inputs
+
+    `family`, `interface`, `setting`
+
+    : `"ipv4"` or `"ipv6"`, the name of the interface, and the setting.
+
+    # Type
+
+    ```
+    interfaceSysctl :: String -> String -> String -> String
+    ```
+
+    # Example
+
+    ```nix
+    interfaceSysctl "ipv6" "eth0.5" "accept_ra"
+    => "net.ipv6.conf.eth0/5.accept_ra"
+    ```
+  */
+  interfaceSysctl =
+    family: interface: setting:
+    "net.${family}.conf.${builtins.replaceStrings [ "." ] [ "/" ] interface}.${setting}";
 
   /**
     What is wrong with a network for machines, in words: it has in it, or lies in, what no machine has an address in.

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -38,13 +40,33 @@ impl Connector for SocketConnector {
     type Out = SocketTransport;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<SocketTransport>, Error> {
-        let stream = UnixStream::connect(&self.socket).map_err(|error| {
+        let stream = connect(&self.socket, &self.watch).map_err(|error| {
             Error::Io(std::io::Error::new(error.kind(), NotConnected { reason: error.to_string(), kind: error.kind() }))
         })?;
         stream.set_read_timeout(Some(TICK))?;
         stream.set_write_timeout(Some(TICK))?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(SocketTransport { stream, buffers, watch: self.watch.clone(), refused: false }))
+    }
+}
+
+/// Connect, until the watch is over: a daemon that hangs takes nobody's connection, and once as many wait as may, who comes
+/// next has to wait too (unix(7)).
+fn connect(path: &Path, watch: &Watch) -> std::io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    loop {
+        // A socket that does not block fails where it would have to wait.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let stream = UnixStream::from(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?);
+        match net::connect(&stream, &address) {
+            Ok(()) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(Errno::AGAIN | Errno::INTR) if watch.is_over() => return Err(ErrorKind::TimedOut.into()),
+            Err(Errno::AGAIN | Errno::INTR) => watch.sleep(TICK),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -137,5 +159,35 @@ impl Resolver for NoResolver {
         let mut addresses = self.empty();
         addresses.push(SocketAddr::from(([0, 0, 0, 0], 0)));
         Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_takes_nobodys_connection_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let try_once = || connect(&path, &Watch::undisturbed(Duration::from_millis(300)));
+        // As many as may wait; that there are some is the control.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = try_once() {
+            waiting.push(stream);
+            assert!(waiting.len() < 100_000, "the queue has an end");
+        }
+        assert!(!waiting.is_empty());
+        let start = Instant::now();
+        assert_eq!(try_once().unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(start.elapsed() < Duration::from_secs(10));
+        // One place more, and it goes on.
+        drop(listener.accept().unwrap());
+        assert!(try_once().is_ok());
     }
 }

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use nix::errno::Errno;
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +15,7 @@ use crate::clock::Inbox;
 use crate::log;
 use crate::network::SharedNetwork;
 use crate::status::{Board, Status, metrics};
+use crate::timed::Timed;
 
 /// How long an answer may take.
 const AT_MOST: Duration = Duration::from_secs(15);
@@ -74,7 +73,9 @@ impl Control {
             if !found.file_type().is_socket() {
                 return Err(io::Error::other("it is there and is no socket"));
             }
-            if UnixStream::connect(path).is_ok() {
+            // Who takes nobody's connection listens too.
+            let refused = Timed::connect(path, Instant::now() + CONNECT).err().map(|error| error.kind());
+            if matches!(refused, None | Some(io::ErrorKind::TimedOut)) {
                 return Err(io::Error::new(io::ErrorKind::AddrInUse, "another bulkhead-vpn listens there"));
             }
             fs::remove_file(path)?;
@@ -103,8 +104,7 @@ impl Drop for Control {
 }
 
 fn serve(stream: UnixStream, board: &Board, network: &SharedNetwork, inbox: &Inbox) -> io::Result<()> {
-    stream.set_write_timeout(Some(QUESTION))?;
-    let question = read(&stream, 64, Instant::now() + QUESTION, |text| text.ends_with(b"\n"))?;
+    let question = read(Timed::new(&stream, Instant::now() + QUESTION), 64, |text| text.ends_with(b"\n"))?;
     let answer = match std::str::from_utf8(&question).unwrap_or_default().trim_end() {
         "status" => Answer::Status(Box::new(board.read_with_counters(network))),
         "metrics" => Answer::Metrics(metrics(&board.read_with_counters(network))),
@@ -114,7 +114,7 @@ fn serve(stream: UnixStream, board: &Board, network: &SharedNetwork, inbox: &Inb
         }
         _ => Answer::Unknown,
     };
-    (&stream).write_all(&serde_json::to_vec(&answer)?)
+    Timed::new(&stream, Instant::now() + QUESTION).write_all(&serde_json::to_vec(&answer)?)
 }
 
 /// Ask the daemon that listens on a socket. It is in a container, and perhaps no daemon of ours: it must be a socket, and
@@ -123,10 +123,11 @@ fn serve(stream: UnixStream, board: &Board, network: &SharedNetwork, inbox: &Inb
 pub fn ask(root: Option<&Path>, path: &Path, question: Question) -> io::Result<Answer> {
     let socket = find(root, path)?;
     // What was found, and not what is there by now (open(2), O_PATH; proc_pid_fd(5)).
-    let mut stream = connect(Path::new(&format!("/proc/self/fd/{}", socket.as_raw_fd())))?;
-    stream.set_write_timeout(Some(AT_MOST))?;
+    let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
+    let stream = Timed::connect(Path::new(&path), Instant::now() + CONNECT)?;
+    let mut stream = stream.until(Instant::now() + AT_MOST);
     stream.write_all(format!("{}\n", question.word()).as_bytes())?;
-    let text = read(&stream, LONGEST, Instant::now() + AT_MOST, |_| false)?;
+    let text = read(stream, LONGEST, |_| false)?;
     Ok(serde_json::from_slice(&text)?)
 }
 
@@ -147,34 +148,14 @@ fn find(root: Option<&Path>, path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-/// Connect, but don't wait for long: who listens and takes nobody's connection has them all wait (unix(7), socket(7)).
-fn connect(path: &Path) -> io::Result<UnixStream> {
-    let fd = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    let stream = UnixStream::from(fd);
-    stream.set_write_timeout(Some(CONNECT))?;
-    match socket::connect(stream.as_raw_fd(), &UnixAddr::new(path)?) {
-        Ok(()) => Ok(stream),
-        Err(Errno::EAGAIN) => Err(io::ErrorKind::TimedOut.into()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Read to the end, or until a text is complete; not more than `longest` bytes, and not longer than the deadline.
-fn read(stream: &UnixStream, longest: usize, end: Instant, is_complete: fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
-    let (mut stream, mut text, mut some) = (stream, Vec::new(), [0; 4096]);
+/// Read to the end, or until a text is complete; not more than `longest` bytes.
+fn read(mut stream: impl Read, longest: usize, is_complete: fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+    let (mut text, mut some) = (Vec::new(), [0; 4096]);
     while !is_complete(&text) {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+        let count = stream.read(&mut some)?;
+        if count == 0 {
+            break;
         }
-        stream.set_read_timeout(Some(left))?;
-        let count = match stream.read(&mut some) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => return Err(error),
-        };
         text.extend_from_slice(&some[..count]);
         if text.len() > longest {
             return Err(io::Error::other("it is too long"));

@@ -90,4 +90,5 @@ pub mod run;
 pub mod secret;
 pub mod state;
 pub mod status;
+mod timed;
 pub mod wireguard_file;

@@ -82,9 +82,12 @@ in
       type = properties;
       readOnly = true;
       default =
-        hosts.${config.thisMachine.name} or (throw ''
-          `${config.thisMachine.name}` is no machine of the fleet: there is no ${fleet.config.machines}/**/${config.thisMachine.name}/properties.nix. Its machines are: ${lib.concatStringsSep ", " (builtins.attrNames hosts)}
-        '');
+        if hosts == { } then
+          throw "`machines.root` is ${toString cfg.root}, and there is no machine: no ${fleet.config.machines}/**/properties.nix. Set it to the folder of the fleet, in which bulkhead.toml is or could be"
+        else
+          hosts.${config.thisMachine.name} or (throw ''
+            `${config.thisMachine.name}` is no machine of the fleet: there is no ${fleet.config.machines}/**/${config.thisMachine.name}/properties.nix. Its machines are: ${lib.concatStringsSep ", " (builtins.attrNames hosts)}
+          '');
       defaultText = lib.literalExpression "config.machines.hosts.\${config.thisMachine.name}";
       example = {
         hostNames = [ "s0.home.arpa" ];

@@ -9,6 +9,7 @@
 let
   inherit (lib) mkOption types;
   inherit (import ../../lib) keyIdentity uniqueKeys;
+  inherit (import ../shared/types.nix { inherit lib; }) hostAndPort userName;
 
   cfg = config.machines.ssh;
   inherit (config.machines.fleet) machines;
@@ -22,6 +23,8 @@ let
       unlock.clearnetHost
       unlock.onionHost
     ];
+  # What people have for secrets alone is no login.
+  isLogin = key: !lib.hasPrefix "age1" key;
   canBeUnlocked = lib.filter (machine: machine.remoteUnlock != null) machines;
 
   knownMachines = lib.listToAttrs (
@@ -77,7 +80,7 @@ let
 in
 {
   options.machines.unlockPort = mkOption {
-    type = types.port;
+    type = types.ints.between 1 65535;
     default = 22;
     example = 2222;
     description = "The port of the SSH servers in the boot environments of the fleet.";
@@ -95,7 +98,7 @@ in
     };
 
     adminUser = mkOption {
-      type = types.nullOr types.str;
+      type = types.nullOr userName;
       default = null;
       example = "admin";
       description = ''
@@ -135,7 +138,7 @@ in
     };
 
     torProxy = mkOption {
-      type = types.str;
+      type = hostAndPort;
       default = "127.0.0.1:9050";
       example = "127.0.0.1:9150";
       description = "Where the SOCKS proxy of Tor listens that `unlock-over-tor_<machine>` goes through.";
@@ -143,12 +146,21 @@ in
   };
 
   config = lib.mkIf cfg.enable {
+    assertions = lib.optional (cfg.adminUser != null) (
+      let
+        user = config.users.users.${cfg.adminUser};
+      in
+      {
+        assertion = cfg.adminUser == "root" || user.isNormalUser || user.isSystemUser;
+        message = "`machines.ssh.adminUser` is ${cfg.adminUser}, who is no user of this machine: declare `users.users.${cfg.adminUser}`, with `isNormalUser = true`, or name another one";
+      }
+    );
     programs.ssh.knownHosts = knownMachines // knownUnlocks;
     environment.shellAliases = lib.listToAttrs (lib.concatMap aliasesOf canBeUnlocked);
     users.users = lib.mkMerge [
       { root.openssh.authorizedKeys.keys = cfg.deployKeys; }
       (lib.mkIf (cfg.adminUser != null) {
-        ${cfg.adminUser}.openssh.authorizedKeys.keys = cfg.userKeys;
+        ${cfg.adminUser}.openssh.authorizedKeys.keys = lib.filter isLogin cfg.userKeys;
       })
     ];
   };

@@ -19,7 +19,7 @@ let
   isOnionOnly = properties != null && properties.clearnetHost == null;
 
   # A text and not a path: a path would be copied to the store, which everybody reads.
-  onMachine = types.strMatching "/.*";
+  inherit (import ../shared/types.nix { inherit lib; }) plainPath publicKeyLine;
   inStore = file: lib.hasPrefix "${builtins.storeDir}/" file;
 
   onionFolder = "/etc/tor/onion";
@@ -49,7 +49,7 @@ in
     };
 
     hostKeyFile = mkOption {
-      type = onMachine;
+      type = plainPath;
       default = "/etc/secrets/initrd/ssh_host_ed25519_key";
       example = "/persist/initrd/ssh_host_ed25519_key";
       description = ''
@@ -60,9 +60,10 @@ in
     };
 
     authorizedKeys = mkOption {
-      type = types.listOf types.str;
-      default = config.machines.ssh.userKeys;
-      defaultText = lib.literalExpression "config.machines.ssh.userKeys";
+      type = types.listOf publicKeyLine;
+      # What people have for secrets alone is no login.
+      default = lib.filter (key: !lib.hasPrefix "age1" key) config.machines.ssh.userKeys;
+      defaultText = lib.literalMD "those of `config.machines.ssh.userKeys` that are of SSH";
       example = [ "ssh-ed25519 AAAA…" ];
       description = "The keys of those who may unlock the disks.";
     };
@@ -86,7 +87,7 @@ in
       };
 
       keyFolder = mkOption {
-        type = onMachine;
+        type = plainPath;
         default = "/etc/secrets/initrd/onion";
         example = "/persist/initrd/onion";
         description = ''

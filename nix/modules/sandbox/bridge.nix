@@ -2,15 +2,21 @@
 { config, lib, ... }:
 let
   inherit (lib) mkIf mkOverride;
-  inherit (import ../../lib) bridgeFeatures;
+  inherit (import ../../lib) bridgeFeatures interfaceSysctl;
 
   cfg = config.networking.sandbox;
   hasIPv6 = cfg.subnet6 != null;
   lengthOf = subnet: lib.last (lib.splitString "/" subnet);
   hasPeers = name: lib.any (lib.elem name) cfg.allowBetween;
-  file = "10-sandbox";
+  # The first file that matches an interface is what networkd takes: before those with patterns, such as `vm-*`, that this
+  # host has for others.
+  file = "00-sandbox";
   ourFiles = [ file ] ++ map (name: "${file}-${name}") (lib.attrNames cfg.ports);
   others = removeAttrs config.systemd.network.networks ourFiles;
+
+  # Before NixOS' own modules, each of which has one of its own since no value of sysctl may be set twice: `networking.nat`
+  # 99, Docker 98, Tailscale 97.
+  priority = 96;
 
   # The host listens to nothing on these links but what it is asked.
   quiet = {
@@ -71,17 +77,17 @@ in
     };
 
     boot.kernel.sysctl = {
-      "net.ipv4.conf.all.forwarding" = mkOverride 99 true;
+      "net.ipv4.conf.all.forwarding" = mkOverride priority true;
     }
     // lib.optionalAttrs hasIPv6 (
       {
-        "net.ipv6.conf.all.forwarding" = mkOverride 99 true;
+        "net.ipv6.conf.all.forwarding" = mkOverride priority true;
         # If the verification cuts the bridge off, it comes back with its address.
-        "net.ipv6.conf.${cfg.bridge}.keep_addr_on_down" = 1;
+        ${interfaceSysctl "ipv6" cfg.bridge "keep_addr_on_down"} = 1;
       }
       // lib.listToAttrs (
         map (upstream: {
-          name = "net.ipv6.conf.${upstream}.accept_ra";
+          name = interfaceSysctl "ipv6" upstream "accept_ra";
           value = lib.mkDefault 2;
         }) cfg.upstreams
       )

@@ -8,6 +8,7 @@
     ./guard.nix
     ./bridge.nix
     ./resolver.nix
+    ./other-resolvers.nix
     ./firewall.nix
     ./other-managers.nix
     ./docker.nix

@@ -32,9 +32,10 @@ in
   };
 
   config = lib.mkIf cfg.enable (
-    import ../shared/guard.nix { inherit pkgs; } {
+    import ../shared/guard.nix { inherit config lib pkgs; } {
       name = "sandbox-guard";
       what = "the workspaces' network";
+      bridgeOption = "networking.sandbox.bridge";
       guarded = {
         rules = "${rules}";
         inherit (cfg) bridge;

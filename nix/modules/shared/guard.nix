@@ -1,11 +1,17 @@
 # The units of a guard: one that loads its tables before any interface is made, and one that compares them with what they
 # should be from time to time. `nft flush ruleset` takes everybody's tables.
-{ pkgs }:
+{
+  config,
+  lib,
+  pkgs,
+}:
 {
   # The name of the units, and of what they keep below /run.
   name,
   # What is guarded, after "of".
   what,
+  # The option that names the bridge.
+  bridgeOption,
   # The file with the rules, the bridge, and the interfaces of its ports: see `guardLoadScript`.
   guarded,
   # The tables in the rules, each with `family` and `name`.
@@ -17,6 +23,15 @@
 let
   inherit (import ../../lib) guardLoadScript guardVerifyScript;
   span = "[1-9][0-9]* ?(s|sec|seconds?|m|min|minutes?|h|hr|hours?)?";
+  units = [
+    "${name}.service"
+    "${name}-verify.service"
+    "${name}-verify.timer"
+  ];
+  isLeftOut =
+    unit:
+    lib.elem unit config.systemd.suppressedSystemUnits
+    || !(config.systemd.units.${unit}.enable or true);
   load = pkgs.writeShellScript "${name}-load" (guardLoadScript guarded);
 in
 {
@@ -26,7 +41,16 @@ in
       assertion = builtins.match "(${span})( ${span})*" verifyInterval != null;
       message = "`${verifyOption}` is `${verifyInterval}`, and not a time span of seconds, minutes and hours such as 30s, 5min or 1h 30min";
     }
-  ];
+  ]
+  ++ map (unit: {
+    assertion = false;
+    message = "`systemd` is told to leave out ${unit}, without which nobody loads or verifies the guard of `${bridgeOption}`, ${guarded.bridge}: let it be, or turn off what it guards";
+  }) (lib.filter isLeftOut units)
+  ++ import ./firewall.nix { inherit config lib; } {
+    option = bridgeOption;
+    inherit (guarded) bridge;
+    inherit tables;
+  };
 
   systemd.services.${name} = {
     description = "Guard of ${what}";

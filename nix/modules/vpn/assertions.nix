@@ -9,32 +9,28 @@ let
   inherit (import ../../lib)
     guardedPlaces
     isTakenPlace
-    networkOf
     pathsOverlap
     vpnContainer
     vpnFaults
     ;
 
   cfg = config.vpn;
-  inherit (config.networking) nftables sandbox;
+  inherit (config.networking) sandbox;
   isPia = cfg.provider == "pia";
   names = [ vpnContainer ] ++ lib.attrNames cfg.containers;
 
+  hostNetworks = import ../shared/host-networks.nix { inherit config lib options; };
+  isSandbox = options.networking ? sandbox && sandbox.enable;
   # Networks and interfaces that the configuration gives to others.
   others =
-    lib.concatLists (
-      lib.mapAttrsToList (
-        interface: given:
-        map (
-          { address, prefixLength, ... }:
-          {
-            option = "`networking.interfaces.${interface}`";
-            subnet = networkOf "${address}/${toString prefixLength}";
-            inherit interface;
-          }
-        ) given.ipv4.addresses
-      ) config.networking.interfaces
-    )
+    map (
+      network:
+      # Whose interface it is, is said below.
+      if config.networking.interfaces ? ${toString network.interface} then
+        { inherit (network) option subnet interface; }
+      else
+        { inherit (network) option subnet; }
+    ) (lib.filter (network: !isSandbox || network.interface != sandbox.bridge) hostNetworks)
     ++
       lib.concatMap
         (
@@ -58,7 +54,7 @@ let
             interfaces = config.networking.wg-quick.interfaces;
           }
         ]
-    ++ lib.optional (options.networking ? sandbox && sandbox.enable) {
+    ++ lib.optional isSandbox {
       option = "the sandbox's (`networking.sandbox.subnet` and `bridge`)";
       inherit (sandbox) subnet;
       interface = sandbox.bridge;
@@ -72,8 +68,15 @@ let
     "/run/secrets.d"
     "/run/keys"
     "/etc/ssh"
-  ];
-  secretsAt = path: lib.filter (folder: pathsOverlap folder path) secretFolders;
+  ]
+  ++ lib.attrValues (
+    lib.intersectAttrs {
+      secretsDir = null;
+      secretsMountPoint = null;
+    } (config.age or { })
+  )
+  ++ map toString (config.age.identityPaths or [ ]);
+  secretsAt = path: lib.filter (folder: pathsOverlap folder path) (lib.unique secretFolders);
   # Places that are no better, those of secrets aside: they have a message of their own.
   places = lib.filter (place: !lib.elem place.path secretFolders) guardedPlaces;
   mountFaults =
@@ -177,11 +180,6 @@ let
     ];
   }) options.vpn.proxy;
   locations = lib.toList cfg.serverLocation;
-
-  flushes =
-    text:
-    builtins.match ".*flush[[:space:]]+ruleset.*" (builtins.replaceStrings [ "\n" ] [ " " ] text)
-    != null;
 in
 {
   config = lib.mkIf cfg.enable {
@@ -322,14 +320,6 @@ in
         message = "`vpn.containers.${name}` is a container, in which there is no Nix: its store is the host's, and building there would be building as the host, by the host's network. Leave `nix.enable` out";
       }) (lib.attrNames cfg.containers)
       ++ [
-        {
-          assertion = nftables.enable -> !nftables.flushRuleset;
-          message = "`networking.nftables.flushRuleset` would remove the guard of `vpn.bridgeName`, ${cfg.bridgeName}, at each reload of the firewall: set it to false (it is true by itself for `system.stateVersion` below 23.11 and where `networking.nftables.ruleset` or `rulesetFile` is given), and put rules into `networking.nftables.tables`, which cleans up its own";
-        }
-        {
-          assertion = nftables.enable -> !flushes nftables.ruleset && !flushes nftables.extraDeletions;
-          message = "`networking.nftables.ruleset` or `extraDeletions` has `flush ruleset`, which would remove the guard of `vpn.bridgeName`, ${cfg.bridgeName}, at each reload of the firewall: flush or delete your own tables by name";
-        }
         {
           assertion =
             builtins.match "https://[A-Za-z0-9.-]+(:[0-9]+)?(/[^?# ]*)?" (

@@ -31,9 +31,10 @@ in
 
   config = lib.mkIf cfg.enable (
     lib.mkMerge [
-      (import ../shared/guard.nix { inherit pkgs; } {
+      (import ../shared/guard.nix { inherit config lib pkgs; } {
         name = "vpn-guard";
         what = "the VPN's bridge";
+        bridgeOption = "vpn.bridgeName";
         guarded = {
           rules = "${rules}";
           bridge = cfg.bridgeName;

@@ -33,7 +33,7 @@ let
 in
 {
   system.stateVersion = lib.mkDefault host.system.stateVersion;
-  time.timeZone = workspace.timeZone;
+  time.timeZone = lib.mkDefault workspace.timeZone;
   environment.systemPackages = workspace.packages;
 
   networking = {
@@ -96,7 +96,8 @@ in
         ${user} = {
           isNormalUser = true;
           inherit (host.workspaceDefaults) uid;
-          inherit (workspace) shell;
+          # NixOS has a default for normal users.
+          shell = lib.mkOverride 900 workspace.shell;
           home = "/home/${user}";
           extraGroups = [
             "wheel"
@@ -113,7 +114,8 @@ in
   programs = lib.genAttrs toSetUp (_: {
     enable = true;
   });
-  security.sudo.enable = false;
+  # Whoever brings a configuration of machines along may have it.
+  security.sudo.enable = lib.mkDefault false;
   security.doas = {
     enable = true;
     extraRules = [

@@ -8,7 +8,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) plainPath publicKeyLine timeZone;
+  inherit (import ../shared/types.nix { inherit lib; }) plainPath publicKeyLine timeZone;
 in
 {
   options.workspaceDefaults = {

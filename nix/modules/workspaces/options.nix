@@ -20,7 +20,7 @@ let
     defaultText = lib.literalExpression "config.workspaceDefaults.${name}";
   };
 
-  inherit (import ./types.nix { inherit lib; })
+  inherit (import ../shared/types.nix { inherit lib; })
     plainPath
     publicKeyLine
     timeZone

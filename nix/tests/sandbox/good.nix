@@ -245,24 +245,24 @@ in
   };
   "the bridge has its addresses and takes none from others" = {
     expr = {
-      bridge = has (network plain "10-sandbox.network") [
+      bridge = has (network plain "00-sandbox.network") [
         "Name=sandbox0"
         "Address=10.20.0.1/24"
         "LinkLocalAddressing=no"
         "IPv6AcceptRA=false"
         "ConfigureWithoutCarrier=true"
       ];
-      withIPv6 = has (network withIPv6 "10-sandbox.network") [
+      withIPv6 = has (network withIPv6 "00-sandbox.network") [
         "Address=fd20::1/64"
         "LinkLocalAddressing=ipv6"
         "IPv6AcceptRA=false"
       ];
-      made = has (network plain "10-sandbox.netdev") [
+      made = has (network plain "00-sandbox.netdev") [
         "Kind=bridge"
         "MACAddress=${plain.config.networking.sandbox.mac}"
         "MulticastSnooping=false"
       ];
-      masquerades = lib.hasInfix "IPMasquerade" (network plain "10-sandbox.network");
+      masquerades = lib.hasInfix "IPMasquerade" (network plain "00-sandbox.network");
     };
     expected = {
       bridge = [
@@ -287,14 +287,14 @@ in
   };
   "ports are of the bridge and isolated, but for those of a pair" = {
     expr = {
-      alone = has (network plain "10-sandbox-dev.network") [
+      alone = has (network plain "00-sandbox-dev.network") [
         "Name=vb-dev"
         "Bridge=sandbox0"
         "Isolated=true"
         "LinkLocalAddressing=no"
         "IPv6AcceptRA=false"
       ];
-      paired = has (network holes "10-sandbox-dev.network") [ "Isolated=false" ];
+      paired = has (network holes "00-sandbox-dev.network") [ "Isolated=false" ];
     };
     expected = {
       alone = [

@@ -107,7 +107,13 @@ in
       {
         ports.a.interface = "vb-*";
       }
-      "${option "ports.a.interface"} is `vb-*`; an interface has letters, digits, `_` and `-` in its name";
+      "${option "ports.a.interface"} is `vb-*`; an interface has letters, digits, `_`, `.` and `-` in its name";
+  "an interface as `ip link` shows it" =
+    refused
+      {
+        upstreams = [ "eth0.5@eth0" ];
+      }
+      "one of ${option "upstreams"} is `eth0.5@eth0`; `ip link` shows after `@` what an interface is made on: write the part before it";
   "interfaces that programs would take for something else" = {
     expr =
       map
@@ -125,11 +131,15 @@ in
           "default"
           "lo"
           "a b"
+          ".."
+          "a/b"
           "eth0"
           "vb-2"
           "lab0"
         ];
     expected = [
+      1
+      1
       1
       1
       1

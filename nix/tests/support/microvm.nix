@@ -109,7 +109,11 @@ else
     options.microvm.vms = lib.mkOption {
       type = lib.types.attrsOf (
         lib.types.submodule {
-          extraModules = lib.optional (lib.versionOlder lib.trivial.release "25.05") missing;
+          config = {
+            config = lib.mkIf (lib.versionOlder lib.trivial.release "25.05") missing;
+            # Else Nix copies all of it to its store.
+            nixpkgs = lib.mkDefault (toString nixpkgs);
+          };
         }
       );
     };

@@ -127,6 +127,12 @@ let
 
     stdenvNoCC = packages.stdenv;
 
+    adguardhome = standIn "adguardhome" // {
+      schema_version = 28;
+    };
+    dhcpcd = standIn "dhcpcd" // {
+      enablePrivSep = true;
+    };
     bash = standIn "bash" // {
       shellPath = "/bin/bash";
     };

@@ -574,7 +574,7 @@ in
   "rules that flush everything" = {
     expr =
       map
-        (lib.hasPrefix "`networking.nftables.ruleset` or `extraDeletions` has `flush ruleset`, which would remove the guard")
+        (lib.hasPrefix "`networking.nftables.ruleset` has `flush ruleset`, which would remove the guard of ${option "bridgeName"}, vpn0")
         (hostOf {
           networking.nftables.enable = true;
           networking.nftables.flushRuleset = false;

@@ -5,7 +5,6 @@
 //! are not followed. A library for it (ureq 3.5 was tried) sends `CONNECT ip:port:port` when it is given the address.
 
 mod answer;
-mod timed;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::fault::Fault;
 use crate::secret::Secret;
-use timed::Timed;
+use crate::timed::Timed;
 
 pub use answer::Response;
 
@@ -206,7 +205,7 @@ impl Client {
         Ok(start.elapsed())
     }
 
-    fn connect(&self, target: &Target, deadline: Instant) -> Result<Timed, Fault> {
+    fn connect(&self, target: &Target, deadline: Instant) -> Result<Timed<TcpStream>, Fault> {
         let what = target.describe();
         let proxy = self.proxy.filter(|_| !target.direct);
         let Some(first) = proxy.or(target.address) else {
@@ -236,7 +235,7 @@ impl Client {
         Ok(stream)
     }
 
-    fn ask_proxy(&self, stream: &mut Timed, to: &str, what: &str) -> Result<(), Fault> {
+    fn ask_proxy(&self, stream: &mut Timed<TcpStream>, to: &str, what: &str) -> Result<(), Fault> {
         let failed = |error| self.fault(what, error);
         stream.write_all(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes()).map_err(failed)?;
         // One byte at a time, so that nothing of what comes after the head is taken.

@@ -1,7 +1,6 @@
 //! A WireGuard interface, of the kernel or of wireguard-go, whichever it is.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::{PeerState, genetlink, uapi};
@@ -21,12 +20,7 @@ impl Device {
     /// was killed has left its socket.
     pub fn find(interface: &str) -> Self {
         let socket = uapi::socket_of(interface);
-        match UnixStream::connect(&socket) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                Self::Kernel(interface.to_owned())
-            }
-            _ => Self::Userspace(socket),
-        }
+        if uapi::is_served(&socket) { Self::Userspace(socket) } else { Self::Kernel(interface.to_owned()) }
     }
 
     /// Replace key and peer.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,20 @@ use zeroize::Zeroizing;
 use super::PeerState;
 use crate::provider::Tunnel;
 use crate::secret::PublicKey;
+use crate::timed::Timed;
+
+/// How long it may take until it listens and has answered.
+const AT_MOST: Duration = Duration::from_secs(5);
 
 /// Where a program listens for the configuration of its interface.
 pub fn socket_of(interface: &str) -> PathBuf {
     Path::new("/var/run/wireguard").join(format!("{interface}.sock"))
+}
+
+/// Whether somebody listens there: also who takes nobody's connection.
+pub fn is_served(socket: &Path) -> bool {
+    let refused = Timed::connect(socket, Instant::now() + AT_MOST).err().map(|error| error.kind());
+    !matches!(refused, Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused))
 }
 
 pub fn set(socket: &Path, tunnel: &Tunnel) -> io::Result<()> {
@@ -83,24 +92,13 @@ fn hex(text: &mut String, bytes: &[u8]) {
 }
 
 fn ask(socket: &Path, question: &str) -> io::Result<Zeroizing<String>> {
-    const AT_MOST: Duration = Duration::from_secs(5);
-    let end = Instant::now() + AT_MOST;
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_write_timeout(Some(AT_MOST))?;
+    let mut stream = Timed::connect(socket, Instant::now() + AT_MOST)?;
     stream.write_all(question.as_bytes())?;
     // The connection stays open, so an empty line tells the end.
     let mut answer = Zeroizing::new(String::with_capacity(4096));
     let mut some = Zeroizing::new([0; 4096]);
     while !answer.ends_with("\n\n") {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        let count = match stream.read(&mut *some) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            other => other?,
-        };
+        let count = stream.read(&mut *some)?;
         if count == 0 || answer.len() > 1 << 20 {
             return Err(io::Error::other("its answer is cut off"));
         }

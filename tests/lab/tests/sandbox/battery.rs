@@ -198,9 +198,15 @@ impl<'a> Battery<'a> {
     /// Attack while something happens, over and over. Gives the attacks that succeed at some time, of those that a capture
     /// tells of.
     pub fn attack_during(&self, event: impl FnOnce() -> Result<()> + Send) -> Result<BTreeSet<String>> {
+        self.prepare()?;
+        self.attack_unprepared(event)
+    }
+
+    /// The same where there is perhaps no bridge yet, of which nothing is to be known before.
+    pub fn attack_unprepared(&self, event: impl FnOnce() -> Result<()> + Send) -> Result<BTreeSet<String>> {
         let mut attacks = self.attacks();
         attacks.retain(|attack| attack.evidence == Evidence::Anywhere);
-        self.prepare()?;
+        self.capture()?;
         let over = AtomicBool::new(false);
         let mut observed = Observed::default();
         std::thread::scope(|scope| -> Result<()> {

@@ -116,6 +116,14 @@ fn rules_of_all_shapes_are_taken() -> Result<()> {
         ("no way out", json!({ "ports": ports(3, true, true), "upstreams": [] })),
         ("many", json!({ "ports": ports(240, true, true) })),
         ("everything", everything.clone()),
+        (
+            "names that Linux takes",
+            json!({
+                "bridge": "lab.0",
+                "upstreams": ["eth0.5", "ENP3s0", "br-lan", "_x.Y-9"],
+                "ports": { "w2": { "interface": "tap.2", "mac": "02:00:00:00:01:02", "address": "10.20.0.2", "address6": null } },
+            }),
+        ),
     ] {
         let mut description = topology::description(true);
         for changes in [json!({ "ports": ports(3, true, true), "allow": [], "allowBetween": [], "deny": [] }), changes]

@@ -1,5 +1,6 @@
 //! At which times the guard is there: reloads, boots in every order, firewalls that stop, tables that somebody flushes.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
@@ -104,6 +105,200 @@ fn nobody_is_early_at_boot() -> Result<()> {
     host.feed("nft", &["-f", "-"], crate::HOST_TRANSLATIONS)?;
     let _tables = Tables::load(host, &rules(SETTING.ipv6)?)?;
     holds(&battery, "when the guard came late")
+}
+
+/// What happens at a boot, in whichever order systemd lets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The guard is loaded.
+    Guard,
+    /// networkd makes the bridge.
+    Bridge,
+    /// Workspaces start: the host's ends of their interfaces are up.
+    Start,
+    /// Their ports are put into the bridge.
+    Plug,
+}
+
+impl Step {
+    fn take(self, host: &Namespace, guard: &Guard) -> Result<()> {
+        match self {
+            Self::Guard => ensure!(guard.load(host)?.0, "the guard is loaded"),
+            Self::Bridge => make_bridge(host, SETTING)?,
+            Self::Start => {
+                for name in PORTS {
+                    host.ip(&[&format!("link set vb-{name} up")])?;
+                }
+            }
+            Self::Plug => {
+                for name in PLUGGED {
+                    host.ip(&[&format!("link set vb-{name} master {BRIDGE}")])?;
+                }
+                set_isolation(host, true)?;
+            }
+        }
+        // So long attacks go on in this state.
+        std::thread::sleep(Duration::from_millis(60));
+        Ok(())
+    }
+
+    /// All orders in which the bridge is there before ports are put into it.
+    fn orders() -> Vec<Vec<Self>> {
+        let mut orders = vec![vec![Self::Bridge, Self::Plug]];
+        for step in [Self::Start, Self::Guard] {
+            orders = orders
+                .iter()
+                .flat_map(|order| {
+                    (0..=order.len()).map(move |place| {
+                        let mut longer = order.clone();
+                        longer.insert(place, step);
+                        longer
+                    })
+                })
+                .collect();
+        }
+        orders
+    }
+}
+
+const PORTS: [&str; 5] = ["a", "b", "c", "x", "d"];
+const PLUGGED: [&str; 4] = ["a", "b", "c", "x"];
+
+/// Until it is in the bridge, an interface that nobody has declared is one of the host's like any other.
+fn without_strangers(mut got_through: BTreeSet<String>) -> BTreeSet<String> {
+    got_through.retain(|name| !name.starts_with("H7: x to the host"));
+    got_through
+}
+
+#[test]
+fn in_whatever_order_a_boot_goes() -> Result<()> {
+    let mut needs = NEEDS.to_vec();
+    needs.extend([Need::Program("unshare"), Need::Program("diff")]);
+    if skip_without(&needs, "boots of the guard in all orders") {
+        return Ok(());
+    }
+    let (topology, services) = unguarded(SETTING)?;
+    let battery = Battery::new(&topology, &services);
+    let host = &topology.host;
+    let folder = tempfile::tempdir()?;
+    let guard = Guard::write(folder.path(), &rules(SETTING.ipv6)?)?;
+    let power_off = || -> Result<()> {
+        host.run("nft", &["flush", "ruleset"])?;
+        host.feed("nft", &["-f", "-"], crate::HOST_TRANSLATIONS)?;
+        host.ip(&[&format!("link del {BRIDGE}")])?;
+        for name in PORTS {
+            host.ip(&[&format!("link set vb-{name} down")])?;
+        }
+        Ok(())
+    };
+    let orders = Step::orders();
+    assert_eq!(orders.len(), 12, "{orders:?}");
+    for order in orders {
+        let take = |steps: &[Step]| steps.iter().try_for_each(|step| step.take(host, &guard));
+        // The control: without the guard, each order is open.
+        power_off()?;
+        let others: Vec<Step> = order.iter().copied().filter(|step| *step != Step::Guard).collect();
+        let got_through = without_strangers(battery.attack_unprepared(|| take(&others))?);
+        assert!(!got_through.is_empty(), "{others:?} without a guard should be open");
+
+        // No unit of a workspace is there before the guard; but somebody else may have been early. From the moment on in
+        // which the guard is loaded, nothing gets through.
+        power_off()?;
+        let place = order.iter().position(|step| *step == Step::Guard).context("no guard")?;
+        let (early, late) = order.split_at(place + 1);
+        take(early)?;
+        let got_through = without_strangers(battery.attack_unprepared(|| take(late))?);
+        assert!(got_through.is_empty(), "{order:?}: these get through after the guard: {got_through:#?}");
+        holds(&battery, &format!("after {order:?}"))?;
+        assert_eq!(guard.verify(host)?, (true, String::new()), "{order:?}: nothing is to be said of it");
+    }
+    Ok(())
+}
+
+#[test]
+fn units_restart_while_workspaces_run() -> Result<()> {
+    let mut needs = NEEDS.to_vec();
+    needs.extend([Need::Program("unshare"), Need::Program("diff")]);
+    if skip_without(&needs, "restarts of the guard and of the network under attack") {
+        return Ok(());
+    }
+    let (topology, services) = unguarded(SETTING)?;
+    let battery = Battery::new(&topology, &services);
+    let host = &topology.host;
+    let folder = tempfile::tempdir()?;
+    let guard = Guard::write(folder.path(), &rules(SETTING.ipv6)?)?;
+    // As a switch to another configuration does: a workspace comes and goes.
+    let mut other = description(SETTING.ipv6);
+    other["ports"]["e"] = json!({
+        "interface": "vb-e", "mac": "02:00:00:00:00:1e", "address": "10.20.0.30", "address6": "fd20::1e",
+    });
+    let other = evaluate("sandboxRuleset", &other)?;
+    let other_folder = tempfile::tempdir()?;
+    let other = Guard::write(other_folder.path(), other.as_str().unwrap_or_default())?;
+
+    // The addresses, too, come anew; ports are out of the bridge meanwhile.
+    let networkd = |with_guard: bool| -> Result<()> {
+        for _ in 0..6 {
+            host.ip(&[&format!("address flush dev {BRIDGE}"), &format!("link set {BRIDGE} down")])?;
+            for name in PLUGGED {
+                host.ip(&[&format!("link set vb-{name} nomaster")])?;
+            }
+            std::thread::sleep(Duration::from_millis(30));
+            for name in PLUGGED {
+                host.ip(&[&format!("link set vb-{name} master {BRIDGE}")])?;
+            }
+            set_isolation(host, true)?;
+            // Both at once is what a switch of the configuration may do.
+            if with_guard {
+                ensure!(guard.load(host)?.0, "the guard is loaded");
+            }
+            host.ip(&[
+                &format!("link set {BRIDGE} up"),
+                &format!("address add {GATEWAY}/24 dev {BRIDGE}"),
+                &format!("address add {GATEWAY6}/64 dev {BRIDGE} nodad"),
+            ])?;
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        Ok(())
+    };
+    // The bridge itself is made anew.
+    let anew = |_: bool| -> Result<()> {
+        for _ in 0..4 {
+            host.ip(&[&format!("link del {BRIDGE}")])?;
+            std::thread::sleep(Duration::from_millis(30));
+            make_bridge(host, SETTING)?;
+            for name in PLUGGED {
+                host.ip(&[&format!("link set vb-{name} master {BRIDGE}")])?;
+            }
+            set_isolation(host, true)?;
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        Ok(())
+    };
+    let network: [(&str, &(dyn Fn(bool) -> Result<()> + Sync)); 2] =
+        [("the network restarts", &networkd), ("the bridge is made anew", &anew)];
+    for (what, event) in network {
+        let got_through = without_strangers(battery.attack_during(|| event(false))?);
+        assert!(!got_through.is_empty(), "without a guard: {what}: that should be open");
+    }
+
+    assert!(guard.load(host)?.0, "the guard is loaded");
+    // Stopping it does nothing; starting it loads it again.
+    let got_through = battery.attack_during(|| {
+        for _ in 0..15 {
+            ensure!(other.load(host)?.0 && guard.load(host)?.0, "the guard is loaded");
+        }
+        Ok(())
+    })?;
+    assert!(got_through.is_empty(), "while the guard restarts, these get through: {got_through:#?}");
+    holds(&battery, "after restarts of the guard")?;
+    for (what, event) in network {
+        let got_through = without_strangers(battery.attack_during(|| event(true))?);
+        assert!(got_through.is_empty(), "{what}: these get through: {got_through:#?}");
+        holds(&battery, what)?;
+        assert_eq!(guard.verify(host)?, (true, String::new()), "{what}: nothing is to be said of it");
+    }
+    Ok(())
 }
 
 #[test]

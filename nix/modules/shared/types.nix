@@ -1,4 +1,4 @@
-# Types of options of workspaces.
+# Types of texts that more than one module has options of.
 { lib }:
 let
   inherit (lib.types) strMatching;
@@ -13,4 +13,10 @@ in
 
   # The name of a file below /etc/zoneinfo.
   timeZone = of "[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*" "the name of a time zone, such as Europe/Berlin";
+
+  # As the tools that make users take them.
+  userName = of "[A-Za-z_][A-Za-z0-9_.-]{0,30}" "the name of a user";
+
+  # Where somebody listens, for a command line.
+  hostAndPort = of "([A-Za-z0-9.-]+|\\\[[0-9A-Fa-f:.]+]):[1-9][0-9]{0,4}" "a host and a port, such as 127.0.0.1:9050";
 }

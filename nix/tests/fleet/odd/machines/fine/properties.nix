@@ -1,0 +1,5 @@
+{
+  arch = "x86_64-linux";
+  hostNames = [ ];
+  systemRoles = [ ];
+}

@@ -1,0 +1,4 @@
+{
+  hostNames = [ ];
+  systemRoles = [ ];
+}

@@ -1,0 +1,6 @@
+{
+  arch = "x86_64-linux";
+  hostNames = [ ];
+  systemRoles = [ ];
+  hostKey = 1;
+}
