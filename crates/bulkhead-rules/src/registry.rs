@@ -183,10 +183,10 @@ const MOST_MACHINES: usize = 8;
 fn once_for_machines(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut kept: Vec<Diagnostic> = Vec::new();
     let mut others: Vec<Vec<String>> = Vec::new();
-    let mut seen: HashMap<(Place, String), usize> = HashMap::new();
+    let mut seen: HashMap<(Place, String), (usize, Vec<String>)> = HashMap::new();
     for finding in findings {
         let machine = finding.data.get("machine").and_then(|name| name.as_str()).map(str::to_owned);
-        let (Some(machine), Some(_)) = (machine, finding.place.span) else {
+        let Some(machine) = machine else {
             kept.push(finding);
             others.push(Vec::new());
             continue;
@@ -196,15 +196,23 @@ fn once_for_machines(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let key =
             format!("{:?} {} {}", finding.severity, rest_text(&finding, &machine), serde_json::Value::Object(rest));
         match seen.entry((finding.place.clone(), key)) {
-            Entry::Occupied(known) => {
-                let first = kept[*known.get()].data.get("machine").and_then(|name| name.as_str());
-                // What a machine inherits as a specialisation goes without saying.
-                if first.is_none_or(|first| !is_variant_of(&machine, first)) {
-                    others[*known.get()].push(machine);
+            Entry::Occupied(mut known) => {
+                let (first, machines) = known.get_mut();
+                // What is so for a machine in all that it may be goes without saying.
+                if machines.iter().any(|known| is_variant_of(&machine, known)) {
+                    continue;
+                }
+                machines.push(machine.clone());
+                // A whole file is no one text.
+                if finding.place.span.is_none() {
+                    kept.push(finding);
+                    others.push(Vec::new());
+                } else {
+                    others[*first].push(machine);
                 }
             }
             Entry::Vacant(new) => {
-                new.insert(kept.len());
+                new.insert((kept.len(), vec![machine]));
                 kept.push(finding);
                 others.push(Vec::new());
             }

@@ -142,9 +142,10 @@ struct Job<'a> {
     in_flake: bool,
 }
 
-/// Whether a tree is that of a specialisation of a machine, by the names of both.
+/// Whether a tree is that of a specialisation of a machine, or of what a hive says of it, by the names of both.
 pub(crate) fn is_variant_of(name: &str, machine: &str) -> bool {
     name.strip_prefix(machine).is_some_and(|rest| rest.starts_with(" (specialisation "))
+        || name_outside_hive(name) == Some(machine)
 }
 
 /// Whether a tree is that of a hive, and says what the one of `nixosConfigurations` says. Most flakes make both of the same
