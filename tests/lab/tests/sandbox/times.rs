@@ -215,6 +215,9 @@ fn in_whatever_order_a_boot_goes() -> Result<()> {
     Ok(())
 }
 
+/// What happens, with the guard or without.
+type Event<'a> = dyn Fn(bool) -> Result<()> + Sync + 'a;
+
 #[test]
 fn units_restart_while_workspaces_run() -> Result<()> {
     let mut needs = NEEDS.to_vec();
@@ -275,8 +278,7 @@ fn units_restart_while_workspaces_run() -> Result<()> {
         }
         Ok(())
     };
-    let network: [(&str, &(dyn Fn(bool) -> Result<()> + Sync)); 2] =
-        [("the network restarts", &networkd), ("the bridge is made anew", &anew)];
+    let network: [(&str, &Event<'_>); 2] = [("the network restarts", &networkd), ("the bridge is made anew", &anew)];
     for (what, event) in network {
         let got_through = without_strangers(battery.attack_during(|| event(false))?);
         assert!(!got_through.is_empty(), "without a guard: {what}: that should be open");
