@@ -257,9 +257,16 @@ pub(crate) fn scan_text(tree: &dyn FileTree, path: &TreePath) -> Result<Option<K
 fn is_disk_key_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
-    let disk = ["luks", "cryptroot", "crypto_keyfile", "cryptkey", "crypt-key", "zfs-key", "zfskey"];
+    let disk = ["luks", "cryptroot", "cryptswap", "crypto_keyfile", "cryptkey", "crypt-key", "zfs-key", "zfskey"];
+    let of_disk = ["disk", "root", "swap", "zfs", "zpool", "volume", "encryption"];
+    let is_of_disk = |name: &str| {
+        let word = name.strip_suffix("-key").or_else(|| name.strip_suffix("_key"));
+        word.is_some_and(|word| of_disk.contains(&word))
+    };
     extension == "keyfile"
         || stem == "keyfile"
+        || (extension == "key" && of_disk.contains(&stem))
+        || (matches!(extension, "" | "bin") && is_of_disk(stem))
         || (disk.iter().any(|word| stem.contains(word)) && matches!(extension, "" | "key" | "bin" | "keyfile" | "raw"))
 }
 

@@ -73,6 +73,14 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Whether it is an option of workspaces, their network or a VPN. Data of the same name is not.
 fn is_about_isolation(path: &OptionPath, value: &DataKind) -> bool {
+    let path = &match path.names() {
+        [first, _, configuration, rest @ ..]
+            if **first == *"specialisation" && **configuration == *"configuration" && !rest.is_empty() =>
+        {
+            OptionPath::of(rest)
+        }
+        _ => path.clone(),
+    };
     let depth = path.names().len();
     let Some(root) = OWN[..4].iter().map(|root| option(root)).find(|root| path.starts_with(root)) else { return false };
     // A workspace has a name of its own.

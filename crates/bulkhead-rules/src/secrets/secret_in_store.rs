@@ -1,13 +1,13 @@
 //! `secret-in-store`: a secret that an option copies into the Nix store.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_eval::data::DataKind;
+use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{When, written};
+use crate::trees::{Stated, Tree, When, unwrapped, written};
 use crate::unlock::unlock_key_in_store::is_copied;
 
 pub(crate) const RULE: Rule = Rule {
@@ -67,69 +67,130 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 continue;
             }
             let place = definition.place().cloned().unwrap_or_else(|| named.place());
-            let option = definition.path.to_string();
-            let when = When::of(&definition.condition);
-            let finding = match &definition.value.kind {
-                _ if holds_literal(&definition.path, &definition.value.kind) => {
-                    let message = format!("the secret `{option}` of `{}` is written in the configuration", tree.name);
-                    // What is marked is shown.
-                    let mut finding = RULE.judged(context.tree, &when, Place::file(place.file), message);
-                    // Test machines and live systems have one on purpose.
-                    if definition.path.names().first().is_some_and(|name| &**name == "users") {
-                        finding.severity = finding.severity.min(Severity::Warning);
-                    }
-                    finding
-                }
-                DataKind::Path(path) if names_file(&definition.path) => {
-                    let at = definition.value.place.clone().unwrap_or(place);
-                    // What age has encrypted is no secret; that the option wants it decrypted is another matter.
-                    if path.ends_with(".age") || !is_copied(context, path, &at) {
-                        continue;
-                    }
-                    let Some(shown) = context.file_of(path) else { continue };
-                    let message =
-                        format!("`{option}` is the file `{shown}` of the repository, which Nix copies into its store");
-                    let mut finding = RULE.judged(context.tree, &when, at, message);
-                    finding.severity = finding.severity.min(Severity::Warning);
-                    finding
-                }
-                DataKind::String(path) if names_file(&definition.path) && is_in_store(path) => {
-                    let at = definition.value.place.clone().unwrap_or(place);
-                    let message =
-                        format!("`{option}` is a file in the Nix store, which everybody on the machine can read");
-                    let mut finding = RULE.judged(context.tree, &when, at, message);
-                    finding.severity = finding.severity.min(Severity::Warning);
-                    finding
-                }
-                DataKind::Unknown(_) | DataKind::Failed(_) if names_file(&definition.path) => {
-                    let at = definition.value.place.clone().unwrap_or(place);
-                    let is_made = written(context.tree, &at).is_some_and(|text| text.contains("writeText"));
-                    let copied = copied_at(context, &at);
-                    let message = match copied.filter(|file| !file.ends_with(".age")) {
-                        Some(file) => format!("`{option}` is the file `{file}`, which Nix copies into its store"),
-                        None if is_made => {
-                            format!("`{option}` is a file that is made in the Nix store, with the secret in it")
-                        }
-                        None => continue,
-                    };
-                    let mut finding =
-                        RULE.judged(context.tree, &when, if is_made { Place::file(at.file) } else { at }, message);
-                    finding.severity = finding.severity.min(Severity::Warning);
-                    finding
-                }
-                _ => continue,
+            let whole = Part {
+                path: inside(&definition.path),
+                option: definition.path.to_string(),
+                value: &definition.value,
+                place,
+                when: When::of(&definition.condition),
             };
-            if !tree.counts(named) {
-                continue;
+            let mut parts = Vec::new();
+            whole.add(DEEPEST, &mut parts);
+            let mut findings = parts.iter().filter_map(|part| judge(context, tree, part)).peekable();
+            if findings.peek().is_some() && tree.counts(named) {
+                found.extend(findings);
             }
-            found.push(
-                finding
-                    .with_help("encrypt it with agenix, and name the decrypted file: `config.age.secrets.<name>.path`")
-                    .with_data("machine", &*tree.name)
-                    .with_data("option", option),
-            );
         }
     }
+}
+
+/// Lists in sets in lists are followed this far.
+const DEEPEST: u8 = 8;
+
+/// A value of an option, or of a set in a list.
+struct Part<'d> {
+    /// The option as a machine has it, also where it is that of a container.
+    path: OptionPath,
+    /// The option as it is shown.
+    option: String,
+    value: &'d Data,
+    place: Place,
+    when: When,
+}
+
+impl<'d> Part<'d> {
+    /// Add it, and what the sets of a list have.
+    fn add(self, depth: u8, parts: &mut Vec<Part<'d>>) {
+        if let (Some(depth), DataKind::List(items)) = (depth.checked_sub(1), &self.value.kind) {
+            let items = items.iter().map(|value| Stated {
+                value,
+                place: value.place.clone().or_else(|| Some(self.place.clone())),
+                option: self.option.clone(),
+                when: self.when.clone(),
+            });
+            let mut sets = Vec::new();
+            items.for_each(|item| unwrapped(item, depth, &mut sets));
+            for set in sets {
+                let DataKind::Attrs(fields) = &set.value.kind else { continue };
+                for (name, field) in &fields.attrs {
+                    let place = field.key.clone().or_else(|| field.value.place.clone()).or_else(|| set.place.clone());
+                    let part = Part {
+                        path: self.path.join(name),
+                        option: format!("{}.*.{name}", self.option),
+                        value: &field.value,
+                        place: place.unwrap_or_else(|| self.place.clone()),
+                        when: set.when.clone(),
+                    };
+                    part.add(depth, parts);
+                }
+            }
+        }
+        parts.push(self);
+    }
+}
+
+/// The option of the machine, where it is one inside of a container or a virtual machine.
+fn inside(path: &OptionPath) -> OptionPath {
+    match path.names() {
+        [first, _, config, rest @ ..] if **first == *"containers" && **config == *"config" => OptionPath::of(rest),
+        [first, second, _, config, rest @ ..]
+            if **first == *"microvm" && **second == *"vms" && **config == *"config" =>
+        {
+            OptionPath::of(rest)
+        }
+        _ => path.clone(),
+    }
+}
+
+fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diagnostic> {
+    let Part { path: names, option, value, place, when } = part;
+    let finding = match &value.kind {
+        _ if holds_literal(names, &value.kind) => {
+            let message = format!("the secret `{option}` of `{}` is written in the configuration", tree.name);
+            // What is marked is shown.
+            let mut finding = RULE.judged(context.tree, when, Place::file(place.file.clone()), message);
+            // Test machines and live systems have one on purpose.
+            if names.names().first().is_some_and(|name| &**name == "users") {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+            finding
+        }
+        kind if names_file(names) => {
+            let at = value.place.clone().unwrap_or_else(|| place.clone());
+            let is_made = || written(context.tree, &at).is_some_and(|text| text.contains("writeText"));
+            // What age has encrypted is no secret; that the option wants it decrypted is another matter.
+            let (at, message) = match kind {
+                DataKind::Path(path) if !path.ends_with(".age") && is_copied(context, path, &at) => {
+                    let shown = context.file_of(path)?;
+                    (at, format!("`{option}` is the file `{shown}` of the repository, which Nix copies into its store"))
+                }
+                DataKind::String(path) if is_in_store(path) => {
+                    (at, format!("`{option}` is a file in the Nix store, which everybody on the machine can read"))
+                }
+                DataKind::Unknown(_) | DataKind::Failed(_) => match copied_at(context, &at) {
+                    Some(file) if !file.ends_with(".age") => {
+                        (at, format!("`{option}` is the file `{file}`, which Nix copies into its store"))
+                    }
+                    _ if is_made() => (
+                        Place::file(at.file),
+                        format!("`{option}` is a file that is made in the Nix store, with the secret in it"),
+                    ),
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            let mut finding = RULE.judged(context.tree, when, at, message);
+            finding.severity = finding.severity.min(Severity::Warning);
+            finding
+        }
+        _ => return None,
+    };
+    Some(
+        finding
+            .with_help("encrypt it with agenix, and name the decrypted file: `config.age.secrets.<name>.path`")
+            .with_data("machine", &*tree.name)
+            .with_data("option", option.clone()),
+    )
 }
 
 fn names_file(path: &OptionPath) -> bool {
@@ -142,9 +203,12 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
     match (names.as_slice(), value) {
         (
             ["networking", "wireguard" | "wg-quick", "interfaces", _, "privateKey"]
+            | ["networking", "wireguard" | "wg-quick", "interfaces", _, "peers", "presharedKey"]
             | ["networking", "wireless", "networks", _, "psk" | "pskRaw"]
             | ["services", "openvpn", "servers", _, "authUserPass", "password"]
             | ["systemd", "network", "netdevs", _, "wireguardConfig", "PrivateKey"]
+            | ["systemd", "network", "netdevs", _, "wireguardPeers", "PresharedKey"]
+            | ["systemd", "network", "netdevs", _, "wireguardPeers", "wireguardPeerConfig", "PresharedKey"]
             | ["users", "users", _, "password"],
             DataKind::String(text),
         ) => is_literal(text),
@@ -152,15 +216,6 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
             let (name, value) = line.split_once('=').unwrap_or_default();
             matches!(name.trim(), "psk" | "password") && is_literal(value.trim().trim_matches('"'))
         }),
-        (["networking", "wireguard" | "wg-quick", "interfaces", _, "peers"], DataKind::List(peers)) => {
-            peers.iter().any(|peer| match &peer.kind {
-                DataKind::Attrs(set) => set
-                    .attrs
-                    .get("presharedKey")
-                    .is_some_and(|field| matches!(&field.value.kind, DataKind::String(text) if is_literal(text))),
-                _ => false,
-            })
-        }
         _ => false,
     }
 }

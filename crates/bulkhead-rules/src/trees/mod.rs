@@ -322,7 +322,7 @@ impl<'a> Tree<'a> {
 }
 
 /// What an item of a list is: NixOS merges each like an option, so that `mkIf` and the like have their meaning there, too.
-fn unwrapped<'d>(item: Stated<&'d Data>, depth: u8, found: &mut Vec<Stated<&'d Data>>) {
+pub(crate) fn unwrapped<'d>(item: Stated<&'d Data>, depth: u8, found: &mut Vec<Stated<&'d Data>>) {
     let (Some(depth), DataKind::Attrs(set)) = (depth.checked_sub(1), &item.value.kind) else {
         return found.push(item);
     };

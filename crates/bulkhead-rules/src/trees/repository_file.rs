@@ -106,7 +106,7 @@ fn spelled(names: &Names, id: ExprId, depth: u8) -> Option<Spelled> {
             let called = written(&names.ast, *function);
             let called = called.rsplit('.').next().unwrap_or(called);
             match (called, &**arguments) {
-                ("toString" | "cleanSource", [of]) => spelled(names, *of, depth),
+                ("toString" | "cleanSource", [of]) | ("filterSource", [_, of]) => spelled(names, *of, depth),
                 ("append", [base, rest]) => {
                     let Spelled::From(base, path) = spelled(names, *base, depth)? else { return None };
                     let Spelled::Text(rest) = spelled(names, *rest, depth)? else { return None };

@@ -87,11 +87,31 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
             |value| Stated { value, place, option: format!("{}.*.encrypted.keyFile", item.option), when: item.when };
         found.extend(path(key).map(stated));
     }
+    for named in tree.below(&option("disko.devices")) {
+        if named.path.names().last().is_some_and(|name| &**name == "keyFile") {
+            found.extend(tree.stated(&named.path, path, None));
+        }
+    }
+    for files in ["boot.initrd.extraFiles", "boot.initrd.systemd.contents"] {
+        let files = option(files);
+        for (name, _) in tree.children(&files) {
+            // Much else is put there.
+            let key = |data: &Data| path(data).filter(|file| is_called_key(&name) || is_called_key(file));
+            found.extend(tree.stated(&files.join(&name).join("source"), key, None));
+        }
+    }
     let systems = option("fileSystems");
     for (name, _) in tree.children(&systems) {
         found.extend(tree.stated(&systems.join(&name).join("encrypted").join("keyFile"), path, None));
     }
     found
+}
+
+/// Whether a file's name says that it is a key.
+fn is_called_key(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    name.ends_with(".key") || ["key", "keyfile", "id_ed25519", "id_rsa"].iter().any(|end| stem.ends_with(end))
 }
 
 /// What is in the store: a file of the repository that Nix copies there, with the whole of a flake or by itself.

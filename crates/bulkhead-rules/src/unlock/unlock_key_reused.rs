@@ -1,11 +1,12 @@
 //! `unlock-key-reused`: the key of a boot environment that is used for anything else.
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_fleet::{Fleet, Gap, Key, KeyOwner, Machine};
+use bulkhead_fleet::{Fleet, Gap, Key, KeyOwner, Machine, PublicKey};
 use foldhash::{HashMap, HashMapExt, HashSet};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::{option, text};
 use crate::words::called;
 
 pub(crate) const RULE: Rule = Rule {
@@ -55,6 +56,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut uses: Vec<(Place, String)> =
             others.iter().filter_map(|owner| other_use(fleet, machine, owner)).collect();
         let is_owned = !uses.is_empty();
+        uses.extend(logins(context, key.identity()));
         if let Some(place) = in_rules.get(key.identity()).filter(|_| !is_owned) {
             uses.push(((*place).clone(), "a recipient of secrets in a rules file".to_owned()));
         }
@@ -65,6 +67,30 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if has_unlock {
         RULE.undecided(gaps(fleet), "whether an unlock key is used for something else", found);
     }
+}
+
+/// Where the configuration of a machine lets whoever has a key log in.
+fn logins(context: &Context<'_>, identity: &str) -> Vec<(Place, String)> {
+    let mut found = Vec::new();
+    for tree in context.trees() {
+        let users = option("users.users");
+        let of_users = tree.children(&users).into_iter().map(|(user, _)| {
+            (users.join(&user).join("openssh").join("authorizedKeys").join("keys"), format!("the user `{user}`"))
+        });
+        let boot = (option("boot.initrd.network.ssh.authorizedKeys"), "the boot environment".to_owned());
+        for (path, whom) in of_users.chain([boot]) {
+            let items = tree.items(&path);
+            let same = items.iter().find(|item| {
+                let line = text(item.value);
+                line.is_some_and(|line| PublicKey::new(&line).identity() == identity) && item.when.is_sure()
+            });
+            let place = same.and_then(|item| item.place.clone());
+            found.extend(place.map(|place| (place, format!("a key that logs in to {whom} of `{}`", tree.name))));
+        }
+    }
+    // A module that many have is one place.
+    found.dedup_by(|a, b| a.0 == b.0);
+    found
 }
 
 /// What else the unlock key of a machine is, and where.
