@@ -43,8 +43,10 @@ const SHORTHAND: &[&[&str]] = &[
     &["boot", "initrd", "luks", "devices", "*"],
     &["containers", "*"],
     &["containers", "*", "bindMounts", "*"],
+    &["containers", "*", "extraVeths", "*"],
     &["fileSystems", "*"],
     &["microvm", "vms", "*"],
+    &["networking", "bridges", "*"],
     &["networking", "interfaces", "*"],
     &["networking", "sandbox", "ports", "*"],
     &["networking", "wg-quick", "interfaces", "*"],
@@ -54,9 +56,12 @@ const SHORTHAND: &[&[&str]] = &[
     &["systemd", "network", "netdevs", "*"],
     &["systemd", "network", "networks", "*"],
     &["systemd", "services", "*"],
+    &["systemd", "units", "*"],
     &["users", "users", "*"],
     &["vpn", "containers", "*"],
+    &["vpn", "containers", "*", "mounts", "*"],
     &["workspaces", "*"],
+    &["workspaces", "*", "extraMounts", "*"],
 ];
 
 /// How the message ends where a file that is imported is missing.

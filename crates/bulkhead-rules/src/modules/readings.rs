@@ -7,6 +7,7 @@ use bulkhead_modules::OptionPath;
 use crate::network::isolation_off::containers;
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
+use crate::vpn::second_way_out::ways;
 
 /// What rules about compartments read, and all below.
 const COMPARTMENTS: [&str; 3] = ["workspaces", "networking.sandbox", "vpn"];
@@ -30,7 +31,9 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 13] = [
+const OF_HOST: [&str; 15] = [
+    "age.secretsDir",
+    "age.secretsMountPoint",
     "networking.firewall.filterForward",
     "networking.firewall.trustedInterfaces",
     "networking.nat.internalIPs",
@@ -47,7 +50,7 @@ const OF_HOST: [&str; 13] = [
 ];
 
 /// What they read of the host that has a VPN, besides.
-const OF_VPN_HOST: [&str; 17] = [
+const OF_VPN_HOST: [&str; 19] = [
     "boot.kernel.sysctl.\"net.ipv4.conf.all.forwarding\"",
     "boot.kernel.sysctl.\"net.ipv4.ip_forward\"",
     "networking.nat.enable",
@@ -56,6 +59,8 @@ const OF_VPN_HOST: [&str; 17] = [
     "services.tinyproxy.settings.Allow",
     "services.tinyproxy.settings.Listen",
     "systemd.network.networks.<name>.address",
+    "systemd.network.networks.<name>.addresses",
+    "systemd.network.networks.<name>.networkConfig.Address",
     "systemd.network.networks.<name>.networkConfig.IPForward",
     "systemd.network.networks.<name>.networkConfig.IPMasquerade",
     "systemd.network.networks.<name>.networkConfig.IPv4Forwarding",
@@ -112,6 +117,13 @@ const TOLD: [&str; 4] = [
 /// The same where something at these or below is unknown: what is above has much else.
 const EXACTLY: [&str; 2] = ["fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
 
+/// The same of any container, as far as something unknown is in what the names up to here say.
+const OF_ANY_CONTAINER: [(&str, usize); 3] = [
+    ("containers.<name>.bindMounts.<name>.hostPath", 3),
+    ("containers.<name>.bindMounts.<name>.mountPoint", 3),
+    ("containers.<name>.extraFlags", 3),
+];
+
 /// The options of a machine that rules read.
 pub(super) struct Readings {
     compartments: Vec<OptionPath>,
@@ -120,6 +132,7 @@ pub(super) struct Readings {
     single: Vec<OptionPath>,
     told: Vec<OptionPath>,
     exactly: Vec<OptionPath>,
+    from: Vec<(OptionPath, usize)>,
 }
 
 impl Readings {
@@ -132,6 +145,7 @@ impl Readings {
             single: patterns(&OF_ALL),
             told: patterns(&TOLD),
             exactly: patterns(&EXACTLY),
+            from: OF_ANY_CONTAINER.iter().map(|(path, depth)| (option(path), *depth)).collect(),
         };
         if !tree.has_compartments() {
             return readings;
@@ -143,6 +157,10 @@ impl Readings {
             for config in crate::vpn::containers(vpn).iter().flat_map(|name| configurations(name)) {
                 let inside = patterns(&OF_INSIDE).into_iter();
                 readings.single.extend(inside.map(|path| OptionPath::of(config.names().iter().chain(path.names()))));
+            }
+            // What is on other bridges matters where one of the containers is in one.
+            if crate::vpn::containers(vpn).iter().any(|name| !ways(tree, &tree.networks.all, name).is_empty()) {
+                readings.single.push(option("networking.bridges.<name>.interfaces"));
             }
         }
         // Only modules of these names leave it to the firewall.
@@ -168,6 +186,7 @@ impl Readings {
             || self.single.iter().any(|pattern| touches(pattern, path))
             || self.told.iter().filter(reaches_below).any(|pattern| touches(pattern, path))
             || self.exactly.iter().filter(is_at).any(|pattern| touches(pattern, path))
+            || self.from.iter().any(|(pattern, depth)| names.len() >= *depth && touches(pattern, path))
             || self.making.iter().filter(is_up_to).any(|pattern| touches(pattern, written))
     }
 }

@@ -1,12 +1,16 @@
 //! `nix-daemon-reachable`: a compartment that can ask the host's nix-daemon.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::OptionPath;
 
 use super::isolation_off::containers;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::mounted;
-use crate::trees::{Purpose, Shape, Tree, When, option, plain_path, text};
+use crate::trees::{Named, Purpose, Shape, Stated, Tree, When, option, plain_path, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "nix-daemon-reachable",
@@ -43,10 +47,9 @@ const FOLDER: &str = "/nix/var/nix/daemon-socket";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        let options = mounts(tree).into_iter().flat_map(|(name, root, host_path)| {
-            let all = tree.texts(&root.join(&host_path), None).into_iter();
-            all.map(|stated| (name.clone(), stated)).collect::<Vec<_>>()
-        });
+        let options = mounts(tree)
+            .into_iter()
+            .flat_map(|(name, mount)| sources(tree, &mount).into_iter().map(move |stated| (name.clone(), stated)));
         let flags = containers(tree)
             .into_iter()
             .flat_map(|(name, _)| mounted(tree, &name).into_iter().map(move |stated| (name.to_string(), stated)));
@@ -70,12 +73,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The mounts of compartments: whose, the path of our option up to the mount, and the name of what is mounted.
-pub(crate) fn mounts(tree: &Tree<'_>) -> Vec<(String, bulkhead_modules::OptionPath, String)> {
+/// The mounts of compartments: whose, and the path of our option up to the mount.
+pub(crate) fn mounts(tree: &Tree<'_>) -> Vec<(String, OptionPath)> {
     let mut found = Vec::new();
-    let mut add = |name: &str, root: bulkhead_modules::OptionPath| {
+    let mut add = |name: &str, root: OptionPath| {
         for (mount, _) in tree.children(&root) {
-            found.push((name.to_owned(), root.join(&mount), "hostPath".to_owned()));
+            found.push((name.to_owned(), root.join(&mount)));
         }
     };
     for workspace in &tree.workspaces {
@@ -88,6 +91,34 @@ pub(crate) fn mounts(tree: &Tree<'_>) -> Vec<(String, bulkhead_modules::OptionPa
     }
     for (name, _) in containers(tree) {
         add(&name, option("containers").join(&name).join("bindMounts"));
+    }
+    found
+}
+
+/// What of the host a mount may have.
+pub(crate) fn sources(tree: &Tree<'_>, mount: &OptionPath) -> Vec<Stated<Arc<str>>> {
+    let is_of_nixos = mount.names().first().is_some_and(|root| &**root == "containers");
+    let read = |data: &Data| match &data.kind {
+        DataKind::String(text) => Some(Some(text.clone())),
+        DataKind::Null => Some(None),
+        _ => None,
+    };
+    let mut found = Vec::new();
+    for Stated { value, place, option, when } in tree.stated(&mount.join("hostPath"), read, is_of_nixos.then_some(None))
+    {
+        // Without a path of the host, NixOS takes that in the container.
+        let Some(value) = value else {
+            let name = mount.names().last().filter(|_| is_of_nixos);
+            for point in tree.texts(&mount.join("mountPoint"), name.map(|name| &**name)) {
+                let Some(when) = when.and(&point.when) else { continue };
+                found.push(Stated { place: point.place.or_else(|| place.clone()), when, ..point });
+            }
+            continue;
+        };
+        found.push(Stated { value, place, option, when });
+    }
+    for stated in found.iter_mut().filter(|stated| stated.place.is_none()) {
+        stated.place = tree.below(mount).first().map(Named::place);
     }
     found
 }

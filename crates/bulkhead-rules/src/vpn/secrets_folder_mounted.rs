@@ -6,10 +6,10 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 
 use crate::context::Context;
 use crate::network::isolation_off::containers as compartments;
-use crate::network::nix_daemon_reachable::mounts;
+use crate::network::nix_daemon_reachable::{mounts, sources};
 use crate::rule::{Area, Rule};
 use crate::trees::flags::mounted;
-use crate::trees::{Stated, option, plain_path};
+use crate::trees::{option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secrets-folder-mounted",
@@ -45,27 +45,18 @@ const FOLDERS: [&str; 6] = ["/run/agenix", "/run/agenix.d", "/run/secrets", "/ru
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
-        let inside: Vec<_> = mounts(tree).into_iter().map(|(name, mount, key)| (name, mount, key, true)).collect();
+        let inside = mounts(tree);
         let root = option("containers");
         let plain = tree.children(&root).into_iter().flat_map(|(name, _)| {
             let mounts = root.join(&name).join("bindMounts");
             let children = tree.children(&mounts).into_iter();
-            children
-                .map(|(mount, _)| (name.to_string(), mounts.join(&mount), "hostPath".to_owned(), false))
-                .collect::<Vec<_>>()
+            children.map(|(mount, _)| (name.to_string(), mounts.join(&mount))).collect::<Vec<_>>()
         });
-        let plain: Vec<_> = plain.filter(|(_, path, ..)| inside.iter().all(|(_, known, ..)| known != path)).collect();
+        let plain: Vec<_> = plain.filter(|(_, path)| inside.iter().all(|(_, known)| known != path)).collect();
         let mut all = Vec::new();
-        for (name, mount, key, is_inside) in inside.into_iter().chain(plain) {
-            // Without a path of the host, NixOS takes that in the container.
-            let default = if mount.names().first().is_some_and(|name| &**name == "containers") {
-                mount.names().last().cloned()
-            } else {
-                None
-            };
-            for mut stated in tree.texts(&mount.join(&key), default.as_deref()) {
-                let at = stated.place.take().or_else(|| tree.below(&mount).first()?.definition.place().cloned());
-                all.push((name.clone(), Stated { place: at, ..stated }, is_inside));
+        for (mounts, is_inside) in [(inside, true), (plain, false)] {
+            for (name, mount) in mounts {
+                all.extend(sources(tree, &mount).into_iter().map(|stated| (name.clone(), stated, is_inside)));
             }
         }
         let compartments = compartments(tree);

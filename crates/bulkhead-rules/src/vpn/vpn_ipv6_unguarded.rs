@@ -82,13 +82,19 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
             let stated = tree.stated(&path.join("networkConfig").join(key), on, None);
             found.extend(stated.into_iter().map(|stated| (stated, "there is IPv6 on the VPN's bridge")));
         }
-        let six = tree
-            .items(&path.join("address"))
-            .into_iter()
-            .filter(|item| text(item.value).is_some_and(|a| a.contains(':')));
-        found.extend(six.map(|item| {
-            (Stated { value: (), place: item.place, option: item.option, when: item.when }, "the VPN's bridge has IPv6")
-        }));
+        // The module says `no`; where others make the bridge, that it is on is told as that nothing closes it.
+        if vpn.shape == Shape::Native {
+            let six = |data: &Data| on(data).or_else(|| (text(data)?.as_ref() == "ipv6").then_some(()));
+            let stated = tree.stated(&path.join("networkConfig").join("LinkLocalAddressing"), six, None);
+            found.extend(stated.into_iter().map(|stated| (stated, "there is IPv6 on the VPN's bridge")));
+        }
+        for addresses in [path.join("address"), path.join("addresses"), path.join("networkConfig").join("Address")] {
+            let six = tree.items(&addresses).into_iter().filter(|item| is_six(item.value));
+            found.extend(six.map(|item| {
+                let stated = Stated { value: (), place: item.place, option: item.option, when: item.when };
+                (stated, "the VPN's bridge has IPv6")
+            }));
+        }
     }
     for name in containers(vpn) {
         for key in ["localAddress6", "hostAddress6"] {
@@ -100,6 +106,17 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
 }
 
 /// The units of networkd for the bridge.
+/// Whether an address is one of IPv6: a text, or what networkd calls `[Address]`, whose keys were in `addressConfig` before
+/// NixOS 24.11.
+fn is_six(data: &Data) -> bool {
+    match &data.kind {
+        DataKind::Attrs(set) => {
+            ["Address", "addressConfig"].iter().any(|key| set.attrs.get(*key).is_some_and(|field| is_six(&field.value)))
+        }
+        _ => text(data).is_some_and(|address| address.contains(':')),
+    }
+}
+
 fn units(tree: &Tree<'_>, vpn: &Network) -> Vec<OptionPath> {
     let links: Vec<Link> = vpn.bridges.iter().map(|bridge| Link::bridge(bridge.value.clone())).collect();
     files(tree, vpn, &links)

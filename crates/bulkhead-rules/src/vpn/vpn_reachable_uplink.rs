@@ -178,8 +178,8 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         }
         let on = |data: &bulkhead_eval::data::Data| match &data.kind {
             DataKind::Bool(on) => on.then_some(()),
-            DataKind::Int(number) => (*number == 1).then_some(()),
-            DataKind::String(text) => (&**text == "1").then_some(()),
+            DataKind::Int(number) => (*number != 0).then_some(()),
+            DataKind::String(text) => (text.trim() != "0").then_some(()),
             _ => None,
         };
         let names = option("boot.kernel.sysctl");
