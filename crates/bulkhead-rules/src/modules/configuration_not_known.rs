@@ -56,7 +56,8 @@ project that has nothing to do with isolation (agenix, disko, home-manager, nixo
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
 from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
 are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
-`nixosConfigurations` has too, and that says something else there, is one more machine: `kif (colmena)`.
+`nixosConfigurations` has too, and that says something else there, is one more machine: `kif (colmena)`. So is what a
+machine may be started as: `kif (specialisation travel)`.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",

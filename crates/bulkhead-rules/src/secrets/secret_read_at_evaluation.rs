@@ -78,6 +78,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// How the folder is written that agenix puts secrets into.
+const FOLDERS: [&str; 3] = ["/run/agenix", "age.secretsDir", "age.secretsMountPoint"];
+
 /// What a call reads, and how sure that is.
 fn read(ast: &Ast, names: &Names, function: ExprId, arguments: &[ExprId]) -> Option<(String, Severity)> {
     if is_reader(ast, names, function) {
@@ -86,9 +89,15 @@ fn read(ast: &Ast, names: &Names, function: ExprId, arguments: &[ExprId]) -> Opt
             Some(what @ Mention::Decrypted(_)) => Some((shown(ast, *first, &what), Severity::Error)),
             Some(what) => Some((shown(ast, *first, &what), Severity::Warning)),
             // What is computed from a secret's path may be another path.
-            None => match names.mention_within(*first)? {
-                what @ Mention::Decrypted(_) => Some((shown(ast, *first, &what), Severity::Undecided)),
-                Mention::Encrypted(_) => None,
+            None => match names.mention_within(*first) {
+                Some(what @ Mention::Decrypted(_)) => Some((shown(ast, *first, &what), Severity::Undecided)),
+                Some(Mention::Encrypted(_)) => None,
+                // The name is put together.
+                None => {
+                    let text = written(ast, *first);
+                    let is_below = FOLDERS.iter().any(|folder| text.contains(folder));
+                    is_below.then(|| ("a secret of the machine".to_owned(), Severity::Undecided))
+                }
             },
         };
     }
