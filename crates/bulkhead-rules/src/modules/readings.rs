@@ -31,7 +31,7 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 15] = [
+const OF_HOST: [&str; 17] = [
     "age.secretsDir",
     "age.secretsMountPoint",
     "networking.firewall.filterForward",
@@ -39,6 +39,8 @@ const OF_HOST: [&str; 15] = [
     "networking.nat.internalIPs",
     "networking.nat.internalInterfaces",
     "networking.nftables.enable",
+    "systemd.network.networks.<name>.bridge",
+    "systemd.network.networks.<name>.networkConfig.Bridge",
     "systemd.network.networks.<name>.bridgeConfig.Isolated",
     "systemd.network.networks.<name>.matchConfig.Kind",
     "systemd.network.networks.<name>.matchConfig.Name",
@@ -50,11 +52,14 @@ const OF_HOST: [&str; 15] = [
 ];
 
 /// What they read of the host that has a VPN, besides.
-const OF_VPN_HOST: [&str; 19] = [
+const OF_VPN_HOST: [&str; 22] = [
     "boot.kernel.sysctl.\"net.ipv4.conf.all.forwarding\"",
     "boot.kernel.sysctl.\"net.ipv4.ip_forward\"",
     "networking.nat.enable",
     "services.openvpn.servers",
+    "services.tailscale.useRoutingFeatures",
+    "systemd.network.config.networkConfig.IPForward",
+    "systemd.network.config.networkConfig.IPv4Forwarding",
     "services.tinyproxy.enable",
     "services.tinyproxy.settings.Allow",
     "services.tinyproxy.settings.Listen",
@@ -91,13 +96,14 @@ const OF_CONTAINER: [&str; 14] = [
 ];
 
 /// What they read of the configuration inside of a container of a VPN.
-const OF_INSIDE: [&str; 8] = [
+const OF_INSIDE: [&str; 9] = [
     "networking.defaultGateway",
     "networking.defaultGateway6",
     "networking.interfaces.<name>.ipv4.routes",
     "networking.interfaces.<name>.ipv6.routes",
     "services.openvpn.servers",
     "systemd.network.networks.<name>.gateway",
+    "systemd.network.networks.<name>.networkConfig.DefaultRouteOnDevice",
     "systemd.network.networks.<name>.networkConfig.Gateway",
     "systemd.network.networks.<name>.routes",
 ];
@@ -162,6 +168,9 @@ impl Readings {
             if crate::vpn::containers(vpn).iter().any(|name| !ways(tree, &tree.networks.all, name).is_empty()) {
                 readings.single.push(option("networking.bridges.<name>.interfaces"));
             }
+        }
+        for bridge in tree.networks.all.iter().flat_map(|network| &network.bridges) {
+            readings.single.push(option("networking.bridges").join(&bridge.value).join("interfaces"));
         }
         // Only modules of these names leave it to the firewall.
         if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
 use crate::trees::networkd::{Link, files};
+use crate::trees::plugged::plugged;
 use crate::trees::{Purpose, Shape, Stated, Tree, When, option, text};
 use crate::vpn::second_way_out::ways;
 
@@ -21,8 +22,9 @@ A machine has workspaces or services behind a VPN, and its configuration switche
 (`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
 (`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
 for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
-`\"identity\"`); or a workspace is given another network than theirs. Options of systemd-nspawn in `extraFlags` count like
-those of NixOS.
+`\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or a
+file of networkd takes the place of the module's for a port. Options of systemd-nspawn in `extraFlags` count like those
+of NixOS.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
 root inside is root of the host as far as the kernel and the nix-daemon are concerned.
@@ -36,9 +38,9 @@ networking.sandbox.enable = lib.mkForce false;
 networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason = \"the test database\"; } ];
 ```
 
-**Limits.** What is forced upon the unit of a guard (`lib.mkForce`) is a warning: whether the guard still works is not
-judged. Scripts and units that unload rules, and other users of nf_tables, are not looked at; the guard itself notices
-them on the machine.
+**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), or a condition of it, is a warning: whether the
+guard still works is not judged. Scripts and units that unload rules, and other users of nf_tables, are not looked at;
+the guard itself notices them on the machine.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",
@@ -54,6 +56,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
         found.extend(forced(context, tree));
+        let mut plugs = Vec::new();
+        let mut plug = |stated: &Stated<()>, what: String, holds: &When| {
+            let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
+            plugs.push(
+                RULE.judged(context.tree, &when, at, format!("`{}` is set: {what}", stated.option))
+                    .with_help("take it out: the module plugs in what belongs there")
+                    .with_data("machine", &*tree.name)
+                    .with_data("option", stated.option.clone()),
+            );
+        };
         let mut report = |stated: &Stated<()>, what: &str, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
             found.push(finding(context, tree, stated, at, what, &when));
@@ -76,6 +88,24 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(vpn) = tree.networks.vpn() {
             for stated in off(tree, "systemd.services.vpn-guard.enable") {
                 report(&stated, "the guard of the VPN's services is never loaded", &vpn.when);
+            }
+        }
+        for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
+            let plugged = plugged(tree, network);
+            for stated in &plugged.instead {
+                let what = "this file of networkd is taken instead of the module's, and the ports reach each other";
+                plug(stated, what.to_owned(), &network.when);
+            }
+            // Of the VPN's bridge, `vpn-reachable-uplink` says where it leads.
+            for stated in plugged.others.iter().filter(|_| network.purpose == Purpose::Sandbox) {
+                let what = format!("`{}` is plugged into the bridge of the workspaces", stated.value);
+                let stated = Stated {
+                    value: (),
+                    place: stated.place.clone(),
+                    option: stated.option.clone(),
+                    when: stated.when.clone(),
+                };
+                plug(&stated, what, &network.when);
             }
         }
         for network in &tree.networks.all {
@@ -105,6 +135,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
             }
         }
+        found.extend(plugs);
     }
 }
 
@@ -129,6 +160,12 @@ fn other_network(
             .with_data("machine", &*tree.name)
             .with_data("option", stated.option.clone()),
     )
+}
+
+/// Whether a setting of a unit is one that decides whether it is started, as in systemd.unit(5).
+fn is_condition(setting: Option<&std::sync::Arc<str>>) -> bool {
+    setting
+        .is_some_and(|name| name.starts_with("Condition") || name.starts_with("Assert") || &**name == "ExecCondition")
 }
 
 /// What is forced upon the units of the guards: Bulkhead's modules force nothing there.
@@ -165,10 +202,12 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
             let definition = &named.definition;
             // Whether it is switched off has been said.
             let is_enable = named.path == unit.join("enable");
-            if is_enable || definition.priority >= DEFAULT_PRIORITY {
+            let is_forced = definition.priority < DEFAULT_PRIORITY;
+            if is_enable || !(is_forced || is_condition(named.path.names().last())) {
                 continue;
             }
-            let message = format!("`{}` is forced: the guard may not be loaded, or do something else", definition.path);
+            let how = if is_forced { "is forced" } else { "is a condition" };
+            let message = format!("`{}` {how}: the guard may not be loaded, or do something else", definition.path);
             let mut finding = RULE.judged(context.tree, &When::of(&definition.condition), named.place(), message);
             finding.severity = finding.severity.min(Severity::Warning);
             found.push(

@@ -54,7 +54,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .into_iter()
             .flat_map(|(name, _)| mounted(tree, &name).into_iter().map(move |stated| (name.to_string(), stated)));
         for (name, stated) in options.chain(flags) {
-            let folder = plain_path(&stated.value);
+            let folder = host_path(&stated.value);
             let folder = folder.trim_end_matches('/');
             let is_inside = folder == FOLDER || folder.starts_with(&format!("{FOLDER}/"));
             // A folder above it, the root and `/nix` among them, has it too.
@@ -93,6 +93,24 @@ pub(crate) fn mounts(tree: &Tree<'_>) -> Vec<(String, OptionPath)> {
         add(&name, option("containers").join(&name).join("bindMounts"));
     }
     found
+}
+
+/// A path of the host without what only leads there: `/var/run` is `/run`, and below `/proc` each process has the root.
+pub(crate) fn host_path(path: &str) -> Arc<str> {
+    let plain = plain_path(path);
+    let of_process = plain.strip_prefix("/proc/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| rest);
+    if let Some(rest) = of_process.and_then(|rest| rest.strip_prefix("root")) {
+        if rest.is_empty() {
+            return Arc::from("/");
+        }
+        if rest.starts_with('/') {
+            return host_path(rest);
+        }
+    }
+    match plain.strip_prefix("/var/run") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Arc::from(format!("/run{rest}")),
+        _ => plain,
+    }
 }
 
 /// What of the host a mount may have.

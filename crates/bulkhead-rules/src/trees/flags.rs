@@ -43,12 +43,21 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
 
 /// The folders and files of the host that flags mount in a container.
 pub(crate) fn mounted(tree: &Tree<'_>, container: &str) -> Vec<Stated<Arc<str>>> {
-    let binds = flags(tree, container).into_iter().filter(|flag| matches!(&*flag.value.name, "--bind" | "--bind-ro"));
-    binds
-        .map(|Stated { value, place, option, when }| {
+    let mut found = Vec::new();
+    for Stated { value: Flag { name, value }, place, option, when } in flags(tree, container) {
+        let mut parts: Vec<&str> = value.split(':').collect();
+        match &*name {
+            "--bind" | "--bind-ro" => parts.truncate(1),
+            // The last one is where they are in the container.
+            "--overlay" | "--overlay-ro" if parts.len() > 2 => parts.truncate(parts.len() - 1),
+            "--overlay" | "--overlay-ro" => {}
+            _ => continue,
+        }
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
             // A `+` in front means below the root of the container's own system.
-            let source = Arc::from(value.value.split(':').next().unwrap_or_default());
-            Stated { value: source, place, option, when }
-        })
-        .collect()
+            let source = Arc::from(part);
+            found.push(Stated { value: source, place: place.clone(), option: option.clone(), when: when.clone() });
+        }
+    }
+    found
 }

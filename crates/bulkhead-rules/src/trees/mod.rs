@@ -7,6 +7,7 @@ mod compartments;
 pub(crate) mod flags;
 mod mapping;
 pub(crate) mod networkd;
+pub(crate) mod plugged;
 mod reading;
 pub(crate) mod repository_file;
 mod schema;

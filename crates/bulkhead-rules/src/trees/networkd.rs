@@ -36,11 +36,7 @@ impl Link {
 /// `systemd.network.networks.<name>` of the files that apply to one of the links: of those that match, networkd takes the
 /// first by name. One that names the link is given also where another comes before.
 pub(crate) fn files(tree: &Tree<'_>, network: &Network, links: &[Link]) -> Vec<OptionPath> {
-    let own = match (network.shape, network.purpose) {
-        (Shape::Native, Purpose::Sandbox) => Some(OURS.0),
-        (Shape::Native, Purpose::Vpn) => Some(OURS.1),
-        _ => None,
-    };
+    let own = own_file(network);
     let root = option("systemd.network.networks");
     let mut found: Vec<OptionPath> = Vec::new();
     for link in links {
@@ -62,6 +58,15 @@ pub(crate) fn files(tree: &Tree<'_>, network: &Network, links: &[Link]) -> Vec<O
         }
     }
     found
+}
+
+/// The file that Bulkhead's modules write for a network's links.
+pub(crate) fn own_file(network: &Network) -> Option<&'static str> {
+    match (network.shape, network.purpose) {
+        (Shape::Native, Purpose::Sandbox) => Some(OURS.0),
+        (Shape::Native, Purpose::Vpn) => Some(OURS.1),
+        _ => None,
+    }
 }
 
 enum Fit {

@@ -189,6 +189,9 @@ fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
             let unit = units.join(&unit);
             add(of_items(tree.items(&unit.join("gateway")), address));
             add(of_items(tree.items(&unit.join("networkConfig").join("Gateway")), address));
+            let on_link =
+                |data: &Data| super::is_on(data).then(|| format!("what is at the links of `{}`", tree.called(&unit)));
+            add(tree.stated(&unit.join("networkConfig").join("DefaultRouteOnDevice"), on_link, None));
             add(of_items(tree.items(&unit.join("routes")), networkd_route));
         }
     }

@@ -6,10 +6,10 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 
 use crate::context::Context;
 use crate::network::isolation_off::containers as compartments;
-use crate::network::nix_daemon_reachable::{mounts, sources};
+use crate::network::nix_daemon_reachable::{host_path, mounts, sources};
 use crate::rule::{Area, Rule};
 use crate::trees::flags::mounted;
-use crate::trees::{option, plain_path};
+use crate::trees::option;
 
 pub(crate) const RULE: Rule = Rule {
     name: "secrets-folder-mounted",
@@ -67,11 +67,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let own: Vec<Arc<str>> = ["age.secretsDir", "age.secretsMountPoint"]
             .into_iter()
             .flat_map(|path| tree.texts(&option(path), None))
-            .map(|stated| plain_path(&stated.value))
+            .map(|stated| host_path(&stated.value))
             .collect();
         let folders = || FOLDERS.into_iter().chain(own.iter().map(|folder| &**folder));
         for (name, stated, is_inside) in all {
-            let folder = &*plain_path(&stated.value);
+            let folder = &*host_path(&stated.value);
             let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
             let held = folders().find(|secret| *secret == folder || secret.starts_with(&prefix));
             let Some(held) = held else { continue };

@@ -8,6 +8,7 @@ use bulkhead_eval::data::DataKind;
 use super::{container, containers, forwarding, not_judged, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::plugged::plugged;
 use crate::trees::{Assumed, Network, Shape, Tree, VPN_CONTAINER, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -33,11 +34,11 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
-bridges and what is on them), and whether the host forwards for the bridge (address translation, networkd,
-`ip_forward`). Bulkhead's guard drops what is forwarded, so that is no path while it is loaded. `filterForward` closes
-what nobody accepts. Rules of nf_tables are text that is not judged: where a table names the bridge and drops, or
-`extraForwardRules` may accept, a path through the host is *undecided*. What modules set that can't be read is
-`configuration-not-known`.
+bridges and what is on them), what is plugged into the VPN's bridge, and whether the host forwards for it (address
+translation, networkd, `ip_forward` and its like, Tailscale's `useRoutingFeatures`). Bulkhead's guard drops what is
+forwarded, so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are
+text that is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a path through the
+host is *undecided*. What modules set that can't be read is `configuration-not-known`.
 
 **Data.** `machine`: the machine. `container`: where it begins. `path`: the steps.
 ",
@@ -148,6 +149,10 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
             }
         }
     }
+    for other in plugged(tree, vpn).others {
+        let how = format!("`{}`", other.option);
+        add(Node::Bridge, Node::Uplink(other.value), how, other.place, other.when, false);
+    }
     for bridge in bridges {
         let path = option("networking.bridges").join(&bridge).join("interfaces");
         for item in tree.items(&path) {
@@ -184,10 +189,25 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         };
         let names = option("boot.kernel.sysctl");
         let mut switches = Vec::new();
-        for key in ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"] {
-            for stated in tree.stated(&names.join(key), on, None) {
+        let of_bridges = vpn.bridges.iter().map(|bridge| format!("net.ipv4.conf.{}.forwarding", bridge.value));
+        let keys: Vec<String> = SWITCHES.iter().map(|key| (*key).to_owned()).chain(of_bridges).collect();
+        for (written, _) in tree.children(&names) {
+            let Some(key) = keys.iter().find(|key| **key == dotted(&written)) else { continue };
+            for stated in tree.stated(&names.join(&written), on, None) {
                 switches.push((format!("`{key}` is on"), stated));
             }
+        }
+        let of_networkd = option("systemd.network.config.networkConfig");
+        for key in ["IPv4Forwarding", "IPForward"] {
+            for stated in tree.stated(&of_networkd.join(key), |data| super::is_on(data).then_some(()), None) {
+                switches.push((format!("`{}` is on", stated.option), stated));
+            }
+        }
+        let is_router = |data: &bulkhead_eval::data::Data| {
+            text(data).is_some_and(|features| matches!(&*features, "server" | "both")).then_some(())
+        };
+        for stated in tree.stated(&option("services.tailscale.useRoutingFeatures"), is_router, None) {
+            switches.push((format!("`{}` turns forwarding on", stated.option), stated));
         }
         for stated in tree.stated(&option("networking.nat.enable"), on, None) {
             switches.push((format!("`{}` turns forwarding on", stated.option), stated));
@@ -198,6 +218,22 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Variables of the kernel by which it forwards, besides that of an interface.
+const SWITCHES: [&str; 3] = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv4.conf.default.forwarding"];
+
+/// The name of a variable of the kernel with dots, as sysctl.d(5) takes it: with slashes the two are swapped.
+fn dotted(name: &str) -> String {
+    let swapped = |c: char| match c {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    };
+    match name.find(['.', '/']) {
+        Some(at) if name.get(at..).is_some_and(|rest| rest.starts_with('/')) => name.chars().map(swapped).collect(),
+        _ => name.to_owned(),
+    }
 }
 
 /// What `networking.firewall.filterForward` does to packets that nothing else is about.
