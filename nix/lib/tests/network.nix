@@ -321,4 +321,14 @@ in
       true
     ];
   };
+  "a dot in the name of an interface is a slash to sysctl" = {
+    got = map (interface: lib.interfaceSysctl "ipv6" interface "accept_ra") [
+      "eth0"
+      "eth0.5"
+    ];
+    want = [
+      "net.ipv6.conf.eth0.accept_ra"
+      "net.ipv6.conf.eth0/5.accept_ra"
+    ];
+  };
 }

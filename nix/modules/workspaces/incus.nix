@@ -13,6 +13,7 @@ let
 
   cfg = config.workspaceDefaults.incus;
   workspaces = lib.filterAttrs (_: workspace: workspace.type == "incus") config.workspaces;
+  pools = config.virtualisation.incus.preseed.storage_pools or [ ];
   program = lib.getExe' cfg.package "bulkhead-incus";
   specFolder = "/etc/bulkhead/incus";
 
@@ -179,6 +180,13 @@ in
       systemd.services = lib.mapAttrs' unitOf workspaces;
     })
     (lib.mkIf cfg.enable {
+      # Incus would make the first, and fail at the second or change it.
+      assertions = [
+        {
+          assertion = lib.count (pool: (pool.name or null) == cfg.pool.name) pools == 1;
+          message = "`virtualisation.incus.preseed.storage_pools` has the pool ${cfg.pool.name}, which is also `workspaceDefaults.incus.pool.name`: leave one of them out, or call it something else";
+        }
+      ];
       virtualisation.incus = {
         enable = true;
         preseed.storage_pools = [

@@ -61,13 +61,26 @@ let
       override = more: called (args // more);
     };
 
-  # Formats of settings (`pkgs.formats`): what is generated keeps its value.
-  format = kind: _: {
-    type = lib.types.attrsOf lib.types.anything // {
-      description = "${kind} value";
+  # Formats of settings (`pkgs.formats`): what is generated keeps its value. Lists of several definitions are one.
+  format =
+    kind: _:
+    let
+      inherit (lib.types)
+        anything
+        attrsOf
+        either
+        listOf
+        ;
+      value = either (listOf value) (either (attrsOf value) anything) // {
+        description = "${kind} value";
+      };
+    in
+    {
+      type = attrsOf value // {
+        description = "${kind} value";
+      };
+      generate = name: value: standIn name // { inherit value; };
     };
-    generate = name: value: standIn name // { inherit value; };
-  };
 
   kernel = standIn "linux" // {
     version = "6.12";

@@ -237,6 +237,26 @@ in
         containers.web.mounts."/secrets".hostPath = "/run/agenix";
       }
       "${option "containers.web.mounts"} has /run/agenix, which holds secrets of this host: give the container the one file that it needs, by `credentials`";
+  "a mount of secrets that lie elsewhere" = {
+    expr =
+      (hostOf (
+        { lib, ... }:
+        {
+          options.age = lib.mkOption { type = lib.types.attrsOf lib.types.anything; };
+          config.age.secretsDir = "/srv/secrets";
+          config.age.identityPaths = [ "/persist/keys/host" ];
+          config.vpn.containers.web.mounts = {
+            "/secrets".hostPath = "/srv/secrets/web";
+            "/keys".hostPath = "/persist/keys";
+            "/data".hostPath = "/srv/data";
+          };
+        }
+      )).failed;
+    expected = [
+      "${option "containers.web.mounts"} has /persist/keys, and /persist/keys/host holds secrets of this host: give the container the one file that it needs, by `credentials`"
+      "${option "containers.web.mounts"} has /srv/secrets/web, and /srv/secrets holds secrets of this host: give the container the one file that it needs, by `credentials`"
+    ];
+  };
   "a mount of one secret" =
     refused
       {
@@ -585,4 +605,23 @@ in
   "somebody to ask for the address who is no URL" = refused {
     publicAddressUrl = "http://example.com";
   } "${option "publicAddressUrl"} is `http://example.com`, and not an https URL without a query";
+  "a network that a container has" = {
+    expr =
+      (hostOf {
+        containers.other = {
+          privateNetwork = true;
+          hostAddress = "10.73.0.5";
+          config = { };
+        };
+      }).failed;
+    expected = [ "${option "subnet"}, 10.73.0.0/24, overlaps with 10.73.0.5/32 of `containers.other`" ];
+  };
+  "a guard that nobody loads" = {
+    expr =
+      map (lib.hasPrefix "`systemd` is told to leave out vpn-guard.service")
+        (hostOf {
+          systemd.services.vpn-guard.enable = false;
+        }).failed;
+    expected = [ true ];
+  };
 }

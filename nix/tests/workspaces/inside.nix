@@ -214,4 +214,35 @@ in
       named = true;
     };
   };
+  "a configuration that machines have may be brought along" = {
+    expr = perType (
+      type:
+      let
+        host = hostOf type {
+          workspaces.dev.config =
+            { pkgs, ... }:
+            {
+              time.timeZone = "UTC";
+              security.sudo.enable = true;
+              users.users.dev.shell = pkgs.zsh;
+              programs.zsh.enable = true;
+              networking.firewall.enable = true;
+            };
+        };
+        system = insideOf "dev" host;
+      in
+      {
+        faults = host.failed ++ faultsOf system;
+        inherit (system.time) timeZone;
+        sudo = system.security.sudo.enable;
+        shell = system.users.users.dev.shell.pname;
+      }
+    );
+    expected = allTypes {
+      faults = [ ];
+      timeZone = "UTC";
+      sudo = true;
+      shell = "zsh";
+    };
+  };
 }

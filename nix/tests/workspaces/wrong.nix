@@ -430,4 +430,27 @@ in
       "`workspaces.dev` is a VM, but microvm.nix's module is missing: add `microvm.nixosModules.host` to this machine's modules"
     ];
   };
+  "a pool of Incus that the operator has, too" = {
+    expr =
+      let
+        pool = name: {
+          virtualisation.incus.preseed.storage_pools = [
+            {
+              inherit name;
+              driver = "btrfs";
+            }
+          ];
+        };
+      in
+      map (name: (hostOf "incus" (pool name)).failed) [
+        "default"
+        "workspaces"
+      ];
+    expected = [
+      [ ]
+      [
+        "`virtualisation.incus.preseed.storage_pools` has the pool workspaces, which is also `workspaceDefaults.incus.pool.name`: leave one of them out, or call it something else"
+      ]
+    ];
+  };
 }
