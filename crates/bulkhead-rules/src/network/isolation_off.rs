@@ -122,7 +122,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             for stated in off(tree, &path.join("privateNetwork").to_string()) {
                 report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
             }
-            for users in tree.texts(&path.join("privateUsers"), None) {
+            let written = |data: &Data| match data.kind {
+                DataKind::Int(number) => Some(std::sync::Arc::from(number.to_string())),
+                _ => text(data),
+            };
+            for users in tree.stated(&path.join("privateUsers"), written, None) {
                 if is_host(&users.value) {
                     let stated = Stated { value: (), place: users.place, option: users.option, when: users.when };
                     report(&stated, &format!("root of `{name}` is root of the host"), &holds);

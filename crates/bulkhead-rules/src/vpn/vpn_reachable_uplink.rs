@@ -198,9 +198,17 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
             }
         }
         let of_networkd = option("systemd.network.config.networkConfig");
-        for key in ["IPv4Forwarding", "IPForward"] {
-            for stated in tree.stated(&of_networkd.join(key), |data| super::is_on(data).then_some(()), None) {
-                switches.push((format!("`{}` is on", stated.option), stated));
+        let mut of_links = vec![of_networkd.join("IPv4Forwarding"), of_networkd.join("IPForward")];
+        // `IPForward=` of one link is about all of them.
+        let units = option("systemd.network.networks");
+        let links = tree.children(&units).into_iter();
+        of_links.extend(links.map(|(unit, _)| units.join(&unit).join("networkConfig").join("IPForward")));
+        let told: Vec<Place> = forwarding(tree, vpn).into_iter().map(|forwarding| forwarding.place).collect();
+        for path in of_links {
+            for stated in tree.stated(&path, |data| super::is_on(data).then_some(()), None) {
+                if !stated.place.as_ref().is_some_and(|place| told.contains(place)) {
+                    switches.push((format!("`{}` is on", stated.option), stated));
+                }
             }
         }
         let is_router = |data: &bulkhead_eval::data::Data| {
