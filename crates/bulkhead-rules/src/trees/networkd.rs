@@ -12,7 +12,7 @@ const HARDWARE: [&str; 8] =
 
 /// The files that Bulkhead's modules write for the bridge of the workspaces (and, with a name after it, for its ports), and
 /// for the VPN's links. As in `nix/modules/sandbox/bridge.nix` and `nix/modules/vpn/bridge.nix`.
-const OURS: (&str, &str) = ("10-sandbox", "05-vpn");
+const OURS: (&str, &str) = ("00-sandbox", "05-vpn");
 
 /// An interface.
 pub(crate) struct Link {
@@ -157,7 +157,18 @@ fn glob(pattern: &[u8], word: &[u8]) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::matches;
+    use super::{OURS, matches};
+
+    #[test]
+    fn our_files_are_called_as_the_modules_call_them() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nix/modules/");
+        let has = |file: &str, text: &str| {
+            let read = std::fs::read_to_string(format!("{root}{file}")).unwrap_or_else(|_| panic!("{file}"));
+            assert!(read.contains(text), "{file} has no {text}");
+        };
+        has("sandbox/bridge.nix", &format!("file = \"{}\"", OURS.0));
+        has("vpn/bridge.nix", &format!("networks.\"{}\"", OURS.1));
+    }
 
     #[test]
     fn patterns_match_as_in_systemd_network() {
