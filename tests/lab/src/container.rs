@@ -51,11 +51,14 @@ pub fn prepare(root: &Path, script: &str, sender: &Path) -> Result<()> {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet))?;
     }
     std::fs::copy(sender, root.join("bin/bulkhead-lab-send"))?;
-    let listing = Command::new("ldd").arg(sender).stdin(Stdio::null()).output().context("can't run ldd")?;
-    for word in String::from_utf8_lossy(&listing.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
-        let copy = root.join(word.trim_start_matches('/'));
-        std::fs::create_dir_all(copy.parent().unwrap_or(root))?;
-        std::fs::copy(word, copy)?;
+    // That of a distribution's package `busybox` needs libraries, too.
+    for program in [busybox()?.as_path(), sender] {
+        let listing = Command::new("ldd").arg(program).stdin(Stdio::null()).output().context("can't run ldd")?;
+        for word in String::from_utf8_lossy(&listing.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
+            let copy = root.join(word.trim_start_matches('/'));
+            std::fs::create_dir_all(copy.parent().unwrap_or(root))?;
+            std::fs::copy(word, copy)?;
+        }
     }
     Ok(())
 }
