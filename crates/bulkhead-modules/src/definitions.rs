@@ -24,7 +24,8 @@ const MAX_DEPTH: usize = 100;
 /// The option that has what a machine may be started as besides.
 const SPECIALISATION: &str = "specialisation";
 
-/// Options whose values are modules, in the modules of NixOS, in ours, and in those of projects that most fleets use: `*` is any name.
+/// Options whose values are modules, in the modules of NixOS, in ours, and in those of projects that most fleets use: `*` is
+/// any name.
 const SUBMODULES: &[&[&str]] = &[
     &["containers", "*", "config"],
     &["home-manager", "users", "*"],

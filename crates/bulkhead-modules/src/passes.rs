@@ -187,16 +187,21 @@ pub fn run<'a>(
     for (name, modules) in all.into_iter().take(MAX_SPECIALISATIONS) {
         let mut special = Configuration::default();
         let inherits = OptionPath::of(["specialisation", &name, "inheritParentConfig"]);
-        let mut roots = match configuration.value(&inherits).map(|data| &data.kind) {
-            Some(DataKind::Bool(false)) => Vec::new(),
-            Some(DataKind::Bool(true)) | None => roots.to_vec(),
-            Some(_) => {
-                special.undecided.extend(configuration.undecided_at(&inherits).into_iter().map(|undecided| {
-                    Undecided { path: OptionPath::root(), what: "whether it inherits is unknown", ..undecided.clone() }
-                }));
-                roots.to_vec()
-            }
-        };
+        let value = configuration.value(&inherits).map(|data| &data.kind);
+        let mut roots = if let Some(DataKind::Bool(false)) = value { Vec::new() } else { roots.to_vec() };
+        if !matches!(value, Some(DataKind::Bool(_))) {
+            let given = configuration.definitions(&inherits).into_iter();
+            let mut reasons = given.filter_map(|definition| match (&definition.value.kind, value) {
+                (DataKind::Unknown(reason), _) | (_, Some(DataKind::Unknown(reason))) => Some(reason.clone()),
+                _ => definition.condition.guards().first().map(|guard| guard.reason.clone()),
+            });
+            special.undecided.extend(reasons.next().map(|reason| Undecided {
+                path: OptionPath::root(),
+                what: "whether it inherits is unknown",
+                place: reason.place.clone(),
+                reason,
+            }));
+        }
         roots.extend(modules.into_iter().map(Root::Inner));
         run_one(session, arguments.clone(), &roots, None, &mut special);
         configuration.specialisations.push(Specialisation { name, configuration: special });

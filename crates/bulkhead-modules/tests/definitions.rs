@@ -296,6 +296,14 @@ fn specialisations_have_the_modules_of_the_machine_and_their_own() {
     assert_eq!(listed(&alone.configuration), "c = 3");
     let text = listed(&travel.configuration);
     assert!(text.contains("a = 2 at 50") && text.contains("b = \"travel\""), "{text}");
+    let found = configuration(&[(
+        "default.nix",
+        "{ lib, pkgs, ... }: { specialisation.x = { inheritParentConfig = lib.mkIf pkgs.stdenv.isLinux false; \
+         configuration.c = 3; }; specialisation.y.configuration.c = 3; }",
+    )]);
+    let undecided = |index: usize| found.specialisations[index].configuration.undecided.iter().map(|gap| gap.what);
+    assert_eq!(undecided(0).collect::<Vec<_>>(), ["whether it inherits is unknown"]);
+    assert_eq!(undecided(1).count(), 0);
 }
 
 #[test]

@@ -75,6 +75,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             for stated in off(tree, "networking.sandbox.enable") {
                 report(&stated, "the workspaces of this machine have no guard", &sure);
             }
+        }
+        if has_sandbox(tree) {
             for stated in off(tree, "systemd.services.sandbox-guard.enable") {
                 report(&stated, "the guard of the workspaces is never loaded", &sure);
             }
@@ -166,6 +168,11 @@ fn other_network(
     )
 }
 
+/// Whether there are workspaces, or other ports of their bridge.
+fn has_sandbox(tree: &Tree<'_>) -> bool {
+    tree.networks.all.iter().any(|network| network.purpose == Purpose::Sandbox)
+}
+
 /// Whether a setting of a unit is one that decides whether it is started, as in systemd.unit(5).
 fn is_condition(setting: Option<&std::sync::Arc<str>>) -> bool {
     setting
@@ -174,12 +181,8 @@ fn is_condition(setting: Option<&std::sync::Arc<str>>) -> bool {
 
 /// What is forced upon the units of the guards: Bulkhead's modules force nothing there.
 fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
-    let guards: &[&str] = match (tree.workspaces.is_empty(), tree.networks.vpn().is_some()) {
-        (false, true) => &["sandbox-guard", "vpn-guard"],
-        (false, false) => &["sandbox-guard"],
-        (true, true) => &["vpn-guard"],
-        (true, false) => &[],
-    };
+    let sandbox = has_sandbox(tree).then_some("sandbox-guard");
+    let guards = sandbox.into_iter().chain(tree.networks.vpn().map(|_| "vpn-guard"));
     let mut found = Vec::new();
     let off = |stated: Stated<()>, guard: &str| {
         let message = format!("`{}` takes `{guard}` away: the guard is never loaded", stated.option);

@@ -159,7 +159,11 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
         let is_hidden =
             ["BindReadOnlyPaths", "TemporaryFileSystem", "InaccessiblePaths", "BindPaths"].iter().any(|key| {
                 let items = tree.items(&unit.join(key));
-                items.iter().filter_map(|item| text(item.value)).any(|text| hides(key, &text))
+                items
+                    .iter()
+                    .filter(|item| item.when.is_sure())
+                    .filter_map(|item| text(item.value))
+                    .any(|text| hides(key, &text))
             });
         if is_hidden {
             continue;
@@ -185,8 +189,11 @@ fn hides(key: &str, line: &str) -> bool {
         let entry = entry.trim_start_matches(['-', '+']);
         let (first, second) = entry.split_once(':').unwrap_or((entry, ""));
         let target = if key.starts_with("Bind") { second.split(':').next().unwrap_or_default() } else { first };
-        let is_in_store = key.starts_with("Bind") && plain_path(first).starts_with("/nix/var");
+        // What is mounted there may have the socket itself.
+        let source = host_path(first);
+        let has_socket =
+            key.starts_with("Bind") && (matches!(&*source, "/" | "/nix") || source.starts_with("/nix/var"));
         let target = plain_path(target);
-        !target.is_empty() && !is_in_store && format!("{FOLDER}/").starts_with(&format!("{target}/"))
+        !target.is_empty() && !has_socket && format!("{FOLDER}/").starts_with(&format!("{target}/"))
     })
 }

@@ -34,7 +34,9 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
         {
             value = next.to_string();
         }
-        let name = SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
+        // A short one may have its value right behind.
+        let is_short = |short: &str| name == short || (short == "-p" && name.starts_with(short));
+        let name = SHORT.iter().find(|(short, _)| is_short(short)).map_or(name, |(_, long)| long);
         let flag = Flag { name: name.to_owned(), value };
         found.push(Stated { value: flag, place: item.place, option: item.option, when: item.when });
     }

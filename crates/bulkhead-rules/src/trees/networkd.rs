@@ -6,9 +6,10 @@ use bulkhead_modules::OptionPath;
 
 use super::{Network, Purpose, Shape, Tree, option, text};
 
-/// Keys of `[Match]` by which hardware is named. What has one is about no bridge, nor about a port of one.
-const HARDWARE: [&str; 8] =
-    ["BSSID", "Driver", "MACAddress", "Path", "PermanentMACAddress", "SSID", "WLANInterfaceType", "Property"];
+/// Keys of `[Match]` by which hardware is named. What has one is about no bridge, nor about a port of one, unless it says
+/// which hardware is not meant.
+const HARDWARE: [&str; 7] =
+    ["BSSID", "MACAddress", "Path", "PermanentMACAddress", "Property", "SSID", "WLANInterfaceType"];
 
 /// The files that Bulkhead's modules write for the bridge of the workspaces (and, with a name after it, for its ports), and
 /// for the VPN's links. As in `nix/modules/sandbox/bridge.nix` and `nix/modules/vpn/bridge.nix`.
@@ -79,9 +80,6 @@ enum Fit {
 
 fn fit(tree: &Tree<'_>, unit: &OptionPath, link: &Link) -> Fit {
     let section = unit.join("matchConfig");
-    if HARDWARE.iter().any(|key| !tree.below(&section.join(key)).is_empty()) {
-        return Fit::No;
-    }
     // `name` of a file is `matchConfig.Name`.
     let named: Vec<Arc<str>> = [section.join("Name"), section.join("OriginalName"), unit.join("name")]
         .iter()
@@ -91,8 +89,15 @@ fn fit(tree: &Tree<'_>, unit: &OptionPath, link: &Link) -> Fit {
     let of = |key: &str| -> Vec<Arc<str>> {
         tree.items(&section.join(key)).into_iter().filter_map(|item| text(item.value)).collect()
     };
-    let (kinds, types) = (of("Kind"), of("Type"));
-    let is_kind = link.kinds.iter().any(|(kind, device)| matches(&kinds, kind) && matches(&types, device));
+    if HARDWARE.iter().any(|key| of(key).iter().any(|line| !line.trim_start().starts_with('!'))) {
+        return Fit::No;
+    }
+    // The drivers of these links are called like their kinds.
+    let (kinds, types, drivers) = (of("Kind"), of("Type"), of("Driver"));
+    let is_kind = link
+        .kinds
+        .iter()
+        .any(|(kind, device)| matches(&kinds, kind) && matches(&types, device) && matches(&drivers, kind));
     if !is_kind || !matches(&named, &link.name) {
         return Fit::No;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
-use bulkhead_modules::systems_file;
+use bulkhead_modules::{OptionPath, systems_file};
 use bulkhead_source::TreePath;
 
 use crate::context::Context;
@@ -87,11 +87,12 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
             |value| Stated { value, place, option: format!("{}.*.encrypted.keyFile", item.option), when: item.when };
         found.extend(path(key).map(stated));
     }
-    for named in tree.below(&option("disko.devices")) {
-        if named.path.names().last().is_some_and(|name| &**name == "keyFile") {
-            found.extend(tree.stated(&named.path, path, None));
-        }
-    }
+    let disks = tree.below(&option("disko.devices")).iter().map(|named| &named.path);
+    let mut keys: Vec<&OptionPath> =
+        disks.filter(|path| path.names().last().is_some_and(|name| &**name == "keyFile")).collect();
+    // Several may define one option.
+    keys.dedup();
+    found.extend(keys.into_iter().flat_map(|option| tree.stated(option, path, None)));
     for files in ["boot.initrd.extraFiles", "boot.initrd.systemd.contents"] {
         let files = option(files);
         for (name, _) in tree.children(&files) {

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 `remoteUnlock.hostKey` is the host key of the SSH server in the initial ramdisk. Its private half lies in clear in
 `/boot`, since nothing is unlocked yet. The rule compares it with every other key of the whole fleet, whatever the
-comments say.
+comments say, and with the keys that log in to machines.
 
 **Why it matters.** Whoever holds the disk, or just reads `/boot`, has the key. If it is a host or user key too, they
 can read secrets; if it is another machine's unlock key, they can pass for that machine and be given its passphrase.
@@ -42,6 +42,7 @@ key was a host key: make a new host key too, and rekey.
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
     let in_rules = in_rules(context);
+    let logins = logins(context);
     let mut has_unlock = false;
     for (index, machine) in fleet.machines.iter().enumerate() {
         has_unlock |= !machine.remote_unlock.is_absent();
@@ -56,12 +57,18 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut uses: Vec<(Place, String)> =
             others.iter().filter_map(|owner| other_use(fleet, machine, owner)).collect();
         let is_owned = !uses.is_empty();
-        uses.extend(logins(context, key.identity()));
+        let is_sure = is_owned || logins.get(key.identity()).is_none_or(|all| all.iter().any(|login| login.is_sure));
+        let found_logins = logins.get(key.identity()).into_iter().flatten();
+        uses.extend(found_logins.map(|login| (login.place.clone(), login.what.clone())));
         if let Some(place) = in_rules.get(key.identity()).filter(|_| !is_owned) {
             uses.push(((*place).clone(), "a recipient of secrets in a rules file".to_owned()));
         }
         if !uses.is_empty() {
-            found.push(finding(&machine.name, key, &uses));
+            let mut finding = finding(&machine.name, key, &uses);
+            if !is_sure {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+            found.push(finding);
         }
     }
     if has_unlock {
@@ -69,9 +76,21 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Where the configuration of a machine lets whoever has a key log in.
-fn logins(context: &Context<'_>, identity: &str) -> Vec<(Place, String)> {
-    let mut found = Vec::new();
+/// Where whoever has a key logs in.
+struct Login {
+    place: Place,
+    what: String,
+    /// Whether that holds in any case.
+    is_sure: bool,
+}
+
+/// Where the configurations of machines let whoever has an unlock key log in, by the key.
+fn logins<'a>(context: &Context<'a>) -> HashMap<&'a str, Vec<Login>> {
+    let wanted = wanted(context);
+    let mut found: HashMap<&'a str, Vec<Login>> = HashMap::new();
+    if wanted.is_empty() {
+        return found;
+    }
     for tree in context.trees() {
         let users = option("users.users");
         let of_users = tree.children(&users).into_iter().map(|(user, _)| {
@@ -79,18 +98,25 @@ fn logins(context: &Context<'_>, identity: &str) -> Vec<(Place, String)> {
         });
         let boot = (option("boot.initrd.network.ssh.authorizedKeys"), "the boot environment".to_owned());
         for (path, whom) in of_users.chain([boot]) {
-            let items = tree.items(&path);
-            let same = items.iter().find(|item| {
-                let line = text(item.value);
-                line.is_some_and(|line| PublicKey::new(&line).identity() == identity) && item.when.is_sure()
-            });
-            let place = same.and_then(|item| item.place.clone());
-            found.extend(place.map(|place| (place, format!("a key that logs in to {whom} of `{}`", tree.name))));
+            for item in tree.items(&path) {
+                let (Some(line), Some(place)) = (text(item.value), item.place) else { continue };
+                let Some(key) = wanted.get(PublicKey::new(&line).identity()) else { continue };
+                let known = found.entry(key).or_default();
+                // A module that many have is one place.
+                if known.iter().all(|login| login.place != place) {
+                    let what = format!("a key that logs in to {whom} of `{}`", tree.name);
+                    known.push(Login { place, what, is_sure: item.when.is_sure() });
+                }
+            }
         }
     }
-    // A module that many have is one place.
-    found.dedup_by(|a, b| a.0 == b.0);
     found
+}
+
+/// The identities of all unlock keys.
+fn wanted<'a>(context: &Context<'a>) -> HashSet<&'a str> {
+    let unlock = |machine: &'a Machine| Some(machine.remote_unlock.known()?.host_key.known()?.identity());
+    context.fleet.machines.iter().filter_map(unlock).collect()
 }
 
 /// What else the unlock key of a machine is, and where.
@@ -123,8 +149,7 @@ fn other_use(fleet: &Fleet, of: &Machine, owner: &KeyOwner) -> Option<(Place, St
 
 /// Where rules files first name each of the unlock keys, by the key.
 fn in_rules<'a>(context: &Context<'a>) -> HashMap<&'a str, &'a Place> {
-    let unlock = |machine: &'a Machine| Some(machine.remote_unlock.known()?.host_key.known()?.identity());
-    let wanted: HashSet<&str> = context.fleet.machines.iter().filter_map(unlock).collect();
+    let wanted = wanted(context);
     let mut places = HashMap::new();
     if wanted.is_empty() {
         return places;

@@ -221,7 +221,8 @@ fn networkd_route(route: &Data) -> Option<String> {
     let DataKind::Attrs(set) = &route.kind else { return None };
     let set = match set.attrs.get("routeConfig").map(|field| &field.value.kind) {
         Some(DataKind::Attrs(inner)) => inner,
-        _ => set,
+        Some(_) => return None,
+        None => set,
     };
     let get = |name: &str| set.attrs.get(name).map(|field| &field.value);
     let is_wide = match get("Destination") {
