@@ -101,7 +101,7 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
     let mut found = Vec::new();
     for attribute in OTHER_NETWORKS {
         let path = container(name, attribute);
-        found.extend(tree.stated(&path, |data| is_given(data).then_some(()), None));
+        found.extend(tree.given(&path));
         // `extraVeths.x = { … }` defines options below it.
         let below = tree.below(&path).iter().find(|named| named.path != path);
         found.extend(below.map(|named| Stated {
@@ -126,15 +126,6 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
         }
     }
     found
-}
-
-fn is_given(data: &Data) -> bool {
-    match &data.kind {
-        DataKind::Null | DataKind::Unknown(_) | DataKind::Failed(_) => false,
-        DataKind::List(items) => !items.is_empty(),
-        DataKind::Attrs(set) => !set.attrs.is_empty(),
-        _ => true,
-    }
 }
 
 /// A way to everywhere in a container's own configuration.
