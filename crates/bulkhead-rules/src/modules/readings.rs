@@ -31,7 +31,7 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 17] = [
+const OF_HOST: [&str; 20] = [
     "age.secretsDir",
     "age.secretsMountPoint",
     "networking.firewall.filterForward",
@@ -42,10 +42,13 @@ const OF_HOST: [&str; 17] = [
     "systemd.network.networks.<name>.bridge",
     "systemd.network.networks.<name>.networkConfig.Bridge",
     "systemd.network.networks.<name>.bridgeConfig.Isolated",
+    "systemd.network.networks.<name>.extraConfig",
+    "systemd.network.networks.<name>.linkConfig.Unmanaged",
     "systemd.network.networks.<name>.matchConfig.Kind",
     "systemd.network.networks.<name>.matchConfig.Name",
     "systemd.network.networks.<name>.matchConfig.Type",
     "systemd.network.networks.<name>.name",
+    "systemd.network.units.<name>.text",
     "systemd.services.sandbox-guard",
     "systemd.suppressedSystemUnits",
     "systemd.units.\"sandbox-guard.service\".enable",

@@ -7,9 +7,9 @@ use bulkhead_modules::DEFAULT_PRIORITY;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
-use crate::trees::networkd::{Link, files};
+use crate::trees::networkd::{Link, files, plain};
 use crate::trees::plugged::plugged;
-use crate::trees::{Purpose, Shape, Stated, Tree, When, option, text};
+use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, option, text};
 use crate::vpn::second_way_out::ways;
 
 pub(crate) const RULE: Rule = Rule {
@@ -98,23 +98,23 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 let what = "this file of networkd is taken instead of the module's, and the ports reach each other";
                 plug(stated, what.to_owned(), &network.when);
             }
+            for stated in &plugged.elsewhere {
+                let what = format!("a port of {} is plugged into `{}`", whose(network), stated.value);
+                plug(&plain(stated), what, &network.when);
+            }
+            for stated in &plugged.unread {
+                let what = format!("it may be about the bridge of {}, or its ports", whose(network));
+                plug(stated, what, &network.when);
+            }
             // Of the VPN's bridge, `vpn-reachable-uplink` says where it leads.
             for stated in plugged.others.iter().filter(|_| network.purpose == Purpose::Sandbox) {
                 let what = format!("`{}` is plugged into the bridge of the workspaces", stated.value);
-                let stated = Stated {
-                    value: (),
-                    place: stated.place.clone(),
-                    option: stated.option.clone(),
-                    when: stated.when.clone(),
-                };
-                plug(&stated, what, &network.when);
+                plug(&plain(stated), what, &network.when);
             }
         }
         for network in &tree.networks.all {
-            let ports = network.everybody().flat_map(|peer| &peer.interfaces);
-            let ports: Vec<Link> = ports.map(|port| Link::port(port.value.clone())).collect();
-            for path in files(tree, network, &ports) {
-                for stated in off(tree, &path.join("bridgeConfig").join("Isolated").to_string()) {
+            for file in files(tree, network, &Link::ports(network)) {
+                for stated in file.off("Bridge", "Isolated") {
                     report(&stated, "the ports of the bridge reach each other", &network.when);
                 }
             }
@@ -142,6 +142,14 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
         found.extend(plugs);
+    }
+}
+
+/// Whose network it is, for messages.
+fn whose(network: &Network) -> &'static str {
+    match network.purpose {
+        Purpose::Sandbox => "the workspaces",
+        Purpose::Vpn => "the VPN's services",
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) networks: Networks,
     /// Its workspaces.
     pub(crate) workspaces: Vec<Workspace>,
+    /// Its files of networkd, where it has compartments.
+    pub(crate) networkd: Vec<networkd::File>,
 }
 
 /// A definition under our name for its option.
@@ -111,9 +113,13 @@ impl<'a> Tree<'a> {
             mapping,
             networks: Networks::default(),
             workspaces: Vec::new(),
+            networkd: Vec::new(),
         };
         tree.workspaces = compartments::workspaces(&tree);
         tree.networks = compartments::networks(&tree);
+        if tree.has_compartments() {
+            tree.networkd = networkd::all_files(&tree, &OptionPath::root());
+        }
         tree
     }
 

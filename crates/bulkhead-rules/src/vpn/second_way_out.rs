@@ -10,6 +10,7 @@ use super::{configurations, container, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
+use crate::trees::networkd::{all_files, plain};
 use crate::trees::{Network, Stated, Tree, VPN_CONTAINER, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -178,15 +179,24 @@ fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
         let units = config.join("systemd").join("network").join("networks");
         for (unit, _) in tree.children(&units) {
             let unit = units.join(&unit);
-            add(of_items(tree.items(&unit.join("gateway")), address));
-            add(of_items(tree.items(&unit.join("networkConfig").join("Gateway")), address));
-            let on_link =
-                |data: &Data| super::is_on(data).then(|| format!("what is at the links of `{}`", tree.called(&unit)));
-            add(tree.stated(&unit.join("networkConfig").join("DefaultRouteOnDevice"), on_link, None));
             add(of_items(tree.items(&unit.join("routes")), networkd_route));
+        }
+        for file in all_files(tree, &config) {
+            let mut gateways = file.all("Network", "Gateway");
+            // One with a destination may not be about everything.
+            if file.all("Route", "Destination").is_empty() {
+                gateways.extend(file.all("Route", "Gateway"));
+            }
+            add(gateways.into_iter().map(|stated| with(stated.value.to_string(), plain(stated))).collect());
+            let at_links = format!("what is at the links of `{}.network`", file.name);
+            add(file.on("Network", "DefaultRouteOnDevice").into_iter().map(|on| with(at_links.clone(), on)).collect());
         }
     }
     found
+}
+
+fn with(value: String, Stated { place, option, when, .. }: Stated<()>) -> Stated<String> {
+    Stated { value, place, option, when }
 }
 
 fn of_items(items: Vec<Stated<&Data>>, read: impl Fn(&Data) -> Option<String>) -> Vec<Stated<String>> {
