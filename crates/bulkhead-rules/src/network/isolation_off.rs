@@ -7,7 +7,8 @@ use bulkhead_modules::DEFAULT_PRIORITY;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
-use crate::trees::networkd::{Link, files, plain};
+use crate::trees::forced::{Taken, taken};
+use crate::trees::networkd::{Link, files, own_file, plain};
 use crate::trees::plugged::plugged;
 use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, option, text};
 use crate::vpn::second_way_out::ways;
@@ -23,7 +24,8 @@ A machine has workspaces or services behind a VPN, and its configuration switche
 (`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
 for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
 `\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or a
-file of networkd takes the place of the module's for a port. Options of systemd-nspawn in `extraFlags` count like those
+file of networkd takes the place of the module's for a port, by options or as a text; or something is forced upon the
+module's own files of networkd, or networkd is off. Options of systemd-nspawn in `extraFlags` count like those
 of NixOS.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
@@ -56,6 +58,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
         found.extend(forced(context, tree));
+        found.extend(files_taken(context, tree));
         let mut plugs = Vec::new();
         let mut plug = |stated: &Stated<()>, what: String, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
@@ -230,6 +233,36 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
                     .with_help("take the line out; what has to be reached is opened one by one")
                     .with_data("machine", &*tree.name)
                     .with_data("option", definition.path.to_string()),
+            );
+        }
+    }
+    found
+}
+
+/// What is taken from the files of networkd that Bulkhead's modules write, or networkd itself.
+fn files_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
+        let mut taken = taken(context, tree, network);
+        if own_file(network).is_some() && network.purpose == Purpose::Sandbox {
+            for path in ["systemd.network.enable", "systemd.services.systemd-networkd.enable"] {
+                let what = "networkd makes the bridge of the workspaces, and keeps their ports apart";
+                let off = off(tree, path).into_iter();
+                taken.extend(off.map(|stated| Taken { stated, what: what.to_owned(), is_certain: true }));
+            }
+        }
+        for Taken { stated, what, is_certain } in taken {
+            let (Some(at), Some(when)) = (stated.place, stated.when.and(&network.when)) else { continue };
+            let message = format!("`{}` takes away what keeps {} in: {what}", stated.option, whose(network));
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            if !is_certain {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+            found.push(
+                finding
+                    .with_help("take the line out; what has to be reached is opened one by one")
+                    .with_data("machine", &*tree.name)
+                    .with_data("option", stated.option),
             );
         }
     }

@@ -5,6 +5,7 @@
 pub(crate) mod addresses;
 mod compartments;
 pub(crate) mod flags;
+pub(crate) mod forced;
 mod mapping;
 pub(crate) mod networkd;
 pub(crate) mod plugged;
