@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bulkhead_modules::OptionPath;
 
 use crate::network::isolation_off::containers;
+use crate::trees::strangers::undeclared;
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
 use crate::vpn::second_way_out::ways;
@@ -31,19 +32,22 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 20] = [
+const OF_HOST: [&str; 23] = [
     "age.secretsDir",
     "age.secretsMountPoint",
     "networking.firewall.filterForward",
     "networking.firewall.trustedInterfaces",
+    "networking.macvlans.<name>.interface",
     "networking.nat.internalIPs",
     "networking.nat.internalInterfaces",
     "networking.nftables.enable",
+    "networking.vlans.<name>.interface",
     "systemd.network.networks.<name>.bridge",
     "systemd.network.networks.<name>.networkConfig.Bridge",
     "systemd.network.networks.<name>.bridgeConfig.Isolated",
     "systemd.network.networks.<name>.extraConfig",
     "systemd.network.networks.<name>.linkConfig.Unmanaged",
+    "systemd.network.networks.<name>.vlan",
     "systemd.network.networks.<name>.matchConfig.Kind",
     "systemd.network.networks.<name>.matchConfig.Name",
     "systemd.network.networks.<name>.matchConfig.Type",
@@ -178,6 +182,13 @@ impl Readings {
         // Only modules of these names leave it to the firewall.
         if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {
             readings.single.push(option("networking.firewall.enable"));
+        }
+        // Who may be on a bridge without being declared.
+        readings.single.extend(undeclared(tree).iter().map(|name| option("containers").join(name).join("hostBridge")));
+        for workspace in tree.workspaces.iter().filter(|workspace| !workspace.is("vm").is_empty()) {
+            let machines = [option("microvm.vms").join(&workspace.name), workspace.path.clone()];
+            let of_machine = |path: OptionPath| path.join("config").join("microvm").join("interfaces");
+            readings.single.extend(machines.into_iter().map(of_machine));
         }
         for (name, _) in containers(tree) {
             let container = option("containers").join(&name);

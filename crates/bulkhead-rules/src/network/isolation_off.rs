@@ -1,5 +1,7 @@
 //! `isolation-off`: what keeps compartments apart is switched off.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::DEFAULT_PRIORITY;
@@ -10,6 +12,7 @@ use crate::trees::flags::flags;
 use crate::trees::forced::{Taken, taken};
 use crate::trees::networkd::{Link, files, own_file, plain};
 use crate::trees::plugged::plugged;
+use crate::trees::strangers::{beside, on_top, strangers};
 use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, option, text};
 use crate::vpn::second_way_out::ways;
 
@@ -25,7 +28,8 @@ A machine has workspaces or services behind a VPN, and its configuration switche
 for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
 `\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or a
 file of networkd takes the place of the module's for a port, by options or as a text; or something is forced upon the
-module's own files of networkd, or networkd is off. Options of systemd-nspawn in `extraFlags` count like those
+module's own files of networkd, or networkd is off; or a container, a machine or a VLAN that nobody has declared is on
+a bridge; or a workspace's machine has an interface past it. Options of systemd-nspawn in `extraFlags` count like those
 of NixOS.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
@@ -57,6 +61,15 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.extend(others.iter().filter_map(|stated| other_network(context, tree, stated, &name, &holds)));
             }
         }
+        for workspace in &tree.workspaces {
+            for (stated, holds) in beside(tree, workspace)
+                .iter()
+                .flat_map(|stated| workspace.is("vm").into_iter().map(move |holds| (stated, holds)))
+            {
+                found.extend(beside_bridge(context, tree, stated, &workspace.name, holds));
+            }
+        }
+        found.extend(not_declared(context, tree));
         found.extend(forced(context, tree));
         found.extend(files_taken(context, tree));
         let mut plugs = Vec::new();
@@ -128,7 +141,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
             }
             let written = |data: &Data| match data.kind {
-                DataKind::Int(number) => Some(std::sync::Arc::from(number.to_string())),
+                DataKind::Int(number) => Some(Arc::from(number.to_string())),
                 _ => text(data),
             };
             for users in tree.stated(&path.join("privateUsers"), written, None) {
@@ -179,13 +192,63 @@ fn other_network(
     )
 }
 
+fn beside_bridge(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    stated: &Stated<String>,
+    name: &str,
+    holds: &When,
+) -> Option<Diagnostic> {
+    let (at, when) = (stated.place.clone()?, stated.when.and(holds)?);
+    let message = format!(
+        "`{}` has an interface of `{name}` that leads {}, past the bridge of the workspaces",
+        stated.option, stated.value
+    );
+    Some(
+        RULE.judged(context.tree, &when, at, message)
+            .with_help("take it out; what has to be reached is opened one by one in `networking.sandbox.allow`")
+            .with_data("machine", &*tree.name)
+            .with_data("option", stated.option.clone()),
+    )
+}
+
+/// What is on a bridge besides the ports of its network.
+fn not_declared(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
+        let mut add = |stated: Stated<Arc<str>>, what: String, severity: Severity, help: &str| {
+            let (Some(at), Some(when)) = (stated.place, stated.when.and(&network.when)) else { return };
+            let message = format!("`{}` is set: `{}` is {what}", stated.option, stated.value);
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            finding.severity = finding.severity.min(severity);
+            found.push(finding.with_help(help).with_data("machine", &*tree.name).with_data("option", stated.option));
+        };
+        for stated in strangers(tree, network) {
+            let what = format!("on the bridge of {}, and none of them", whose(network));
+            // Bulkhead's modules refuse it, or cut it off; others let it talk to all of them.
+            let is_ours = network.shape == Shape::Native;
+            let severity = if is_ours { Severity::Error } else { Severity::Warning };
+            let help = match network.purpose {
+                Purpose::Sandbox => "make it a workspace or one of `networking.sandbox.ports`, or use another bridge",
+                Purpose::Vpn => "make it one of `vpn.containers`, or use another bridge",
+            };
+            add(stated, what, severity, help);
+        }
+        for stated in on_top(tree, network) {
+            let what = format!("one more interface of the host on the bridge of {}", whose(network));
+            add(stated, what, Severity::Warning, "take it out: the guard knows the bridge's own address alone");
+        }
+    }
+    found
+}
+
 /// Whether there are workspaces, or other ports of their bridge.
 fn has_sandbox(tree: &Tree<'_>) -> bool {
     tree.networks.all.iter().any(|network| network.purpose == Purpose::Sandbox)
 }
 
 /// Whether a setting of a unit is one that decides whether it is started, as in systemd.unit(5).
-fn is_condition(setting: Option<&std::sync::Arc<str>>) -> bool {
+fn is_condition(setting: Option<&Arc<str>>) -> bool {
     setting
         .is_some_and(|name| name.starts_with("Condition") || name.starts_with("Assert") || &**name == "ExecCondition")
 }
@@ -270,7 +333,7 @@ fn files_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
 }
 
 /// The NixOS containers that are workspaces or services behind a VPN.
-pub(crate) fn containers(tree: &Tree<'_>) -> Vec<(std::sync::Arc<str>, When)> {
+pub(crate) fn containers(tree: &Tree<'_>) -> Vec<(Arc<str>, When)> {
     let mut found = Vec::new();
     for workspace in &tree.workspaces {
         found.extend(workspace.is("container").into_iter().map(|when| (workspace.name.clone(), when.clone())));

@@ -14,6 +14,7 @@ pub(crate) mod repository_file;
 mod schema;
 pub(crate) mod secret_mention;
 mod secret_path;
+pub(crate) mod strangers;
 mod when;
 
 use std::borrow::Cow;

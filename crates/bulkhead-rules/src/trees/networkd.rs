@@ -279,9 +279,12 @@ const VPN_BRIDGE: &str = "vpn";
 pub(crate) fn files<'t>(tree: &'t Tree<'_>, network: &Network, links: &[Link]) -> Vec<&'t File> {
     let own = own_file(network);
     let mut found: Vec<&File> = Vec::new();
+    // What our modules match by theirs is not seen where the modules are not.
+    let others: Vec<&Network> =
+        tree.networks.all.iter().filter(|other| own_file(other).is_some() && own_file(other) != own).collect();
     for link in links {
         let mut is_taken = false;
-        for file in &tree.networkd {
+        for file in tree.networkd.iter().filter(|file| !others.iter().any(|other| extends_own(other, file))) {
             let is_shadowed = is_taken || own.is_some_and(|own| *file.name > *own);
             let is_named = match fit(file, link) {
                 _ if extends_own(network, file) => true,
