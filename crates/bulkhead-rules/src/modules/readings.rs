@@ -103,13 +103,19 @@ const OF_CONTAINER: [&str; 14] = [
 ];
 
 /// What they read of the configuration inside of a container of a VPN.
-const OF_INSIDE: [&str; 9] = [
+const OF_INSIDE: [&str; 15] = [
     "networking.defaultGateway",
     "networking.defaultGateway6",
     "networking.interfaces.<name>.ipv4.routes",
     "networking.interfaces.<name>.ipv6.routes",
+    "networking.useDHCP",
+    "networking.wg-quick.interfaces",
+    "networking.wireguard.interfaces",
     "services.openvpn.servers",
+    "systemd.network.netdevs.<name>.netdevConfig.Kind",
+    "systemd.network.networks.<name>.DHCP",
     "systemd.network.networks.<name>.gateway",
+    "systemd.network.networks.<name>.networkConfig.DHCP",
     "systemd.network.networks.<name>.networkConfig.DefaultRouteOnDevice",
     "systemd.network.networks.<name>.networkConfig.Gateway",
     "systemd.network.networks.<name>.routes",
