@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bulkhead_modules::OptionPath;
 
 use crate::network::isolation_off::containers;
+use crate::trees::container_units::DECIDING;
 use crate::trees::strangers::undeclared;
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
@@ -196,7 +197,13 @@ impl Readings {
             let of_machine = |path: OptionPath| path.join("config").join("microvm").join("interfaces");
             readings.single.extend(machines.into_iter().map(of_machine));
         }
+        if tree.networks.all.iter().any(|network| network.shape == Shape::Native) {
+            readings.single.push(option("networking.nftables.flushRuleset"));
+        }
         for (name, _) in containers(tree) {
+            let unit = option("systemd.services").join(&format!("container@{name}"));
+            readings.single.extend(DECIDING.iter().map(|variable| unit.join("environment").join(variable)));
+            readings.single.push(unit.join("serviceConfig").join("NetworkNamespacePath"));
             let container = option("containers").join(&name);
             readings.single.extend(OF_CONTAINER.iter().map(|attribute| container.join(attribute)));
         }

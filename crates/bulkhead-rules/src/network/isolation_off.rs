@@ -13,7 +13,7 @@ use crate::trees::forced::{Taken, taken};
 use crate::trees::networkd::{Link, files, own_file, plain};
 use crate::trees::plugged::plugged;
 use crate::trees::strangers::{beside, on_top, strangers};
-use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, option, text};
+use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, container_units, guards, option, text};
 use crate::vpn::second_way_out::ways;
 
 pub(crate) const RULE: Rule = Rule {
@@ -24,13 +24,14 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A machine has workspaces or services behind a VPN, and its configuration switches off what keeps them in: the guard
 (`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
-(`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
-for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
-`\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or a
-file of networkd takes the place of the module's for a port, by options or as a text; or something is forced upon the
-module's own files of networkd, or networkd is off; or a container, a machine or a VLAN that nobody has declared is on
-a bridge; or a workspace's machine has an interface past it. Options of systemd-nspawn in `extraFlags` count like those
-of NixOS.
+(`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`),
+or, for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
+`\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or
+a file of networkd takes the place of the module's for a port, by options or as a text; or something is forced upon
+the module's own files of networkd, or networkd is off; or a container, a machine or a VLAN that nobody has
+declared is on a bridge; or a workspace's machine has an interface past it; or the unit of a container puts it into
+another network namespace; or a script or `networking.nftables.flushRuleset` removes the guard's tables. Options of
+systemd-nspawn in `extraFlags` count like those of NixOS.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
 root inside is root of the host as far as the kernel and the nix-daemon are concerned.
@@ -44,14 +45,19 @@ networking.sandbox.enable = lib.mkForce false;
 networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason = \"the test database\"; } ];
 ```
 
-**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), or a condition of it, is a warning: whether the
-guard still works is not judged. Scripts and units that unload rules, and other users of nf_tables, are not looked at;
-the guard itself notices them on the machine.
+**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), a condition of it or a command that runs with it is
+a warning: whether the guard still works is not judged. In scripts of the host, `flush ruleset` and the removal of the
+guard's tables are seen where they are written out. Programs that unload rules, and other users of nf_tables, are not
+looked at; the guard itself notices them on the machine. Files of networkd that are not texts of the configuration are
+*undecided* where they may be about a bridge.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",
     check: Some(check),
 };
+
+/// Capabilities by which root of a container without a user namespace is root of the host: capabilities(7).
+const POWERS: [&str; 4] = ["CAP_BPF", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "all"];
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
@@ -71,8 +77,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         found.extend(not_declared(context, tree));
         found.extend(forced(context, tree));
-        found.extend(files_taken(context, tree));
+        found.extend(all_taken(context, tree));
         let mut plugs = Vec::new();
+        let mut powers: Vec<(Stated<()>, &str, Arc<str>, When)> = Vec::new();
         let mut plug = |stated: &Stated<()>, what: String, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
             plugs.push(
@@ -152,12 +159,37 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             for flag in flags(tree, &name) {
                 let stated = Stated { value: (), place: flag.place, option: flag.option, when: flag.when };
-                if flag.value.name == "--private-users" && is_host(&flag.value.value) {
+                let value = &*flag.value.value;
+                if flag.value.name == "--private-users" && is_host(value) {
                     report(&stated, &format!("root of `{name}` is root of the host"), &holds);
                 }
+                let what = match &*flag.value.name {
+                    "--capability" => POWERS.iter().find(|power| value.split(',').any(|given| given == **power)),
+                    "--settings" if value == "override" => Some(&"--settings=override"),
+                    "--oci-bundle" => Some(&"--oci-bundle"),
+                    _ => None,
+                };
+                powers.extend(what.map(|what| (stated, *what, name.clone(), holds.clone())));
+            }
+            for item in tree.items(&path.join("additionalCapabilities")) {
+                let what = POWERS.iter().find(|power| text(item.value).as_deref() == Some(**power));
+                powers.extend(what.map(|what| (plain(&item), *what, name.clone(), holds.clone())));
             }
         }
         found.extend(plugs);
+        for (stated, what, name, holds) in powers {
+            let (Some(at), Some(when)) = (stated.place, stated.when.and(&holds)) else { continue };
+            let why = match what {
+                "--settings=override" | "--oci-bundle" => "another file says then what keeps it in",
+                _ => "without a user namespace, root inside changes the kernel of the host by it",
+            };
+            let message = format!("`{}` gives `{name}` `{what}`: {why}", stated.option);
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            finding.severity = finding.severity.min(Severity::Warning);
+            found.push(
+                finding.with_help("leave it out").with_data("machine", &*tree.name).with_data("option", stated.option),
+            );
+        }
     }
 }
 
@@ -302,11 +334,13 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
     found
 }
 
-/// What is taken from the files of networkd that Bulkhead's modules write, or networkd itself.
-fn files_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+/// What is taken from files of networkd, guards and units.
+fn all_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
         let mut taken = taken(context, tree, network);
+        taken.extend(guards::taken(tree, network));
+        taken.extend(container_units::taken(context, tree, network));
         if own_file(network).is_some() && network.purpose == Purpose::Sandbox {
             for path in ["systemd.network.enable", "systemd.services.systemd-networkd.enable"] {
                 let what = "networkd makes the bridge of the workspaces, and keeps their ports apart";
@@ -316,7 +350,8 @@ fn files_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
         }
         for Taken { stated, what, is_certain } in taken {
             let (Some(at), Some(when)) = (stated.place, stated.when.and(&network.when)) else { continue };
-            let message = format!("`{}` takes away what keeps {} in: {what}", stated.option, whose(network));
+            let verb = if is_certain { "takes" } else { "may take" };
+            let message = format!("`{}` {verb} away what keeps {} in: {what}", stated.option, whose(network));
             let mut finding = RULE.judged(context.tree, &when, at, message);
             if !is_certain {
                 finding.severity = finding.severity.min(Severity::Warning);

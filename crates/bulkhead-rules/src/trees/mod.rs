@@ -4,8 +4,10 @@
 
 pub(crate) mod addresses;
 mod compartments;
+pub(crate) mod container_units;
 pub(crate) mod flags;
 pub(crate) mod forced;
+pub(crate) mod guards;
 mod mapping;
 pub(crate) mod networkd;
 pub(crate) mod plugged;
