@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bulkhead_modules::OptionPath;
 
 use crate::network::isolation_off::containers;
+use crate::trees::container_units::DECIDING;
+use crate::trees::strangers::undeclared;
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
 use crate::vpn::second_way_out::ways;
@@ -31,21 +33,27 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 17] = [
+const OF_HOST: [&str; 23] = [
     "age.secretsDir",
     "age.secretsMountPoint",
     "networking.firewall.filterForward",
     "networking.firewall.trustedInterfaces",
+    "networking.macvlans.<name>.interface",
     "networking.nat.internalIPs",
     "networking.nat.internalInterfaces",
     "networking.nftables.enable",
+    "networking.vlans.<name>.interface",
     "systemd.network.networks.<name>.bridge",
     "systemd.network.networks.<name>.networkConfig.Bridge",
     "systemd.network.networks.<name>.bridgeConfig.Isolated",
+    "systemd.network.networks.<name>.extraConfig",
+    "systemd.network.networks.<name>.linkConfig.Unmanaged",
+    "systemd.network.networks.<name>.vlan",
     "systemd.network.networks.<name>.matchConfig.Kind",
     "systemd.network.networks.<name>.matchConfig.Name",
     "systemd.network.networks.<name>.matchConfig.Type",
     "systemd.network.networks.<name>.name",
+    "systemd.network.units.<name>.text",
     "systemd.services.sandbox-guard",
     "systemd.suppressedSystemUnits",
     "systemd.units.\"sandbox-guard.service\".enable",
@@ -96,13 +104,19 @@ const OF_CONTAINER: [&str; 14] = [
 ];
 
 /// What they read of the configuration inside of a container of a VPN.
-const OF_INSIDE: [&str; 9] = [
+const OF_INSIDE: [&str; 15] = [
     "networking.defaultGateway",
     "networking.defaultGateway6",
     "networking.interfaces.<name>.ipv4.routes",
     "networking.interfaces.<name>.ipv6.routes",
+    "networking.useDHCP",
+    "networking.wg-quick.interfaces",
+    "networking.wireguard.interfaces",
     "services.openvpn.servers",
+    "systemd.network.netdevs.<name>.netdevConfig.Kind",
+    "systemd.network.networks.<name>.DHCP",
     "systemd.network.networks.<name>.gateway",
+    "systemd.network.networks.<name>.networkConfig.DHCP",
     "systemd.network.networks.<name>.networkConfig.DefaultRouteOnDevice",
     "systemd.network.networks.<name>.networkConfig.Gateway",
     "systemd.network.networks.<name>.routes",
@@ -176,7 +190,20 @@ impl Readings {
         if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {
             readings.single.push(option("networking.firewall.enable"));
         }
+        // Who may be on a bridge without being declared.
+        readings.single.extend(undeclared(tree).iter().map(|name| option("containers").join(name).join("hostBridge")));
+        for workspace in tree.workspaces.iter().filter(|workspace| !workspace.is("vm").is_empty()) {
+            let machines = [option("microvm.vms").join(&workspace.name), workspace.path.clone()];
+            let of_machine = |path: OptionPath| path.join("config").join("microvm").join("interfaces");
+            readings.single.extend(machines.into_iter().map(of_machine));
+        }
+        if tree.networks.all.iter().any(|network| network.shape == Shape::Native) {
+            readings.single.push(option("networking.nftables.flushRuleset"));
+        }
         for (name, _) in containers(tree) {
+            let unit = option("systemd.services").join(&format!("container@{name}"));
+            readings.single.extend(DECIDING.iter().map(|variable| unit.join("environment").join(variable)));
+            readings.single.push(unit.join("serviceConfig").join("NetworkNamespacePath"));
             let container = option("containers").join(&name);
             readings.single.extend(OF_CONTAINER.iter().map(|attribute| container.join(attribute)));
         }

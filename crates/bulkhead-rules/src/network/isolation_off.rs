@@ -1,5 +1,7 @@
 //! `isolation-off`: what keeps compartments apart is switched off.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::DEFAULT_PRIORITY;
@@ -7,9 +9,11 @@ use bulkhead_modules::DEFAULT_PRIORITY;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
-use crate::trees::networkd::{Link, files};
+use crate::trees::forced::{Taken, taken};
+use crate::trees::networkd::{Link, files, own_file, plain};
 use crate::trees::plugged::plugged;
-use crate::trees::{Purpose, Shape, Stated, Tree, When, option, text};
+use crate::trees::strangers::{beside, on_top, strangers};
+use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, container_units, guards, option, text};
 use crate::vpn::second_way_out::ways;
 
 pub(crate) const RULE: Rule = Rule {
@@ -20,11 +24,14 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A machine has workspaces or services behind a VPN, and its configuration switches off what keeps them in: the guard
 (`networking.sandbox.enable = false`, the unit `sandbox-guard` or `vpn-guard`), the isolation of ports on a bridge
-(`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`), or,
-for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
-`\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or a
-file of networkd takes the place of the module's for a port. Options of systemd-nspawn in `extraFlags` count like those
-of NixOS.
+(`bridgeConfig.Isolated = false`), the firewall of `sandboxed-workspace` (`networking.firewall.enable = false`),
+or, for a container, its own network (`privateNetwork = false`) or its user namespace (`privateUsers = \"no\"` or
+`\"identity\"`); or a workspace is given another network than theirs, or an uplink is plugged into their bridge; or
+a file of networkd takes the place of the module's for a port, by options or as a text; or something is forced upon
+the module's own files of networkd, or networkd is off; or a container, a machine or a VLAN that nobody has
+declared is on a bridge; or a workspace's machine has an interface past it; or the unit of a container puts it into
+another network namespace; or a script or `networking.nftables.flushRuleset` removes the guard's tables. Options of
+systemd-nspawn in `extraFlags` count like those of NixOS.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
 root inside is root of the host as far as the kernel and the nix-daemon are concerned.
@@ -38,14 +45,19 @@ networking.sandbox.enable = lib.mkForce false;
 networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason = \"the test database\"; } ];
 ```
 
-**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), or a condition of it, is a warning: whether the
-guard still works is not judged. Scripts and units that unload rules, and other users of nf_tables, are not looked at;
-the guard itself notices them on the machine.
+**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), a condition of it or a command that runs with it is
+a warning: whether the guard still works is not judged. In scripts of the host, `flush ruleset` and the removal of the
+guard's tables are seen where they are written out. Programs that unload rules, and other users of nf_tables, are not
+looked at; the guard itself notices them on the machine. Files of networkd that are not texts of the configuration are
+*undecided* where they may be about a bridge.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",
     check: Some(check),
 };
+
+/// Capabilities by which root of a container without a user namespace is root of the host: capabilities(7).
+const POWERS: [&str; 4] = ["CAP_BPF", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "all"];
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
@@ -55,8 +67,19 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 found.extend(others.iter().filter_map(|stated| other_network(context, tree, stated, &name, &holds)));
             }
         }
+        for workspace in &tree.workspaces {
+            for (stated, holds) in beside(tree, workspace)
+                .iter()
+                .flat_map(|stated| workspace.is("vm").into_iter().map(move |holds| (stated, holds)))
+            {
+                found.extend(beside_bridge(context, tree, stated, &workspace.name, holds));
+            }
+        }
+        found.extend(not_declared(context, tree));
         found.extend(forced(context, tree));
+        found.extend(all_taken(context, tree));
         let mut plugs = Vec::new();
+        let mut powers: Vec<(Stated<()>, &str, Arc<str>, When)> = Vec::new();
         let mut plug = |stated: &Stated<()>, what: String, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
             plugs.push(
@@ -98,23 +121,23 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 let what = "this file of networkd is taken instead of the module's, and the ports reach each other";
                 plug(stated, what.to_owned(), &network.when);
             }
+            for stated in &plugged.elsewhere {
+                let what = format!("a port of {} is plugged into `{}`", whose(network), stated.value);
+                plug(&plain(stated), what, &network.when);
+            }
+            for stated in &plugged.unread {
+                let what = format!("it may be about the bridge of {}, or its ports", whose(network));
+                plug(stated, what, &network.when);
+            }
             // Of the VPN's bridge, `vpn-reachable-uplink` says where it leads.
             for stated in plugged.others.iter().filter(|_| network.purpose == Purpose::Sandbox) {
                 let what = format!("`{}` is plugged into the bridge of the workspaces", stated.value);
-                let stated = Stated {
-                    value: (),
-                    place: stated.place.clone(),
-                    option: stated.option.clone(),
-                    when: stated.when.clone(),
-                };
-                plug(&stated, what, &network.when);
+                plug(&plain(stated), what, &network.when);
             }
         }
         for network in &tree.networks.all {
-            let ports = network.everybody().flat_map(|peer| &peer.interfaces);
-            let ports: Vec<Link> = ports.map(|port| Link::port(port.value.clone())).collect();
-            for path in files(tree, network, &ports) {
-                for stated in off(tree, &path.join("bridgeConfig").join("Isolated").to_string()) {
+            for file in files(tree, network, &Link::ports(network)) {
+                for stated in file.off("Bridge", "Isolated") {
                     report(&stated, "the ports of the bridge reach each other", &network.when);
                 }
             }
@@ -125,7 +148,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
             }
             let written = |data: &Data| match data.kind {
-                DataKind::Int(number) => Some(std::sync::Arc::from(number.to_string())),
+                DataKind::Int(number) => Some(Arc::from(number.to_string())),
                 _ => text(data),
             };
             for users in tree.stated(&path.join("privateUsers"), written, None) {
@@ -136,12 +159,45 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             for flag in flags(tree, &name) {
                 let stated = Stated { value: (), place: flag.place, option: flag.option, when: flag.when };
-                if flag.value.name == "--private-users" && is_host(&flag.value.value) {
+                let value = &*flag.value.value;
+                if flag.value.name == "--private-users" && is_host(value) {
                     report(&stated, &format!("root of `{name}` is root of the host"), &holds);
                 }
+                let what = match &*flag.value.name {
+                    "--capability" => POWERS.iter().find(|power| value.split(',').any(|given| given == **power)),
+                    "--settings" if value == "override" => Some(&"--settings=override"),
+                    "--oci-bundle" => Some(&"--oci-bundle"),
+                    _ => None,
+                };
+                powers.extend(what.map(|what| (stated, *what, name.clone(), holds.clone())));
+            }
+            for item in tree.items(&path.join("additionalCapabilities")) {
+                let what = POWERS.iter().find(|power| text(item.value).as_deref() == Some(**power));
+                powers.extend(what.map(|what| (plain(&item), *what, name.clone(), holds.clone())));
             }
         }
         found.extend(plugs);
+        for (stated, what, name, holds) in powers {
+            let (Some(at), Some(when)) = (stated.place, stated.when.and(&holds)) else { continue };
+            let why = match what {
+                "--settings=override" | "--oci-bundle" => "another file says then what keeps it in",
+                _ => "without a user namespace, root inside changes the kernel of the host by it",
+            };
+            let message = format!("`{}` gives `{name}` `{what}`: {why}", stated.option);
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            finding.severity = finding.severity.min(Severity::Warning);
+            found.push(
+                finding.with_help("leave it out").with_data("machine", &*tree.name).with_data("option", stated.option),
+            );
+        }
+    }
+}
+
+/// Whose network it is, for messages.
+fn whose(network: &Network) -> &'static str {
+    match network.purpose {
+        Purpose::Sandbox => "the workspaces",
+        Purpose::Vpn => "the VPN's services",
     }
 }
 
@@ -168,13 +224,63 @@ fn other_network(
     )
 }
 
+fn beside_bridge(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    stated: &Stated<String>,
+    name: &str,
+    holds: &When,
+) -> Option<Diagnostic> {
+    let (at, when) = (stated.place.clone()?, stated.when.and(holds)?);
+    let message = format!(
+        "`{}` has an interface of `{name}` that leads {}, past the bridge of the workspaces",
+        stated.option, stated.value
+    );
+    Some(
+        RULE.judged(context.tree, &when, at, message)
+            .with_help("take it out; what has to be reached is opened one by one in `networking.sandbox.allow`")
+            .with_data("machine", &*tree.name)
+            .with_data("option", stated.option.clone()),
+    )
+}
+
+/// What is on a bridge besides the ports of its network.
+fn not_declared(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
+        let mut add = |stated: Stated<Arc<str>>, what: String, severity: Severity, help: &str| {
+            let (Some(at), Some(when)) = (stated.place, stated.when.and(&network.when)) else { return };
+            let message = format!("`{}` is set: `{}` is {what}", stated.option, stated.value);
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            finding.severity = finding.severity.min(severity);
+            found.push(finding.with_help(help).with_data("machine", &*tree.name).with_data("option", stated.option));
+        };
+        for stated in strangers(tree, network) {
+            let what = format!("on the bridge of {}, and none of them", whose(network));
+            // Bulkhead's modules refuse it, or cut it off; others let it talk to all of them.
+            let is_ours = network.shape == Shape::Native;
+            let severity = if is_ours { Severity::Error } else { Severity::Warning };
+            let help = match network.purpose {
+                Purpose::Sandbox => "make it a workspace or one of `networking.sandbox.ports`, or use another bridge",
+                Purpose::Vpn => "make it one of `vpn.containers`, or use another bridge",
+            };
+            add(stated, what, severity, help);
+        }
+        for stated in on_top(tree, network) {
+            let what = format!("one more interface of the host on the bridge of {}", whose(network));
+            add(stated, what, Severity::Warning, "take it out: the guard knows the bridge's own address alone");
+        }
+    }
+    found
+}
+
 /// Whether there are workspaces, or other ports of their bridge.
 fn has_sandbox(tree: &Tree<'_>) -> bool {
     tree.networks.all.iter().any(|network| network.purpose == Purpose::Sandbox)
 }
 
 /// Whether a setting of a unit is one that decides whether it is started, as in systemd.unit(5).
-fn is_condition(setting: Option<&std::sync::Arc<str>>) -> bool {
+fn is_condition(setting: Option<&Arc<str>>) -> bool {
     setting
         .is_some_and(|name| name.starts_with("Condition") || name.starts_with("Assert") || &**name == "ExecCondition")
 }
@@ -228,8 +334,41 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
     found
 }
 
+/// What is taken from files of networkd, guards and units.
+fn all_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
+        let mut taken = taken(context, tree, network);
+        taken.extend(guards::taken(tree, network));
+        taken.extend(container_units::taken(context, tree, network));
+        if own_file(network).is_some() && network.purpose == Purpose::Sandbox {
+            for path in ["systemd.network.enable", "systemd.services.systemd-networkd.enable"] {
+                let what = "networkd makes the bridge of the workspaces, and keeps their ports apart";
+                let off = off(tree, path).into_iter();
+                taken.extend(off.map(|stated| Taken { stated, what: what.to_owned(), is_certain: true }));
+            }
+        }
+        for Taken { stated, what, is_certain } in taken {
+            let (Some(at), Some(when)) = (stated.place, stated.when.and(&network.when)) else { continue };
+            let verb = if is_certain { "takes" } else { "may take" };
+            let message = format!("`{}` {verb} away what keeps {} in: {what}", stated.option, whose(network));
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            if !is_certain {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
+            found.push(
+                finding
+                    .with_help("take the line out; what has to be reached is opened one by one")
+                    .with_data("machine", &*tree.name)
+                    .with_data("option", stated.option),
+            );
+        }
+    }
+    found
+}
+
 /// The NixOS containers that are workspaces or services behind a VPN.
-pub(crate) fn containers(tree: &Tree<'_>) -> Vec<(std::sync::Arc<str>, When)> {
+pub(crate) fn containers(tree: &Tree<'_>) -> Vec<(Arc<str>, When)> {
     let mut found = Vec::new();
     for workspace in &tree.workspaces {
         found.extend(workspace.is("container").into_iter().map(|when| (workspace.name.clone(), when.clone())));

@@ -13,32 +13,96 @@ pub(crate) struct Flag {
 }
 
 /// The short forms, and the long ones that they stand for.
-const SHORT: [(&str, &str); 2] = [("-U", "--private-users"), ("-p", "--port")];
+const SHORT: [(char, &str); 2] = [('U', "--private-users"), ('p', "--port")];
 
-/// Which flags a container has, each with where it is written. A value may stand behind `=`, or be the next flag.
+/// Short ones without a value, which may stand before others.
+const BARE: &str = "abhjnqxPU";
+
+/// The long ones that rules are about, and those that begin in the same way: long ones may be cut short.
+const LONG: [&str; 24] = [
+    "--bind",
+    "--bind-ro",
+    "--bind-user",
+    "--capability",
+    "--network-bridge",
+    "--network-interface",
+    "--network-ipvlan",
+    "--network-macvlan",
+    "--network-namespace-path",
+    "--network-veth",
+    "--network-veth-extra",
+    "--network-zone",
+    "--oci-bundle",
+    "--overlay",
+    "--overlay-ro",
+    "--pivot-root",
+    "--port",
+    "--private-network",
+    "--private-users",
+    "--private-users-chown",
+    "--private-users-ownership",
+    "--settings",
+    "--set-credential",
+    "--setenv",
+];
+
+/// What a flag is called in full.
+fn in_full(name: &str) -> &str {
+    if LONG.contains(&name) {
+        return name;
+    }
+    let mut fitting = LONG.iter().filter(|long| name.len() > 2 && long.starts_with(name));
+    match (fitting.next(), fitting.next()) {
+        (Some(long), None) => long,
+        _ => name,
+    }
+}
+
+/// The short flags in a word that stand for long ones, each with what is behind it.
+fn short(word: &str) -> Vec<(&str, &str)> {
+    let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (at, letter) in letters.char_indices() {
+        let known = SHORT.iter().find(|(short, _)| *short == letter);
+        let is_bare = BARE.contains(letter);
+        let rest = if is_bare { "" } else { letters.get(at + letter.len_utf8()..).unwrap_or_default() };
+        found.extend(known.map(|(_, long)| (*long, rest)));
+        if !is_bare {
+            break;
+        }
+    }
+    found
+}
+
+/// Which flags a container has, each with where it is written: NixOS puts them into one line, which a shell splits. A value may
+/// stand behind `=`, or be the next word.
 pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
     let items = tree.items(&option("containers").join(container).join("extraFlags"));
     let mut found = Vec::new();
-    let mut items = items.into_iter().filter_map(|item| Some((text(item.value)?, item))).peekable();
-    while let Some((word, item)) = items.next() {
-        if !word.starts_with('-') {
-            continue;
-        }
-        let (name, mut value) = match word.split_once('=') {
-            Some((name, value)) => (name, value.to_owned()),
-            None => (&*word, String::new()),
+    let words = items.into_iter().flat_map(|item| {
+        let words: Vec<Arc<str>> =
+            text(item.value).iter().flat_map(|line| line.split_whitespace()).map(Arc::from).collect();
+        words.into_iter().map(move |word| (word, item.clone()))
+    });
+    let mut words = words.peekable();
+    while let Some((word, item)) = words.next() {
+        let next = words.peek().map(|(next, _)| &**next).filter(|next| !next.starts_with('-')).unwrap_or_default();
+        let given = match word.split_once('=') {
+            Some((name, value)) if word.starts_with("--") => vec![(in_full(name), value)],
+            None if word.starts_with("--") => vec![(in_full(&word), next)],
+            _ => {
+                let mut given = short(&word);
+                for (_, rest) in given.iter_mut().filter(|(name, rest)| *name == "--port" && rest.is_empty()) {
+                    *rest = next;
+                }
+                given
+            }
         };
-        if let Some((next, _)) = items.peek()
-            && !word.contains('=')
-            && !next.starts_with('-')
-        {
-            value = next.to_string();
+        for (name, value) in given {
+            let flag = Flag { name: name.to_owned(), value: value.to_owned() };
+            let Stated { place, option, when, .. } = item.clone();
+            found.push(Stated { value: flag, place, option, when });
         }
-        // A short one may have its value right behind.
-        let is_short = |short: &str| name == short || (short == "-p" && name.starts_with(short));
-        let name = SHORT.iter().find(|(short, _)| is_short(short)).map_or(name, |(_, long)| long);
-        let flag = Flag { name: name.to_owned(), value };
-        found.push(Stated { value: flag, place: item.place, option: item.option, when: item.when });
     }
     found
 }
@@ -62,4 +126,27 @@ pub(crate) fn mounted(tree: &Tree<'_>, container: &str) -> Vec<Stated<Arc<str>>>
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_full, short};
+
+    #[test]
+    fn flags_are_read_as_getopt_does() {
+        for (name, full) in [
+            ("--network-mac", "--network-macvlan"),
+            ("--network-i", "--network-i"),
+            ("--bind", "--bind"),
+            ("--po", "--port"),
+            ("--private-users", "--private-users"),
+            ("--keep-unit", "--keep-unit"),
+        ] {
+            assert_eq!(in_full(name), full);
+        }
+        assert_eq!(short("-jU"), [("--private-users", "")]);
+        assert_eq!(short("-p80:80"), [("--port", "80:80")]);
+        assert_eq!(short("-D/srv/U"), []);
+        assert_eq!(short("--port"), []);
+    }
 }

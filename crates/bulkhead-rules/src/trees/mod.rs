@@ -4,7 +4,10 @@
 
 pub(crate) mod addresses;
 mod compartments;
+pub(crate) mod container_units;
 pub(crate) mod flags;
+pub(crate) mod forced;
+pub(crate) mod guards;
 mod mapping;
 pub(crate) mod networkd;
 pub(crate) mod plugged;
@@ -13,6 +16,7 @@ pub(crate) mod repository_file;
 mod schema;
 pub(crate) mod secret_mention;
 mod secret_path;
+pub(crate) mod strangers;
 mod when;
 
 use std::borrow::Cow;
@@ -53,6 +57,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) networks: Networks,
     /// Its workspaces.
     pub(crate) workspaces: Vec<Workspace>,
+    /// Its files of networkd, where it has compartments.
+    pub(crate) networkd: Vec<networkd::File>,
 }
 
 /// A definition under our name for its option.
@@ -111,9 +117,13 @@ impl<'a> Tree<'a> {
             mapping,
             networks: Networks::default(),
             workspaces: Vec::new(),
+            networkd: Vec::new(),
         };
         tree.workspaces = compartments::workspaces(&tree);
         tree.networks = compartments::networks(&tree);
+        if tree.has_compartments() {
+            tree.networkd = networkd::all_files(&tree, &OptionPath::root());
+        }
         tree
     }
 
@@ -274,6 +284,38 @@ impl<'a> Tree<'a> {
         found
     }
 
+    /// Where an option is given something: a value that is not null, a list or set with something in it. Of the items of a
+    /// list, one that surely is there if there is one.
+    pub(crate) fn given(&self, path: &OptionPath) -> Vec<Stated<()>> {
+        let counting = self.counting(path);
+        let given = counting.iter().filter_map(|named| {
+            let value = &named.definition.value;
+            let whole = Stated {
+                value,
+                place: Some(named.place()),
+                option: named.definition.path.to_string(),
+                when: when(named, &counting),
+            };
+            let mut all = Vec::new();
+            match &value.kind {
+                DataKind::List(items) => {
+                    let item = |value| Stated { value, place: whole.place.clone(), ..whole.clone() };
+                    items.iter().for_each(|value| unwrapped(item(value), MOST_NESTED, &mut all));
+                }
+                _ => all.push(whole.clone()),
+            }
+            all.retain(|item| is_given(item.value));
+            let first = all.iter().min_by_key(|item| item.when.guards.len())?;
+            Some(Stated {
+                value: (),
+                place: whole.place.clone(),
+                option: whole.option.clone(),
+                when: first.when.clone(),
+            })
+        });
+        given.collect()
+    }
+
     /// Why definitions of an option that may count are not known, or items of theirs, and where.
     pub(crate) fn unknown(&self, path: &OptionPath) -> Vec<(Arc<str>, Place)> {
         let why = |data: &Data| match &data.kind {
@@ -355,6 +397,16 @@ pub(crate) fn unwrapped<'d>(item: Stated<&'d Data>, depth: u8, found: &mut Vec<S
         },
         (Some("override" | "order"), Some(content)) => unwrapped(inner(content, item.when.clone()), depth, found),
         _ => found.push(item),
+    }
+}
+
+/// Whether a value is something, as far as it is known.
+fn is_given(data: &Data) -> bool {
+    match &data.kind {
+        DataKind::Null | DataKind::Unknown(_) | DataKind::Failed(_) => false,
+        DataKind::List(items) => !items.is_empty(),
+        DataKind::Attrs(set) => !set.attrs.is_empty(),
+        _ => true,
     }
 }
 

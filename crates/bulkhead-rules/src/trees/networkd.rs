@@ -1,19 +1,231 @@
-//! Which of a tree's files of systemd-networkd are about an interface, as systemd.network(5) matches them.
+//! A tree's files of systemd-networkd, by options or as texts, and which of them are about an interface, as
+//! systemd.network(5) matches them.
 
 use std::sync::Arc;
 
+use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
-use super::{Network, Purpose, Shape, Tree, option, text};
+use super::addresses::{Mac, mac_of};
+use super::{Named, Network, Purpose, Shape, Stated, Tree, When, option, text};
 
 /// Keys of `[Match]` by which hardware is named. What has one is about no bridge, nor about a port of one, unless it says
-/// which hardware is not meant.
-const HARDWARE: [&str; 7] =
-    ["BSSID", "MACAddress", "Path", "PermanentMACAddress", "Property", "SSID", "WLANInterfaceType"];
+/// which hardware is not meant, or the address of the bridge.
+const HARDWARE: [&str; 7] = ["BSSID", ADDRESS, "Path", "PermanentMACAddress", "Property", "SSID", "WLANInterfaceType"];
+
+const ADDRESS: &str = "MACAddress";
 
 /// The files that Bulkhead's modules write for the bridge of the workspaces (and, with a name after it, for its ports), and
 /// for the VPN's links. As in `nix/modules/sandbox/bridge.nix` and `nix/modules/vpn/bridge.nix`.
 const OURS: (&str, &str) = ("00-sandbox", "05-vpn");
+
+/// Sets of options for the keys of a section.
+const SECTIONS: [(&str, &str); 4] =
+    [("bridgeConfig", "Bridge"), ("linkConfig", "Link"), ("matchConfig", "Match"), ("networkConfig", "Network")];
+
+/// Options for one key, without the section: as in `nixos/modules/system/boot/networkd.nix`.
+const SHORT: [(&str, &str, &str); 9] = [
+    ("DHCP", "Network", "DHCP"),
+    ("address", "Network", "Address"),
+    ("bridge", "Network", "Bridge"),
+    ("gateway", "Network", "Gateway"),
+    ("ipvlan", "Network", "IPVLAN"),
+    ("macvlan", "Network", "MACVLAN"),
+    ("macvtap", "Network", "MACVTAP"),
+    ("name", "Match", "Name"),
+    ("vlan", "Network", "VLAN"),
+];
+
+/// Where files of networkd lie below `/etc`.
+const FOLDER: &str = "systemd/network/";
+
+/// A file `<name>.network`.
+#[derive(Clone)]
+pub(crate) struct File {
+    /// Its name, without the ending.
+    pub(crate) name: Arc<str>,
+    /// Whether it is a text as a whole, and takes the place of what options say under this name.
+    pub(crate) is_text: bool,
+    /// What is in it.
+    lines: Vec<Line>,
+    /// Where more of it is said in a way that was not read.
+    pub(crate) unread: Option<Stated<()>>,
+}
+
+/// A line of a file: a setting.
+#[derive(Clone)]
+struct Line {
+    section: Arc<str>,
+    key: Arc<str>,
+    value: Stated<Arc<str>>,
+}
+
+impl File {
+    /// What a key of a section may be.
+    pub(crate) fn all(&self, section: &str, key: &str) -> Vec<&Stated<Arc<str>>> {
+        let found = self.lines.iter().filter(|line| *line.section == *section && *line.key == *key);
+        found.map(|line| &line.value).collect()
+    }
+
+    /// Where a key of a section is on.
+    pub(crate) fn on(&self, section: &str, key: &str) -> Vec<Stated<()>> {
+        self.all(section, key).into_iter().filter(|stated| is_yes(&stated.value)).map(plain).collect()
+    }
+
+    /// Where a key of a section is off.
+    pub(crate) fn off(&self, section: &str, key: &str) -> Vec<Stated<()>> {
+        let is_no = |value: &str| matches!(value, "no" | "false" | "0" | "off" | "n" | "f");
+        self.all(section, key).into_iter().filter(|stated| is_no(&stated.value)).map(plain).collect()
+    }
+
+    /// The addresses that the link has.
+    pub(crate) fn addresses(&self) -> Vec<&Stated<Arc<str>>> {
+        let mut found = self.all("Network", "Address");
+        found.extend(self.all("Address", "Address"));
+        found
+    }
+}
+
+/// Whether a Boolean of systemd is true.
+pub(crate) fn is_yes(value: &str) -> bool {
+    matches!(value, "yes" | "true" | "1" | "on" | "y" | "t")
+}
+
+/// Where something is stated, without what.
+pub(crate) fn plain<T>(stated: &Stated<T>) -> Stated<()> {
+    Stated { value: (), place: stated.place.clone(), option: stated.option.clone(), when: stated.when.clone() }
+}
+
+/// All files, by name, of the configuration below a path: that of the host, or of a container.
+pub(crate) fn all_files(tree: &Tree<'_>, configuration: &OptionPath) -> Vec<File> {
+    let below = |path: &str| OptionPath::of(configuration.names().iter().map(|name| &**name).chain(path.split('.')));
+    let mut files: Vec<File> = Vec::new();
+    let root = below("systemd.network.networks");
+    let depth = root.names().len() + 1;
+    for (name, _) in tree.children(&root) {
+        let unit = root.join(&name);
+        let mut paths: Vec<&OptionPath> = tree.below(&unit).iter().map(|named| &named.path).collect();
+        paths.dedup();
+        let mut lines = Vec::new();
+        for path in paths {
+            let rest: Vec<&str> = path.names().iter().skip(depth).map(|name| &**name).collect();
+            let mut add = |section: &str, key: &str| {
+                lines.extend(tree.items(path).into_iter().filter_map(|item| {
+                    // What names hardware and is not known names some hardware all the same.
+                    let is_hardware = section == "Match" && HARDWARE.contains(&key);
+                    let value = shown(item.value).or_else(|| is_hardware.then(|| Arc::from("?")))?;
+                    let value = Stated { value, place: item.place, option: item.option, when: item.when };
+                    Some(Line { section: Arc::from(section), key: Arc::from(key), value })
+                }));
+            };
+            match rest.as_slice() {
+                ["extraConfig"] => {
+                    for stated in tree.texts(path, None) {
+                        read(&stated, &mut lines);
+                    }
+                }
+                ["addresses"] => add("Address", "Address"),
+                [short] => {
+                    let known = SHORT.iter().find(|(name, ..)| name == short);
+                    if let Some((_, section, key)) = known {
+                        add(section, key);
+                    }
+                }
+                [set, key] => {
+                    if let Some((_, section)) = SECTIONS.iter().find(|(name, _)| name == set) {
+                        add(section, key);
+                    }
+                }
+                _ => {}
+            }
+        }
+        files.push(File { name, is_text: false, lines, unread: None });
+    }
+    texts(tree, &below("systemd.network.units"), &below("environment.etc"), &mut files);
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
+/// Files that are given as texts, and what is added to files.
+fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<File>) {
+    let mut all: Vec<(Arc<str>, OptionPath)> =
+        tree.children(units).into_iter().map(|(name, _)| (name.clone(), units.join(&name))).collect();
+    all.extend(tree.children(etc).into_iter().filter_map(|(name, _)| {
+        let file = name.trim_start_matches('/').strip_prefix(FOLDER)?;
+        Some((Arc::from(file), etc.join(&name)))
+    }));
+    for (file, path) in all {
+        let (name, is_text) = match file.strip_suffix(".network") {
+            Some(name) => (name, true),
+            // `<name>.network.d/<any>.conf` adds to a file.
+            None => match file.split_once(".network.d/") {
+                Some((name, _)) => (name, false),
+                None => continue,
+            },
+        };
+        let is_off = tree.bools(&path.join("enable"), None).iter().any(|stated| !stated.value && stated.when.is_sure());
+        let mut lines = Vec::new();
+        for stated in tree.texts(&path.join("text"), None) {
+            read(&stated, &mut lines);
+        }
+        // What another file has is not read.
+        let is_unread = |named: &&Named| match named.path.names().last().map(|name| &**name) {
+            Some("source") => true,
+            Some("text") => text(&named.definition.value).is_none(),
+            _ => named.path == path,
+        };
+        let unread = tree.below(&path).iter().filter(is_unread).find(|named| tree.counts(named)).map(|named| Stated {
+            value: (),
+            place: Some(named.place()),
+            option: named.definition.path.to_string(),
+            when: When::of(&named.definition.condition),
+        });
+        if is_off || (lines.is_empty() && unread.is_none()) {
+            continue;
+        }
+        match files.iter_mut().find(|known| *known.name == *name) {
+            Some(known) if !is_text => {
+                known.lines.extend(lines);
+                known.unread = known.unread.take().or(unread);
+            }
+            _ => files.push(File { name: Arc::from(name), is_text, lines, unread }),
+        }
+    }
+}
+
+/// Read the settings in a text, as in systemd.syntax(7).
+fn read(stated: &Stated<Arc<str>>, lines: &mut Vec<Line>) {
+    let joined = stated.value.replace("\\\n", " ");
+    let mut section: Arc<str> = Arc::from("");
+    for line in joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = Arc::from(name);
+        } else if let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
+            // An empty one takes back what is above.
+            && !value.is_empty()
+        {
+            let value = Stated {
+                value: Arc::from(value),
+                place: stated.place.clone(),
+                option: format!("{}: {key}", stated.option),
+                when: stated.when.clone(),
+            };
+            lines.push(Line { section: section.clone(), key: Arc::from(key), value });
+        }
+    }
+}
+
+/// A value as it stands in a file. What networkd calls `[Address]` is a set, whose keys were in `addressConfig` before NixOS
+/// 24.11.
+pub(crate) fn shown(data: &Data) -> Option<Arc<str>> {
+    match &data.kind {
+        DataKind::Bool(true) => Some(Arc::from("yes")),
+        DataKind::Bool(false) => Some(Arc::from("no")),
+        DataKind::Int(number) => Some(Arc::from(number.to_string())),
+        DataKind::Attrs(set) => ["Address", "addressConfig"].iter().find_map(|key| shown(&set.attrs.get(*key)?.value)),
+        _ => text(data),
+    }
+}
 
 /// An interface.
 pub(crate) struct Link {
@@ -21,44 +233,78 @@ pub(crate) struct Link {
     pub(crate) name: Arc<str>,
     /// What it may be, as `Kind=` and `Type=` call it.
     kinds: &'static [(&'static str, &'static str)],
+    /// The addresses that it may have, as far as they are known.
+    macs: Vec<Mac>,
 }
 
 impl Link {
-    pub(crate) fn bridge(name: Arc<str>) -> Link {
-        Link { name, kinds: &[("bridge", "bridge")] }
+    /// The bridge of a network.
+    pub(crate) fn bridges(tree: &Tree<'_>, network: &Network) -> Vec<Link> {
+        let (root, what) = match network.purpose {
+            Purpose::Sandbox => ("networking.sandbox", "sandbox"),
+            Purpose::Vpn => ("vpn", VPN_BRIDGE),
+        };
+        let hosts = tree.texts(&option("networking.hostName"), Some(&tree.machine.name));
+        let of = |bridge: &Stated<Arc<str>>| {
+            let of_host = |host: &Stated<Arc<str>>| mac_of(&format!("{what} {} of {}", bridge.value, host.value));
+            let own = network.shape == Shape::Native;
+            let made = hosts.iter().filter(|_| own).map(of_host);
+            let given = tree.texts(&option(root).join("mac"), None).into_iter().map(|mac| mac.value.to_string());
+            Link {
+                name: bridge.value.clone(),
+                kinds: &[("bridge", "bridge")],
+                macs: given.chain(made).filter_map(|mac| Mac::parse(&mac)).collect(),
+            }
+        };
+        network.bridges.iter().map(of).collect()
     }
 
-    /// The end on the host of what a compartment is plugged in with.
-    pub(crate) fn port(name: Arc<str>) -> Link {
-        Link { name, kinds: &[("veth", "ether"), ("tun", "ether")] }
+    /// The ends on the host of what compartments are plugged in with.
+    pub(crate) fn ports(network: &Network) -> Vec<Link> {
+        let names = network.everybody().flat_map(|peer| &peer.interfaces);
+        let port = |name: &Stated<Arc<str>>| Link {
+            name: name.value.clone(),
+            kinds: &[("veth", "ether"), ("tun", "ether")],
+            macs: Vec::new(),
+        };
+        names.map(port).collect()
     }
 }
 
-/// `systemd.network.networks.<name>` of the files that apply to one of the links: of those that match, networkd takes the
-/// first by name. One that names the link is given also where another comes before.
-pub(crate) fn files(tree: &Tree<'_>, network: &Network, links: &[Link]) -> Vec<OptionPath> {
+/// What the address of the VPN's bridge is made from, besides the names of bridge and host.
+const VPN_BRIDGE: &str = "vpn";
+
+/// The files that apply to one of the links: of those that match, networkd takes the first by name. One that names the link
+/// is given also where another comes before.
+pub(crate) fn files<'t>(tree: &'t Tree<'_>, network: &Network, links: &[Link]) -> Vec<&'t File> {
     let own = own_file(network);
-    let root = option("systemd.network.networks");
-    let mut found: Vec<OptionPath> = Vec::new();
+    let mut found: Vec<&File> = Vec::new();
+    // What our modules match by theirs is not seen where the modules are not.
+    let others: Vec<&Network> =
+        tree.networks.all.iter().filter(|other| own_file(other).is_some() && own_file(other) != own).collect();
     for link in links {
         let mut is_taken = false;
-        for (unit, _) in tree.children(&root) {
-            let path = root.join(&unit);
-            let is_shadowed = is_taken || own.is_some_and(|own| *unit > *own);
-            let extends_ours = own.and_then(|own| unit.strip_prefix(own));
-            let is_named = match fit(tree, &path, link) {
-                _ if extends_ours.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')) => true,
+        for file in tree.networkd.iter().filter(|file| !others.iter().any(|other| extends_own(other, file))) {
+            let is_shadowed = is_taken || own.is_some_and(|own| *file.name > *own);
+            let is_named = match fit(file, link) {
+                _ if extends_own(network, file) => true,
                 Fit::No => continue,
                 Fit::Named => true,
                 Fit::ByKind => false,
             };
-            if (is_named || !is_shadowed) && !found.contains(&path) {
-                found.push(path);
+            if (is_named || !is_shadowed) && !found.iter().any(|known| std::ptr::eq(*known, file)) {
+                found.push(file);
             }
             is_taken = true;
         }
     }
     found
+}
+
+/// Whether a file is one that Bulkhead's modules write for a network's links.
+pub(crate) fn extends_own(network: &Network, file: &File) -> bool {
+    let rest = own_file(network).and_then(|own| file.name.strip_prefix(own));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The file that Bulkhead's modules write for a network's links.
@@ -78,19 +324,23 @@ enum Fit {
     ByKind,
 }
 
-fn fit(tree: &Tree<'_>, unit: &OptionPath, link: &Link) -> Fit {
-    let section = unit.join("matchConfig");
-    // `name` of a file is `matchConfig.Name`.
-    let named: Vec<Arc<str>> = [section.join("Name"), section.join("OriginalName"), unit.join("name")]
-        .iter()
-        .flat_map(|path| tree.items(path))
-        .filter_map(|item| text(item.value))
-        .collect();
+fn fit(file: &File, link: &Link) -> Fit {
     let of = |key: &str| -> Vec<Arc<str>> {
-        tree.items(&section.join(key)).into_iter().filter_map(|item| text(item.value)).collect()
+        file.all("Match", key).into_iter().map(|stated| stated.value.clone()).collect()
     };
-    if HARDWARE.iter().any(|key| of(key).iter().any(|line| !line.trim_start().starts_with('!'))) {
-        return Fit::No;
+    let named: Vec<Arc<str>> = ["Name", "OriginalName"].iter().flat_map(|key| of(key)).collect();
+    let mut is_named = false;
+    for key in HARDWARE {
+        let lines = of(key);
+        let mut wanted = lines.iter().filter(|line| !line.trim_start().starts_with('!')).peekable();
+        if wanted.peek().is_none() {
+            continue;
+        }
+        let has = |word: &str| Mac::parse(word).is_some_and(|mac| link.macs.contains(&mac));
+        if key != ADDRESS || !wanted.flat_map(|line| line.split_whitespace()).any(has) {
+            return Fit::No;
+        }
+        is_named = true;
     }
     // The drivers of these links are called like their kinds.
     let (kinds, types, drivers) = (of("Kind"), of("Type"), of("Driver"));
@@ -101,7 +351,7 @@ fn fit(tree: &Tree<'_>, unit: &OptionPath, link: &Link) -> Fit {
     if !is_kind || !matches(&named, &link.name) {
         return Fit::No;
     }
-    if named.iter().flat_map(|line| line.split_whitespace()).any(|word| word == &*link.name) {
+    if is_named || named.iter().flat_map(|line| line.split_whitespace()).any(|word| word == &*link.name) {
         return Fit::Named;
     }
     Fit::ByKind
@@ -162,7 +412,7 @@ fn glob(pattern: &[u8], word: &[u8]) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::{OURS, matches};
+    use super::{OURS, VPN_BRIDGE, matches};
 
     #[test]
     fn our_files_are_called_as_the_modules_call_them() {
@@ -173,6 +423,11 @@ mod tests {
         };
         has("sandbox/bridge.nix", &format!("file = \"{}\"", OURS.0));
         has("vpn/bridge.nix", &format!("networks.\"{}\"", OURS.1));
+        has("sandbox/options.nix", "mkMac \"sandbox ${cfg.bridge} of ${config.networking.hostName}\"");
+        has(
+            "vpn/options.nix",
+            &format!("mkMac \"{VPN_BRIDGE} ${{cfg.bridgeName}} of ${{config.networking.hostName}}\""),
+        );
     }
 
     #[test]

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use bulkhead_eval::data::{Data, DataKind};
-
-use super::networkd::{Link, files, own_file};
-use super::{Network, Stated, Tree, option, text};
+use super::networkd::{Link, extends_own, files, own_file, plain};
+use super::{Assumed, Network, Purpose, Stated, Tree, When, option, text};
 
 /// What interfaces are called that are no way out: ports of containers and machines, and links that lead nowhere.
 const INNER: [&str; 7] = ["vb-", "ve-", "vi-", "vm-", "dummy", "tap", "vnet"];
@@ -17,6 +15,10 @@ pub(crate) struct Plugged {
     pub(crate) others: Vec<Stated<Arc<str>>>,
     /// Files of networkd that take the place of the module's for its ports, and don't keep them apart.
     pub(crate) instead: Vec<Stated<()>>,
+    /// Other bridges that such files plug its ports into.
+    pub(crate) elsewhere: Vec<Stated<Arc<str>>>,
+    /// Files of networkd that may do so: what is in them was not read.
+    pub(crate) unread: Vec<Stated<()>>,
 }
 
 pub(crate) fn plugged(tree: &Tree<'_>, network: &Network) -> Plugged {
@@ -32,46 +34,47 @@ pub(crate) fn plugged(tree: &Tree<'_>, network: &Network) -> Plugged {
             }
         }
     }
-    let links: Vec<Link> = ports.iter().map(|port| Link::port(port.value.clone())).collect();
-    let of_ports = files(tree, network, &links);
-    let root = option("systemd.network.networks");
-    for (unit, _) in tree.children(&root) {
-        let path = root.join(&unit);
-        let items = [path.join("networkConfig").join("Bridge"), path.join("bridge")];
-        let into = items.iter().flat_map(|items| tree.items(items)).find_map(|item| {
-            let bridge = network.bridges.iter().find(|bridge| text(item.value).as_deref() == Some(&*bridge.value))?;
-            let when = item.when.and(&bridge.when)?;
-            Some(Stated { value: (), place: item.place, option: item.option, when })
+    let of_ports = files(tree, network, &Link::ports(network));
+    for file in &tree.networkd {
+        let all = file.all("Network", "Bridge");
+        let into = all.iter().find_map(|stated| {
+            let bridge = network.bridges.iter().find(|bridge| bridge.value == stated.value)?;
+            Some(Stated { when: stated.when.and(&bridge.when)?, ..plain(stated) })
         });
-        let Some(into) = into else { continue };
-        let lines = [path.join("matchConfig").join("Name"), path.join("name")];
-        let lines: Vec<Arc<str>> =
-            lines.iter().flat_map(|path| tree.items(path)).filter_map(|item| text(item.value)).collect();
-        let mut words = lines.iter().filter(|line| !line.starts_with('!')).flat_map(|line| line.split_whitespace());
-        match words.clone().find(|word| !is_inner(word)) {
-            Some(name) => found.others.push(Stated {
-                value: Arc::from(name),
-                place: into.place,
-                option: into.option,
-                when: into.when,
-            }),
-            None if words.next().is_some() => {
-                let is_before = own_file(network).is_some_and(|own| *unit < *own);
-                let apart = tree.stated(&path.join("bridgeConfig").join("Isolated"), is_on, None);
-                if is_before && of_ports.contains(&path) && !apart.iter().any(|stated| stated.when.is_sure()) {
-                    found.instead.push(into);
-                }
+        let names = file.all("Match", "Name");
+        let lines = names.iter().map(|stated| &*stated.value).filter(|line| !line.starts_with('!'));
+        let mut words = lines.flat_map(str::split_whitespace);
+        let other = words.clone().find(|word| !is_inner(word));
+        // Ours takes the first place, but for a file that comes before, or is written in its stead.
+        let is_before =
+            own_file(network).is_some_and(|own| *file.name < *own) || file.is_text && extends_own(network, file);
+        let is_first = is_before && of_ports.iter().any(|known| std::ptr::eq(*known, file));
+        let is_ours = network.purpose == Purpose::Sandbox && extends_own(network, file);
+        if let Some(unread) = &file.unread
+            && (is_ours || is_before || own_file(network).is_none())
+        {
+            let what = format!("whether `{}.network` is about the bridge or its ports is not known", file.name);
+            let when = When { guards: Vec::new(), assumed: vec![Assumed { what, place: None }] };
+            found.unread.extend(unread.when.and(&when).map(|when| Stated { when, ..unread.clone() }));
+        }
+        if is_first || is_ours {
+            let is_other =
+                |stated: &&&Stated<Arc<str>>| network.bridges.iter().all(|bridge| bridge.value != stated.value);
+            found
+                .elsewhere
+                .extend(all.iter().filter(is_other).filter(|_| into.is_none()).map(|stated| (*stated).clone()));
+        }
+        let left = file.on("Link", "Unmanaged").into_iter().find(|_| is_first && network.purpose == Purpose::Sandbox);
+        let is_apart = || file.on("Bridge", "Isolated").iter().any(|stated| stated.when.is_sure());
+        match (into, other) {
+            (Some(Stated { place, option, when, .. }), Some(name)) => {
+                found.others.push(Stated { value: Arc::from(name), place, option, when });
             }
-            None => {}
+            (Some(into), None) if words.next().is_some() && is_first && !is_apart() => found.instead.push(into),
+            // A container plugs its port in by itself, and nobody keeps it apart then.
+            (None, _) => found.instead.extend(left),
+            _ => {}
         }
     }
     found
-}
-
-fn is_on(data: &Data) -> Option<()> {
-    match &data.kind {
-        DataKind::Bool(on) => on.then_some(()),
-        DataKind::String(text) => matches!(&**text, "yes" | "true" | "1" | "on").then_some(()),
-        _ => None,
-    }
 }

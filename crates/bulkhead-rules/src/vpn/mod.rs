@@ -13,11 +13,10 @@ pub(crate) mod vpn_reachable_uplink;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
 use crate::trees::addresses::Prefix;
-use crate::trees::networkd::{Link, files};
+use crate::trees::networkd::{Link, files, is_yes};
 use crate::trees::{Assumed, Named, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
 /// A machine's tree with its VPN.
@@ -67,15 +66,31 @@ pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
             }
         }
     }
-    let bridges = vpn.bridges.iter().map(|bridge| Link::bridge(bridge.value.clone()));
-    let ports = vpn.everybody().flat_map(|peer| &peer.interfaces).map(|port| Link::port(port.value.clone()));
-    let links: Vec<Link> = bridges.chain(ports).collect();
-    for path in files(tree, vpn, &links) {
+    let links: Vec<Link> = Link::bridges(tree, vpn).into_iter().chain(Link::ports(vpn)).collect();
+    let own = files(tree, vpn, &links);
+    for file in &own {
         for key in ["IPMasquerade", "IPForward", "IPv4Forwarding"] {
-            let on = tree.stated(&path.join("networkConfig").join(key), |data| is_on(data).then_some(()), None);
-            found.extend(on.into_iter().filter_map(|stated| {
-                Some(Forwarding { what: format!("`{}` is on", stated.option), place: stated.place?, when: stated.when })
-            }));
+            found.extend(file.all("Network", key).into_iter().filter(|stated| is_on(&stated.value)).filter_map(
+                |stated| {
+                    let what = format!("`{}` is on", stated.option);
+                    Some(Forwarding { what, place: stated.place.clone()?, when: stated.when.clone() })
+                },
+            ));
+        }
+    }
+    // networkd translates the addresses of a link's networks, by whichever link they come.
+    for file in tree.networkd.iter().filter(|file| !own.iter().any(|known| std::ptr::eq(*known, *file))) {
+        for stated in file.all("Network", "IPMasquerade").into_iter().filter(|stated| is_on(&stated.value)) {
+            for address in file.addresses() {
+                let Some(range) = Prefix::parse(&address.value) else { continue };
+                for (_, subnet, holds) in crate::network::subnets(vpn) {
+                    let when = stated.when.and(&address.when).and_then(|when| when.and(&holds));
+                    if let (true, Some(when), Some(place)) = (subnet.overlaps(&range), when, stated.place.clone()) {
+                        let what = format!("`{}` is on for a link of {}", stated.option, address.value);
+                        found.push(Forwarding { what, place, when });
+                    }
+                }
+            }
         }
     }
     found
@@ -96,13 +111,9 @@ pub(crate) fn not_judged(rules: &Named) -> Assumed {
     }
 }
 
-/// Whether the value of a networkd option turns on something for IPv4.
-fn is_on(data: &Data) -> bool {
-    match &data.kind {
-        DataKind::Bool(on) => *on,
-        DataKind::String(text) => matches!(&**text, "yes" | "true" | "1" | "on" | "ipv4" | "both"),
-        _ => false,
-    }
+/// Whether a setting of networkd turns on something for IPv4.
+pub(crate) fn is_on(value: &str) -> bool {
+    is_yes(value) || matches!(value, "ipv4" | "both")
 }
 
 /// Whether a name with `+` or `*` at its end stands for an interface.

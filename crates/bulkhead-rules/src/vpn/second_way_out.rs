@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::OptionPath;
 
 use super::{configurations, container, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
-use crate::trees::{Network, Stated, Tree, VPN_CONTAINER, text};
+use crate::trees::networkd::{all_files, plain};
+use crate::trees::{Network, Stated, Tree, VPN_CONTAINER, When, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "second-way-out",
@@ -20,7 +22,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
 (`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
-`forwardPorts`), or its configuration names another default gateway than the VPN container.
+`forwardPorts`), or its configuration names another default gateway than the VPN container. It is a warning that its
+configuration has a tunnel of its own (WireGuard, Tailscale …), or asks for an address by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
 is built.
@@ -92,6 +95,24 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .with_data("option", stated.option.clone()),
                 );
             }
+            let tunnels = tunnels(tree, &name).into_iter().map(|stated| (stated, format!("another tunnel of {of}")));
+            let from_others =
+                format!("the address and the default route of {of} come from whoever answers on the bridge");
+            let leases = leases(tree, &name).into_iter().map(|stated| (stated, from_others.clone()));
+            for (stated, what) in tunnels.chain(leases) {
+                let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
+                let message = format!("`{}` is set: {what}", stated.option);
+                // What it carries goes through the VPN's tunnel first, and a lease takes somebody who gives one.
+                let mut finding = RULE.judged(context.tree, &when, at, message);
+                finding.severity = finding.severity.min(Severity::Warning);
+                found.push(
+                    finding
+                        .with_help("leave it out")
+                        .with_data("machine", &*tree.name)
+                        .with_data("container", &*name)
+                        .with_data("option", stated.option),
+                );
+            }
         }
     }
 }
@@ -101,14 +122,14 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
     let mut found = Vec::new();
     for attribute in OTHER_NETWORKS {
         let path = container(name, attribute);
-        found.extend(tree.stated(&path, |data| is_given(data).then_some(()), None));
+        found.extend(tree.given(&path));
         // `extraVeths.x = { … }` defines options below it.
         let below = tree.below(&path).iter().find(|named| named.path != path);
         found.extend(below.map(|named| Stated {
             value: (),
             place: named.definition.place().cloned(),
             option: tree.called(&path).to_string(),
-            when: crate::trees::When::of(&named.definition.condition),
+            when: When::of(&named.definition.condition),
         }));
     }
     let bridges: Vec<&Stated<Arc<str>>> = networks.iter().flat_map(|network| &network.bridges).collect();
@@ -128,13 +149,82 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
     found
 }
 
-fn is_given(data: &Data) -> bool {
-    match &data.kind {
-        DataKind::Null | DataKind::Unknown(_) | DataKind::Failed(_) => false,
-        DataKind::List(items) => !items.is_empty(),
-        DataKind::Attrs(set) => !set.attrs.is_empty(),
-        _ => true,
+/// Kinds of interfaces of networkd that are tunnels.
+const TUNNELS: [&str; 13] = [
+    "bareudp",
+    "fou",
+    "geneve",
+    "gre",
+    "gretap",
+    "ip6gre",
+    "ip6tnl",
+    "ipip",
+    "l2tp",
+    "sit",
+    "vti",
+    "vxlan",
+    "wireguard",
+];
+
+/// Services that are tunnels.
+const TUNNEL_SERVICES: [&str; 5] = [
+    "services.mullvad-vpn.enable",
+    "services.netbird.enable",
+    "services.strongswan.enable",
+    "services.tailscale.enable",
+    "services.zerotierone.enable",
+];
+
+/// Tunnels in a container's own configuration; of OpenVPN there is a rule of its own.
+fn tunnels(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
+    let mut found = Vec::new();
+    for config in configurations(name) {
+        let below = |path: &str| OptionPath::of(config.names().iter().map(|name| &**name).chain(path.split('.')));
+        for root in ["networking.wireguard.interfaces", "networking.wg-quick.interfaces"] {
+            let root = below(root);
+            for (interface, _) in tree.children(&root) {
+                let path = root.join(&interface);
+                let first = tree.below(&path).iter().find(|named| tree.counts(named));
+                found.extend(first.map(|named| Stated {
+                    value: (),
+                    place: named.definition.place().cloned(),
+                    option: tree.called(&path).to_string(),
+                    when: When::of(&named.definition.condition),
+                }));
+            }
+        }
+        let netdevs = below("systemd.network.netdevs");
+        for (netdev, _) in tree.children(&netdevs) {
+            let is_tunnel = |data: &Data| TUNNELS.contains(&&*text(data)?).then_some(());
+            found.extend(tree.stated(&netdevs.join(&netdev).join("netdevConfig").join("Kind"), is_tunnel, None));
+        }
+        for service in TUNNEL_SERVICES {
+            found.extend(on(tree, &below(service)));
+        }
     }
+    found
+}
+
+/// Where a container's own configuration asks for an address by DHCP.
+fn leases(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
+    let mut found = Vec::new();
+    for config in configurations(name) {
+        let networking = config.join("networking");
+        found.extend(on(tree, &networking.join("useDHCP")));
+        let interfaces = networking.join("interfaces");
+        for (interface, _) in tree.children(&interfaces) {
+            found.extend(on(tree, &interfaces.join(&interface).join("useDHCP")));
+        }
+        for file in all_files(tree, &config) {
+            let leases = file.all("Network", "DHCP").into_iter();
+            found.extend(leases.filter(|stated| super::is_on(&stated.value) || *stated.value == *"ipv6").map(plain));
+        }
+    }
+    found
+}
+
+fn on(tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<()>> {
+    tree.stated(path, |data| (data.kind == DataKind::Bool(true)).then_some(()), None)
 }
 
 /// A way to everywhere in a container's own configuration.
@@ -176,6 +266,11 @@ fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
             let gateway = networking.join(gateway);
             add(tree.stated(&gateway, address, None));
             add(tree.stated(&gateway.join("address"), address, None));
+            // Without an address, it is everybody on the link.
+            if tree.below(&gateway.join("address")).is_empty() {
+                let at_link = |data: &Data| Some(format!("what is at `{}`", text(data)?));
+                add(tree.stated(&gateway.join("interface"), at_link, None));
+            }
         }
         let interfaces = networking.join("interfaces");
         for (interface, _) in tree.children(&interfaces) {
@@ -187,15 +282,24 @@ fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
         let units = config.join("systemd").join("network").join("networks");
         for (unit, _) in tree.children(&units) {
             let unit = units.join(&unit);
-            add(of_items(tree.items(&unit.join("gateway")), address));
-            add(of_items(tree.items(&unit.join("networkConfig").join("Gateway")), address));
-            let on_link =
-                |data: &Data| super::is_on(data).then(|| format!("what is at the links of `{}`", tree.called(&unit)));
-            add(tree.stated(&unit.join("networkConfig").join("DefaultRouteOnDevice"), on_link, None));
             add(of_items(tree.items(&unit.join("routes")), networkd_route));
+        }
+        for file in all_files(tree, &config) {
+            let mut gateways = file.all("Network", "Gateway");
+            // One with a destination may not be about everything.
+            if file.all("Route", "Destination").is_empty() {
+                gateways.extend(file.all("Route", "Gateway"));
+            }
+            add(gateways.into_iter().map(|stated| with(stated.value.to_string(), plain(stated))).collect());
+            let at_links = format!("what is at the links of `{}.network`", file.name);
+            add(file.on("Network", "DefaultRouteOnDevice").into_iter().map(|on| with(at_links.clone(), on)).collect());
         }
     }
     found
+}
+
+fn with(value: String, Stated { place, option, when, .. }: Stated<()>) -> Stated<String> {
+    Stated { value, place, option, when }
 }
 
 fn of_items(items: Vec<Stated<&Data>>, read: impl Fn(&Data) -> Option<String>) -> Vec<Stated<String>> {

@@ -1,14 +1,15 @@
 //! `vpn-ipv6-unguarded`: IPv6 on the bridge of a VPN that carries IPv4 alone.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
-use bulkhead_modules::OptionPath;
 
 use super::{container, containers, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::networkd::{Link, files};
-use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option, text};
+use crate::trees::networkd::{File, Link, files, is_yes, plain};
+use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "vpn-ipv6-unguarded",
@@ -72,29 +73,19 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
         let path = option("networking.interfaces").join(&bridge.value).join("ipv6").join("addresses");
         found.extend(tree.stated(&path, some, None).into_iter().map(|stated| (stated, "the VPN's bridge has IPv6")));
     }
-    for path in units(tree, vpn) {
-        let on = |data: &Data| match &data.kind {
-            DataKind::Bool(on) => on.then_some(()),
-            DataKind::String(text) => matches!(&**text, "yes" | "true" | "1" | "on").then_some(()),
-            _ => None,
-        };
+    for file in units(tree, vpn) {
         for key in ["IPv6AcceptRA", "IPv6SendRA", "IPv6Forwarding"] {
-            let stated = tree.stated(&path.join("networkConfig").join(key), on, None);
-            found.extend(stated.into_iter().map(|stated| (stated, "there is IPv6 on the VPN's bridge")));
+            let on = file.on("Network", key);
+            found.extend(on.into_iter().map(|stated| (stated, "there is IPv6 on the VPN's bridge")));
         }
         // The module says `no`; where others make the bridge, that it is on is told as that nothing closes it.
         if vpn.shape == Shape::Native {
-            let six = |data: &Data| on(data).or_else(|| (text(data)?.as_ref() == "ipv6").then_some(()));
-            let stated = tree.stated(&path.join("networkConfig").join("LinkLocalAddressing"), six, None);
-            found.extend(stated.into_iter().map(|stated| (stated, "there is IPv6 on the VPN's bridge")));
+            let links = file.all("Network", "LinkLocalAddressing").into_iter();
+            let six = links.filter(|stated| is_yes(&stated.value) || *stated.value == *"ipv6");
+            found.extend(six.map(|stated| (plain(stated), "there is IPv6 on the VPN's bridge")));
         }
-        for addresses in [path.join("address"), path.join("addresses"), path.join("networkConfig").join("Address")] {
-            let six = tree.items(&addresses).into_iter().filter(|item| is_six(item.value));
-            found.extend(six.map(|item| {
-                let stated = Stated { value: (), place: item.place, option: item.option, when: item.when };
-                (stated, "the VPN's bridge has IPv6")
-            }));
-        }
+        let six = file.addresses().into_iter().filter(|stated| stated.value.contains(':'));
+        found.extend(six.map(|stated| (plain(stated), "the VPN's bridge has IPv6")));
     }
     for name in containers(vpn) {
         for key in ["localAddress6", "hostAddress6"] {
@@ -105,21 +96,9 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
     found
 }
 
-/// The units of networkd for the bridge.
-/// Whether an address is one of IPv6: a text, or what networkd calls `[Address]`, whose keys were in `addressConfig` before
-/// NixOS 24.11.
-fn is_six(data: &Data) -> bool {
-    match &data.kind {
-        DataKind::Attrs(set) => {
-            ["Address", "addressConfig"].iter().any(|key| set.attrs.get(*key).is_some_and(|field| is_six(&field.value)))
-        }
-        _ => text(data).is_some_and(|address| address.contains(':')),
-    }
-}
-
-fn units(tree: &Tree<'_>, vpn: &Network) -> Vec<OptionPath> {
-    let links: Vec<Link> = vpn.bridges.iter().map(|bridge| Link::bridge(bridge.value.clone())).collect();
-    files(tree, vpn, &links)
+/// The files of networkd for the bridge.
+fn units<'t>(tree: &'t Tree<'_>, vpn: &Network) -> Vec<&'t File> {
+    files(tree, vpn, &Link::bridges(tree, vpn))
 }
 
 /// Whether something surely keeps IPv6 from the bridge of a module that is not ours.
@@ -129,11 +108,9 @@ fn is_closed(tree: &Tree<'_>, vpn: &Network) -> bool {
     if off.iter().any(|stated| stated.when.is_sure()) {
         return true;
     }
-    let has_none = |path: &OptionPath| {
-        let link = tree.texts(&path.join("networkConfig").join("LinkLocalAddressing"), None);
-        link.iter().any(|stated| matches!(&*stated.value, "no" | "ipv4") && stated.when.is_sure())
-    };
-    units(tree, vpn).iter().any(has_none)
+    let is_none = |stated: &Stated<Arc<str>>| matches!(&*stated.value, "no" | "ipv4") && stated.when.is_sure();
+    let has_none = |file: &File| file.all("Network", "LinkLocalAddressing").into_iter().any(is_none);
+    units(tree, vpn).into_iter().any(has_none)
 }
 
 fn open(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Diagnostic {

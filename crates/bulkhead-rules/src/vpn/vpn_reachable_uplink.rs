@@ -8,8 +8,9 @@ use bulkhead_eval::data::DataKind;
 use super::{container, containers, forwarding, not_judged, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::networkd::{plain, shown};
 use crate::trees::plugged::plugged;
-use crate::trees::{Assumed, Network, Shape, Tree, VPN_CONTAINER, When, option, text};
+use crate::trees::{Assumed, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "vpn-reachable-uplink",
@@ -198,17 +199,18 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
             }
         }
         let of_networkd = option("systemd.network.config.networkConfig");
-        let mut of_links = vec![of_networkd.join("IPv4Forwarding"), of_networkd.join("IPForward")];
-        // `IPForward=` of one link is about all of them.
-        let units = option("systemd.network.networks");
-        let links = tree.children(&units).into_iter();
-        of_links.extend(links.map(|(unit, _)| units.join(&unit).join("networkConfig").join("IPForward")));
+        let paths = [of_networkd.join("IPv4Forwarding"), of_networkd.join("IPForward")];
+        let is_on = |data: &bulkhead_eval::data::Data| super::is_on(&shown(data)?).then_some(());
+        let mut of_links: Vec<Stated<()>> = paths.iter().flat_map(|path| tree.stated(path, is_on, None)).collect();
+        // `IPForward=` of one link is about all of them, and with `IPMasquerade=` it is on (before systemd 256).
+        for file in &tree.networkd {
+            let keys = ["IPForward", "IPMasquerade"].iter().flat_map(|key| file.all("Network", key));
+            of_links.extend(keys.filter(|stated| super::is_on(&stated.value)).map(plain));
+        }
         let told: Vec<Place> = forwarding(tree, vpn).into_iter().map(|forwarding| forwarding.place).collect();
-        for path in of_links {
-            for stated in tree.stated(&path, |data| super::is_on(data).then_some(()), None) {
-                if !stated.place.as_ref().is_some_and(|place| told.contains(place)) {
-                    switches.push((format!("`{}` is on", stated.option), stated));
-                }
+        for stated in of_links {
+            if !stated.place.as_ref().is_some_and(|place| told.contains(place)) {
+                switches.push((format!("`{}` is on", stated.option), stated));
             }
         }
         let is_router = |data: &bulkhead_eval::data::Data| {
