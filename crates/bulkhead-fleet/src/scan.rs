@@ -157,7 +157,28 @@ pub(crate) struct TextHints {
     pub(crate) generated: bool,
     /// It has a word of options that rules about module trees read.
     pub(crate) options: bool,
+    /// If it is a flake, it may make systems.
+    pub(crate) flake: bool,
+    /// It may be a network of nodes, or a hive.
+    pub(crate) network: bool,
 }
+
+/// Words without which a flake makes no systems.
+const FLAKE_WORDS: [&str; 6] =
+    ["nixosSystem", "nixosConfigurations", "nixosGenerate", "mkFleet", "colmena", "deploy.nodes"];
+
+/// Words of which a file of a network of nodes has one: of morph and NixOps.
+const NETWORK_WORDS: [&str; 9] = [
+    "network = ",
+    "network.description",
+    "network.enableRollback",
+    "network.evalConfig",
+    "network.nixConfig",
+    "network.nixpkgs",
+    "network.ordering",
+    "network.pkgs",
+    "network.storage",
+];
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
@@ -202,12 +223,16 @@ impl TextHints {
     /// `words` are further words for [`TextHints::options`].
     pub(crate) fn of(bytes: &[u8], words: &[String]) -> TextHints {
         let mut all = OPTION_WORDS.iter().copied().chain(words.iter().map(String::as_str));
+        let has = |words: &[&str]| words.iter().any(|word| contains(bytes, word.as_bytes()));
         TextHints {
             public_keys: contains(bytes, b"publicKeys"),
             age_name: contains(bytes, b".age"),
             import: ["import", "readDir", "readFile"].iter().any(|word| contains(bytes, word.as_bytes())),
             generated: bytes.starts_with(GENERATED_MARKER.as_bytes()),
             options: all.any(|word| contains(bytes, word.as_bytes())),
+            flake: has(&FLAKE_WORDS),
+            // A hive of colmena has `meta`, and its nodes say where they are deployed.
+            network: has(&NETWORK_WORDS) || (has(&["meta"]) && has(&["deployment"])),
         }
     }
 }

@@ -57,7 +57,10 @@ Module trees are read where some `.nix` file has a word of the options that rule
 from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
 are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
 `nixosConfigurations` has too, and that says something else there, is one more machine: `kif (colmena)`. So is what a
-machine may be started as: `kif (specialisation travel)`.
+machine may be started as: `kif (specialisation travel)`; what else a flake makes of systems, as long as they say
+something new: images (`packages.x86_64-linux.iso`), `nixosGenerate`, what deploy-rs takes, `legacyPackages`; and the
+systems of flakes in other folders and of networks of nodes (colmena, morph, NixOps) wherever they lie: `kif
+(ops/network.nix)`, if there is another `kif`.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
