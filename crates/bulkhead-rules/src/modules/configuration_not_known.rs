@@ -30,8 +30,8 @@ A machine has workspaces or services behind a VPN, and its modules say something
 the containers and the networks of their host, that can't be known here: a value that depends on `config` or on the
 arguments of modules, a set with unknown names, a module that is imported from outside of the repository (a flake
 input). Or the file of a secret in `age.secrets`, or what unlocks a disk, is such a value. Or a module of any machine
-can't be read; or a file defines such options, and no machine whose modules were read has it; or it can't be known
-which systems `flake.nix` makes.
+can't be read; or a file defines such options, or some of secrets and of unlocking, and no machine whose modules were
+read has it; or it can't be known which systems `flake.nix` makes.
 
 **Why it matters.** Rules judge what they see. What is not judged must not look as if it were
 fine.
@@ -49,8 +49,8 @@ workspaces.dev.ip = \"10.20.0.10\";
 ```
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
-of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason; a comment that
-allows it is needed at each place. Modules of other projects are told of machines with compartments only. Paths of decrypted
+of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, and all files
+about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are told of machines with compartments only. Paths of decrypted
 secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
 project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
