@@ -121,7 +121,8 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         unknown(value, &named.path, around, &mut all);
         let matters = |(_, path, at): &(Unknown, OptionPath, Option<&Place>)| {
             // Where agenix puts a secret is known well enough, and so is that Nix copies a file into its store.
-            let is_named = OF_FILES.iter().any(|root| path.starts_with(&option(root)));
+            let inside = unvaried(path);
+            let is_named = OF_FILES.iter().any(|root| inside.starts_with(&option(root)));
             let is_known = |at: &Place| {
                 is_secret_path(context, at)
                     || copied_at(context, at).is_some()
@@ -134,6 +135,19 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         let place = Some(at.unwrap_or_else(|| named.place()));
         let option = named.definition.path.to_string();
         causes.add(tree, Some(option), "a value is unknown", Unknown { reason, help, place });
+    }
+}
+
+/// The option of a machine or user, where it is that of a user or of a variant as a virtual machine.
+fn unvaried(path: &OptionPath) -> OptionPath {
+    match path.names() {
+        [first, users, _, rest @ ..] if **first == *"home-manager" && **users == *"users" => OptionPath::of(rest),
+        [first, variant, rest @ ..]
+            if **first == *"virtualisation" && ["vmVariant", "vmVariantWithBootLoader"].contains(&&**variant) =>
+        {
+            OptionPath::of(rest)
+        }
+        _ => path.clone(),
     }
 }
 
