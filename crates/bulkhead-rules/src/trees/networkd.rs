@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use foldhash::HashMap;
 
 use super::addresses::{Mac, mac_of};
 use super::{Named, Network, Purpose, Shape, Stated, Tree, When, option, text};
@@ -154,6 +155,8 @@ fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<
         let file = name.trim_start_matches('/').strip_prefix(FOLDER)?;
         Some((Arc::from(file), etc.join(&name)))
     }));
+    let by_name: HashMap<Arc<str>, usize> =
+        files.iter().enumerate().map(|(index, file)| (file.name.clone(), index)).collect();
     for (file, path) in all {
         let (name, is_text) = match file.strip_suffix(".network") {
             Some(name) => (name, true),
@@ -183,7 +186,7 @@ fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<
         if is_off || (lines.is_empty() && unread.is_none()) {
             continue;
         }
-        match files.iter_mut().find(|known| *known.name == *name) {
+        match by_name.get(name).and_then(|index| files.get_mut(*index)) {
             Some(known) if !is_text => {
                 known.lines.extend(lines);
                 known.unread = known.unread.take().or(unread);
