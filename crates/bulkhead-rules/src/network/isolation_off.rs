@@ -82,6 +82,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut powers: Vec<(Stated<()>, &str, Arc<str>, When)> = Vec::new();
         let mut plug = |stated: &Stated<()>, what: String, holds: &When| {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
+            // What may be about two networks is told once.
+            if !when.assumed.is_empty() && plugs.iter().any(|known: &Diagnostic| known.place == at) {
+                return;
+            }
             plugs.push(
                 RULE.judged(context.tree, &when, at, format!("`{}` is set: {what}", stated.option))
                     .with_help("take it out: the module plugs in what belongs there")
@@ -336,7 +340,8 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
 
 /// What is taken from files of networkd, guards and units.
 fn all_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    // What concerns two networks is told once, as what is worse.
+    let mut found: Vec<(String, Diagnostic)> = Vec::new();
     for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
         let mut taken = taken(context, tree, network);
         taken.extend(guards::taken(tree, network));
@@ -356,15 +361,19 @@ fn all_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
             if !is_certain {
                 finding.severity = finding.severity.min(Severity::Warning);
             }
-            found.push(
-                finding
-                    .with_help("take the line out; what has to be reached is opened one by one")
-                    .with_data("machine", &*tree.name)
-                    .with_data("option", stated.option),
-            );
+            let finding = finding
+                .with_help("take the line out; what has to be reached is opened one by one")
+                .with_data("machine", &*tree.name)
+                .with_data("option", stated.option.clone());
+            let key = format!("{}: {what}", stated.option);
+            match found.iter_mut().find(|(known, other)| *known == key && other.place == finding.place) {
+                Some((_, other)) if other.severity < finding.severity => *other = finding,
+                Some(_) => {}
+                None => found.push((key, finding)),
+            }
         }
     }
-    found
+    found.into_iter().map(|(_, finding)| finding).collect()
 }
 
 /// The NixOS containers that are workspaces or services behind a VPN.

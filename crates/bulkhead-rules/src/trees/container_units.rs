@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{DEFAULT_PRIORITY, OptionPath};
 
-use super::forced::{Taken, depth};
+use super::forced::{MOST_FORCED, Taken, depth};
 use super::networkd::plain;
 use super::{Named, Network, Purpose, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 use crate::context::Context;
@@ -65,10 +65,14 @@ pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -
             variables(tree, &unit, &name, &mut found);
         }
         namespaces(tree, &unit, &name, &mut found);
-        for named in tree.below(&unit).iter().filter(|named| named.definition.priority < DEFAULT_PRIORITY) {
-            if tree.counts(named)
-                && let Some(what) = forced(context, named, unit.names().len(), is_container, is_ours, &name)
+        let is_forced = |named: &&Named| named.definition.priority < DEFAULT_PRIORITY && tree.counts(named);
+        let mut told: Vec<String> = Vec::new();
+        for named in tree.below(&unit).iter().filter(is_forced).take(MOST_FORCED) {
+            if let Some(what) = forced(context, named, unit.names().len(), is_container, is_ours, &name)
+                // One override is told once.
+                && !told.contains(&what)
             {
+                told.push(what.clone());
                 let stated = Stated {
                     value: (),
                     place: Some(named.place()),

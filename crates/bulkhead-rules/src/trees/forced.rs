@@ -14,6 +14,9 @@ use crate::context::Context;
 /// The functions of `lib` by which a definition takes the place of others.
 const OVERRIDES: [&str; 5] = ["mkForce", "mkImageMediaOverride", "mkOverride", "mkVMOverride", "mkOverrideWith"];
 
+/// So many forced definitions are looked at, each of which takes a look at all of its file.
+pub(crate) const MOST_FORCED: usize = 300;
+
 /// Something that a fleet takes from the files.
 pub(crate) struct Taken {
     /// Where.
@@ -83,9 +86,20 @@ pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -
     let Some(own) = own_file(network) else { return Vec::new() };
     let mut found: Vec<Taken> = Vec::new();
     let all = option("systemd.network");
-    for named in tree.below(&all).iter().filter(|named| named.definition.priority < DEFAULT_PRIORITY) {
-        if !tree.counts(named) {
-            continue;
+    let forced = tree.below(&all).iter().filter(|named| named.definition.priority < DEFAULT_PRIORITY);
+    for (index, named) in forced.filter(|named| tree.counts(named)).enumerate() {
+        if index == MOST_FORCED {
+            found.push(Taken {
+                stated: Stated {
+                    value: (),
+                    place: Some(named.place()),
+                    option: all.to_string(),
+                    when: When::of(&named.definition.condition),
+                },
+                what: format!("more than {MOST_FORCED} definitions of it are forced, and not all were looked at"),
+                is_certain: false,
+            });
+            break;
         }
         // What is forced further out takes all that is below.
         let names = named.path.names();

@@ -175,6 +175,9 @@ fn is_before_23_11(version: &Arc<str>) -> bool {
 
 /// Whether a script, or rules, remove all tables, or those of this name. Comments about it are no such command.
 fn removes(script: &str, table: &str) -> bool {
+    if !script.contains("ruleset") && !script.contains(table) {
+        return false;
+    }
     let joined = script.replace("\\\n", " ");
     joined.lines().map(|line| line.split('#').next().unwrap_or_default()).any(|line| {
         let is_between = |c: char| c.is_whitespace() || matches!(c, ';' | '\'' | '"' | '{' | '}' | '&' | '|');

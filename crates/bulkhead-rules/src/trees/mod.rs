@@ -210,7 +210,10 @@ impl<'a> Tree<'a> {
             })
             .collect();
         let is_sure = counting.iter().any(|named| named.definition.condition.is_always());
-        if let (false, Some(value)) = (is_sure, self.declared_default(path).and_then(|data| read(&data)).or(default)) {
+        let declared = self.declared_default(path).and_then(|data| read(&data));
+        // That of an option in each of many sets may be made from their names.
+        let default = if self.is_declared_by_name(path) { declared.or(default) } else { default.or(declared) };
+        if let (false, Some(value)) = (is_sure, default) {
             // It is the default unless one of these holds.
             let mut when = When::default();
             counting.iter().for_each(|named| when.guards.extend(unless(named)));
@@ -331,6 +334,11 @@ impl<'a> Tree<'a> {
     fn declared_default(&self, path: &OptionPath) -> Option<Data> {
         let written = self.mapping.theirs(path);
         written.iter().find_map(|path| self.configuration.declared(path)?.default.clone())
+    }
+
+    /// Whether the tree declares just this option, and not one for any name in its path.
+    fn is_declared_by_name(&self, path: &OptionPath) -> bool {
+        self.mapping.theirs(path).iter().any(|path| self.configuration.options.contains_key(path))
     }
 
     /// What the fleet may call our options in quite another place.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use foldhash::HashMap;
 
 use super::addresses::{Mac, mac_of};
 use super::{Named, Network, Purpose, Shape, Stated, Tree, When, option, text};
@@ -35,6 +36,10 @@ const SHORT: [(&str, &str, &str); 9] = [
     ("name", "Match", "Name"),
     ("vlan", "Network", "VLAN"),
 ];
+
+/// How files are called that NixOS writes itself, where it has networkd for `networking.interfaces` and `networking.useDHCP`; as
+/// in `nixos/modules/tasks/network-interfaces-systemd.nix`.
+const OF_NIXOS: [&str; 3] = ["40-", "99-ethernet-default-dhcp", "99-wireless-client-dhcp"];
 
 /// Where files of networkd lie below `/etc`.
 const FOLDER: &str = "systemd/network/";
@@ -76,6 +81,17 @@ impl File {
     pub(crate) fn off(&self, section: &str, key: &str) -> Vec<Stated<()>> {
         let is_no = |value: &str| matches!(value, "no" | "false" | "0" | "off" | "n" | "f");
         self.all(section, key).into_iter().filter(|stated| is_no(&stated.value)).map(plain).collect()
+    }
+
+    /// Say what a file of NixOS' own matches where the tree only adds to it; of others nothing is known, and they are about
+    /// none of our links.
+    fn match_elsewhere(&mut self) {
+        if self.lines.iter().any(|line| *line.section == *"Match") {
+            return;
+        }
+        let (key, value) = self.name.strip_prefix("40-").map_or((ADDRESS, "?"), |interface| ("Name", interface));
+        let value = Stated { value: Arc::from(value), place: None, option: String::new(), when: When::default() };
+        self.lines.push(Line { section: Arc::from("Match"), key: Arc::from(key), value });
     }
 
     /// The addresses that the link has.
@@ -139,7 +155,11 @@ pub(crate) fn all_files(tree: &Tree<'_>, configuration: &OptionPath) -> Vec<File
                 _ => {}
             }
         }
-        files.push(File { name, is_text: false, lines, unread: None });
+        let mut file = File { name, is_text: false, lines, unread: None };
+        if OF_NIXOS.iter().any(|start| file.name.starts_with(start)) {
+            file.match_elsewhere();
+        }
+        files.push(file);
     }
     texts(tree, &below("systemd.network.units"), &below("environment.etc"), &mut files);
     files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -154,6 +174,10 @@ fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<
         let file = name.trim_start_matches('/').strip_prefix(FOLDER)?;
         Some((Arc::from(file), etc.join(&name)))
     }));
+    let mut by_name: HashMap<Arc<str>, usize> =
+        files.iter().enumerate().map(|(index, file)| (file.name.clone(), index)).collect();
+    // What is added comes after what it is added to.
+    all.sort_by_key(|(file, _)| !file.ends_with(".network"));
     for (file, path) in all {
         let (name, is_text) = match file.strip_suffix(".network") {
             Some(name) => (name, true),
@@ -183,12 +207,18 @@ fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<
         if is_off || (lines.is_empty() && unread.is_none()) {
             continue;
         }
-        match files.iter_mut().find(|known| *known.name == *name) {
+        match by_name.get(name).and_then(|index| files.get_mut(*index)) {
             Some(known) if !is_text => {
                 known.lines.extend(lines);
                 known.unread = known.unread.take().or(unread);
             }
-            _ => files.push(File { name: Arc::from(name), is_text, lines, unread }),
+            _ => {
+                by_name.insert(Arc::from(name), files.len());
+                files.push(File { name: Arc::from(name), is_text, lines, unread });
+                if !is_text && let Some(added) = files.last_mut() {
+                    added.match_elsewhere();
+                }
+            }
         }
     }
 }
