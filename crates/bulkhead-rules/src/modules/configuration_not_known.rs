@@ -50,8 +50,8 @@ workspaces.dev.ip = \"10.20.0.10\";
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
 of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, and all files
-about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are told of machines with compartments only. Paths of decrypted
-secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
+about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are
+told of machines with compartments only. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
 project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
 from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
@@ -68,7 +68,8 @@ systems of flakes in other folders and of networks of nodes (colmena, morph, Nix
 };
 
 /// Options of which the rules that read them know a file also by how it is written.
-const OF_FILES: [&str; 4] = ["age.secrets", "boot.initrd", "fileSystems", "swapDevices"];
+const OF_FILES: [&str; 5] =
+    ["age.secrets", "boot.initrd", "boot.loader.grub.extraInitrd", "fileSystems", "swapDevices"];
 
 /// How a file begins that git-crypt has encrypted.
 const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
