@@ -230,7 +230,7 @@ const NETWORK_WORDS: [&str; 9] = [
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
-const OPTION_WORDS: [&str; 34] = [
+const OPTION_WORDS: [&str; 35] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -244,6 +244,7 @@ const OPTION_WORDS: [&str; 34] = [
     "hostKeys",
     "authorizedKeys",
     "initrd",
+    "extraInitrd",
     "keyFile",
     "KeyFile",
     "privateKey",

@@ -49,9 +49,9 @@ workspaces.dev.ip = \"10.20.0.10\";
 ```
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
-of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, and all files
-about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are told of machines with compartments only. Paths of decrypted
-secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
+of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, a file that is
+missing, and all files about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are
+told of machines with compartments only. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
 project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
 from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
@@ -68,7 +68,8 @@ systems of flakes in other folders and of networks of nodes (colmena, morph, Nix
 };
 
 /// Options of which the rules that read them know a file also by how it is written.
-const OF_FILES: [&str; 4] = ["age.secrets", "boot.initrd", "fileSystems", "swapDevices"];
+const OF_FILES: [&str; 5] =
+    ["age.secrets", "boot.initrd", "boot.loader.grub.extraInitrd", "fileSystems", "swapDevices"];
 
 /// How a file begins that git-crypt has encrypted.
 const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
@@ -94,6 +95,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     found.extend(causes.all.into_iter().map(finding));
     super::unseen::check(context, found);
 }
+
+/// How the reason ends where a file is missing.
+const MISSING: &str = "` does not exist";
 
 /// Whether git-crypt has encrypted a file, so that it is none of Nix as it lies here.
 fn is_locked(context: &Context<'_>, file: &str) -> bool {
@@ -210,8 +214,10 @@ impl Causes {
     /// `option` is `None` where it may be any.
     fn add(&mut self, tree: &Tree<'_>, option: Option<String>, what: &str, unknown: Unknown) {
         let Unknown { reason, help, place } = unknown;
-        // Modules that come by one argument are unknown for one reason; values are told for each file.
-        let file = option.is_some().then(|| place.as_ref().map_or_else(Arc::default, |place| place.file.clone()));
+        // Modules that come by one argument are unknown for one reason, and whatever is made of a file that is missing; other
+        // values are told for each file.
+        let file = (option.is_some() && !reason.ends_with(MISSING))
+            .then(|| place.as_ref().map_or_else(Arc::default, |place| place.file.clone()));
         let next = self.all.len();
         let index = *self.index.entry((reason.clone(), file)).or_insert(next);
         if index == next {
@@ -221,11 +227,13 @@ impl Causes {
                 help,
                 machines: BTreeSet::default(),
                 options: BTreeSet::default(),
+                is_any: false,
                 places: BTreeSet::default(),
             });
         }
         if let Some(cause) = self.all.get_mut(index) {
             cause.machines.insert(tree.name.clone());
+            cause.is_any |= option.is_none();
             cause.options.extend(option);
             cause.places.extend(place);
         }
@@ -238,12 +246,16 @@ struct Cause {
     reason: Arc<str>,
     help: Option<Arc<str>>,
     machines: BTreeSet<Arc<str>>,
-    /// Empty where it may be any.
     options: BTreeSet<String>,
+    /// Whether it may be any other as well.
+    is_any: bool,
     places: BTreeSet<Place>,
 }
 
 fn finding(mut cause: Cause) -> Diagnostic {
+    if cause.is_any {
+        cause.options.clear();
+    }
     // What a machine inherits as a specialisation goes without saying.
     let names: Vec<Arc<str>> = cause.machines.iter().cloned().collect();
     cause.machines.retain(|name| !names.iter().any(|machine| is_variant_of(name, machine)));

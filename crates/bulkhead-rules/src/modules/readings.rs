@@ -143,7 +143,8 @@ const TOLD: [&str; 4] = [
 ];
 
 /// The same where something at these or below is unknown: what is above has much else.
-const EXACTLY: [&str; 2] = ["fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
+const EXACTLY: [&str; 3] =
+    ["boot.loader.grub.extraInitrd", "fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
 
 /// The same of any container, as far as something unknown is in what the names up to here say.
 const OF_ANY_CONTAINER: [(&str, usize); 3] = [

@@ -139,8 +139,11 @@ fn is_about_isolation(path: &OptionPath, value: &DataKind) -> bool {
 }
 
 fn finding(files: Vec<Unseen<'_>>, what: &str) -> Option<Diagnostic> {
-    let names = quoted(files.iter().map(|unseen| unseen.path.as_str()));
-    let says = if files.len() == 1 { "it says" } else { "they say" };
+    // Some of several may be allowed, and what is told then is about the others.
+    let (names, says) = match files.as_slice() {
+        [file] => (format!("`{}`", file.path), "it says"),
+        _ => ("these files".to_owned(), "they say"),
+    };
     let label = |unseen: &Unseen<'_>| format!("this defines {}", quoted(unseen.options.iter().map(String::as_str)));
     let (first, others) = files.split_first()?;
     let message = format!("no machine whose modules were read has {names}: what {says}{what} is not judged");

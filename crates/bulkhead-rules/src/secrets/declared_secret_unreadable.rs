@@ -36,7 +36,8 @@ age.secrets.wifi.file = ./secrets/wifi.age;                  # in the configurat
 **Limits.** A machine that decrypts with other keys (`age.identityPaths`), or has several host keys of which the rule
 may name another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine. Systems of a
 flake without a `properties.nix` are not judged: nothing says which key is theirs. Secrets of users
-(`home-manager.users.<name>.age.secrets`) want one of the machine's `userKeys`, which is a warning too; those of containers and virtual machines are not judged: their keys are not known.
+(`home-manager.users.<name>.age.secrets`) want one of the machine's `userKeys`, which is a warning too; those of
+containers and virtual machines are not judged: their keys are not known.
 
 **Data.** `machine`: the machine. `secret`: the name in `age.secrets`. `path`: the file.
 ",
@@ -109,7 +110,7 @@ fn of_users(
         let Holder::User(user) = &secret.holder else { continue };
         for rule in rules.iter().filter(|rule| rule.gaps.is_empty()) {
             let is_of_user = |other: &&Key| keys.iter().any(|key| key.identity() == other.identity());
-            if rule.keys.iter().any(|other| is_of_user(other)) || !keys.is_complete() {
+            if rule.keys.iter().any(is_of_user) || !keys.is_complete() {
                 continue;
             }
             if keys.items.is_empty() {

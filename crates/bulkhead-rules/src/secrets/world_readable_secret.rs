@@ -16,8 +16,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "Everybody on a machine can read a decrypted secret.",
     docs: "\
-`mode` of a secret lets everybody read the decrypted file: in `secrets/properties.nix`, or in `age.secrets` of a machine, of
-its users (home-manager), its containers and virtual machines.
+`mode` of a secret lets everybody read the decrypted file: in `secrets/properties.nix`, or in `age.secrets` of a
+machine, of its users (home-manager), its containers and virtual machines.
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
