@@ -7,7 +7,7 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{Configuration, Systems, load, load_system, name_outside_hive, systems, systems_file};
-use bulkhead_source::{FileTree, TreePath};
+use bulkhead_source::{FileTree, TreePath, read_text};
 use foldhash::HashSet;
 use rayon::prelude::*;
 
@@ -16,6 +16,9 @@ use super::{Named, Tree};
 
 /// The files that a machine's configuration may begin with, in its folder.
 const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
+
+/// Longer texts that options name are not read.
+const FILE_LIMIT: u64 = 1 << 20;
 
 /// All trees, and what is known not to be among them.
 #[derive(Default)]
@@ -124,14 +127,22 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         });
         let all: Vec<(Arc<str>, Configuration)> = specialised.collect();
         let all = std::iter::once((name, configuration)).chain(all);
-        all.map(|(name, configuration)| Tree::new(machine.clone(), name, configuration, in_flake, mapping.clone()))
-            .collect()
+        let text_of = |path: &str| text_of(world, files, path);
+        let tree = |(name, configuration)| {
+            Tree::new(machine.clone(), name, configuration, in_flake, mapping.clone(), &text_of)
+        };
+        all.map(tree).collect()
     };
     let mut all: Vec<Tree<'a>> = jobs.into_par_iter().map(trees).collect::<Vec<_>>().into_iter().flatten().collect();
     let again: Vec<bool> = all.iter().map(|tree| says_nothing_new(tree, &all)).collect();
     let mut again = again.into_iter();
     all.retain(|_| !again.next().unwrap_or_default());
     Trees { all, unread }
+}
+
+/// What is in the file of the fleet that a path value names, if it is a text.
+pub(crate) fn text_of(world: &World, files: &dyn FileTree, path: &str) -> Option<Arc<str>> {
+    read_text(files, &world.in_first_tree(path)?, FILE_LIMIT).ok()
 }
 
 /// A tree that is to be read.
