@@ -18,6 +18,8 @@ pub struct Code<'a> {
     pub index: u32,
     /// The [`Pos`] of its first expression; the others follow, then the names.
     base: u32,
+    /// That of its first name.
+    names: u32,
     /// How messages name the file.
     pub file: &'a Arc<str>,
     /// The folder that its relative paths start from: absolute, without a slash at the end.
@@ -38,7 +40,7 @@ impl<'a> Code<'a> {
 
     /// The place of a name.
     pub fn name_pos(&self, name: NameId) -> Pos {
-        Pos(self.base + self.ast.exprs.len() as u32 + name.0)
+        Pos(self.names + name.0)
     }
 
     /// An expression of the file.
@@ -78,7 +80,7 @@ pub struct Files<'a> {
 
 impl<'a> Files<'a> {
     /// Number a file; `None` when there are too many (2 billion places).
-    pub fn add(&self, arena: &'a Arena, source: Source<'a>) -> Option<&'a Code<'a>> {
+    pub fn add(&self, arena: &'a Arena<'a>, source: Source<'a>) -> Option<&'a Code<'a>> {
         let mut files = self.files.borrow_mut();
         let index = u32::try_from(files.len()).ok()?;
         let base = self.next.get().max(1);
@@ -92,7 +94,8 @@ impl<'a> Files<'a> {
             _ => None,
         });
         let texts = arena.slice((0..ast.texts).map(|_| Str::flat(texts.next().unwrap_or_default(), None)));
-        let code = arena.alloc(Code { ast, exprs: &ast.exprs, index, base, file, folder, path, scope, texts });
+        let names = base + ast.exprs.len() as u32;
+        let code = arena.alloc(Code { ast, exprs: &ast.exprs, index, base, names, file, folder, path, scope, texts });
         files.push(code);
         Some(code)
     }

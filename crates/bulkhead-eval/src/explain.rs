@@ -7,7 +7,7 @@ use bulkhead_diagnostics::Place;
 use bulkhead_syntax::Symbol;
 use rustc_hash::FxHashMap;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Memory};
 use crate::code::Code;
 use crate::data::Failure;
 use crate::error::{Error, Result};
@@ -153,7 +153,8 @@ impl<'a> Evaluator<'a> {
 
 /// Where the value at `path` in the result of a request comes from.
 pub fn explain(world: &World, request: &Request, path: &str) -> std::result::Result<Explanation, Failure> {
-    let arena = Arena::new();
+    let memory = Memory::new();
+    let arena = Arena::new(&memory);
     let mut evaluator = Evaluator::new(world, &arena);
     evaluator.recorded = Some(Recorded::default());
     let explained = explained(&evaluator, request, path);

@@ -551,10 +551,7 @@ impl<'a> Evaluator<'a> {
             ));
         }
         self.charge(2 + string.len() / 8);
-        match std::str::from_utf8(string.bytes()) {
-            Ok(name) => Ok(self.intern(name)),
-            Err(_) => Err(Error::evaluation("the name of an attribute is not UTF-8", pos)),
-        }
+        self.symbol_of(string).ok_or_else(|| Error::evaluation("the name of an attribute is not UTF-8", pos))
     }
 
     #[cold]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::nearest;
 use bulkhead_syntax::{Ast, Parameter, Symbol, SyntaxError};
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Memory};
 use crate::builtins::value_to_json_text;
 use crate::code::Source;
 use crate::data::{Failure, FailureKind};
@@ -78,7 +78,8 @@ pub struct Answer {
 }
 
 pub fn answer(world: &World, request: &Request) -> std::result::Result<Answer, Failure> {
-    let arena = Arena::new();
+    let memory = Memory::new();
+    let arena = Arena::new(&memory);
     let evaluator = Evaluator::new(world, &arena);
     let shown = show(&evaluator, request);
     let messages = evaluator.messages.take();
@@ -131,7 +132,7 @@ impl<'a> Evaluator<'a> {
         folder: &str,
         scope: Option<&'a Attrs<'a>>,
     ) -> Result<'a, Value<'a>> {
-        self.parsed_text_value(bulkhead_syntax::parse(text).map(Arc::new), name, folder, scope)
+        self.parsed_text_value(self.world.parse_text(text), name, folder, scope)
     }
 
     /// The same of a text that has been parsed.

@@ -7,7 +7,7 @@ use bulkhead_diagnostics::Place;
 use bulkhead_source::TreePath;
 use bulkhead_syntax::{Ast, AttrName, BinaryOperator, Binding, Expr, ExprId, Parameter, Symbol, SyntaxError};
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Memory};
 use crate::code::Code;
 use crate::data::{Data, Failure, Unknown};
 use crate::error::{Cause, Error};
@@ -115,7 +115,8 @@ impl World {
     /// The system gives no thread to evaluate on.
     pub fn session<R: Send>(&self, work: impl FnOnce(&Session<'_>) -> R + Send) -> std::io::Result<R> {
         on_large_stack(|| {
-            let arena = Arena::new();
+            let memory = Memory::new();
+            let arena = Arena::new(&memory);
             let mut evaluator = Evaluator::new(self, &arena);
             evaluator.origins = Some(RefCell::default());
             work(&Session { evaluator: &evaluator, nodes: Cell::new(0) })

@@ -171,7 +171,7 @@ struct Joined<'a> {
     left: &'a Str<'a>,
     right: &'a Str<'a>,
     length: usize,
-    arena: &'a Arena,
+    arena: &'a Arena<'a>,
 }
 
 impl<'a> Str<'a> {
@@ -184,7 +184,7 @@ impl<'a> Str<'a> {
 
     /// One string behind the other.
     pub fn joined(
-        arena: &'a Arena,
+        arena: &'a Arena<'a>,
         left: &'a Str<'a>,
         right: &'a Str<'a>,
         context: Option<&'a Context<'a>>,
@@ -301,7 +301,7 @@ impl<'a> List<'a> {
     }
 
     /// This list and another behind it.
-    pub fn concat(&self, arena: &'a Arena, other: &List<'a>) -> List<'a> {
+    pub fn concat(&self, arena: &'a Arena<'a>, other: &List<'a>) -> List<'a> {
         let length = self.len() + other.len();
         if let Some((room, start)) = self.fits(other.len()) {
             let used = room.used.get();
@@ -530,7 +530,7 @@ impl<'a> FreeFrames<'a> {
     /// A frame of one value (a plain parameter). It does not by itself keep its parent: whoever makes it gives both back
     /// together.
     #[inline]
-    pub fn take(&self, arena: &'a Arena, value: Value<'a>, parent: Env<'a>) -> &'a Frame<'a> {
+    pub fn take(&self, arena: &'a Arena<'a>, value: Value<'a>, parent: Env<'a>) -> &'a Frame<'a> {
         if let Some(frame) = self.first.get()
             && let Slots::One(captured, slot) = &frame.slots
         {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bulkhead_source::{FileTree, ReadError, TreePath};
 use bulkhead_syntax::{Ast, SyntaxError};
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Memory};
 use crate::data::{Data, DataKind, Failure, FailureKind};
 use crate::eval::Evaluator;
 use crate::explain::Explanation;
@@ -137,6 +137,7 @@ pub struct World {
     mounts: Vec<Mount>,
     search_path: Vec<(String, String)>,
     abort_on_warnings: bool,
+    pipe_operators: bool,
     parsed: Mutex<Parsed>,
     /// The SHA-256 of the archive of a file or folder, by absolute path: code that puts a path into a string in a loop
     /// would read the whole folder each time.
@@ -153,6 +154,7 @@ impl World {
             mounts: vec![mount],
             search_path: Vec::new(),
             abort_on_warnings: false,
+            pipe_operators: false,
             parsed: Mutex::default(),
             archives: Mutex::default(),
         }
@@ -176,6 +178,11 @@ impl World {
 
     pub(crate) fn aborts_on_warnings(&self) -> bool {
         self.abort_on_warnings
+    }
+
+    /// Take `|>` and `<|`, as Nix does when its experimental feature `pipe-operators` is on.
+    pub fn allow_pipe_operators(&mut self) {
+        self.pipe_operators = true;
     }
 
     /// The entries of the search path, in order: name and absolute path.
@@ -209,7 +216,8 @@ impl World {
     /// deeper than 500 levels, that data may be walked recursively.
     pub fn evaluate(&self, path: &TreePath) -> Data {
         let evaluated = on_large_stack(|| {
-            let arena = Arena::new();
+            let memory = Memory::new();
+            let arena = Arena::new(&memory);
             let evaluator = Evaluator::new(self, &arena);
             let located = Located { mount: &self.mounts[0], path: path.clone() };
             match evaluator.import_located(&located, None, crate::value::Pos::NONE) {
@@ -293,7 +301,16 @@ impl World {
             let offset = error.utf8_error().valid_up_to();
             ParseFailure::NotUtf8(offset, error.as_bytes()[offset])
         })?;
-        bulkhead_syntax::parse(&text).map(Arc::new).map_err(ParseFailure::Syntax)
+        self.parse_text(&text).map_err(ParseFailure::Syntax)
+    }
+
+    /// The syntax tree of a text.
+    pub(crate) fn parse_text(&self, text: &str) -> Result<Arc<Ast>, Vec<SyntaxError>> {
+        let ast = bulkhead_syntax::parse(text)?;
+        if !self.pipe_operators {
+            ast.without_pipe_operators().map_err(|refused| vec![refused])?;
+        }
+        Ok(Arc::new(ast))
     }
 }
 

@@ -121,6 +121,9 @@ pub struct Fleet {
     /// The `.nix` files whose texts have words of options that rules about module trees read, sorted by path; without
     /// rules files and `properties.nix`.
     pub module_files: Vec<TreePath>,
+    /// The `.nix` files that may make systems: flakes, and what looks like a network of nodes (of colmena, morph, NixOps), sorted
+    /// by path.
+    pub system_files: Vec<TreePath>,
     /// The `.age` files, sorted by path.
     pub age_files: Vec<AgeFile>,
     /// Files that seem to hold a secret in clear, sorted by path.
@@ -215,7 +218,7 @@ impl Fleet {
                 )
             },
         );
-        let (rules_files, module_files, mut key_likes, mut found) = rules?;
+        let (rules_files, module_files, system_files, mut key_likes, mut found) = rules?;
         findings.append(&mut found);
         let (entries, mut found) = entries;
         findings.append(&mut found);
@@ -276,6 +279,7 @@ impl Fleet {
             rules_are_chosen: !options.rules.is_empty(),
             rules_files,
             module_files,
+            system_files,
             age_files,
             key_likes,
             keys,
@@ -330,7 +334,7 @@ fn pool() -> Option<&'static rayon::ThreadPool> {
 }
 
 /// Rules files, and what else their search came across.
-type FoundRules = (Vec<RulesFile>, Vec<TreePath>, Vec<KeyLike>, Vec<Diagnostic>);
+type FoundRules = (Vec<RulesFile>, Vec<TreePath>, Vec<TreePath>, Vec<KeyLike>, Vec<Diagnostic>);
 
 struct Loader<'a> {
     tree: &'a dyn FileTree,
@@ -443,7 +447,7 @@ impl Loader<'_> {
             Candidates { tree: self.tree, evaluator: self.evaluator, age_files: &age_files, age_folders: &age_folders };
         let scanned: Vec<(&TreePath, Result<Scanned, ReadError>)> =
             inventory.nix_files.par_iter().map(|path| (path, scan_nix(self.tree, path, words))).collect();
-        let mut module_files = Vec::new();
+        let (mut module_files, mut system_files) = (Vec::new(), Vec::new());
         let mut chosen: Vec<(TreePath, TextHints, bool)> = Vec::new();
         for (path, scanned) in scanned {
             match scanned {
@@ -451,6 +455,10 @@ impl Loader<'_> {
                     key_likes.extend(scanned.key_like);
                     if scanned.hints.options {
                         module_files.push(path.clone());
+                    }
+                    let is_flake = path.name() == "flake.nix";
+                    if if is_flake { scanned.hints.flake } else { scanned.hints.network } {
+                        system_files.push(path.clone());
                     }
                     if options.rules.is_empty() && candidates.is_candidate(path, scanned.hints) {
                         chosen.push((path.clone(), scanned.hints, false));
@@ -509,7 +517,9 @@ impl Loader<'_> {
         };
         module_files.retain(|path| path.name() != PROPERTIES_FILE && !is_rules(path));
         module_files.sort();
-        Ok((rules_files, module_files, key_likes, findings))
+        system_files.retain(|path| path.name() != PROPERTIES_FILE && !is_rules(path));
+        system_files.sort();
+        Ok((rules_files, module_files, system_files, key_likes, findings))
     }
 }
 

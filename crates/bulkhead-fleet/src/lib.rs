@@ -4,6 +4,7 @@
 //! the files ends up in [`Fleet::findings`]; one wrong field, file or machine leaves the rest as it is. What can't be
 //! known is a [`Gap`], never silently left out.
 
+mod clear;
 mod config;
 mod discover;
 mod evaluate;
@@ -22,6 +23,7 @@ mod scan;
 mod schema;
 mod secret;
 
+pub use clear::OtherKey;
 pub use config::{BulkheadToml, CONFIG_FILE, Config, EvaluationLimits, Layout, Network, Policy, UserKeyPolicy};
 pub use discover::UnreadFolder;
 pub use evaluate::{Evaluate, diagnostics_of_failure, diagnostics_of_parse_failure};

@@ -6,6 +6,7 @@ use bulkhead_age::{
 };
 use bulkhead_source::{FileTree, Prefix, ReadError, TreePath};
 
+use crate::clear::{OtherKey, joined_key, other_key, wireguard_in_data};
 use crate::rules_file::GENERATED_MARKER;
 
 /// How much of every file is looked at for private keys and for hints.
@@ -13,6 +14,9 @@ const FIRST_LOOK: u64 = 64 << 10;
 
 /// How much of a text is looked at. Whoever makes it larger changes what `private-key-in-clear` promises.
 const SCAN_LIMIT: u64 = 64 << 20;
+
+/// By how many bytes at its beginning a text in UTF-16 without a byte order mark is known.
+const UTF16_SAMPLE: usize = 64;
 
 /// A file for private keys and hints: all of a text (up to [`SCAN_LIMIT`]), in UTF-8 if it says that it is UTF-16, and the
 /// first piece of what is no text.
@@ -23,8 +27,8 @@ fn read_text(tree: &dyn FileTree, path: &TreePath) -> Result<Text, ReadError> {
     }
     let Prefix { bytes, length } = prefix;
     Ok(match utf16(&bytes) {
-        Some(text) => Text { bytes: text.into_bytes(), length, was_utf16: true },
-        None => Text { bytes, length, was_utf16: false },
+        Some((text, mark)) => Text { bytes: text.into_bytes(), length, utf16_mark: Some(mark) },
+        None => Text { bytes, length, utf16_mark: None },
     })
 }
 
@@ -33,18 +37,19 @@ struct Text {
     bytes: Vec<u8>,
     /// How long the file is.
     length: u64,
-    was_utf16: bool,
+    /// How long the byte order mark was, if the file is in UTF-16.
+    utf16_mark: Option<usize>,
 }
 
 impl Text {
     /// A key in it as evidence, with the place that it has in the file.
-    fn key(&self, path: &TreePath, found: Option<PrivateKeyFound>) -> Option<KeyLike> {
-        let mut found = found?;
-        if self.was_utf16 {
-            let before = String::from_utf8_lossy(self.bytes.get(..found.offset)?);
-            found.offset = 2 + 2 * before.encode_utf16().count();
+    fn key(&self, path: &TreePath, found: Option<Evidence>) -> Option<KeyLike> {
+        let mut evidence = found?;
+        if let (Some(mark), Some(offset)) = (self.utf16_mark, evidence.offset()) {
+            let before = String::from_utf8_lossy(self.bytes.get(..*offset)?);
+            *offset = mark + 2 * before.encode_utf16().count();
         }
-        Some(KeyLike { path: path.clone(), length: self.length, evidence: Evidence::Content(found) })
+        Some(KeyLike { path: path.clone(), length: self.length, evidence })
     }
 }
 
@@ -56,19 +61,34 @@ fn may_be_text(first: &[u8]) -> bool {
         || contains(first, b"AGE-SECRET-KEY-")
 }
 
-/// How a text in UTF-16 has its bytes, going by its byte order mark: PowerShell writes one.
-fn utf16_unit(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+/// What two bytes are as a unit of UTF-16.
+type Unit = fn([u8; 2]) -> u16;
+
+/// How a text in UTF-16 has its bytes, and the length of its byte order mark. PowerShell writes one; without it, a text that
+/// begins as one in ASCII does has every second byte empty.
+fn utf16_unit(bytes: &[u8]) -> Option<(Unit, usize)> {
     match bytes {
-        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
-        _ => None,
+        [0xff, 0xfe, ..] => return Some((u16::from_le_bytes, 2)),
+        [0xfe, 0xff, ..] => return Some((u16::from_be_bytes, 2)),
+        _ => {}
     }
+    let (pairs, _) = bytes.get(..bytes.len().min(UTF16_SAMPLE))?.as_chunks::<2>();
+    let is_text = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    if pairs.len() < 8 || !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    let is = |high: usize| pairs.iter().all(|pair| pair[high] == 0 && is_text(pair[1 - high]));
+    if is(1) {
+        return Some((u16::from_le_bytes, 0));
+    }
+    is(0).then_some((u16::from_be_bytes, 0))
 }
 
-fn utf16(bytes: &[u8]) -> Option<String> {
-    let unit = utf16_unit(bytes)?;
-    let units = bytes.as_chunks::<2>().0.iter().skip(1).map(|pair| unit(*pair));
-    Some(char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+/// The text of a file in UTF-16, and the length of its byte order mark.
+fn utf16(bytes: &[u8]) -> Option<(String, usize)> {
+    let (unit, mark) = utf16_unit(bytes)?;
+    let units = bytes.as_chunks::<2>().0.iter().skip(mark / 2).map(|pair| unit(*pair));
+    Some((char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(), mark))
 }
 
 /// A file named `*.age`.
@@ -140,8 +160,36 @@ pub struct KeyLike {
 pub enum Evidence {
     /// It contains a private key.
     Content(PrivateKeyFound),
+    /// It contains a private key of another kind.
+    Other {
+        /// What it is.
+        kind: OtherKey,
+        /// The byte at which it starts.
+        offset: usize,
+    },
     /// It is called like a key file of a disk, and its content is not encrypted.
     Name,
+}
+
+impl Evidence {
+    fn offset(&mut self) -> Option<&mut usize> {
+        match self {
+            Evidence::Content(found) => Some(&mut found.offset),
+            Evidence::Other { offset, .. } => Some(offset),
+            Evidence::Name => None,
+        }
+    }
+}
+
+/// The first private key in the content of a file that is `length` bytes long.
+fn clear_key(bytes: &[u8], length: u64) -> Option<Evidence> {
+    let found = looks_like_private_key(bytes).or_else(|| wireguard_in_data(bytes)).map(Evidence::Content);
+    found.or_else(|| other_key(bytes, length).map(|(kind, offset)| Evidence::Other { kind, offset }))
+}
+
+/// The same in Nix, where strings are put together.
+fn clear_key_in_nix(bytes: &[u8], length: u64) -> Option<Evidence> {
+    clear_key(bytes, length).or_else(|| joined_key(bytes).map(Evidence::Content))
 }
 
 /// What a text says at first sight.
@@ -157,11 +205,32 @@ pub(crate) struct TextHints {
     pub(crate) generated: bool,
     /// It has a word of options that rules about module trees read.
     pub(crate) options: bool,
+    /// If it is a flake, it may make systems.
+    pub(crate) flake: bool,
+    /// It may be a network of nodes, or a hive.
+    pub(crate) network: bool,
 }
+
+/// Words without which a flake makes no systems.
+const FLAKE_WORDS: [&str; 6] =
+    ["nixosSystem", "nixosConfigurations", "nixosGenerate", "mkFleet", "colmena", "deploy.nodes"];
+
+/// Words of which a file of a network of nodes has one: of morph and NixOps.
+const NETWORK_WORDS: [&str; 9] = [
+    "network = ",
+    "network.description",
+    "network.enableRollback",
+    "network.evalConfig",
+    "network.nixConfig",
+    "network.nixpkgs",
+    "network.ordering",
+    "network.pkgs",
+    "network.storage",
+];
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
-const OPTION_WORDS: [&str; 34] = [
+const OPTION_WORDS: [&str; 35] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -175,6 +244,7 @@ const OPTION_WORDS: [&str; 34] = [
     "hostKeys",
     "authorizedKeys",
     "initrd",
+    "extraInitrd",
     "keyFile",
     "KeyFile",
     "privateKey",
@@ -202,12 +272,16 @@ impl TextHints {
     /// `words` are further words for [`TextHints::options`].
     pub(crate) fn of(bytes: &[u8], words: &[String]) -> TextHints {
         let mut all = OPTION_WORDS.iter().copied().chain(words.iter().map(String::as_str));
+        let has = |words: &[&str]| words.iter().any(|word| contains(bytes, word.as_bytes()));
         TextHints {
             public_keys: contains(bytes, b"publicKeys"),
             age_name: contains(bytes, b".age"),
             import: ["import", "readDir", "readFile"].iter().any(|word| contains(bytes, word.as_bytes())),
             generated: bytes.starts_with(GENERATED_MARKER.as_bytes()),
             options: all.any(|word| contains(bytes, word.as_bytes())),
+            flake: has(&FLAKE_WORDS),
+            // A hive of colmena has `meta`, and its nodes say where they are deployed.
+            network: has(&NETWORK_WORDS) || (has(&["meta"]) && has(&["deployment"])),
         }
     }
 }
@@ -223,20 +297,19 @@ pub(crate) fn scan_nix(tree: &dyn FileTree, path: &TreePath, words: &[String]) -
     let text = read_text(tree, path)?;
     Ok(Scanned {
         hints: TextHints::of(&text.bytes, words),
-        key_like: text.key(path, looks_like_private_key(&text.bytes)),
+        key_like: text.key(path, clear_key_in_nix(&text.bytes, text.length)),
     })
 }
 
 /// The private key in the content of a file, if there is one.
 pub(crate) fn key_in(path: &TreePath, bytes: &[u8], length: u64) -> Option<KeyLike> {
-    let found = looks_like_private_key(bytes)?;
-    Some(KeyLike { path: path.clone(), length, evidence: Evidence::Content(found) })
+    Some(KeyLike { path: path.clone(), length, evidence: clear_key_in_nix(bytes, length)? })
 }
 
 /// Look at a file that may hold a private key.
 pub(crate) fn scan_key(tree: &dyn FileTree, path: &TreePath) -> Result<Option<KeyLike>, ReadError> {
     let text = read_text(tree, path)?;
-    if let Some(found) = text.key(path, looks_like_private_key(&text.bytes)) {
+    if let Some(found) = text.key(path, clear_key(&text.bytes, text.length)) {
         return Ok(Some(found));
     }
     let suspicious = text.length <= FIRST_LOOK
@@ -250,7 +323,7 @@ pub(crate) fn scan_key(tree: &dyn FileTree, path: &TreePath) -> Result<Option<Ke
 /// Look for a whole private key in documentation or a program.
 pub(crate) fn scan_text(tree: &dyn FileTree, path: &TreePath) -> Result<Option<KeyLike>, ReadError> {
     let text = read_text(tree, path)?;
-    Ok(text.key(path, whole_private_key(&text.bytes)))
+    Ok(text.key(path, whole_private_key(&text.bytes).map(Evidence::Content)))
 }
 
 /// Names that people give to key files of encrypted disks.

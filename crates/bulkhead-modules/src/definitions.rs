@@ -9,7 +9,7 @@ use bulkhead_eval::{Members, Node, Shape, Split};
 use crate::condition::{Condition, Guard};
 use crate::library::BUILT_IN;
 use crate::parts::Part;
-use crate::tree::{Contents, Inner, Loader, Role, problem};
+use crate::tree::{Contents, Inner, Loader, Role, Scope, problem};
 use crate::{
     Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS,
     Undecided,
@@ -63,6 +63,24 @@ const SHORTHAND: &[&[&str]] = &[
     &["vpn", "containers", "*", "mounts", "*"],
     &["workspaces", "*"],
     &["workspaces", "*", "extraMounts", "*"],
+];
+
+/// Options whose values are lists of such sets: `types.listOf types.submodule`. Each item may be a module.
+const LISTS: &[&[&str]] = &[
+    &["containers", "*", "forwardPorts"],
+    &["networking", "interfaces", "*", "ipv4", "addresses"],
+    &["networking", "interfaces", "*", "ipv4", "routes"],
+    &["networking", "interfaces", "*", "ipv6", "addresses"],
+    &["networking", "interfaces", "*", "ipv6", "routes"],
+    &["networking", "wg-quick", "interfaces", "*", "peers"],
+    &["networking", "wireguard", "interfaces", "*", "peers"],
+    &["services", "openssh", "hostKeys"],
+    &["swapDevices"],
+    &["systemd", "network", "netdevs", "*", "wireguardPeers"],
+    &["systemd", "network", "networks", "*", "addresses"],
+    &["systemd", "network", "networks", "*", "routes"],
+    &["users", "users", "*", "subGidRanges"],
+    &["users", "users", "*", "subUidRanges"],
 ];
 
 /// How the message ends where a file that is imported is missing.
@@ -153,7 +171,61 @@ impl<'a> Walk<'_, '_, 'a> {
             }
             Shape::Path(_) | Shape::Function if is_shorthand(&around.path) => self.submodule(node, around),
             Shape::String(path) if path.starts_with('/') && is_shorthand(&around.path) => self.submodule(node, around),
+            Shape::List(items) if is_list(&around.path) => {
+                let inner = around.path.join("*");
+                let items: Vec<Node<'a>> = items.into_iter().map(|item| self.item(item, &inner, &around, 0)).collect();
+                self.leaf(self.loader.session.list(&items), around);
+            }
             _ => self.leaf(node, around),
+        }
+    }
+
+    /// An item of a list of sets as a set, if it is a module that gives one.
+    fn item(&mut self, node: Node<'a>, path: &OptionPath, around: &Around, depth: usize) -> Node<'a> {
+        let session = self.loader.session;
+        let is_module = match self.loader.look(node) {
+            Shape::Path(_) | Shape::Function => true,
+            Shape::String(path) => path.starts_with('/'),
+            Shape::Attrs(members) if depth < MAX_DEPTH => {
+                match (self.loader.tag(&members).as_deref(), members.get("content")) {
+                    (Some("if" | "override" | "order"), Some(content)) => {
+                        let content = ("content", self.item(content, path, around, depth + 1));
+                        let others = members.attrs.into_iter().filter(|(name, _)| *name != "content");
+                        return session.attrs(others.chain([content]).collect(), None);
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        if !is_module {
+            return node;
+        }
+        // What it reads of itself is not followed.
+        let own = session.unknown("it is what a set in a list makes of itself", None);
+        self.loader.known.entry(path.clone()).or_insert(Scope { config: own, options: own });
+        let inner = Inner { node, file: around.file.clone(), condition: Condition::Always, role: Role::Module };
+        let modules = self.loader.nested(path, &[inner], &[]);
+        let mut parts: Vec<Node<'a>> = Vec::new();
+        for (index, condition) in &modules {
+            let part = match &self.loader.module(*index).config {
+                Some(Contents::Config(node)) => *node,
+                Some(Contents::Shorthand(members)) => session.attrs(members.attrs.clone(), members.rest),
+                None => continue,
+            };
+            let tagged = |tag, fields: [(&'static str, Node<'a>); 2]| {
+                session.attrs([("_type", session.string(tag))].into_iter().chain(fields).collect(), None)
+            };
+            parts.push(
+                condition.guards().iter().fold(part, |part, guard| {
+                    tagged("if", [("condition", self.loader.doubt(guard)), ("content", part)])
+                }),
+            );
+        }
+        match parts.as_slice() {
+            [] => node,
+            [part] => *part,
+            _ => session.attrs(vec![("_type", session.string("merge")), ("contents", session.list(&parts))], None),
         }
     }
 
@@ -346,6 +418,16 @@ pub fn is_missing_service<'a>(loader: &mut Loader<'_, 'a>, path: &OptionPath, no
 
 /// Whether a value that is a function or a file is a module that gives the options right below this path.
 fn is_shorthand(path: &OptionPath) -> bool {
+    fits_in_module(path, SHORTHAND)
+}
+
+/// Whether the items of a list may be modules.
+fn is_list(path: &OptionPath) -> bool {
+    fits_in_module(path, LISTS)
+}
+
+/// Whether a path is one of `patterns`, in the modules of the machine or in those of something inside of it.
+fn fits_in_module(path: &OptionPath, patterns: &[&[&str]]) -> bool {
     let names = path.names();
     let fits = |pattern: &&[&str]| {
         names.len().checked_sub(pattern.len()).is_some_and(|start| {
@@ -354,7 +436,7 @@ fn is_shorthand(path: &OptionPath) -> bool {
                 && rest.iter().zip(*pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
         })
     };
-    SHORTHAND.iter().any(fits)
+    patterns.iter().any(fits)
 }
 
 pub fn is_submodule(path: &OptionPath) -> bool {

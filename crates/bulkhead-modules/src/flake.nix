@@ -15,6 +15,7 @@ let
     attrNames
     concatMap
     isFunction
+    listToAttrs
     mapAttrs
     match
     readDir
@@ -27,7 +28,96 @@ let
     inherit outPath;
   };
 
+  # What is built of a system stands for the system.
+  built = [
+    "amazonImage"
+    "azureImage"
+    "digitalOceanImage"
+    "diskoImages"
+    "diskoImagesScript"
+    "dockerImage"
+    "googleComputeImage"
+    "installBootLoader"
+    "isoImage"
+    "kexec"
+    "kexecTarball"
+    "kexecTree"
+    "kexec_tarball"
+    "netboot"
+    "netbootRamdisk"
+    "openstackImage"
+    "ova"
+    "qcow"
+    "qcow2"
+    "raw"
+    "sdImage"
+    "squashfsStore"
+    "tarball"
+    "toplevel"
+    "vagrantVirtualbox"
+    "virtualBoxOVA"
+    "vm"
+    "vmWithBootLoader"
+    "vmwareImage"
+    "VMA"
+  ];
+  formats = [
+    "amazon"
+    "azure"
+    "cloudstack"
+    "digital-ocean"
+    "google-compute"
+    "hyperv"
+    "iso"
+    "iso-installer"
+    "kexec"
+    "kubevirt"
+    "linode"
+    "lxc"
+    "lxc-metadata"
+    "oci"
+    "openstack"
+    "openstack-zfs"
+    "proxmox"
+    "proxmox-lxc"
+    "qemu"
+    "qemu-efi"
+    "raw"
+    "raw-efi"
+    "sd-card"
+    "vagrant-virtualbox"
+    "virtualbox"
+    "vmware"
+  ];
+  named =
+    names: value:
+    listToAttrs (
+      map (name: {
+        inherit name value;
+      }) names
+    );
+
+  # The configuration of a system: nothing of it is known but what it is of.
+  configOf =
+    system:
+    notKnown
+    // {
+      system = notKnown // {
+        build = notKnown // named built system // { images = notKnown // named formats system; };
+      };
+    };
+
   nixosSystem =
+    arguments:
+    let
+      system = systemOf arguments;
+    in
+    system
+    // {
+      config = configOf system;
+    };
+
+  systemOf =
     arguments:
     closed notKnown notKnown.outPath
     // {
@@ -50,6 +140,28 @@ let
           }
         );
     };
+
+  # What deploy-rs brings to a machine is a system, or whatever else it is given.
+  activate = notKnown // {
+    nixos = system: system;
+    custom = {
+      __functor =
+        _: base: _:
+        base;
+    };
+    __functor =
+      _: base: _:
+      base;
+  };
+  platforms = [
+    "aarch64-darwin"
+    "aarch64-linux"
+    "armv7l-linux"
+    "i686-linux"
+    "riscv64-linux"
+    "x86_64-darwin"
+    "x86_64-linux"
+  ];
 
   mkFleet =
     arguments:
@@ -83,6 +195,8 @@ let
         "defaults"
         "meta"
         "network"
+        "require"
+        "resources"
       ]);
     in
     closed notKnown notKnown.outPath
@@ -131,9 +245,10 @@ let
   };
 
   # Of what differs from system to system, one stands for all.
+  system = "x86_64-linux";
   eachSystem = systems: f: eachDefaultSystem f;
-  eachDefaultSystem = f: mapAttrs (_: value: { x86_64-linux = value; }) (f "x86_64-linux");
-  eachDefaultSystemPassThrough = f: f "x86_64-linux";
+  eachDefaultSystem = f: mapAttrs (_: value: { ${system} = value; }) (f system);
+  eachDefaultSystemPassThrough = f: f system;
 
   # All modules below a folder, but for those with `/_` in their path.
   importTree = path: { imports = filesBelow path; };
@@ -165,6 +280,8 @@ let
       mkFleet
       nixosSystem
       ;
+    nixosGenerate = nixosSystem;
+    nixosSystemFull = nixosSystem;
   };
 
   extensible =
@@ -188,12 +305,18 @@ let
     in
     match ".*(nixpkgs|nixos).*" name != null || (builtins.isString url && match ".*nixpkgs.*" url != null);
 
+  isDeploy = name: match ".*deploy.*" name != null;
+
   input =
     name: rest:
     closed rest rest.outPath
     // {
-      lib = (if isNixpkgs name then extensible lib else rest) // made;
+      lib =
+        (if isNixpkgs name then extensible lib else rest)
+        // made
+        // (if isDeploy name then named platforms (rest // { inherit activate; }) else { });
       inherit mkFlake;
+      nixosGenerate = nixosSystem;
     }
     // (if match ".*import-?tree" name != null then { __functor = _: importTree; } else { });
 
@@ -227,8 +350,30 @@ in
     moduleWithSystem = module: { config, ... }: module (notKnown // { inherit config; });
   };
 
+  # What its modules are called with for each system.
+  ofSystem = {
+    inherit system;
+    inputs' = notKnown;
+    self' = notKnown;
+  };
+
+  # What is given out for each system, as far as systems may be in it.
+  products = with lib; {
+    options = genAttrs [ "apps" "checks" "legacyPackages" "packages" ] (
+      _:
+      mkOption {
+        type = types.lazyAttrsOf types.raw;
+        default = { };
+      }
+    );
+  };
+
   # What flake-parts and its extensions declare of what is read here.
   options = {
+    options.perSystem = lib.mkOption {
+      type = lib.types.deferredModule;
+      default = { };
+    };
     options.flake = with lib; {
       # Few flakes have these; where nothing defines them, there is none.
       colmena = mkOption {

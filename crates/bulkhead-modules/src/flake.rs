@@ -3,20 +3,42 @@
 //! `outputs` is called with inputs whose contents are unknown but for the functions that make systems
 //! (`flake.nix` beside this file): `nixosSystem` keeps what it is given, and so the modules of each system can be read.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, Unknown};
-use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, World};
+use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::library::{Arguments, OWN_FLAKE};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run};
 use crate::tree::problem;
-use crate::{Configuration, Undecided};
+use crate::{Configuration, OptionPath, Undecided};
 
+const FLAKE: &str = "flake.nix";
 const HIVE: &str = "hive.nix";
+
+/// What a network of nodes says of itself: in `meta`, if it is a hive of colmena, and in `network`, if it is one of morph or
+/// NixOps.
+const OF_META: [&str; 6] =
+    ["machinesFile", "nixpkgs", "nodeNixpkgs", "nodeSpecialArgs", "specialArgs", "allowApplyAll"];
+const OF_NETWORK: [&str; 10] = [
+    "description",
+    "enableRollback",
+    "evalConfig",
+    "lockInfo",
+    "nixConfig",
+    "nixpkgs",
+    "ordering",
+    "pkgs",
+    "specialArgs",
+    "storage",
+];
+
+/// What modules and tests have, and no network of nodes.
+const OF_OTHERS: [&str; 6] = ["config", "imports", "nodes", "options", "outputs", "testScript"];
 
 /// The name that stands for our text in places.
 const NAME: &str = "<built-in flake>";
@@ -51,6 +73,34 @@ const APART_REASON: &str = ", and its modules say nothing about isolation";
 pub fn is_apart(reason: &Unknown) -> bool {
     reason.reason.ends_with(APART_REASON)
 }
+
+/// Outputs of a flake in which no system is looked for: those that are read by themselves, and those that have none.
+const NO_PRODUCTS: [&str; 17] = [
+    "_type",
+    "colmena",
+    "colmenaHive",
+    "darwinModules",
+    "devShell",
+    "devShells",
+    "flakeModules",
+    "formatter",
+    "homeManagerModules",
+    "homeModules",
+    "inputs",
+    "lib",
+    "modules",
+    "nixosConfigurations",
+    "nixosModules",
+    "overlays",
+    "templates",
+];
+
+/// What flake-parts makes outputs of for each system.
+const OF_SYSTEM: [&str; 4] = ["apps", "checks", "legacyPackages", "packages"];
+
+/// Systems are looked for so deep in what a flake gives out, and in so many values.
+const MOST_DEEP: usize = 8;
+const MOST_VALUES: usize = 10_000;
 
 /// How the name of a system of a hive ends where `nixosConfigurations` has one of that name, too.
 const OF_HIVE: &str = " (colmena)";
@@ -87,20 +137,45 @@ pub struct System {
     pub place: Option<Place>,
     /// Why its modules are unknown, if they are.
     pub unknown: Option<Unknown>,
+    /// Whether it is only found in what else the flake gives out, as an image or for deploy-rs: it may say again what
+    /// another one says.
+    pub is_product: bool,
 }
 
 /// The file in `tree` that makes systems: `flake.nix`, or `hive.nix` where there is no flake, as colmena takes them.
 pub fn systems_file(tree: &dyn FileTree) -> Option<TreePath> {
-    ["flake.nix", HIVE].into_iter().filter_map(|name| TreePath::new(name).ok()).find(|path| tree.exists(path))
+    [FLAKE, HIVE].into_iter().filter_map(|name| TreePath::new(name).ok()).find(|path| tree.exists(path))
 }
 
-/// The systems that a file ([`systems_file`]) in the first tree of `world` makes.
+/// The systems that a file in the first tree of `world` makes: a flake, or a network of nodes; anything else makes none.
 pub fn systems(world: &World, flake: &TreePath) -> Systems {
     let found = world.session(|session| match Outputs::of(session, world, flake) {
-        Ok(outputs) => outputs.systems(),
+        _ if !may_make_systems(session, flake) => Systems::default(),
+        Ok(outputs) => outputs.systems().0,
         Err(failure) => Systems { problem: Some(failure), ..Systems::default() },
     });
     found.unwrap_or_else(|error| Systems { problem: Some(no_thread(&error)), ..Systems::default() })
+}
+
+/// Whether a file is a flake or a hive by its name, or else a network of nodes.
+fn may_make_systems(session: &Session<'_>, path: &TreePath) -> bool {
+    if path.name() == FLAKE || path.as_str() == HIVE {
+        return true;
+    }
+    let Ok(mut network) = session.import(path) else { return false };
+    if let Shape::Function = session.look(network) {
+        match session.call(network, session.attrs(Vec::new(), None)) {
+            Ok(called) => network = called,
+            Err(_) => return false,
+        }
+    }
+    let Shape::Attrs(network) = session.look(network) else { return false };
+    let says = |name: &str, known: &[&str]| match network.get(name).map(|node| session.look(node)) {
+        Some(Shape::Attrs(about)) => known.iter().any(|name| about.get(name).is_some()),
+        _ => false,
+    };
+    (says("meta", &OF_META) || says("network", &OF_NETWORK))
+        && !OF_OTHERS.iter().any(|name| network.get(name).is_some())
 }
 
 /// Read the modules of a system that a flake makes, and `files` as further ones; with `nixos` as [`crate::load_nixos`].
@@ -129,6 +204,8 @@ struct Outputs<'s, 'a> {
     value: Node<'a>,
     /// What makes a hive of colmena of the attribute `colmena`.
     make_hive: Option<Node<'a>>,
+    /// What modules of flake-parts say for one system, which stands for all.
+    of_system: Option<Node<'a>>,
     /// Why modules of flake-parts may say more.
     unseen: Option<Undecided>,
 }
@@ -138,11 +215,12 @@ impl<'s, 'a> Outputs<'s, 'a> {
         let flake = session.import(path)?;
         let folder = session.absolute(&path.parent().unwrap_or_else(TreePath::root));
         let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
-        let is_hive = path.name() == HIVE;
+        let is_hive = path.name() != FLAKE;
         let inputs = if is_hive { session.attrs(Vec::new(), None) } else { inputs(session, flake) };
         let not_known = session.attrs(Vec::new(), Some(session.unknown(OWN_FLAKE, None)));
         let lib = crate::library::lib(session, world)?;
-        let mut outputs = Outputs { session, file: path.to_arc(), value: not_known, make_hive: None, unseen: None };
+        let file = path.to_arc();
+        let mut outputs = Outputs { session, file, value: not_known, make_hive: None, of_system: None, unseen: None };
         let mut given = session.null();
         for _ in 0..ROUNDS {
             let argument = session.attrs(
@@ -159,8 +237,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
             );
             let all = session.call(made, argument)?;
             let Shape::Attrs(all) = session.look(all) else { break };
-            let (Some(value), Some(arguments), Some(options)) =
-                (all.get("outputs"), all.get("arguments"), all.get("options"))
+            let of_parts = ["arguments", "ofSystem", "options", "products"].map(|name| all.get(name));
+            let (Some(value), [Some(arguments), Some(of_system), Some(options), Some(products)]) =
+                (all.get("outputs"), of_parts)
             else {
                 break;
             };
@@ -171,24 +250,34 @@ impl<'s, 'a> Outputs<'s, 'a> {
             };
             let mut configuration = Configuration::default();
             let mut called = Arguments::new(session, world)?;
-            called.special = match session.look(arguments) {
-                Shape::Attrs(members) => {
-                    members.attrs.into_iter().map(|(name, node)| (Arc::from(name), node)).collect()
-                }
-                _ => Default::default(),
+            let members = |node| match session.look(node) {
+                Shape::Attrs(members) => members.attrs,
+                _ => Vec::new(),
             };
+            let arguments: HashMap<Arc<str>, Node<'a>> =
+                members(arguments).into_iter().map(|(name, node)| (Arc::from(name), node)).collect();
+            called.special = arguments.clone();
             // The module may be a path.
             let all = session.attrs(vec![("imports", session.list(&[options, module]))], None);
             let roots = [Root::Value(all, outputs.file.clone())];
             let config = run(session, called, &roots, None, &mut configuration);
             let of_problem = |failure: Failure| Undecided {
-                path: crate::OptionPath::root(),
+                path: OptionPath::root(),
                 what: "a module can't be read",
                 reason: Unknown { reason: Arc::from(failure.message), help: failure.help.map(Arc::from), place: None },
                 place: failure.place,
             };
             outputs.unseen = configuration.problems.into_iter().map(of_problem).chain(configuration.undecided).next();
             let Shape::Attrs(config) = session.look(config) else { break };
+            if let Some(module) = config.get("perSystem") {
+                let mut called = Arguments::new(session, world)?;
+                called.special = arguments;
+                called.special.extend(members(of_system).into_iter().map(|(name, node)| (Arc::from(name), node)));
+                let all = session.attrs(vec![("imports", session.list(&[products, module]))], None);
+                let roots = [Root::Value(all, outputs.file.clone())];
+                let mut ignored = Configuration::default();
+                outputs.of_system = Some(run(session, called, &roots, None, &mut ignored));
+            }
             let Some(flake) = config.get("flake") else { break };
             (outputs.value, given) = (flake, flake);
         }
@@ -232,7 +321,8 @@ impl<'s, 'a> Outputs<'s, 'a> {
         }
     }
 
-    fn systems(&self) -> Systems {
+    /// The systems, and those of them that are products.
+    fn systems(&self) -> (Systems, Vec<(Arc<str>, Node<'a>)>) {
         let mut found = Systems::default();
         let wrong = |what: &str| problem(format!("`{what}` must be a set"), self.session.place(self.value));
         match self.member("nixosConfigurations") {
@@ -264,8 +354,76 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 found.problem.get_or_insert_with(|| wrong("colmena"));
             }
         }
+        let products = self.products(&mut found);
         found.systems.sort_by(|a, b| a.name.cmp(&b.name));
-        found
+        (found, products)
+    }
+
+    /// Add the systems that are found elsewhere in what the flake gives out.
+    fn products(&self, found: &mut Systems) -> Vec<(Arc<str>, Node<'a>)> {
+        let Shape::Attrs(outputs) = self.session.look(self.value) else { return Vec::new() };
+        let mut walk = Products { outputs: self, seen: self.known_arguments(), looked: 0, found: Vec::new() };
+        for (name, node) in outputs.attrs.iter().filter(|(name, _)| !NO_PRODUCTS.contains(name)) {
+            walk.look(*node, &OptionPath::root().join(name), &mut vec![outputs.identity]);
+        }
+        if let Some(of_system) = self.of_system
+            && let Shape::Attrs(all) = self.session.look(of_system)
+        {
+            for (name, node) in all.attrs.iter().filter(|(name, _)| OF_SYSTEM.contains(name)) {
+                walk.look(*node, &OptionPath::of([name, "<system>"]), &mut vec![all.identity]);
+            }
+        }
+        if walk.looked > MOST_VALUES {
+            let reason =
+                format!("systems are looked for in {MOST_VALUES} values that a flake gives out, and there are more");
+            found.unknown.get_or_insert((Unknown { reason: Arc::from(reason), help: None, place: None }, None));
+        }
+        let mut all = Vec::new();
+        for (path, node) in walk.found {
+            // For a machine of this name, where nothing else is.
+            let short: Option<Arc<str>> = match path.names() {
+                [deploy, nodes, name, ..] if (&**deploy, &**nodes) == ("deploy", "nodes") => Some(name.clone()),
+                [.., all, name] if &**all == "nixosConfigurations" => Some(name.clone()),
+                _ => None,
+            };
+            let place = self.session.key(node).filter(|place| &*place.file != NAME);
+            let system = |name: &Arc<str>| System { name: name.clone(), place, unknown: None, is_product: true };
+            let is_free = |name: &Arc<str>| {
+                !found.systems.iter().any(|known| known.name == *name && known.unknown.is_none()) && !found.has_fleet
+            };
+            let name = short.filter(is_free).unwrap_or_else(|| Arc::from(path.to_string()));
+            match found.systems.iter_mut().find(|known| known.name == name) {
+                Some(known) if known.unknown.is_some() => *known = system(&name),
+                Some(_) => continue,
+                None => found.systems.push(system(&name)),
+            }
+            all.push((name, node));
+        }
+        all
+    }
+
+    /// What tells apart what the systems were made of that the flake names as such.
+    fn known_arguments(&self) -> HashSet<usize> {
+        let of =
+            |members: Members<'a>| members.attrs.into_iter().filter_map(|(_, node)| self.arguments(node)).collect();
+        let named = match self.member("nixosConfigurations") {
+            Shape::Attrs(members) => of(members),
+            _ => Vec::new(),
+        };
+        let nodes = match self.hive() {
+            Some(Shape::Attrs(members)) => of(members),
+            _ => Vec::new(),
+        };
+        named.into_iter().chain(nodes).map(|arguments| arguments.identity).collect()
+    }
+
+    /// What a system was made of.
+    fn arguments(&self, node: Node<'a>) -> Option<Members<'a>> {
+        let Shape::Attrs(system) = self.session.look(node) else { return None };
+        match self.session.look(system.get("arguments")?) {
+            Shape::Attrs(arguments) => Some(arguments),
+            _ => None,
+        }
     }
 
     /// Add systems by name. One that is there already stays, unless its modules are unknown; that of a hive is another one
@@ -291,7 +449,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 _ => Some(self.reason()),
             };
             let place = self.session.key(*node).filter(|place| &*place.file != NAME);
-            let system = System { name: Arc::from(*name), place, unknown };
+            let system = System { name: Arc::from(*name), place, unknown, is_product: false };
             match found.systems.iter_mut().find(|known| known.name == system.name) {
                 Some(known) if known.unknown.is_some() && system.unknown.is_none() => *known = system,
                 Some(_) if is_hive && system.unknown.is_none() => {
@@ -305,11 +463,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// What a system was made of, by its name in a set of systems.
     fn made_of(&self, members: &Members<'a>, name: &str) -> Option<Members<'a>> {
-        let Shape::Attrs(system) = self.session.look(members.get(name)?) else { return None };
-        match self.session.look(system.get("arguments")?) {
-            Shape::Attrs(arguments) => Some(arguments),
-            _ => None,
-        }
+        self.arguments(members.get(name)?)
     }
 
     /// Add the modules of a system to `roots`, and what they are called with to `arguments`.
@@ -322,7 +476,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
     ) {
         let mut more = |reason: Unknown| {
             configuration.undecided.push(Undecided {
-                path: crate::OptionPath::root(),
+                path: OptionPath::root(),
                 what: "a list of modules is unknown",
                 reason,
                 place: Some(Place::file(self.file.clone())),
@@ -340,7 +494,13 @@ impl<'s, 'a> Outputs<'s, 'a> {
             Shape::Attrs(nodes) => self.made_of(&nodes, name),
             _ => None,
         };
+        let of_product = || {
+            let (_, products) = self.systems();
+            let (_, node) = products.into_iter().find(|(product, _)| **product == *name)?;
+            self.arguments(node)
+        };
         let given = members.as_ref().and_then(|members| self.made_of(members, name)).or_else(of_hive);
+        let given = given.or_else(of_product);
         let mut sources = Vec::new();
         if let Some(members) = &members
             && tag(self.session, members).as_deref() == Some("fleet")
@@ -378,7 +538,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             if arguments.special.get("lib").is_some_and(|lib| matches!(self.session.look(*lib), Shape::Unknown(..))) {
                 arguments.special.remove("lib");
             }
-            for name in ["modules", "extraModules"] {
+            for name in ["baseModules", "modules", "extraModules"] {
                 let Some(modules) = source.get(name) else { continue };
                 let module = self.session.attrs(vec![("imports", modules)], None);
                 roots.push(Root::Value(module, self.file.clone()));
@@ -386,6 +546,58 @@ impl<'s, 'a> Outputs<'s, 'a> {
             if let (None, Some(reason)) = (source.get("modules"), source.open) {
                 more(reason);
             }
+        }
+    }
+}
+
+/// A walk through what a flake gives out.
+struct Products<'w, 's, 'a> {
+    outputs: &'w Outputs<'s, 'a>,
+    /// What known systems are made of.
+    seen: HashSet<usize>,
+    looked: usize,
+    found: Vec<(OptionPath, Node<'a>)>,
+}
+
+impl<'a> Products<'_, '_, 'a> {
+    /// `around` are the sets that it lies in.
+    fn look(&mut self, node: Node<'a>, path: &OptionPath, around: &mut Vec<usize>) {
+        self.looked += 1;
+        if self.looked > MOST_VALUES || around.len() > MOST_DEEP {
+            return;
+        }
+        let session = self.outputs.session;
+        match session.look(node) {
+            Shape::Attrs(members) if !around.contains(&members.identity) => {
+                if tag(session, &members).as_deref() == Some("nixos-system") {
+                    if let Some(arguments) = self.outputs.arguments(node)
+                        && self.seen.insert(arguments.identity)
+                    {
+                        self.found.push((path.clone(), node));
+                    }
+                    return;
+                }
+                let is_package = members
+                    .get("type")
+                    .is_some_and(|kind| matches!(session.look(kind), Shape::String(kind) if kind == "derivation"));
+                if is_package || members.get("_type").is_some() {
+                    return;
+                }
+                around.push(members.identity);
+                for (name, node) in &members.attrs {
+                    self.look(*node, &path.join(name), around);
+                }
+                around.pop();
+            }
+            Shape::Unknown(_, Some(Split::If { consequence, alternative, .. })) => {
+                self.look(consequence, path, around);
+                self.look(alternative, path, around);
+            }
+            Shape::Unknown(_, Some(Split::Update(left, right))) => {
+                self.look(left, path, around);
+                self.look(right, path, around);
+            }
+            _ => {}
         }
     }
 }

@@ -1054,13 +1054,17 @@ let
     pathIsRegularFile = path: builtins.pathExists path && pathType path == "regular";
     listFilesRecursive =
       folder:
+      let
+        # Once for a folder.
+        kinds = builtins.readDir folder;
+      in
       concatMap (
         name:
         let
           path = folder + "/${name}";
         in
-        if (builtins.readDir folder).${name} == "directory" then listFilesRecursive path else [ path ]
-      ) (attrNames (builtins.readDir folder));
+        if kinds.${name} == "directory" then listFilesRecursive path else [ path ]
+      ) (attrNames kinds);
   };
 
   versions = {

@@ -308,3 +308,16 @@ fn it_has_every_function_that_is_compared() {
         assert!(unknown.is_none(), "{function}: {unknown:?}");
     }
 }
+
+/// A folder is listed once, and not for each of its files: that would take memory without end.
+#[test]
+fn many_files_are_listed_in_little_memory() {
+    let mut files: Vec<(String, String)> = (0..2_000).map(|n| (format!("all/{n}.nix"), "{ }".to_owned())).collect();
+    let root = "{ lib, ... }: { count = builtins.length (lib.filesystem.listFilesRecursive ./all); }";
+    files.push(("root.nix".to_owned(), root.to_owned()));
+    let tree = MemoryTree::new(files).unwrap();
+    let world = World::new(Arc::new(tree), Limits { memory: 32 << 20, ..Limits::default() });
+    let configuration = bulkhead_modules::load(&world, &TreePath::new("root.nix").unwrap());
+    assert!(configuration.problems.is_empty(), "{:?}", configuration.problems);
+    assert!(matches!(configuration.definitions[0].value.kind, DataKind::Int(2_000)), "{:?}", configuration.definitions);
+}

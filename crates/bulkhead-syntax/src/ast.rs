@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use bulkhead_source::{LineIndex, Span};
 
-use crate::Symbol;
+use crate::{Symbol, SyntaxError};
 
 /// An expression of an [`Ast`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -357,9 +357,23 @@ pub struct Ast {
     pub lines: LineIndex,
     /// The text that was parsed.
     pub text: Arc<str>,
+    /// The first `|>` or `<|`.
+    pub pipe: Option<Span>,
 }
 
 impl Ast {
+    /// What Nix refuses in the file unless its experimental feature `pipe-operators` is on.
+    pub fn without_pipe_operators(&self) -> Result<(), SyntaxError> {
+        let Some(span) = self.pipe else { return Ok(()) };
+        let found = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        Err(SyntaxError {
+            span,
+            message: format!("`{found}` is a pipe operator, which Nix refuses unless an experimental feature is on"),
+            help: Some("write the application: `f x` for `x |> f`".to_owned()),
+            related: None,
+        })
+    }
+
     /// An expression.
     pub fn expr(&self, id: ExprId) -> &Expr {
         &self.exprs[id.0 as usize]

@@ -2,7 +2,8 @@
 //!
 //! This is the only crate that names rnix: [`parse`] cuts a text into rnix's tokens, checks their grammar, and builds
 //! and lowers a tree of them. It accepts what Nix 2.18 and its successors accept without experimental features, and
-//! reports everything else with a place. No text makes it panic or overflow the stack.
+//! reports everything else with a place. Pipe operators are read too; a caller may refuse them
+//! ([`Ast::without_pipe_operators`]). No text makes it panic or overflow the stack.
 //!
 //! Refused although Nix takes them: nesting beyond 500 levels, more than 250,000 operators or arguments in a row, tens
 //! of characters of operators without any space, NUL in strings, and texts beyond 64 MiB.
@@ -107,6 +108,8 @@ fn read(text: &str) -> Result<Ast, Vec<SyntaxError>> {
         .map(|comment| Comment { span: offsets.span(comment.span.start, comment.span.end), ..comment })
         .filter(|comment| comment.span.start < comment.span.end)
         .collect();
+    let pipe =
+        tokens.tokens.iter().find(|token| token.is_pipe()).map(|pipe| offsets.span(pipe.span.start, pipe.span.end));
     let lowered = match stack::run(depth, || build(&readable, tokens.tokens, &offsets, &mut errors)) {
         Ok(lowered) => lowered,
         Err(message) => {
@@ -118,7 +121,7 @@ fn read(text: &str) -> Result<Ast, Vec<SyntaxError>> {
         return Err(errors.into_sorted());
     };
     let (lines, text) = (LineIndex::new(text), text.into());
-    Ok(Ast { exprs, expr_spans, name_spans, texts, root, globals, comments, lines, text })
+    Ok(Ast { exprs, expr_spans, name_spans, texts, root, globals, comments, lines, text, pipe })
 }
 
 /// Build and lower the tree of a text whose grammar is in order; none if it has errors nevertheless.

@@ -18,6 +18,13 @@ pub(crate) struct Token {
     pub(crate) span: Span,
 }
 
+impl Token {
+    /// `|>` or `<|`
+    pub(crate) fn is_pipe(&self) -> bool {
+        matches!(self.kind, TOKEN_PIPE_LEFT | TOKEN_PIPE_RIGHT)
+    }
+}
+
 /// What [`read`] finds in a text.
 #[derive(Default)]
 pub(crate) struct Tokens {

@@ -37,6 +37,18 @@ fn operators_bind_as_in_nix() {
 }
 
 #[test]
+fn pipe_operators_bind_weakest() {
+    check(tables::PIPE_OPERATORS);
+    for (text, _) in tables::PIPE_OPERATORS {
+        let refused = parse(text).unwrap().without_pipe_operators().unwrap_err();
+        let operator = &text[refused.span.start as usize..refused.span.end as usize];
+        assert!(matches!(operator, "|>" | "<|"), "{text}: {operator}");
+        assert!(refused.message.contains("is a pipe operator"), "{}", refused.message);
+    }
+    assert_eq!(parse("a || b").unwrap().without_pipe_operators(), Ok(()));
+}
+
+#[test]
 fn application_and_selection() {
     check(tables::APPLICATION_AND_SELECTION);
 }

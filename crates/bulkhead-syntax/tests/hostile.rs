@@ -84,6 +84,8 @@ fn long_chains_are_read() {
         ("{ }", " // { }"),
         ("a", " -> a"),
         ("a", " && a"),
+        ("a", " |> a"),
+        ("a", " <| a"),
     ] {
         let result = parse_on_small_stack(format!("{first}{}", next.repeat(2_500)));
         assert!(result.is_ok(), "{next}: {:?}", result.err());

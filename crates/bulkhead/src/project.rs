@@ -129,7 +129,9 @@ impl Project {
     pub fn of_tree(tree: Arc<dyn FileTree>) -> Project {
         let mut config_findings = Vec::new();
         let config = Config::load(&*tree, &mut config_findings);
-        let world = World::new(tree.clone(), config.toml.limits.limits());
+        let mut world = World::new(tree.clone(), config.toml.limits.limits());
+        // A fleet that has them is built by a Nix that takes them.
+        world.allow_pipe_operators();
         Project { tree, world, nix: None, search_path: Vec::new(), config, config_findings }
     }
 

@@ -86,6 +86,11 @@ fn a_finding_about_two_secrets_is_allowed_at_the_entry_of_each() {
     assert_eq!(rules_with(allow, ""), ["not-age"]);
     assert_eq!(rules_with("", allow), ["not-age"]);
     assert_eq!(rules_with(allow, allow), [""; 0]);
+
+    // What is told of one does not name the other.
+    rules_with(allow, "");
+    let run = fleet.bulkhead(&["check", "--format", "concise"]);
+    assert!(run.stdout.contains("b.age") && !run.stdout.contains("a.age"), "{}", run.stdout);
 }
 
 #[test]

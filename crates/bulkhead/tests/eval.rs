@@ -28,6 +28,19 @@ fn values_are_printed_as_nix_does() {
 }
 
 #[test]
+fn pipe_operators_are_a_feature() {
+    let folder = Folder::empty();
+    folder.write("a.nix", "[ 1 2 ] |> map (x: x + 1) |> builtins.length");
+    let run = folder.bulkhead(&["eval", "a.nix"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("is a pipe operator"), "{}", run.stderr);
+    let with = ["eval", "--extra-experimental-features", "pipe-operators"];
+    assert_eq!(folder.bulkhead(&[&with[..], &["a.nix"]].concat()).stdout, "2\n");
+    assert_eq!(folder.bulkhead(&[&with[..], &["-E", "toString <| 1 + 2"]].concat()).stdout, "\"3\"\n");
+    assert_eq!(folder.bulkhead(&["eval", "--extra-experimental-features", "flakes", "a.nix"]).code, 2);
+}
+
+#[test]
 fn files_folders_and_standard_input() {
     let folder = Folder::empty();
     folder.write("default.nix", "{ a = import ./sub; }").write("sub/default.nix", "7");

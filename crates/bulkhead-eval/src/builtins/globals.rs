@@ -100,13 +100,13 @@ static CURRENT_TIME: Unknown<'static> = Unknown { reason: "the clock is not read
 pub struct Globals<'a> {
     names: &'static Names,
     world: &'a World,
-    arena: &'a Arena,
+    arena: &'a Arena<'a>,
     nix_path: OnceCell<Value<'a>>,
     builtins: OnceCell<Value<'a>>,
 }
 
 impl<'a> Globals<'a> {
-    pub fn of(world: &'a World, arena: &'a Arena) -> Globals<'a> {
+    pub fn of(world: &'a World, arena: &'a Arena<'a>) -> Globals<'a> {
         Globals { names: &NAMES, world, arena, nix_path: OnceCell::new(), builtins: OnceCell::new() }
     }
 

@@ -2,12 +2,16 @@
 
 use bulkhead_syntax::Symbol;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::{Builtin, builtin, forcing};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::operators::Equality;
 use crate::value::{Attr, List, Mapped, Parts, Pos, Value};
+
+/// Items that are collected: mostly few.
+type Items<'a> = SmallVec<[Value<'a>; 16]>;
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b10, "all", 2, |ev, args, pos| {
@@ -75,7 +79,7 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     forcing(0b10, "filter", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
-        let mut kept = Vec::new();
+        let mut kept: Items<'_> = SmallVec::new();
         for item in list.iter() {
             if test(ev, args[0], item, pos)? {
                 kept.push(item);
@@ -186,14 +190,30 @@ fn concat<'a>(
     parts: impl Iterator<Item = Result<'a, &'a List<'a>>>,
     pos: Pos,
 ) -> Result<'a, Value<'a>> {
-    let mut all = Vec::new();
+    let mut all: Items<'a> = SmallVec::new();
+    // What comes alone needs no copy.
+    let mut first: Option<&'a List<'a>> = None;
     for part in parts {
         let part = part?;
         ev.tick(pos, 1 + (part.len() / 2) as u64)?;
-        ev.reserve(pos, (all.len() + part.len()) * size_of::<Value<'_>>())?;
-        all.extend(part.iter());
+        if part.is_empty() {
+            continue;
+        }
+        match first {
+            None => first = Some(part),
+            Some(first) => {
+                if all.is_empty() {
+                    all.extend(first.iter());
+                }
+                ev.reserve(pos, (all.len() + part.len()) * size_of::<Value<'_>>())?;
+                all.extend(part.iter());
+            }
+        }
     }
-    Ok(ev.list_of_vec(&all, pos))
+    Ok(match first {
+        Some(first) if all.is_empty() => Value::List(first, pos),
+        _ => ev.list_of_vec(&all, pos),
+    })
 }
 
 /// A stable sort with a comparison that may fail or contradict itself (which the standard library's sort may answer

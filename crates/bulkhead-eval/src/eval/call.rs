@@ -101,7 +101,7 @@ impl<'a> Evaluator<'a> {
             frame = self.bind(code, lambda, Some(frame), *argument, pos)?;
         }
         let depth = self.enter(|| pos)?;
-        let mut result = self.eval_nested(code, Some(frame), lambda.body);
+        let mut result = self.eval_nested(code, Some(frame), lambda.body, code.expr(lambda.body));
         self.depth.set(depth);
         match &mut result {
             Ok(_) => self.free_frames.give_back(frame, env),

@@ -78,6 +78,7 @@ impl<'a> Evaluator<'a> {
             return Err(self.limit(pos, format!("evaluation takes more than {limit} steps")));
         }
         self.next_check.set((now + CHECK_EVERY).min(limit + 1));
+        self.arena.look_ahead();
         self.reserve(pos, 0)
     }
 

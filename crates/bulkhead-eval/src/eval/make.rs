@@ -119,7 +119,7 @@ impl<'a> Evaluator<'a> {
 
     /// The name of an attribute, where it is written.
     pub fn name_of(&self, attr: &Attr<'a>) -> Value<'a> {
-        self.borrowed_string(attr.name.as_str().as_bytes(), attr.key)
+        Value::String(self.string_of(attr.name), attr.key)
     }
 
     /// `set.name`, selected when its value is needed.

@@ -12,6 +12,7 @@ mod call;
 mod force;
 pub mod limits;
 mod make;
+mod names;
 mod select;
 mod sets;
 mod strings;
@@ -38,6 +39,7 @@ use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, Slot, State, Thun
 use crate::world::{self, Limits, World};
 
 use self::force::PassedOver;
+use self::names::Names;
 use self::sets::is_plain;
 pub use self::strings::normal_path;
 use self::variables::frame_at;
@@ -45,7 +47,7 @@ use self::variables::frame_at;
 /// One evaluation: its files, its caches and what it has used. Stays on one thread.
 pub struct Evaluator<'a> {
     pub world: &'a World,
-    pub arena: &'a Arena,
+    pub arena: &'a Arena<'a>,
     pub files: Files<'a>,
     pub globals: Globals<'a>,
     /// Values of imported files, by absolute path, with links at their end followed.
@@ -72,6 +74,7 @@ pub struct Evaluator<'a> {
     stack_end: usize,
     passed_over: PassedOver<'a>,
     free_frames: FreeFrames<'a>,
+    names: Names<'a>,
     empty_list: &'a List<'a>,
     /// What strings are put together of, if somebody will ask.
     pub recorded: Option<Recorded<'a>>,
@@ -112,7 +115,7 @@ const MAX_MESSAGES: usize = 1_000;
 const FEW: usize = 4;
 
 impl<'a> Evaluator<'a> {
-    pub fn new(world: &'a World, arena: &'a Arena) -> Evaluator<'a> {
+    pub fn new(world: &'a World, arena: &'a Arena<'a>) -> Evaluator<'a> {
         Evaluator {
             world,
             arena,
@@ -133,6 +136,7 @@ impl<'a> Evaluator<'a> {
             stack_end: world::stack_end(),
             passed_over: PassedOver::default(),
             free_frames: FreeFrames::default(),
+            names: Names::default(),
             recorded: None,
             origins: None,
             stand_ins: RefCell::default(),
@@ -155,7 +159,8 @@ impl<'a> Evaluator<'a> {
     /// The value of an expression, forced.
     #[inline(always)]
     pub fn eval(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
-        match code.expr(id) {
+        let expr = code.expr(id);
+        match expr {
             // Most of what is evaluated is a variable whose value is known.
             Expr::Variable { binding: Binding::Local { up, slot }, .. } => {
                 if let Some(Slot::Value(value)) = frame_at(env, *up).and_then(|frame| frame.slot(*slot)) {
@@ -172,25 +177,37 @@ impl<'a> Evaluator<'a> {
             Expr::Text(_, text) => return Ok(Value::String(code.text(*text), code.pos(id))),
             _ => {}
         }
-        self.eval_nested(code, env, id)
+        self.eval_nested(code, env, id, expr)
     }
 
-    /// The same, without looking whether that takes no work.
+    /// The same of an expression that has been looked up, without looking whether that takes no work.
     #[inline(never)]
-    pub(super) fn eval_nested(&self, code: &'a Code<'a>, env: Env<'a>, id: ExprId) -> Result<'a, Value<'a>> {
+    pub(super) fn eval_nested(
+        &self,
+        code: &'a Code<'a>,
+        env: Env<'a>,
+        id: ExprId,
+        expr: &'a Expr,
+    ) -> Result<'a, Value<'a>> {
         self.step(|| code.pos(id))?;
         let mut at = id;
-        match self.eval_expr(code, env, &mut at) {
+        match self.eval_expr(code, env, &mut at, expr) {
             Err(error) => caught(error, code.pos(at)),
             value => value,
         }
     }
 
     /// Leaves in `id` the expression whose value it is: of an `if`, for instance, what was chosen.
-    fn eval_expr(&self, code: &'a Code<'a>, mut env: Env<'a>, id: &mut ExprId) -> Result<'a, Value<'a>> {
+    fn eval_expr(
+        &self,
+        code: &'a Code<'a>,
+        mut env: Env<'a>,
+        id: &mut ExprId,
+        mut expr: &'a Expr,
+    ) -> Result<'a, Value<'a>> {
         loop {
             let pos = code.pos(*id);
-            return match code.expr(*id) {
+            return match expr {
                 Expr::Int(value) => Ok(Value::Int(*value, pos)),
                 Expr::Float(value) => Ok(Value::Float(*value, pos)),
                 Expr::Text(_, text) => Ok(Value::String(code.text(*text), pos)),
@@ -205,12 +222,14 @@ impl<'a> Evaluator<'a> {
                 }
                 Expr::If { condition, consequence, alternative } => {
                     *id = if self.condition(code, env, *condition)? { *consequence } else { *alternative };
+                    expr = code.expr(*id);
                     continue;
                 }
                 Expr::Lambda(lambda) => Ok(self.closure(code, lambda, env, pos)),
                 Expr::Let { bindings, body } => {
                     env = Some(self.let_frame(code, env, bindings));
                     *id = *body;
+                    expr = code.expr(*id);
                     continue;
                 }
                 Expr::Attrs(set) => self.attr_set(code, env, set, pos),
@@ -219,6 +238,7 @@ impl<'a> Evaluator<'a> {
                     let scope = self.delay(code, env, *scope);
                     env = Some(self.arena.alloc(Frame::with(scope, *outer, env)));
                     *id = *body;
+                    expr = code.expr(*id);
                     continue;
                 }
                 Expr::Assert { condition, body } => {
@@ -226,6 +246,7 @@ impl<'a> Evaluator<'a> {
                         return Err(assertion_failed(code, *condition));
                     }
                     *id = *body;
+                    expr = code.expr(*id);
                     continue;
                 }
                 Expr::Binary { operator, left, right } => self.binary(code, env, *operator, *left, *right, pos),

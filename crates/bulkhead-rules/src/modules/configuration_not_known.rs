@@ -30,8 +30,8 @@ A machine has workspaces or services behind a VPN, and its modules say something
 the containers and the networks of their host, that can't be known here: a value that depends on `config` or on the
 arguments of modules, a set with unknown names, a module that is imported from outside of the repository (a flake
 input). Or the file of a secret in `age.secrets`, or what unlocks a disk, is such a value. Or a module of any machine
-can't be read; or a file defines such options, and no machine whose modules were read has it; or it can't be known
-which systems `flake.nix` makes.
+can't be read; or a file defines such options, or some of secrets and of unlocking, and no machine whose modules were
+read has it; or it can't be known which systems `flake.nix` makes.
 
 **Why it matters.** Rules judge what they see. What is not judged must not look as if it were
 fine.
@@ -49,15 +49,18 @@ workspaces.dev.ip = \"10.20.0.10\";
 ```
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
-of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason; a comment that
-allows it is needed at each place. Modules of other projects are told of machines with compartments only. Paths of decrypted
-secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
+of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, a file that is
+missing, and all files about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are
+told of machines with compartments only. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
 project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
 Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
 from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
 are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
 `nixosConfigurations` has too, and that says something else there, is one more machine: `kif (colmena)`. So is what a
-machine may be started as: `kif (specialisation travel)`.
+machine may be started as: `kif (specialisation travel)`; what else a flake makes of systems, as long as they say
+something new: images (`packages.x86_64-linux.iso`), `nixosGenerate`, what deploy-rs takes, `legacyPackages`; and the
+systems of flakes in other folders and of networks of nodes (colmena, morph, NixOps) wherever they lie: `kif
+(ops/network.nix)`, if there is another `kif`.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -65,7 +68,8 @@ machine may be started as: `kif (specialisation travel)`.
 };
 
 /// Options of which the rules that read them know a file also by how it is written.
-const OF_FILES: [&str; 4] = ["age.secrets", "boot.initrd", "fileSystems", "swapDevices"];
+const OF_FILES: [&str; 5] =
+    ["age.secrets", "boot.initrd", "boot.loader.grub.extraInitrd", "fileSystems", "swapDevices"];
 
 /// How a file begins that git-crypt has encrypted.
 const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
@@ -91,6 +95,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     found.extend(causes.all.into_iter().map(finding));
     super::unseen::check(context, found);
 }
+
+/// How the reason ends where a file is missing.
+const MISSING: &str = "` does not exist";
 
 /// Whether git-crypt has encrypted a file, so that it is none of Nix as it lies here.
 fn is_locked(context: &Context<'_>, file: &str) -> bool {
@@ -118,7 +125,8 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         unknown(value, &named.path, around, &mut all);
         let matters = |(_, path, at): &(Unknown, OptionPath, Option<&Place>)| {
             // Where agenix puts a secret is known well enough, and so is that Nix copies a file into its store.
-            let is_named = OF_FILES.iter().any(|root| path.starts_with(&option(root)));
+            let inside = unvaried(path);
+            let is_named = OF_FILES.iter().any(|root| inside.starts_with(&option(root)));
             let is_known = |at: &Place| {
                 is_secret_path(context, at)
                     || copied_at(context, at).is_some()
@@ -131,6 +139,19 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         let place = Some(at.unwrap_or_else(|| named.place()));
         let option = named.definition.path.to_string();
         causes.add(tree, Some(option), "a value is unknown", Unknown { reason, help, place });
+    }
+}
+
+/// The option of a machine or user, where it is that of a user or of a variant as a virtual machine.
+fn unvaried(path: &OptionPath) -> OptionPath {
+    match path.names() {
+        [first, users, _, rest @ ..] if **first == *"home-manager" && **users == *"users" => OptionPath::of(rest),
+        [first, variant, rest @ ..]
+            if **first == *"virtualisation" && ["vmVariant", "vmVariantWithBootLoader"].contains(&&**variant) =>
+        {
+            OptionPath::of(rest)
+        }
+        _ => path.clone(),
     }
 }
 
@@ -193,8 +214,10 @@ impl Causes {
     /// `option` is `None` where it may be any.
     fn add(&mut self, tree: &Tree<'_>, option: Option<String>, what: &str, unknown: Unknown) {
         let Unknown { reason, help, place } = unknown;
-        // Modules that come by one argument are unknown for one reason; values are told for each file.
-        let file = option.is_some().then(|| place.as_ref().map_or_else(Arc::default, |place| place.file.clone()));
+        // Modules that come by one argument are unknown for one reason, and whatever is made of a file that is missing; other
+        // values are told for each file.
+        let file = (option.is_some() && !reason.ends_with(MISSING))
+            .then(|| place.as_ref().map_or_else(Arc::default, |place| place.file.clone()));
         let next = self.all.len();
         let index = *self.index.entry((reason.clone(), file)).or_insert(next);
         if index == next {
@@ -204,11 +227,13 @@ impl Causes {
                 help,
                 machines: BTreeSet::default(),
                 options: BTreeSet::default(),
+                is_any: false,
                 places: BTreeSet::default(),
             });
         }
         if let Some(cause) = self.all.get_mut(index) {
             cause.machines.insert(tree.name.clone());
+            cause.is_any |= option.is_none();
             cause.options.extend(option);
             cause.places.extend(place);
         }
@@ -221,12 +246,16 @@ struct Cause {
     reason: Arc<str>,
     help: Option<Arc<str>>,
     machines: BTreeSet<Arc<str>>,
-    /// Empty where it may be any.
     options: BTreeSet<String>,
+    /// Whether it may be any other as well.
+    is_any: bool,
     places: BTreeSet<Place>,
 }
 
 fn finding(mut cause: Cause) -> Diagnostic {
+    if cause.is_any {
+        cause.options.clear();
+    }
     // What a machine inherits as a specialisation goes without saying.
     let names: Vec<Arc<str>> = cause.machines.iter().cloned().collect();
     cause.machines.retain(|name| !names.iter().any(|machine| is_variant_of(name, machine)));

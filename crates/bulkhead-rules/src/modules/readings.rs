@@ -126,6 +126,14 @@ const OF_INSIDE: [&str; 15] = [
 const OF_ALL: [&str; 3] =
     ["age.secrets.<name>.file", "boot.initrd.luks.devices.<name>.keyFile", "networking.firewall.extraForwardRules"];
 
+/// What they read of users of any machine and of its variants as a virtual machine, as far as something unknown is in what
+/// the names up to here say: what is above has much else.
+const OF_INSIDES: [(&str, usize); 3] = [
+    ("home-manager.users.<name>.age.secrets.<name>.file", 5),
+    ("virtualisation.vmVariant.age.secrets.<name>.file", 4),
+    ("virtualisation.vmVariantWithBootLoader.age.secrets.<name>.file", 4),
+];
+
 /// The same, of which those rules say themselves where it is unknown; not what is above.
 const TOLD: [&str; 4] = [
     "age.secrets.<name>.mode",
@@ -135,7 +143,8 @@ const TOLD: [&str; 4] = [
 ];
 
 /// The same where something at these or below is unknown: what is above has much else.
-const EXACTLY: [&str; 2] = ["fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
+const EXACTLY: [&str; 3] =
+    ["boot.loader.grub.extraInitrd", "fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
 
 /// The same of any container, as far as something unknown is in what the names up to here say.
 const OF_ANY_CONTAINER: [(&str, usize); 3] = [
@@ -165,7 +174,7 @@ impl Readings {
             single: patterns(&OF_ALL),
             told: patterns(&TOLD),
             exactly: patterns(&EXACTLY),
-            from: OF_ANY_CONTAINER.iter().map(|(path, depth)| (option(path), *depth)).collect(),
+            from: OF_ANY_CONTAINER.iter().chain(&OF_INSIDES).map(|(path, depth)| (option(path), *depth)).collect(),
         };
         if !tree.has_compartments() {
             return readings;

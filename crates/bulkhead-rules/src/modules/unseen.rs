@@ -1,4 +1,6 @@
-//! Files that say something about isolation, and that no machine's tree has.
+//! Files that say something about isolation, secrets or unlocking, and that no machine's tree has.
+
+use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place};
 use bulkhead_eval::data::DataKind;
@@ -10,14 +12,26 @@ use serde_json::Value;
 
 use super::configuration_not_known::RULE;
 use crate::context::Context;
-use crate::trees::{Known, Mapping, OWN, Unread, known, option};
+use crate::trees::{Known, Mapping, OWN, Unread, is_placeholder, known, option};
 use crate::words::quoted;
 
 /// Files longer than this are not looked at, in bytes.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// Words without which a file defines nothing of workspaces, their network or a VPN under our names or known ones.
-const WORDS: [&str; 3] = ["workspaces", "sandbox", "vpn"];
+/// Words without which a file defines nothing of workspaces, their network or a VPN under our names or known ones, and
+/// nothing of secrets and of unlocking.
+const WORDS: [&str; 5] = ["workspaces", "sandbox", "vpn", "secrets", "initrd"];
+
+/// What rules read of secrets and of unlocking, by how they begin. Disks as such are no matter of any rule, but for their
+/// key files.
+const OF_SECRETS: [&str; 6] = [
+    "age.secrets.<name>",
+    "boot.initrd.luks.devices.<name>.keyFile",
+    "boot.initrd.network.ssh.authorizedKeys",
+    "boot.initrd.network.ssh.hostKeys",
+    "boot.initrd.secrets.<name>",
+    "fileSystems.<name>.encrypted.keyFile",
+];
 
 /// Find what was not read: systems of a flake, and files.
 pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -54,33 +68,65 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             return None;
         }
         let configuration = load(world, path);
-        let mut options: Vec<String> = Vec::new();
-        let mut place: Option<&Place> = None;
+        let mut unseen = Unseen { path, is_isolation: false, place: None, options: Vec::new() };
         for definition in &configuration.definitions {
             let at = definition.place().filter(|at| *at.file == *path.as_str());
             let ours = mapping.ours(&definition.path).unwrap_or_else(|| definition.path.clone());
-            let (Some(at), true) = (at, is_about_isolation(&ours, &definition.value.kind)) else { continue };
-            place = Some(place.map_or(at, |known| known.min(at)));
+            let is_isolation = is_about_isolation(&ours, &definition.value.kind);
+            let (Some(at), true) = (at, is_isolation || is_about_secrets(&ours)) else { continue };
+            unseen.is_isolation |= is_isolation;
+            unseen.place = Some(unseen.place.map_or_else(|| at.clone(), |known| known.min(at.clone())));
             let shown = definition.path.to_string();
-            if !options.contains(&shown) {
-                options.push(shown);
+            if !unseen.options.contains(&shown) {
+                unseen.options.push(shown);
             }
         }
-        Some(file(path, place?.clone(), options))
+        unseen.place.is_some().then_some(unseen)
     });
-    found.extend(files.collect::<Vec<_>>());
+    let (isolation, secrets): (Vec<Unseen<'_>>, Vec<Unseen<'_>>) =
+        files.collect::<Vec<_>>().into_iter().partition(|unseen| unseen.is_isolation);
+    found.extend(isolation.into_iter().filter_map(|unseen| finding(vec![unseen], "")));
+    // Where a system is not known, that is why; and what was not read has been said with it.
+    if trees.unread.is_empty() {
+        found.extend(finding(secrets, " of secrets and unlocking"));
+    }
 }
 
-/// Whether it is an option of workspaces, their network or a VPN. Data of the same name is not.
-fn is_about_isolation(path: &OptionPath, value: &DataKind) -> bool {
-    let path = &match path.names() {
+/// A file that nothing has read.
+struct Unseen<'t> {
+    path: &'t TreePath,
+    /// Whether it says something about isolation.
+    is_isolation: bool,
+    /// The first definition.
+    place: Option<Place>,
+    options: Vec<String>,
+}
+
+/// The path of an option in what a machine may be started as besides, or else as it is.
+fn unspecialised(path: &OptionPath) -> OptionPath {
+    match path.names() {
         [first, _, configuration, rest @ ..]
             if **first == *"specialisation" && **configuration == *"configuration" && !rest.is_empty() =>
         {
             OptionPath::of(rest)
         }
         _ => path.clone(),
+    }
+}
+
+/// Whether it is an option of secrets or of unlocking, or below one.
+fn is_about_secrets(path: &OptionPath) -> bool {
+    let path = unspecialised(path);
+    let begins = |pattern: OptionPath| {
+        let same = |(pattern, name): (&Arc<str>, &Arc<str>)| is_placeholder(pattern) || pattern == name;
+        path.names().len() >= pattern.names().len() && pattern.names().iter().zip(path.names()).all(same)
     };
+    OF_SECRETS.iter().any(|pattern| begins(option(pattern)))
+}
+
+/// Whether it is an option of workspaces, their network or a VPN. Data of the same name is not.
+fn is_about_isolation(path: &OptionPath, value: &DataKind) -> bool {
+    let path = &unspecialised(path);
     let depth = path.names().len();
     let Some(root) = OWN[..4].iter().map(|root| option(root)).find(|root| path.starts_with(root)) else { return false };
     // A workspace has a name of its own.
@@ -92,16 +138,28 @@ fn is_about_isolation(path: &OptionPath, value: &DataKind) -> bool {
     }
 }
 
-fn file(path: &TreePath, place: Place, options: Vec<String>) -> Diagnostic {
-    let what = quoted(options.iter().map(String::as_str));
-    RULE.finding(place, format!("no machine whose modules were read has `{path}`: what it says is not judged"))
-        .with_label(format!("this defines {what}"))
+fn finding(files: Vec<Unseen<'_>>, what: &str) -> Option<Diagnostic> {
+    // Some of several may be allowed, and what is told then is about the others.
+    let (names, says) = match files.as_slice() {
+        [file] => (format!("`{}`", file.path), "it says"),
+        _ => ("these files".to_owned(), "they say"),
+    };
+    let label = |unseen: &Unseen<'_>| format!("this defines {}", quoted(unseen.options.iter().map(String::as_str)));
+    let (first, others) = files.split_first()?;
+    let message = format!("no machine whose modules were read has {names}: what {says}{what} is not judged");
+    let mut finding = RULE.finding(first.place.clone()?, message).with_label(label(first));
+    for unseen in others {
+        finding = finding.with_same(unseen.place.clone()?, label(unseen));
+    }
+    let options: Vec<String> = files.into_iter().flat_map(|unseen| unseen.options).collect();
+    let finding = finding
         .with_help(
             "import it where a machine's modules begin: machines/NAME/default.nix, or the `modules` of a system in flake.nix",
         )
         .with_help("if no machine has it, remove it, or put it in `ignore` in bulkhead.toml")
         .with_data("machines", Value::Array(Vec::new()))
-        .with_data("options", options)
+        .with_data("options", options);
+    Some(finding)
 }
 
 /// What is told of systems that are unknown for one reason.

@@ -1,14 +1,15 @@
-//! What machines declare in `age.secrets`.
+//! What machines declare in `age.secrets`, their own and those of what is inside of them.
 
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Data;
+use bulkhead_modules::OptionPath;
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::context::Context;
 use crate::trees::repository_file::repository_file;
-use crate::trees::{Stated, Tree, option};
+use crate::trees::{Stated, Tree};
 
 /// A secret that a machine declares with its file.
 pub(crate) struct Declared {
@@ -18,17 +19,69 @@ pub(crate) struct Declared {
     pub(crate) file: Stated<TreePath>,
     /// Where the file is written.
     pub(crate) place: Place,
+    /// Who decrypts it.
+    pub(crate) holder: Holder,
+}
+
+/// Who decrypts secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The machine.
+    Machine,
+    /// A user of it, by home-manager.
+    User(Arc<str>),
+    /// A container or a virtual machine, or a user there. Its keys are not known.
+    Inside,
+}
+
+/// Where the modules of what is inside of a machine begin; `*` is any name.
+const INSIDE: [&[&str]; 5] = [
+    &["home-manager", "users", "*"],
+    &["virtualisation", "vmVariant"],
+    &["virtualisation", "vmVariantWithBootLoader"],
+    &["containers", "*", "config"],
+    &["microvm", "vms", "*", "config"],
+];
+
+/// The options below which a tree declares secrets, and who decrypts them.
+pub(crate) fn declarations(tree: &Tree<'_>) -> Vec<(OptionPath, Holder)> {
+    let mut found: Vec<(OptionPath, Holder)> = Vec::new();
+    for named in tree.definitions() {
+        let names = named.path.names();
+        let (mut start, mut holder) = (0, Holder::Machine);
+        let fits = |start: usize, pattern: &[&str]| {
+            names.len() >= start + pattern.len()
+                && names[start..].iter().zip(pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
+        };
+        while let Some(pattern) = INSIDE.iter().find(|pattern| fits(start, pattern)) {
+            holder = match names.get(start + 2) {
+                Some(user) if start == 0 && pattern[0] == "home-manager" => Holder::User(user.clone()),
+                _ => Holder::Inside,
+            };
+            start += pattern.len();
+        }
+        if !fits(start, &["age", "secrets", "*"]) {
+            continue;
+        }
+        let root = OptionPath::of(&names[..start + 2]);
+        // They are sorted by path.
+        if found.last().is_none_or(|(known, _)| *known != root) {
+            found.push((root, holder));
+        }
+    }
+    found
 }
 
 /// The secrets that a tree declares with files of the repository.
 pub(crate) fn declared(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Declared> {
-    let secrets = option("age.secrets");
     let mut found = Vec::new();
-    for (name, _) in tree.children(&secrets) {
-        let read = |data: &Data| repository_file(context, data);
-        for stated in tree.stated(&secrets.join(&name).join("file"), read, None) {
-            let Some(place) = stated.place.clone() else { continue };
-            found.push(Declared { name: name.clone(), file: stated, place });
+    for (secrets, holder) in declarations(tree) {
+        for (name, _) in tree.children(&secrets) {
+            let read = |data: &Data| repository_file(context, data);
+            for stated in tree.stated(&secrets.join(&name).join("file"), read, None) {
+                let Some(place) = stated.place.clone() else { continue };
+                found.push(Declared { name: name.clone(), file: stated, place, holder: holder.clone() });
+            }
         }
     }
     found

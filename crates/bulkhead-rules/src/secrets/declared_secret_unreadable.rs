@@ -6,7 +6,7 @@ use bulkhead_fleet::{Fact, Key, KeyOwner};
 use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 
-use super::declared::declared;
+use super::declared::{Declared, Holder, declared};
 use crate::comparison::Comparison;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -35,7 +35,9 @@ age.secrets.wifi.file = ./secrets/wifi.age;                  # in the configurat
 
 **Limits.** A machine that decrypts with other keys (`age.identityPaths`), or has several host keys of which the rule
 may name another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine. Systems of a
-flake without a `properties.nix` are not judged: nothing says which key is theirs.
+flake without a `properties.nix` are not judged: nothing says which key is theirs. Secrets of users
+(`home-manager.users.<name>.age.secrets`) want one of the machine's `userKeys`, which is a warning too; those of
+containers and virtual machines are not judged: their keys are not known.
 
 **Data.** `machine`: the machine. `secret`: the name in `age.secrets`. `path`: the file.
 ",
@@ -51,8 +53,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
     for tree in context.trees().iter().filter(|tree| tree.has_properties()) {
         let declared = declared(context, tree);
-        let ruled: Vec<_> =
-            declared.iter().filter_map(|secret| Some((secret, by_path.get(secret.file.value.as_str())?))).collect();
+        let ruled = declared.iter().filter_map(|secret| Some((secret, by_path.get(secret.file.value.as_str())?)));
+        let (of_machine, others): (Vec<_>, Vec<_>) = ruled.partition(|(secret, _)| secret.holder == Holder::Machine);
+        of_users(context, tree, &others, found);
+        let ruled = of_machine;
         let Fact::Known(key) = &tree.machine.host_key else {
             if let (Some((first, _)), Fact::Absent) = (ruled.first(), &tree.machine.host_key) {
                 found.push(keyless(
@@ -90,6 +94,65 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Secrets that users decrypt by home-manager, each with the rules for its file: they have keys of their own, and may have
+/// more of them than the machine's properties tell.
+fn of_users(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    ruled: &[(&Declared, &Vec<&Comparison<'_>>)],
+    found: &mut Vec<Diagnostic>,
+) {
+    let keys = &tree.machine.user_keys;
+    let mut unknown: Vec<(&str, &Declared)> = Vec::new();
+    for (secret, rules) in ruled {
+        let Holder::User(user) = &secret.holder else { continue };
+        for rule in rules.iter().filter(|rule| rule.gaps.is_empty()) {
+            let is_of_user = |other: &&Key| keys.iter().any(|key| key.identity() == other.identity());
+            if rule.keys.iter().any(is_of_user) || !keys.is_complete() {
+                continue;
+            }
+            if keys.items.is_empty() {
+                unknown.push((user, secret));
+                continue;
+            }
+            let message = format!(
+                "no key of users of `{}` is among the recipients of `{}`, which `{user}` declares",
+                tree.name, rule.name
+            );
+            let mut finding = RULE
+                .judged(context.tree, &secret.file.when, secret.place.clone(), message)
+                .with_label("it fails when the user's services start")
+                .with_related(rule.place(), format!("for {} keys, none of them in `userKeys`", rule.keys.len()))
+                .with_note(
+                    "unless the user decrypts with another key: home-manager takes those in `age.identityPaths`",
+                );
+            finding.severity = finding.severity.min(Severity::Warning);
+            found.push(
+                finding
+                    .with_help("add a key of the user to the rule and rekey, or take the declaration out")
+                    .with_data("machine", &*tree.name)
+                    .with_data("secret", &*secret.name)
+                    .with_data("path", secret.file.value.as_str()),
+            );
+        }
+    }
+    let Some((user, first)) = unknown.first() else { return };
+    let names: Vec<&str> = unknown.iter().map(|(_, secret)| &*secret.name).collect();
+    let secrets = quoted(names.iter().copied());
+    let message =
+        format!("can't tell whether `{user}` on `{}` can read {secrets}: its properties have no `userKeys`", tree.name);
+    let mut finding =
+        RULE.finding(first.place.clone(), message).with_related(tree.machine.place.clone(), "`userKeys` is missing");
+    finding.severity = Severity::Undecided;
+    found.push(
+        finding
+            .with_help("add the public keys of its users as `userKeys`")
+            .with_data("machine", &*tree.name)
+            .with_data("secret", &*first.name)
+            .with_data("secrets", Value::Array(names.iter().map(|name| Value::from(*name)).collect())),
+    );
 }
 
 /// Why the machine may decrypt with a key other than its `hostKey`.

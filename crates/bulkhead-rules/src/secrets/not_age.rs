@@ -11,7 +11,7 @@ use crate::comparison::Comparison;
 use crate::context::Context;
 use crate::reported::UNREADABLE_FILE;
 use crate::rule::{Area, Rule};
-use crate::words::{edit, quoted};
+use crate::words::edit;
 
 pub(crate) const RULE: Rule = Rule {
     name: "not-age",
@@ -115,26 +115,37 @@ fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>
     }
 }
 
-/// Why the content of a file is elsewhere, and what puts it here.
-type Elsewhere = (&'static str, &'static str);
+/// Why the content of a file is elsewhere, of one and of several, and what puts it here.
+type Elsewhere = ([&'static str; 2], &'static str);
 
 /// Whether a file's content is elsewhere: a filter of git puts it into the working tree.
 fn elsewhere_for(error: &AgeFileError) -> Option<Elsewhere> {
     let AgeFileError::Header(error) = error else { return None };
     match error.kind {
         HeaderErrorKind::Foreign(Foreign::GitCrypt) => {
-            Some(("git-crypt has encrypted the file as a whole", "git-crypt unlock"))
+            let why = ["git-crypt has encrypted the file as a whole", "git-crypt has encrypted them as a whole"];
+            Some((why, "git-crypt unlock"))
         }
-        HeaderErrorKind::Foreign(Foreign::LfsPointer) => {
-            Some(("it is a pointer of git LFS, and no more", "git lfs pull"))
-        }
+        HeaderErrorKind::Foreign(Foreign::LfsPointer) => Some((
+            ["it is a pointer of git LFS, and no more", "they are pointers of git LFS, and no more"],
+            "git lfs pull",
+        )),
         _ => None,
     }
 }
 
-fn is_elsewhere(why: &str, command: &str, files: &[&AgeFile], is_working_tree: bool) -> Option<Diagnostic> {
+fn is_elsewhere(
+    [one, several]: [&str; 2],
+    command: &str,
+    files: &[&AgeFile],
+    is_working_tree: bool,
+) -> Option<Diagnostic> {
     let first = files.first()?;
-    let message = format!("can't tell who can read {}: {why}", quoted(files.iter().map(|file| file.path.as_str())));
+    // Some of several may be allowed, and what is told then is about the others.
+    let message = match files {
+        [file] => format!("can't tell who can read `{}`: {one}", file.path),
+        _ => format!("can't tell who can read these files: {several}"),
+    };
     let mut finding = RULE.finding(Place::file(first.path.to_arc()), message);
     finding.severity = Severity::Undecided;
     for file in files.iter().skip(1) {

@@ -133,6 +133,11 @@ impl<'d> Part<'d> {
 fn inside(path: &OptionPath) -> OptionPath {
     match path.names() {
         [first, _, config, rest @ ..] if **first == *"containers" && **config == *"config" => OptionPath::of(rest),
+        [first, variant, rest @ ..]
+            if **first == *"virtualisation" && ["vmVariant", "vmVariantWithBootLoader"].contains(&&**variant) =>
+        {
+            OptionPath::of(rest)
+        }
         [first, second, _, config, rest @ ..]
             if **first == *"microvm" && **second == *"vms" && **config == *"config" =>
         {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_modules::OptionPath;
 
+use super::declared::declarations;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{When, option};
+use crate::trees::{Tree, When};
 
 pub(crate) const RULE: Rule = Rule {
     name: "world-readable-secret",
@@ -14,7 +16,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "Everybody on a machine can read a decrypted secret.",
     docs: "\
-`mode` of a secret, in `age.secrets` or in `secrets/properties.nix`, lets everybody read the decrypted file.
+`mode` of a secret lets everybody read the decrypted file: in `secrets/properties.nix`, or in `age.secrets` of a
+machine, of its users (home-manager), its containers and virtual machines.
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
@@ -45,25 +48,28 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             &mode.value,
         ));
     }
-    let secrets = option("age.secrets");
     for tree in context.trees() {
-        for (name, _) in tree.children(&secrets) {
-            let path = secrets.join(&name).join("mode");
-            for (why, at) in tree.unknown(&path) {
-                let message =
-                    format!("can't tell whether everybody on `{}` can read the secret `{name}`: {why}", tree.name);
-                let mut undecided = RULE.finding(at, message).with_label("its mode is not known");
-                undecided.severity = Severity::Undecided;
-                found.push(undecided.with_data("secret", &*name).with_data("machine", &*tree.name));
-            }
-            for mode in tree.texts(&path, None) {
-                let Some(at) = mode.place.clone().filter(|_| is_open(&mode.value)) else { continue };
-                let message =
-                    format!("everybody on `{}` can read the secret `{name}`: its mode is {}", tree.name, mode.value);
-                let found_here = RULE.judged(context.tree, &mode.when, at, message);
-                found.push(finding(found_here, &name, &mode.value).with_data("machine", &*tree.name));
+        for (secrets, _) in declarations(tree) {
+            for (name, _) in tree.children(&secrets) {
+                open_modes(context, tree, &secrets.join(&name).join("mode"), &name, found);
             }
         }
+    }
+}
+
+/// What is told of the mode of a secret, which is the option at `path`.
+fn open_modes(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath, name: &str, found: &mut Vec<Diagnostic>) {
+    for (why, at) in tree.unknown(path) {
+        let message = format!("can't tell whether everybody on `{}` can read the secret `{name}`: {why}", tree.name);
+        let mut undecided = RULE.finding(at, message).with_label("its mode is not known");
+        undecided.severity = Severity::Undecided;
+        found.push(undecided.with_data("secret", name).with_data("machine", &*tree.name));
+    }
+    for mode in tree.texts(path, None) {
+        let Some(at) = mode.place.clone().filter(|_| is_open(&mode.value)) else { continue };
+        let message = format!("everybody on `{}` can read the secret `{name}`: its mode is {}", tree.name, mode.value);
+        let found_here = RULE.judged(context.tree, &mode.when, at, message);
+        found.push(finding(found_here, name, &mode.value).with_data("machine", &*tree.name));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which module trees there are: those of the machines' folders, and of the systems that `flake.nix` or `hive.nix` makes.
+//! Which module trees there are: those of the machines' folders, and of the systems that flakes and networks of nodes make.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{Configuration, Systems, load, load_system, name_outside_hive, systems, systems_file};
 use bulkhead_source::{FileTree, TreePath, read_text};
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::mapping::Mapping;
@@ -54,29 +54,61 @@ impl Trees<'_> {
     }
 }
 
-/// The trees of all machines that have one, and of the systems of a flake.
+/// A file that makes systems.
+struct Source {
+    file: TreePath,
+    made: Systems,
+    /// Whether it is the one at the root, if there is one.
+    is_first: bool,
+}
+
+impl Source {
+    fn makes(&self, name: &str) -> bool {
+        self.made.has_fleet && self.is_first
+            || self.made.systems.iter().any(|system| *system.name == *name && system.unknown.is_none())
+    }
+}
+
+/// The trees of all machines that have one, and of the systems of flakes and networks of nodes.
 pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) -> Trees<'a> {
     if fleet.module_files.is_empty() {
         return Trees::default();
     }
-    let flake = systems_file(files);
-    let made = flake.as_ref().map_or_else(Systems::default, |flake| systems(world, flake));
-    let is_known = |name: &str| made.systems.iter().any(|system| *system.name == *name && system.unknown.is_none());
+    let first = systems_file(files);
+    let others = fleet.system_files.iter().filter(|file| first.as_ref() != Some(*file));
+    let all_files: Vec<TreePath> = first.iter().cloned().chain(others.cloned()).collect();
+    let of_file = |file: TreePath| Source {
+        made: systems(world, &file),
+        is_first: first.as_ref().is_none_or(|first| *first == file),
+        file,
+    };
+    let sources: Vec<Source> = all_files.into_par_iter().map(of_file).collect();
     let mut jobs: Vec<Job<'a>> = Vec::new();
+    let mut taken: HashSet<(usize, Arc<str>)> = HashSet::default();
     for machine in &fleet.machines {
         let candidates = ROOT_FILES.iter().filter_map(|name| machine.dir.join(name).ok());
         let root = candidates.into_iter().find(|file| files.exists(file));
-        let in_flake = made.has_fleet || is_known(&machine.name);
-        if in_flake || root.is_some() {
+        let source = sources.iter().position(|source| source.makes(&machine.name));
+        if source.is_some() || root.is_some() {
             let name = machine.name.clone();
-            jobs.push(Job { machine: Cow::Borrowed(machine), name, roots: root.into_iter().collect(), in_flake });
+            taken.extend(source.map(|source| (source, name.clone())));
+            let made_by = source.and_then(|source| sources.get(source)).map(|source| source.file.clone());
+            jobs.push(Job {
+                machine: Cow::Borrowed(machine),
+                given: name.clone(),
+                name,
+                roots: root.into_iter().collect(),
+                made_by,
+                may_repeat: false,
+            });
         }
     }
     let mut unread = Vec::new();
-    if let Some(flake) = &flake {
-        let machine = |name: &str| fleet.machines.iter().find(|machine| *machine.name == *name);
+    let machine = |name: &str| fleet.machines.iter().find(|machine| *machine.name == *name);
+    for (index, Source { file, made, is_first }) in sources.iter().enumerate() {
+        let file_place = || Place::file(file.to_arc());
         for system in &made.systems {
-            let place = || system.place.clone().unwrap_or_else(|| Place::file(flake.to_arc()));
+            let place = || system.place.clone().unwrap_or_else(file_place);
             match &system.unknown {
                 Some(unknown) => unread.push(Unread {
                     name: Some(system.name.clone()),
@@ -84,15 +116,22 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
                     reason: unknown.reason.clone(),
                     help: unknown.help.clone(),
                 }),
-                None if machine(&system.name).is_some() => {}
+                None if taken.contains(&(index, system.name.clone())) => {}
                 None => {
                     let name: Arc<str> = name_outside_hive(&system.name).map_or_else(|| system.name.clone(), Arc::from);
-                    let without = || Machine::without_properties(name.clone(), flake.clone(), system.place.clone());
+                    let without = || Machine::without_properties(name.clone(), file.clone(), system.place.clone());
+                    let is_known = jobs.iter().any(|job| job.name == system.name);
                     jobs.push(Job {
                         machine: machine(&name).map_or_else(|| Cow::Owned(without()), Cow::Borrowed),
-                        name: system.name.clone(),
+                        name: if is_known {
+                            Arc::from(format!("{} ({file})", system.name))
+                        } else {
+                            system.name.clone()
+                        },
+                        given: system.name.clone(),
                         roots: Vec::new(),
-                        in_flake: true,
+                        made_by: Some(file.clone()),
+                        may_repeat: !is_first || system.is_product || name_outside_hive(&system.name).is_some(),
                     });
                 }
             }
@@ -100,7 +139,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         if let Some((reason, place)) = &made.unknown {
             unread.push(Unread {
                 name: None,
-                place: place.clone().unwrap_or_else(|| Place::file(flake.to_arc())),
+                place: place.clone().unwrap_or_else(file_place),
                 reason: reason.reason.clone(),
                 help: reason.help.clone(),
             });
@@ -108,16 +147,16 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         if let Some(problem) = &made.problem {
             unread.push(Unread {
                 name: None,
-                place: problem.place.clone().unwrap_or_else(|| Place::file(flake.to_arc())),
+                place: problem.place.clone().unwrap_or_else(file_place),
                 reason: Arc::from(&*problem.message),
                 help: problem.help.as_deref().map(Arc::from),
             });
         }
     }
     let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
-    let trees = |Job { machine, name, roots, in_flake }: Job<'a>| {
-        let mut configuration = match (&flake, roots.first()) {
-            (Some(flake), _) if in_flake => load_system(world, flake, &name, &roots, None),
+    let trees = |Job { machine, name, given, roots, made_by, may_repeat }: Job<'a>| {
+        let mut configuration = match (&made_by, roots.first()) {
+            (Some(file), _) => load_system(world, file, &given, &roots, None),
             (_, Some(root)) => load(world, root),
             _ => return Vec::new(),
         };
@@ -127,17 +166,16 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         });
         let all: Vec<(Arc<str>, Configuration)> = specialised.collect();
         let all = std::iter::once((name, configuration)).chain(all);
+        let is_whole = made_by.is_some();
         let text_of = |path: &str| text_of(world, files, path);
         let tree = |(name, configuration)| {
-            Tree::new(machine.clone(), name, configuration, in_flake, mapping.clone(), &text_of)
+            Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone(), &text_of)
         };
-        all.map(tree).collect()
+        all.map(|named| (tree(named), may_repeat)).collect()
     };
-    let mut all: Vec<Tree<'a>> = jobs.into_par_iter().map(trees).collect::<Vec<_>>().into_iter().flatten().collect();
-    let again: Vec<bool> = all.iter().map(|tree| says_nothing_new(tree, &all)).collect();
-    let mut again = again.into_iter();
-    all.retain(|_| !again.next().unwrap_or_default());
-    Trees { all, unread }
+    let all: Vec<(Tree<'a>, bool)> =
+        jobs.into_par_iter().map(trees).collect::<Vec<_>>().into_iter().flatten().collect();
+    Trees { all: without_repetitions(all), unread }
 }
 
 /// What is in the file of the fleet that a path value names, if it is a text.
@@ -149,8 +187,13 @@ pub(crate) fn text_of(world: &World, files: &dyn FileTree, path: &str) -> Option
 struct Job<'a> {
     machine: Cow<'a, Machine>,
     name: Arc<str>,
+    /// What it is called where it is made.
+    given: Arc<str>,
     roots: Vec<TreePath>,
-    in_flake: bool,
+    /// The file that makes a system of it.
+    made_by: Option<TreePath>,
+    /// Whether it is left out where it says what another one says.
+    may_repeat: bool,
 }
 
 /// Whether a tree is that of a specialisation of a machine, or of what a hive says of it, by the names of both.
@@ -159,18 +202,19 @@ pub(crate) fn is_variant_of(name: &str, machine: &str) -> bool {
         || name_outside_hive(name) == Some(machine)
 }
 
-/// Whether a tree is that of a hive, and says what the one of `nixosConfigurations` says. Most flakes make both of the same
-/// modules.
-fn says_nothing_new(tree: &Tree<'_>, all: &[Tree<'_>]) -> bool {
-    let Some(name) = name_outside_hive(&tree.name) else { return false };
-    let Some(other) = all.iter().find(|other| *other.name == *name) else { return false };
+/// The trees without those that may repeat others, and do: most flakes make hives, images and what deploy-rs takes of the same
+/// modules as their systems.
+fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
+    if all.iter().all(|(_, may_repeat)| !may_repeat) {
+        return all.into_iter().map(|(tree, _)| tree).collect();
+    }
     // What colmena itself reads, and what it sets.
     let is_own = |named: &&Named| match named.path.names() {
         [first, ..] if &**first == "deployment" => true,
         [first, second] => &**first == "networking" && &**second == "hostName",
         _ => false,
     };
-    let own = |tree: &Tree<'_>| {
+    let said = |tree: &Tree<'_>| {
         let mut all: Vec<String> = tree
             .definitions()
             .iter()
@@ -184,5 +228,23 @@ fn says_nothing_new(tree: &Tree<'_>, all: &[Tree<'_>]) -> bool {
         let undecided = tree.configuration.undecided.iter().map(|undecided| format!("{undecided:?}"));
         undecided.chain(tree.configuration.problems.iter().map(|problem| format!("{problem:?}"))).collect()
     };
-    gaps(tree).is_subset(&gaps(other)) && own(tree) == own(other)
+    type Said = (Vec<String>, HashSet<String>);
+    let all: Vec<(Tree<'_>, bool, Said)> = all
+        .into_par_iter()
+        .map(|(tree, may_repeat)| {
+            let said = (said(&tree), gaps(&tree));
+            (tree, may_repeat, said)
+        })
+        .collect();
+    let mut kept: Vec<Tree<'_>> = Vec::new();
+    let mut known: HashMap<Vec<String>, Vec<HashSet<String>>> = HashMap::default();
+    for (tree, may_repeat, (said, gaps)) in all {
+        let others = known.entry(said).or_default();
+        if may_repeat && others.iter().any(|other| gaps.is_subset(other)) {
+            continue;
+        }
+        others.push(gaps);
+        kept.push(tree);
+    }
+    kept
 }

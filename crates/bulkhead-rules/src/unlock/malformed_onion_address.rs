@@ -3,6 +3,7 @@
 use bulkhead_age::parse_onion;
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
+use super::unlock_host_name_shared::reached;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 
@@ -13,7 +14,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "An onion address is not one of version 3, or its checksum does not fit.",
     docs: "\
 An onion address of version 3 is 56 characters and `.onion`. It holds the service's key, a checksum and the version,
-which this rule checks. A `clearnetHost` that ends in `.onion` is checked too.
+which this rule checks. A `clearnetHost` whose name ends in `.onion` is checked too, also with a user or a port.
 
 **Why it matters.** A mistyped address is noticed when the machine waits for its passphrase and can't be reached.
 Addresses of version 2 (16 characters) have been dead since 2021.
@@ -41,9 +42,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             RULE.undecided([gap], &format!("whether the onion address of `{}` is right", machine.name), found);
         }
         let is_onion = |host: &str| host.trim_end_matches('.').to_ascii_lowercase().ends_with(".onion");
-        let clearnet = unlock.clearnet_host.known().filter(|host| is_onion(&host.value));
-        for host in unlock.onion_host.known().into_iter().chain(clearnet) {
-            if let Err(error) = parse_onion(&host.value) {
+        let clearnet = unlock.clearnet_host.known().map(|host| (host, reached(&host.value)));
+        let clearnet = clearnet.filter(|(_, name)| is_onion(name));
+        let onion = unlock.onion_host.known().map(|host| (host, &*host.value));
+        for (host, name) in onion.into_iter().chain(clearnet) {
+            if let Err(error) = parse_onion(name) {
                 found.push(
                     RULE.finding(
                         host.place.clone(),

@@ -77,7 +77,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// The name in what is given to `ssh`: without the user, the port and the scheme of `ssh://root@kif:2222` (ssh(1)).
-fn reached(host: &str) -> &str {
+pub(super) fn reached(host: &str) -> &str {
     let host = host.trim();
     let host = host.strip_prefix("ssh://").unwrap_or(host).trim_end_matches('/');
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);

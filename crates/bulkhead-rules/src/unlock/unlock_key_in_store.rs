@@ -20,7 +20,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 `keyFile` of an encrypted disk or swap device, a file of `boot.initrd.secrets`, or a host key of
 `boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a file of
-it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store.
+it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB loads as
+a second initrd (`boot.loader.grub.extraInitrd`), which is a warning.
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -60,7 +61,30 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     .with_data("path", shown),
             );
         }
+        found.extend(second_initrd(context, tree));
     }
+}
+
+/// What GRUB loads besides, which is meant to lie outside of the store so that it can have secrets. Tables of ACPI are put
+/// there, too.
+fn second_initrd(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let all = tree.stated(&option("boot.loader.grub.extraInitrd"), |data| stored(context, data), None).into_iter();
+    let told = all.filter_map(|stated| {
+        let message = format!(
+            "`{}` is `{}`, which is in the Nix store, where everybody can read it",
+            stated.option, stated.value
+        );
+        let mut finding = RULE.judged(context.tree, &stated.when, stated.place?, message);
+        finding.severity = finding.severity.min(Severity::Warning);
+        let finding = finding
+            .with_note("if there are no keys of disks in it, that does no harm")
+            .with_help("if there are, make new keys, put the file on the machine, and name it as a string")
+            .with_data("machine", &*tree.name)
+            .with_data("option", stated.option.clone())
+            .with_data("path", &*stated.value);
+        Some(finding)
+    });
+    told.collect()
 }
 
 /// What unlocks, as far as it is a file in the store.

@@ -151,6 +151,8 @@ struct Frame {
 struct Order {
     equality: Option<usize>,
     comparison: Option<usize>,
+    /// `|>` and `<|`, which can't be mixed.
+    pipe: Option<usize>,
 }
 
 struct Checker<'a> {
@@ -413,7 +415,15 @@ impl Checker<'_> {
 
     fn operator(&mut self, kind: SyntaxKind) {
         match binary_level(kind) {
-            Some(Level::Loose) => self.order = Order::default(),
+            Some(Level::Pipe) => {
+                let mixed =
+                    self.order.pipe.filter(|first| self.tokens.get(*first).is_some_and(|token| token.kind != kind));
+                if let Some(first) = mixed {
+                    return self.mixed_pipes(first);
+                }
+                self.order = Order { pipe: Some(self.at), ..Order::default() };
+            }
+            Some(Level::Loose) => self.order = Order { pipe: self.order.pipe, ..Order::default() },
             Some(Level::Equality) => {
                 if let Some(first) = self.order.equality.replace(self.at) {
                     return self.unchainable(first);
@@ -545,6 +555,7 @@ pub(crate) fn begins_argument(kind: SyntaxKind, next: Option<SyntaxKind>) -> boo
 /// How tightly a binary operator binds, as far as chains of it may be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
+    Pipe,
     Loose,
     Equality,
     Comparison,
@@ -553,6 +564,7 @@ enum Level {
 
 fn binary_level(kind: SyntaxKind) -> Option<Level> {
     Some(match kind {
+        TOKEN_PIPE_LEFT | TOKEN_PIPE_RIGHT => Level::Pipe,
         TOKEN_IMPLICATION | TOKEN_OR_OR | TOKEN_AND_AND => Level::Loose,
         TOKEN_EQUAL | TOKEN_NOT_EQUAL => Level::Equality,
         TOKEN_LESS | TOKEN_LESS_OR_EQ | TOKEN_MORE | TOKEN_MORE_OR_EQ => Level::Comparison,

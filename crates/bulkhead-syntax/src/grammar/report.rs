@@ -144,12 +144,6 @@ impl Checker<'_> {
         self.stop(self.here(), message, Some("look for a bracket too many, or one missing before"), related);
     }
 
-    fn pipe(&mut self) {
-        let message =
-            format!("{} is a pipe operator, which Nix refuses unless an experimental feature is on", self.found());
-        self.fail(self.here(), message, Some("write the application: `f x` for `x |> f`"), None);
-    }
-
     pub(super) fn no_operand(&mut self) {
         let Some(kind) = self.peek(0) else { return self.end_of_file("an expression") };
         let after = match self.at.checked_sub(1) {
@@ -157,7 +151,6 @@ impl Checker<'_> {
             None => String::new(),
         };
         match kind {
-            TOKEN_PIPE_LEFT | TOKEN_PIPE_RIGHT => self.pipe(),
             TOKEN_LET | TOKEN_IF | TOKEN_WITH | TOKEN_ASSERT => {
                 let word = self.found();
                 let help = format!("write `({} …)`", word.trim_matches('`'));
@@ -252,7 +245,6 @@ impl Checker<'_> {
         let Some(kind) = self.peek(0) else { return self.end_of_file(expected) };
         let frame = self.frame();
         match (kind, frame) {
-            (TOKEN_PIPE_LEFT | TOKEN_PIPE_RIGHT, _) => self.pipe(),
             (TOKEN_ASSIGN, FrameKind::Value) => self.second_assignment(),
             (TOKEN_ASSIGN, FrameKind::Root) => {
                 let help = "a Nix file is one expression: put `{ }` around the definitions";
@@ -347,6 +339,12 @@ impl Checker<'_> {
         let message = format!("{} can't follow another comparison", self.found());
         let related = Some((self.token_span(first), "the first comparison".to_owned()));
         self.fail(self.here(), message, Some("combine them with `&&`: `a < b && b < c`; or use parentheses"), related);
+    }
+
+    pub(super) fn mixed_pipes(&mut self, first: usize) {
+        let message = format!("{} can't follow the other pipe operator", self.found());
+        let related = Some((self.token_span(first), "the other one".to_owned()));
+        self.fail(self.here(), message, Some("use parentheses: `f <| (x |> g)`"), related);
     }
 
     pub(super) fn no_entry(&mut self) {

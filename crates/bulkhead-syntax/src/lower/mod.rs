@@ -19,8 +19,8 @@ use self::scope::Scope;
 use self::sets::Name;
 use crate::errors::Errors;
 use crate::repair::Offsets;
-use crate::tree::{Kind, Node, Tree};
-use crate::{AttrName, BinaryOperator, Binding, Expr, ExprId, Formal, Lambda, NameId, Parameter, Symbol, TextId};
+use crate::tree::{Kind, Node, Pipe, Tree};
+use crate::{AttrName, Binding, Expr, ExprId, Formal, Lambda, NameId, Parameter, Symbol, TextId};
 
 /// What a tree is lowered to: the parts of an [`Ast`](crate::Ast) that come from expressions.
 pub(crate) struct Lowered {
@@ -143,7 +143,7 @@ impl<'t> Lowerer<'t> {
                 self.alloc(self.span(node), Expr::List(items))
             }
             Kind::Lambda => self.lambda(node, None),
-            Kind::Binary(_) => self.binary(node),
+            Kind::Binary(_) | Kind::Pipe(_) => self.operation(node),
             Kind::Not => {
                 let operand = self.child(node, 0);
                 self.alloc(self.span(node), Expr::Not(operand))
@@ -262,12 +262,12 @@ impl<'t> Lowerer<'t> {
         names.map(lower).collect()
     }
 
-    /// `a + b + c`. The sides are lowered from left to right without recursion along the chain.
-    fn binary(&mut self, node: Node<'t>) -> ExprId {
+    /// `a + b + c`, `a |> f |> g`. The sides are lowered from left to right without recursion along the chain.
+    fn operation(&mut self, node: Node<'t>) -> ExprId {
         // What is still to do, last first: a side to lower, or an operator whose sides are both lowered.
         enum Step<'t> {
             Lower(Node<'t>),
-            Combine(BinaryOperator, Span),
+            Combine(Kind, Span),
         }
         let mut steps: SmallVec<[Step<'t>; 8]> = SmallVec::new();
         steps.push(Step::Lower(node));
@@ -275,7 +275,7 @@ impl<'t> Lowerer<'t> {
         while let Some(step) = steps.pop() {
             match step {
                 Step::Lower(node) => match (node.kind(), node.child(0), node.child(1)) {
-                    (Kind::Binary(operator), Some(left), Some(right)) => {
+                    (operator @ (Kind::Binary(_) | Kind::Pipe(_)), Some(left), Some(right)) => {
                         steps.push(Step::Combine(operator, self.span(node)));
                         steps.push(Step::Lower(right));
                         steps.push(Step::Lower(left));
@@ -283,9 +283,14 @@ impl<'t> Lowerer<'t> {
                     _ => done.push(self.expr(node)),
                 },
                 Step::Combine(operator, span) => {
-                    if let (Some(right), Some(left)) = (done.pop(), done.pop()) {
-                        done.push(self.alloc(span, Expr::Binary { operator, left, right }));
-                    }
+                    let (Some(right), Some(left)) = (done.pop(), done.pop()) else { continue };
+                    let apply = |function, argument| Expr::Apply { function, arguments: Box::new([argument]) };
+                    let expr = match operator {
+                        Kind::Binary(operator) => Expr::Binary { operator, left, right },
+                        Kind::Pipe(Pipe::Into) => apply(right, left),
+                        _ => apply(left, right),
+                    };
+                    done.push(self.alloc(span, expr));
                 }
             }
         }

@@ -6,7 +6,7 @@
 use bulkhead_source::Span;
 use rnix::SyntaxKind::{self, *};
 
-use super::{Kind, NodeData, Tree};
+use super::{Kind, NodeData, Pipe, Tree};
 use crate::BinaryOperator;
 use crate::tokens::Token;
 
@@ -49,6 +49,7 @@ struct Builder<'a> {
 #[derive(Clone, Copy)]
 enum Operator {
     Binary(BinaryOperator),
+    Pipe(Pipe),
     /// `!` or `-` before an operand, at this byte.
     Prefix(Kind, u32),
 }
@@ -56,14 +57,23 @@ enum Operator {
 /// How tightly `?` binds.
 const TEST: u8 = 11;
 
+/// How tightly `|>` and `<|` bind.
+const PIPE: u8 = 0;
+
 impl Operator {
     /// How tightly it binds.
     fn level(self) -> u8 {
         match self {
             Operator::Binary(operator) => level(operator),
+            Operator::Pipe(_) => PIPE,
             Operator::Prefix(Kind::Not, _) => 7,
             Operator::Prefix(..) => 12,
         }
+    }
+
+    fn is_right_associative(self) -> bool {
+        use BinaryOperator::{Concat, Implies, Update};
+        matches!(self, Operator::Binary(Implies | Update | Concat) | Operator::Pipe(Pipe::From))
     }
 }
 
@@ -85,12 +95,11 @@ fn level(operator: BinaryOperator) -> u8 {
     }
 }
 
-fn is_right_associative(operator: BinaryOperator) -> bool {
-    matches!(operator, BinaryOperator::Implies | BinaryOperator::Update | BinaryOperator::Concat)
-}
-
-fn binary_operator(kind: SyntaxKind) -> Option<BinaryOperator> {
-    Some(match kind {
+/// An operator between two operands.
+fn infix(kind: SyntaxKind) -> Option<Operator> {
+    Some(Operator::Binary(match kind {
+        TOKEN_PIPE_RIGHT => return Some(Operator::Pipe(Pipe::Into)),
+        TOKEN_PIPE_LEFT => return Some(Operator::Pipe(Pipe::From)),
         TOKEN_CONCAT => BinaryOperator::Concat,
         TOKEN_UPDATE => BinaryOperator::Update,
         TOKEN_ADD => BinaryOperator::Add,
@@ -107,7 +116,7 @@ fn binary_operator(kind: SyntaxKind) -> Option<BinaryOperator> {
         TOKEN_OR_OR => BinaryOperator::Or,
         TOKEN_IMPLICATION => BinaryOperator::Implies,
         _ => return None,
-    })
+    }))
 }
 
 impl Builder<'_> {
@@ -307,14 +316,14 @@ impl Builder<'_> {
                 let test = self.node_from(Kind::HasAttr, start, [base, path]);
                 self.waiting.push(test);
             }
-            match self.peek().and_then(binary_operator) {
+            match self.peek().and_then(infix) {
                 Some(operator) => {
-                    self.reduce(operators, level(operator), !is_right_associative(operator));
-                    self.operators.push(Operator::Binary(operator));
+                    self.reduce(operators, operator.level(), !operator.is_right_associative());
+                    self.operators.push(operator);
                     self.at += 1;
                 }
                 None => {
-                    self.reduce(operators, 0, false);
+                    self.reduce(operators, PIPE, true);
                     let whole = self.waiting.pop().unwrap_or(operand);
                     self.waiting.truncate(operands);
                     return whole;
@@ -334,14 +343,21 @@ impl Builder<'_> {
             let end = self.span_of(right).end;
             let node = match operator {
                 Operator::Prefix(kind, start) => self.node_of(kind, Span::new(start, end), [right]),
-                Operator::Binary(operator) => {
-                    let Some(left) = self.waiting.pop() else { return self.unexpected() };
-                    let span = Span::new(self.span_of(left).start, end);
-                    self.node_of(Kind::Binary(operator), span, [left, right])
-                }
+                Operator::Binary(operator) => self.infix_node(Kind::Binary(operator), right),
+                Operator::Pipe(pipe) => self.infix_node(Kind::Pipe(pipe), right),
             };
             self.waiting.push(node);
         }
+    }
+
+    /// A node of an operand that waits and another one.
+    fn infix_node(&mut self, kind: Kind, right: u32) -> u32 {
+        let Some(left) = self.waiting.pop() else {
+            self.unexpected();
+            return right;
+        };
+        let span = Span::new(self.span_of(left).start, self.span_of(right).end);
+        self.node_of(kind, span, [left, right])
     }
 
     /// `f a b`.

@@ -11,6 +11,15 @@ use bulkhead_source::Span;
 
 use crate::BinaryOperator;
 
+/// Which side of a pipe operator the argument is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pipe {
+    /// `argument |> function`
+    Into,
+    /// `function <| argument`
+    From,
+}
+
 /// What a node is, and which children it has. *e* is an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -63,6 +72,8 @@ pub(crate) enum Kind {
     Apply,
     /// Left *e*, right *e*.
     Binary(BinaryOperator),
+    /// Left *e*, right *e*; an application.
+    Pipe(Pipe),
     /// *e*.
     Not,
     /// *e*.

@@ -59,6 +59,23 @@ pub const OPERATORS_BIND_AS_IN_NIX: &[(&str, &str)] = &[
     ("a * b ++ c", "(Multiply a (Concat b c))"),
 ];
 
+/// Not among [`ALL`]: Nix refuses them unless a feature is on.
+pub const PIPE_OPERATORS: &[(&str, &str)] = &[
+    ("a |> f", "(f a)"),
+    ("f <| a", "(f a)"),
+    ("a |> f |> g", "(g (f a))"),
+    ("f <| g <| a", "(f (g a))"),
+    ("a |> f b |> g.h", "((. g h) ((f b) a))"),
+    ("a -> b |> f", "(f (Implies a b))"),
+    ("f <| a -> b -> c", "(f (Implies a (Implies b c)))"),
+    ("a == b |> f || c == d", "((Or f (Equal c d)) (Equal a b))"),
+    ("(a |> f) <| b", "((f a) b)"),
+    ("x: x |> f", "(λ x: (f x))"),
+    ("if a |> f then b |> g else c |> h", "(if (f a) (g b) (h c))"),
+    ("[ (a |> f) ]", "[(f a)]"),
+    ("!a |> -f", "((- f) (! a))"),
+];
+
 pub const APPLICATION_AND_SELECTION: &[(&str, &str)] = &[
     ("f a b c", "(f a b c)"),
     ("(f a) b", "(f a b)"),

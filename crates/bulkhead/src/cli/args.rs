@@ -442,6 +442,9 @@ pub struct EvalArgs {
     /// Let the first warning (`builtins.warn`) end the evaluation
     #[arg(long)]
     pub abort_on_warn: bool,
+    /// Take what Nix takes with this feature on
+    #[arg(long, value_name = "FEATURE", value_parser = ["pipe-operators"])]
+    pub extra_experimental_features: Vec<String>,
     /// An argument for the function that the expression is, as an expression
     #[arg(long, num_args = 2, value_names = ["NAME", "EXPR"], action = clap::ArgAction::Append)]
     pub arg: Vec<String>,

@@ -109,6 +109,9 @@ fn world(tree: Arc<dyn FileTree>, global: &Global, args: &EvalArgs) -> Result<Wo
     if args.abort_on_warn {
         world.abort_on_warnings();
     }
+    if args.extra_experimental_features.iter().any(|feature| feature == "pipe-operators") {
+        world.allow_pipe_operators();
+    }
     for (name, folder) in output::search_path(global)? {
         let tree = WorkTree::open(&folder)?;
         let at = path_text(tree.root().unwrap_or(&folder))?;
