@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
-use bulkhead_modules::{Configuration, Systems, load, load_system, name_outside_hive, systems, systems_file};
+use bulkhead_modules::{
+    Configuration, Definition, Systems, load, load_system, name_outside_hive, systems, systems_file,
+};
 use bulkhead_source::{FileTree, TreePath, read_text};
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
@@ -214,13 +216,13 @@ fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
         [first, second] => &**first == "networking" && &**second == "hostName",
         _ => false,
     };
+    // The file alone tells where a module was given to the system.
+    let written = |named: &Named| {
+        let Definition { path, key, value, condition, priority, order, .. } = &named.definition;
+        format!("{path:?} {key:?} {value:?} {condition:?} {priority} {order}")
+    };
     let said = |tree: &Tree<'_>| {
-        let mut all: Vec<String> = tree
-            .definitions()
-            .iter()
-            .filter(|named| !is_own(named))
-            .map(|named| format!("{:?}", named.definition))
-            .collect();
+        let mut all: Vec<String> = tree.definitions().iter().filter(|named| !is_own(named)).map(written).collect();
         all.sort_unstable();
         all
     };
