@@ -307,10 +307,7 @@ impl World {
     /// The syntax tree of a text.
     pub(crate) fn parse_text(&self, text: &str) -> Result<Arc<Ast>, Vec<SyntaxError>> {
         let ast = bulkhead_syntax::parse(text)?;
-        if !self.pipe_operators {
-            ast.without_pipe_operators().map_err(|refused| vec![refused])?;
-        }
-        Ok(Arc::new(ast))
+        Ok(Arc::new(if self.pipe_operators { ast } else { ast.without_pipe_operators()? }))
     }
 }
 

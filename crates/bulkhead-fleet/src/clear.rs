@@ -47,6 +47,10 @@ pub(crate) fn other_key(bytes: &[u8], length: u64) -> Option<(OtherKey, usize)> 
     [jwk, signing].into_iter().flatten().min_by_key(|(_, offset)| *offset)
 }
 
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
 fn find<'b>(bytes: &'b [u8], needle: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
     memchr::memmem::find_iter(bytes, needle)
 }
@@ -118,7 +122,6 @@ fn is_jwk(object: &[u8]) -> bool {
 /// one has 32.
 fn signing(bytes: &[u8], at: usize) -> Option<usize> {
     let (encoded, rest) = bytes.get(at + 1..)?.split_at_checked(SIGNING_LENGTH)?;
-    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     if !encoded.ends_with(b"==") || rest.first().is_some_and(|byte| is_base64(*byte)) {
         return None;
     }
@@ -146,17 +149,11 @@ pub(crate) fn wireguard_in_data(bytes: &[u8]) -> Option<PrivateKeyFound> {
             && name.is_some_and(|name| name.eq_ignore_ascii_case(b"key"))
     });
     let value = |at: usize| {
-        let unquoted = |rest: &'_ [u8]| {
-            let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
-            let length = usize::from(matches!(rest.first(), Some(b'"' | b'\'')));
-            rest.len() - length
-        };
-        let rest = bytes.get(at + 3..)?;
-        let rest = rest[rest.len() - unquoted(rest)..].trim_ascii_start();
-        let rest = rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"="))?.trim_ascii_start();
-        let rest = &rest[rest.len() - unquoted(rest)..];
+        let rest = unquoted(bytes.get(at + 3..)?).trim_ascii_start();
+        let rest = rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"="))?;
+        let rest = unquoted(rest.trim_ascii_start());
         let (encoded, after) = rest.split_at_checked(WIREGUARD_LENGTH)?;
-        if after.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')) {
+        if after.first().is_some_and(|byte| is_base64(*byte)) {
             return None;
         }
         let key: [u8; 32] = STANDARD.decode(encoded).ok()?.try_into().ok()?;
@@ -166,6 +163,12 @@ pub(crate) fn wireguard_in_data(bytes: &[u8]) -> Option<PrivateKeyFound> {
         is_clamped.then_some(PrivateKeyFound { kind: PrivateKeyKind::WireGuard, encrypted: Some(false), offset })
     };
     names.find_map(value)
+}
+
+/// A text without the quote that it begins with, before which there is a backslash in a string.
+fn unquoted(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\\").unwrap_or(text);
+    text.strip_prefix(b"\"").or_else(|| text.strip_prefix(b"'")).unwrap_or(text)
 }
 
 /// A private key in strings of Nix that are put together: `"-----BEGIN " + "OPENSSH …"`, or items of a list.
@@ -179,16 +182,15 @@ pub(crate) fn joined_key(bytes: &[u8]) -> Option<PrivateKeyFound> {
     let (mut at, mut is_joined) = (0, false);
     while let Some(byte) = bytes.get(at) {
         let rest = &bytes[at..];
-        let joint = joint(rest);
-        let (byte, length) = match (joint, rest) {
-            (Some(length), _) => {
-                (at, is_joined) = (at + length, true);
-                continue;
-            }
-            (None, [b'\\', b'n', ..]) => (b'\n', 2),
+        if let Some(length) = joint(rest) {
+            (at, is_joined) = (at + length, true);
+            continue;
+        }
+        let (byte, length) = match rest {
+            [b'\\', b'n', ..] => (b'\n', 2),
             // Where a string ends, a line does.
-            (None, [b'"', ..]) => (b'\n', 1),
-            (None, [b'\'', b'\'', ..]) => (b'\n', 2),
+            [b'"', ..] => (b'\n', 1),
+            [b'\'', b'\'', ..] => (b'\n', 2),
             _ => (*byte, 1),
         };
         text.push(byte);

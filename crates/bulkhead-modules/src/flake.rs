@@ -149,10 +149,14 @@ pub fn systems_file(tree: &dyn FileTree) -> Option<TreePath> {
 
 /// The systems that a file in the first tree of `world` makes: a flake, or a network of nodes; anything else makes none.
 pub fn systems(world: &World, flake: &TreePath) -> Systems {
-    let found = world.session(|session| match Outputs::of(session, world, flake) {
-        _ if !may_make_systems(session, flake) => Systems::default(),
-        Ok(outputs) => outputs.systems().0,
-        Err(failure) => Systems { problem: Some(failure), ..Systems::default() },
+    let found = world.session(|session| {
+        if !may_make_systems(session, flake) {
+            return Systems::default();
+        }
+        match Outputs::of(session, world, flake) {
+            Ok(outputs) => outputs.systems().0,
+            Err(failure) => Systems { problem: Some(failure), ..Systems::default() },
+        }
     });
     found.unwrap_or_else(|error| Systems { problem: Some(no_thread(&error)), ..Systems::default() })
 }

@@ -362,16 +362,19 @@ pub struct Ast {
 }
 
 impl Ast {
-    /// What Nix refuses in the file unless its experimental feature `pipe-operators` is on.
-    pub fn without_pipe_operators(&self) -> Result<(), SyntaxError> {
-        let Some(span) = self.pipe else { return Ok(()) };
+    /// The same tree, if it is one of a file that Nix takes without its experimental feature `pipe-operators`.
+    ///
+    /// # Errors
+    /// Where the first of these operators is.
+    pub fn without_pipe_operators(self) -> Result<Ast, Vec<SyntaxError>> {
+        let Some(span) = self.pipe else { return Ok(self) };
         let found = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
-        Err(SyntaxError {
+        Err(vec![SyntaxError {
             span,
             message: format!("`{found}` is a pipe operator, which Nix refuses unless an experimental feature is on"),
             help: Some("write the application: `f x` for `x |> f`".to_owned()),
             related: None,
-        })
+        }])
     }
 
     /// An expression.

@@ -41,11 +41,11 @@ fn pipe_operators_bind_weakest() {
     check(tables::PIPE_OPERATORS);
     for (text, _) in tables::PIPE_OPERATORS {
         let refused = parse(text).unwrap().without_pipe_operators().unwrap_err();
-        let operator = &text[refused.span.start as usize..refused.span.end as usize];
+        let operator = &text[refused[0].span.start as usize..refused[0].span.end as usize];
         assert!(matches!(operator, "|>" | "<|"), "{text}: {operator}");
-        assert!(refused.message.contains("is a pipe operator"), "{}", refused.message);
+        assert!(refused[0].message.contains("is a pipe operator"), "{}", refused[0].message);
     }
-    assert_eq!(parse("a || b").unwrap().without_pipe_operators(), Ok(()));
+    assert!(parse("a || b").unwrap().without_pipe_operators().is_ok());
 }
 
 #[test]

@@ -14,6 +14,18 @@ fn a_fleet_in_order_says_what_was_looked_at() {
 }
 
 #[test]
+fn a_fleet_may_have_pipe_operators() {
+    let fleet = Folder::fleet();
+    fleet.write(
+        "machines/servers/kif/default.nix",
+        "{ boot.initrd.secrets.\"/key\" = [ ./disk.key ] |> builtins.head; }",
+    );
+    let run = fleet.bulkhead(&["check"]);
+    assert!(run.stdout.contains("unlock-key-in-store"), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("pipe operator"), "{}", run.stdout);
+}
+
+#[test]
 fn a_mapping_that_means_nothing_is_a_finding() {
     let fleet = Folder::fleet();
     let config = fleet.read("bulkhead.toml");

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::readings::Readings;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::inside::inside;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
@@ -126,7 +127,7 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         unknown(value, &named.path, around, &mut all);
         let matters = |(_, path, at): &(Unknown, OptionPath, Option<&Place>)| {
             // Where agenix puts a secret is known well enough, and so is that Nix copies a file into its store.
-            let inside = unvaried(path);
+            let inside = inside(path);
             let is_named = OF_FILES.iter().any(|root| inside.starts_with(&option(root)));
             let is_known = |at: &Place| {
                 is_secret_path(context, at)
@@ -140,19 +141,6 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         let place = Some(at.unwrap_or_else(|| named.place()));
         let option = named.definition.path.to_string();
         causes.add(tree, Some(option), "a value is unknown", Unknown { reason, help, place });
-    }
-}
-
-/// The option of a machine or user, where it is that of a user or of a variant as a virtual machine.
-fn unvaried(path: &OptionPath) -> OptionPath {
-    match path.names() {
-        [first, users, _, rest @ ..] if **first == *"home-manager" && **users == *"users" => OptionPath::of(rest),
-        [first, variant, rest @ ..]
-            if **first == *"virtualisation" && ["vmVariant", "vmVariantWithBootLoader"].contains(&&**variant) =>
-        {
-            OptionPath::of(rest)
-        }
-        _ => path.clone(),
     }
 }
 

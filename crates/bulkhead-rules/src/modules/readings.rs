@@ -6,7 +6,7 @@ use bulkhead_modules::OptionPath;
 
 use crate::network::isolation_off::containers;
 use crate::trees::container_units::DECIDING;
-use crate::trees::strangers::undeclared;
+use crate::trees::strangers::{undeclared, workspace_interfaces};
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
 use crate::vpn::second_way_out::ways;
@@ -202,9 +202,7 @@ impl Readings {
         // Who may be on a bridge without being declared.
         readings.single.extend(undeclared(tree).iter().map(|name| option("containers").join(name).join("hostBridge")));
         for workspace in tree.workspaces.iter().filter(|workspace| !workspace.is("vm").is_empty()) {
-            let machines = [option("microvm.vms").join(&workspace.name), workspace.path.clone()];
-            let of_machine = |path: OptionPath| path.join("config").join("microvm").join("interfaces");
-            readings.single.extend(machines.into_iter().map(of_machine));
+            readings.single.extend(workspace_interfaces(workspace));
         }
         if tree.networks.all.iter().any(|network| network.shape == Shape::Native) {
             readings.single.push(option("networking.nftables.flushRuleset"));

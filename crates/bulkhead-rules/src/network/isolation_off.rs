@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
 use crate::trees::forced::{Taken, taken};
-use crate::trees::networkd::{Link, files, own_file, plain};
+use crate::trees::networkd::{Link, files, own_file};
 use crate::trees::plugged::plugged;
 use crate::trees::strangers::{beside, on_top, strangers};
 use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, container_units, guards, option, text};
@@ -99,23 +99,23 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         };
         let sure = When::default();
         if !tree.workspaces.is_empty() {
-            for stated in off(tree, "networking.sandbox.enable") {
+            for stated in tree.off(&option("networking.sandbox.enable")) {
                 report(&stated, "the workspaces of this machine have no guard", &sure);
             }
         }
         if has_sandbox(tree) {
-            for stated in off(tree, "systemd.services.sandbox-guard.enable") {
+            for stated in tree.off(&option("systemd.services.sandbox-guard.enable")) {
                 report(&stated, "the guard of the workspaces is never loaded", &sure);
             }
         }
         // Modules of these names leave it to the firewall.
         if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {
-            for stated in off(tree, "networking.firewall.enable") {
+            for stated in tree.off(&option("networking.firewall.enable")) {
                 report(&stated, "the rules that keep the workspaces in are those of the firewall", &sure);
             }
         }
         if let Some(vpn) = tree.networks.vpn() {
-            for stated in off(tree, "systemd.services.vpn-guard.enable") {
+            for stated in tree.off(&option("systemd.services.vpn-guard.enable")) {
                 report(&stated, "the guard of the VPN's services is never loaded", &vpn.when);
             }
         }
@@ -127,7 +127,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             for stated in &plugged.elsewhere {
                 let what = format!("a port of {} is plugged into `{}`", whose(network), stated.value);
-                plug(&plain(stated), what, &network.when);
+                plug(&stated.plain(), what, &network.when);
             }
             for stated in &plugged.unread {
                 let what = format!("it may be about the bridge of {}, or its ports", whose(network));
@@ -136,7 +136,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             // Of the VPN's bridge, `vpn-reachable-uplink` says where it leads.
             for stated in plugged.others.iter().filter(|_| network.purpose == Purpose::Sandbox) {
                 let what = format!("`{}` is plugged into the bridge of the workspaces", stated.value);
-                plug(&plain(stated), what, &network.when);
+                plug(&stated.plain(), what, &network.when);
             }
         }
         for network in &tree.networks.all {
@@ -148,7 +148,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         for (name, holds) in containers(tree) {
             let path = option("containers").join(&name);
-            for stated in off(tree, &path.join("privateNetwork").to_string()) {
+            for stated in tree.off(&path.join("privateNetwork")) {
                 report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
             }
             let written = |data: &Data| match data.kind {
@@ -177,7 +177,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             for item in tree.items(&path.join("additionalCapabilities")) {
                 let what = POWERS.iter().find(|power| text(item.value).as_deref() == Some(**power));
-                powers.extend(what.map(|what| (plain(&item), *what, name.clone(), holds.clone())));
+                powers.extend(what.map(|what| (item.plain(), *what, name.clone(), holds.clone())));
             }
         }
         found.extend(plugs);
@@ -307,12 +307,10 @@ fn forced(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
         let unit = format!("{guard}.service");
         for item in tree.items(&option("systemd.suppressedSystemUnits")) {
             if text(item.value).as_deref() == Some(&*unit) {
-                let stated = Stated { value: (), place: item.place, option: item.option, when: item.when };
-                found.extend(off(stated, guard));
+                found.extend(off(item.plain(), guard));
             }
         }
-        let is_false = |data: &Data| (data.kind == DataKind::Bool(false)).then_some(());
-        let units = tree.stated(&option("systemd.units").join(&unit).join("enable"), is_false, None);
+        let units = tree.off(&option("systemd.units").join(&unit).join("enable"));
         found.extend(units.into_iter().filter_map(|stated| off(stated, guard)));
         let unit = option("systemd.services").join(guard);
         for named in tree.below(&unit) {
@@ -349,7 +347,7 @@ fn all_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
         if own_file(network).is_some() && network.purpose == Purpose::Sandbox {
             for path in ["systemd.network.enable", "systemd.services.systemd-networkd.enable"] {
                 let what = "networkd makes the bridge of the workspaces, and keeps their ports apart";
-                let off = off(tree, path).into_iter();
+                let off = tree.off(&option(path)).into_iter();
                 taken.extend(off.map(|stated| Taken { stated, what: what.to_owned(), is_certain: true }));
             }
         }
@@ -387,12 +385,6 @@ pub(crate) fn containers(tree: &Tree<'_>) -> Vec<(Arc<str>, When)> {
         found.extend(network.peers.iter().chain(vpn).map(|peer| (peer.name.clone(), network.when.clone())));
     }
     found
-}
-
-/// Where an option is false.
-fn off(tree: &Tree<'_>, path: &str) -> Vec<Stated<()>> {
-    let Ok(path) = bulkhead_modules::OptionPath::parse(path) else { return Vec::new() };
-    tree.stated(&path, |data| matches!(data.kind, DataKind::Bool(false)).then_some(()), None)
 }
 
 fn finding(

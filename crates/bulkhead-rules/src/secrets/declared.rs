@@ -8,6 +8,7 @@ use bulkhead_modules::OptionPath;
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::context::Context;
+use crate::trees::inside::depth_inside;
 use crate::trees::repository_file::repository_file;
 use crate::trees::{Stated, Tree};
 
@@ -34,35 +35,21 @@ pub(crate) enum Holder {
     Inside,
 }
 
-/// Where the modules of what is inside of a machine begin; `*` is any name.
-const INSIDE: [&[&str]; 5] = [
-    &["home-manager", "users", "*"],
-    &["virtualisation", "vmVariant"],
-    &["virtualisation", "vmVariantWithBootLoader"],
-    &["containers", "*", "config"],
-    &["microvm", "vms", "*", "config"],
-];
-
 /// The options below which a tree declares secrets, and who decrypts them.
 pub(crate) fn declarations(tree: &Tree<'_>) -> Vec<(OptionPath, Holder)> {
     let mut found: Vec<(OptionPath, Holder)> = Vec::new();
     for named in tree.definitions() {
         let names = named.path.names();
-        let (mut start, mut holder) = (0, Holder::Machine);
-        let fits = |start: usize, pattern: &[&str]| {
-            names.len() >= start + pattern.len()
-                && names[start..].iter().zip(pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
-        };
-        while let Some(pattern) = INSIDE.iter().find(|pattern| fits(start, pattern)) {
-            holder = match names.get(start + 2) {
-                Some(user) if start == 0 && pattern[0] == "home-manager" => Holder::User(user.clone()),
-                _ => Holder::Inside,
-            };
-            start += pattern.len();
-        }
-        if !fits(start, &["age", "secrets", "*"]) {
+        let start = depth_inside(&named.path);
+        let [age, secrets, _, ..] = &names[start..] else { continue };
+        if (&**age, &**secrets) != ("age", "secrets") {
             continue;
         }
+        let holder = match names {
+            _ if start == 0 => Holder::Machine,
+            [first, _, user, ..] if start == 3 && **first == *"home-manager" => Holder::User(user.clone()),
+            _ => Holder::Inside,
+        };
         let root = OptionPath::of(&names[..start + 2]);
         // They are sorted by path.
         if found.last().is_none_or(|(known, _)| *known != root) {

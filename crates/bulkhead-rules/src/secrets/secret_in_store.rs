@@ -7,6 +7,7 @@ use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::inside::inside;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Stated, Tree, When, unwrapped, written};
 use crate::unlock::unlock_key_in_store::is_copied;
@@ -130,24 +131,6 @@ impl<'d> Part<'d> {
             }
         }
         parts.push(self);
-    }
-}
-
-/// The option of the machine, where it is one inside of a container or a virtual machine.
-fn inside(path: &OptionPath) -> OptionPath {
-    match path.names() {
-        [first, _, config, rest @ ..] if **first == *"containers" && **config == *"config" => OptionPath::of(rest),
-        [first, variant, rest @ ..]
-            if **first == *"virtualisation" && ["vmVariant", "vmVariantWithBootLoader"].contains(&&**variant) =>
-        {
-            OptionPath::of(rest)
-        }
-        [first, second, _, config, rest @ ..]
-            if **first == *"microvm" && **second == *"vms" && **config == *"config" =>
-        {
-            OptionPath::of(rest)
-        }
-        _ => path.clone(),
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{DEFAULT_PRIORITY, OptionPath};
 
-use super::forced::{MOST_FORCED, Taken, depth};
-use super::networkd::plain;
-use super::{Named, Network, Purpose, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
+use super::forced::{MOST_FORCED, Taken, depth, too_many};
+use super::{Named, Network, Purpose, Shape, Stated, Tree, VPN_CONTAINER, option, text};
 use crate::context::Context;
 
 /// Variables by which NixOS' script starts a container, and that `containers.<name>` leaves out where it has no such address;
@@ -67,19 +66,17 @@ pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -
         namespaces(tree, &unit, &name, &mut found);
         let is_forced = |named: &&Named| named.definition.priority < DEFAULT_PRIORITY && tree.counts(named);
         let mut told: Vec<String> = Vec::new();
-        for named in tree.below(&unit).iter().filter(is_forced).take(MOST_FORCED) {
+        for (index, named) in tree.below(&unit).iter().filter(is_forced).enumerate() {
+            if index == MOST_FORCED {
+                found.push(too_many(named, &unit));
+                break;
+            }
             if let Some(what) = forced(context, named, unit.names().len(), is_container, is_ours, &name)
                 // One override is told once.
                 && !told.contains(&what)
             {
                 told.push(what.clone());
-                let stated = Stated {
-                    value: (),
-                    place: Some(named.place()),
-                    option: named.definition.path.to_string(),
-                    when: When::of(&named.definition.condition),
-                };
-                found.push(Taken { stated, what, is_certain: false });
+                found.push(Taken { stated: named.stated(), what, is_certain: false });
             }
         }
     }
@@ -100,19 +97,14 @@ fn variables(tree: &Tree<'_>, unit: &OptionPath, name: &str, found: &mut Vec<Tak
     };
     let environment = unit.join("environment");
     for (variable, _) in tree.children(&environment) {
-        let is_set = |data: &Data| match &data.kind {
-            DataKind::Null => None,
-            DataKind::String(text) => (!text.is_empty()).then_some(()),
-            _ => Some(()),
-        };
-        for stated in tree.stated(&environment.join(&variable), is_set, None) {
+        for stated in tree.given(&environment.join(&variable)) {
             judge(&variable, stated);
         }
     }
     for item in tree.items(&unit.join("serviceConfig").join("Environment")) {
         for word in text(item.value).iter().flat_map(|line| line.split_whitespace()) {
             if let Some((variable, _)) = word.trim_start_matches(['"', '\'']).split_once('=') {
-                judge(variable, plain(&item));
+                judge(variable, item.plain());
             }
         }
     }
@@ -121,12 +113,7 @@ fn variables(tree: &Tree<'_>, unit: &OptionPath, name: &str, found: &mut Vec<Tak
 /// Network namespaces that the unit is in.
 fn namespaces(tree: &Tree<'_>, unit: &OptionPath, name: &str, found: &mut Vec<Taken>) {
     let service = unit.join("serviceConfig");
-    let is_some = |data: &Data| match &data.kind {
-        DataKind::Null => None,
-        DataKind::String(text) => (!text.is_empty()).then_some(()),
-        _ => Some(()),
-    };
-    let paths = tree.stated(&service.join("NetworkNamespacePath"), is_some, None);
+    let paths = tree.given(&service.join("NetworkNamespacePath"));
     found.extend(paths.into_iter().map(|stated| Taken {
         stated,
         what: format!("`{name}` is started in another network namespace than the bridge's"),

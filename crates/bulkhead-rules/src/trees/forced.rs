@@ -1,14 +1,14 @@
 //! What a fleet forces upon the files of networkd that Bulkhead's modules write: what they set there is gone then.
 
 use bulkhead_diagnostics::Place;
-use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_eval::data::Data;
 use bulkhead_modules::{DEFAULT_PRIORITY, OptionPath};
 use bulkhead_source::Span;
 use bulkhead_syntax::{Ast, AttrValue, Expr, ExprId};
 
 use super::networkd::{is_yes, own_file, shown};
 use super::secret_mention::{Names, written};
-use super::{Named, Network, Purpose, Stated, Tree, When, option};
+use super::{Named, Network, Purpose, Stated, Tree, option};
 use crate::context::Context;
 
 /// The functions of `lib` by which a definition takes the place of others.
@@ -25,6 +25,15 @@ pub(crate) struct Taken {
     pub(crate) what: String,
     /// Whether it surely takes away what isolates.
     pub(crate) is_certain: bool,
+}
+
+/// What is told where a definition is one more than are looked at, of those below `path`.
+pub(crate) fn too_many(named: &Named, path: &OptionPath) -> Taken {
+    Taken {
+        stated: Stated { option: path.to_string(), ..named.stated() },
+        what: format!("more than {MOST_FORCED} definitions of it are forced, and not all were looked at"),
+        is_certain: false,
+    }
 }
 
 /// How many names of the path of a definition lie outside of what gives it its priority: with `a.b = mkForce { c = 1; }`
@@ -89,16 +98,7 @@ pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -
     let forced = tree.below(&all).iter().filter(|named| named.definition.priority < DEFAULT_PRIORITY);
     for (index, named) in forced.filter(|named| tree.counts(named)).enumerate() {
         if index == MOST_FORCED {
-            found.push(Taken {
-                stated: Stated {
-                    value: (),
-                    place: Some(named.place()),
-                    option: all.to_string(),
-                    when: When::of(&named.definition.condition),
-                },
-                what: format!("more than {MOST_FORCED} definitions of it are forced, and not all were looked at"),
-                is_certain: false,
-            });
+            found.push(too_many(named, &all));
             break;
         }
         // What is forced further out takes all that is below.
@@ -112,12 +112,7 @@ pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -
         };
         let add = |what: String, is_certain: bool, found: &mut Vec<Taken>| {
             let option = OptionPath::of(named.definition.path.names().iter().take(from));
-            let stated = Stated {
-                value: (),
-                place: Some(named.place()),
-                option: option.to_string(),
-                when: When::of(&named.definition.condition),
-            };
+            let stated = Stated { option: option.to_string(), ..named.stated() };
             // One override is told once.
             if !found.iter().any(|known| known.stated.option == stated.option && known.what == what) {
                 found.push(Taken { stated, what, is_certain });
@@ -197,10 +192,9 @@ fn is_kept(rest: &[&str], value: &Data) -> bool {
 /// Files that are not written at all.
 fn switched_off(tree: &Tree<'_>, network: &Network, own: &str) -> Vec<Taken> {
     let mut found = Vec::new();
-    let is_false = |data: &Data| (data.kind == DataKind::Bool(false)).then_some(());
     let mut look = |path: &OptionPath, is_port: bool| {
         let what = if is_port { "nothing keeps the port apart" } else { "the module's own file is gone" };
-        let off = tree.stated(&path.join("enable"), is_false, None);
+        let off = tree.off(&path.join("enable"));
         found.extend(off.into_iter().map(|stated| Taken { stated, what: what.to_owned(), is_certain: is_port }));
     };
     for (root, ending) in [("systemd.network.networks", ""), ("systemd.network.units", ".network")] {

@@ -6,7 +6,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{DEFAULT_PRIORITY, OptionPath};
 
 use super::forced::Taken;
-use super::{Network, Purpose, Shape, Stated, Tree, When, option, text};
+use super::{Network, Purpose, Shape, Stated, Tree, option, text};
 
 /// Commands of a unit, as attributes of `systemd.services.<name>`.
 const SCRIPTS: [&str; 6] = ["postStart", "postStop", "preStart", "preStop", "reload", "script"];
@@ -52,7 +52,7 @@ pub(crate) fn taken(tree: &Tree<'_>, network: &Network) -> Vec<Taken> {
     own_commands(tree, &guard, &mut found);
     verification(tree, &guard, &mut found);
     flushes(tree, &mut found);
-    let is_nftables = !on(tree, &option("networking.nftables.enable")).is_empty();
+    let is_nftables = !tree.on(&option("networking.nftables.enable")).is_empty();
     // What a unit of the guard's does has been judged.
     let own = option("systemd.services").join(guard.unit);
     let of_host = tree.definitions().iter().filter(|named| {
@@ -65,13 +65,11 @@ pub(crate) fn taken(tree: &Tree<'_>, network: &Network) -> Vec<Taken> {
         // Rules of nftables are nothing where they are not on.
         let is_on = !named.path.starts_with(&option("networking.nftables")) || is_nftables;
         let is_refused = is_on && REFUSED.iter().any(|path| named.path == option(path));
-        let stated = Stated {
-            value: (),
-            place: Some(named.place()),
-            option: named.definition.path.to_string(),
-            when: When::of(&named.definition.condition),
-        };
-        found.push(Taken { stated, what: "it removes the guard's rules".to_owned(), is_certain: is_refused });
+        found.push(Taken {
+            stated: named.stated(),
+            what: "it removes the guard's rules".to_owned(),
+            is_certain: is_refused,
+        });
     }
     found
 }
@@ -95,8 +93,7 @@ fn own_commands(tree: &Tree<'_>, guard: &Guard, found: &mut Vec<Taken>) {
             } else {
                 "it runs with the guard, and whether it removes rules is not judged"
             };
-            let stated = Stated { value: (), place: item.place, option: item.option, when: item.when };
-            found.push(Taken { stated, what: what.to_owned(), is_certain });
+            found.push(Taken { stated: item.plain(), what: what.to_owned(), is_certain });
         }
     }
 }
@@ -105,7 +102,6 @@ fn own_commands(tree: &Tree<'_>, guard: &Guard, found: &mut Vec<Taken>) {
 fn verification(tree: &Tree<'_>, guard: &Guard, found: &mut Vec<Taken>) {
     let name = format!("{}-verify", guard.unit);
     let units = [format!("{name}.service"), format!("{name}.timer")];
-    let is_false = |data: &Data| (data.kind == DataKind::Bool(false)).then_some(());
     let mut add = |stated: Stated<()>| {
         let what = format!("`{name}` never runs, and nobody notices when the guard's rules are gone");
         found.push(Taken { stated, what, is_certain: false });
@@ -113,11 +109,11 @@ fn verification(tree: &Tree<'_>, guard: &Guard, found: &mut Vec<Taken>) {
     let switches = units.iter().map(|unit| option("systemd.units").join(unit));
     let switches = switches.chain(["systemd.services", "systemd.timers"].iter().map(|root| option(root).join(&name)));
     for unit in switches {
-        tree.stated(&unit.join("enable"), is_false, None).into_iter().for_each(&mut add);
+        tree.off(&unit.join("enable")).into_iter().for_each(&mut add);
     }
     for item in tree.items(&option("systemd.suppressedSystemUnits")) {
         if text(item.value).is_some_and(|unit| units.iter().any(|known| **known == *unit)) {
-            add(Stated { value: (), place: item.place, option: item.option, when: item.when });
+            add(item.plain());
         }
     }
 }
@@ -127,28 +123,19 @@ fn verification(tree: &Tree<'_>, guard: &Guard, found: &mut Vec<Taken>) {
 fn flushes(tree: &Tree<'_>, found: &mut Vec<Taken>) {
     let at = |name: &str| option(&format!("networking.nftables.{name}"));
     let flush = at("flushRuleset");
-    let mut whys: Vec<Stated<()>> = on(tree, &flush);
-    // Unless somebody says so.
-    if tree.below(&flush).is_empty() {
+    let mut whys: Vec<Stated<()>> = tree.on(&flush);
+    let is_said = !tree.below(&flush).is_empty();
+    if !is_said {
         whys.extend(["ruleset", "rulesetFile"].iter().flat_map(|name| rules(tree, &at(name))));
         let version = tree.texts(&option("system.stateVersion"), None).into_iter();
-        whys.extend(version.filter(|version| is_before_23_11(&version.value)).map(|version| Stated {
-            value: (),
-            place: version.place,
-            option: version.option,
-            when: version.when,
-        }));
+        whys.extend(version.filter(|version| is_before_23_11(&version.value)).map(|version| version.plain()));
     }
-    for enabled in on(tree, &at("enable")) {
+    for enabled in tree.on(&at("enable")) {
         for why in &whys {
             let Some(when) = enabled.when.and(&why.when) else { continue };
-            let what = "`networking.nftables.flushRuleset` is on by it, and each reload of the host's rules removes the guard's";
-            let what = if why.option == flush.to_string() {
-                "each reload of the host's rules removes the guard's"
-            } else {
-                what
-            };
-            found.push(Taken { stated: Stated { when, ..why.clone() }, what: what.to_owned(), is_certain: true });
+            let by = if is_said { "" } else { "`networking.nftables.flushRuleset` is on by it, and " };
+            let what = format!("{by}each reload of the host's rules removes the guard's");
+            found.push(Taken { stated: Stated { when, ..why.clone() }, what, is_certain: true });
         }
     }
 }
@@ -161,10 +148,6 @@ fn rules(tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<()>> {
         _ => None,
     };
     tree.stated(path, is_some, None)
-}
-
-fn on(tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<()>> {
-    tree.stated(path, |data| (data.kind == DataKind::Bool(true)).then_some(()), None)
 }
 
 fn is_before_23_11(version: &Arc<str>) -> bool {

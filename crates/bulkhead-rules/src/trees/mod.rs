@@ -8,6 +8,7 @@ pub(crate) mod container_units;
 pub(crate) mod flags;
 pub(crate) mod forced;
 pub(crate) mod guards;
+pub(crate) mod inside;
 mod mapping;
 pub(crate) mod networkd;
 pub(crate) mod plugged;
@@ -78,6 +79,16 @@ impl Named {
         let at = value.or(definition.key.as_ref());
         at.cloned().unwrap_or_else(|| Place::file(definition.file.clone()))
     }
+
+    /// That it is given, and when.
+    pub(crate) fn stated(&self) -> Stated<()> {
+        Stated {
+            value: (),
+            place: Some(self.place()),
+            option: self.definition.path.to_string(),
+            when: When::of(&self.definition.condition),
+        }
+    }
 }
 
 /// A value that an option has or may have.
@@ -91,6 +102,18 @@ pub(crate) struct Stated<T> {
     pub(crate) option: String,
     /// Whether it holds.
     pub(crate) when: When,
+}
+
+impl<T> Stated<T> {
+    /// The same without the value.
+    pub(crate) fn plain(&self) -> Stated<()> {
+        self.with(())
+    }
+
+    /// The same with another value.
+    pub(crate) fn with<V>(&self, value: V) -> Stated<V> {
+        Stated { value, place: self.place.clone(), option: self.option.clone(), when: self.when.clone() }
+    }
 }
 
 impl<'a> Tree<'a> {
@@ -288,7 +311,17 @@ impl<'a> Tree<'a> {
         found
     }
 
-    /// Where an option is given something: a value that is not null, a list or set with something in it. Of the items of a
+    /// Where an option is true.
+    pub(crate) fn on(&self, path: &OptionPath) -> Vec<Stated<()>> {
+        self.stated(path, |data| (data.kind == DataKind::Bool(true)).then_some(()), None)
+    }
+
+    /// Where an option is false.
+    pub(crate) fn off(&self, path: &OptionPath) -> Vec<Stated<()>> {
+        self.stated(path, |data| (data.kind == DataKind::Bool(false)).then_some(()), None)
+    }
+
+    /// Where an option is given something: a value that is neither null nor empty. Of the items of a
     /// list, one that surely is there if there is one.
     pub(crate) fn given(&self, path: &OptionPath) -> Vec<Stated<()>> {
         let counting = self.counting(path);
@@ -310,12 +343,7 @@ impl<'a> Tree<'a> {
             }
             all.retain(|item| is_given(item.value));
             let first = all.iter().min_by_key(|item| item.when.guards.len())?;
-            Some(Stated {
-                value: (),
-                place: whole.place.clone(),
-                option: whole.option.clone(),
-                when: first.when.clone(),
-            })
+            Some(Stated { when: first.when.clone(), ..whole.plain() })
         });
         given.collect()
     }
@@ -413,6 +441,7 @@ pub(crate) fn unwrapped<'d>(item: Stated<&'d Data>, depth: u8, found: &mut Vec<S
 fn is_given(data: &Data) -> bool {
     match &data.kind {
         DataKind::Null | DataKind::Unknown(_) | DataKind::Failed(_) => false,
+        DataKind::String(text) => !text.is_empty(),
         DataKind::List(items) => !items.is_empty(),
         DataKind::Attrs(set) => !set.attrs.is_empty(),
         _ => true,

@@ -59,10 +59,12 @@ pub(crate) struct File {
 
 /// A line of a file: a setting.
 #[derive(Clone)]
-struct Line {
+pub(crate) struct Line {
     section: Arc<str>,
-    key: Arc<str>,
-    value: Stated<Arc<str>>,
+    /// Tells apart the sections of one name in a text.
+    part: usize,
+    pub(crate) key: Arc<str>,
+    pub(crate) value: Stated<Arc<str>>,
 }
 
 impl File {
@@ -72,15 +74,21 @@ impl File {
         found.map(|line| &line.value).collect()
     }
 
+    /// What is in each of the sections of a name that are written in texts.
+    pub(crate) fn each(&self, section: &str) -> Vec<Vec<&Line>> {
+        let lines: Vec<&Line> = self.lines.iter().filter(|line| *line.section == *section).collect();
+        lines.chunk_by(|a, b| a.part == b.part).map(<[&Line]>::to_vec).collect()
+    }
+
     /// Where a key of a section is on.
     pub(crate) fn on(&self, section: &str, key: &str) -> Vec<Stated<()>> {
-        self.all(section, key).into_iter().filter(|stated| is_yes(&stated.value)).map(plain).collect()
+        self.all(section, key).into_iter().filter(|stated| is_yes(&stated.value)).map(Stated::plain).collect()
     }
 
     /// Where a key of a section is off.
     pub(crate) fn off(&self, section: &str, key: &str) -> Vec<Stated<()>> {
         let is_no = |value: &str| matches!(value, "no" | "false" | "0" | "off" | "n" | "f");
-        self.all(section, key).into_iter().filter(|stated| is_no(&stated.value)).map(plain).collect()
+        self.all(section, key).into_iter().filter(|stated| is_no(&stated.value)).map(Stated::plain).collect()
     }
 
     /// Say what a file of NixOS' own matches where the tree only adds to it; of others nothing is known, and they are about
@@ -91,7 +99,7 @@ impl File {
         }
         let (key, value) = self.name.strip_prefix("40-").map_or((ADDRESS, "?"), |interface| ("Name", interface));
         let value = Stated { value: Arc::from(value), place: None, option: String::new(), when: When::default() };
-        self.lines.push(Line { section: Arc::from("Match"), key: Arc::from(key), value });
+        self.lines.push(Line { section: Arc::from("Match"), part: 0, key: Arc::from(key), value });
     }
 
     /// The addresses that the link has.
@@ -105,11 +113,6 @@ impl File {
 /// Whether a Boolean of systemd is true.
 pub(crate) fn is_yes(value: &str) -> bool {
     matches!(value, "yes" | "true" | "1" | "on" | "y" | "t")
-}
-
-/// Where something is stated, without what.
-pub(crate) fn plain<T>(stated: &Stated<T>) -> Stated<()> {
-    Stated { value: (), place: stated.place.clone(), option: stated.option.clone(), when: stated.when.clone() }
 }
 
 /// All files, by name, of the configuration below a path: that of the host, or of a container.
@@ -136,7 +139,7 @@ pub(crate) fn all_files(
                     let is_hardware = section == "Match" && HARDWARE.contains(&key);
                     let value = shown(item.value).or_else(|| is_hardware.then(|| Arc::from("?")))?;
                     let value = Stated { value, place: item.place, option: item.option, when: item.when };
-                    Some(Line { section: Arc::from(section), key: Arc::from(key), value })
+                    Some(Line { section: Arc::from(section), part: 0, key: Arc::from(key), value })
                 }));
             };
             match rest.as_slice() {
@@ -215,12 +218,7 @@ fn texts(
             Some("text") => text(&named.definition.value).is_none(),
             _ => named.path == path,
         };
-        let unread = tree.below(&path).iter().filter(is_unread).find(|named| tree.counts(named)).map(|named| Stated {
-            value: (),
-            place: Some(named.place()),
-            option: named.definition.path.to_string(),
-            when: When::of(&named.definition.condition),
-        });
+        let unread = tree.below(&path).iter().filter(is_unread).find(|named| tree.counts(named)).map(Named::stated);
         if is_off || (lines.is_empty() && unread.is_none()) {
             continue;
         }
@@ -244,9 +242,11 @@ fn texts(
 fn read(stated: &Stated<Arc<str>>, lines: &mut Vec<Line>) {
     let joined = stated.value.replace("\\\n", " ");
     let mut section: Arc<str> = Arc::from("");
+    let mut part = 0;
     for line in joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = Arc::from(name);
+            part = lines.len() + 1;
         } else if let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
             // An empty one takes back what is above.
             && !value.is_empty()
@@ -257,7 +257,7 @@ fn read(stated: &Stated<Arc<str>>, lines: &mut Vec<Line>) {
                 option: format!("{}: {key}", stated.option),
                 when: stated.when.clone(),
             };
-            lines.push(Line { section: section.clone(), key: Arc::from(key), value });
+            lines.push(Line { section: section.clone(), part, key: Arc::from(key), value });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::networkd::{Link, extends_own, files, own_file, plain};
+use super::networkd::{Link, extends_own, files, own_file};
 use super::{Assumed, Network, Purpose, Stated, Tree, When, option, text};
 
 /// What interfaces are called that are no way out: ports of containers and machines, and links that lead nowhere.
@@ -39,7 +39,7 @@ pub(crate) fn plugged(tree: &Tree<'_>, network: &Network) -> Plugged {
         let all = file.all("Network", "Bridge");
         let into = all.iter().find_map(|stated| {
             let bridge = network.bridges.iter().find(|bridge| bridge.value == stated.value)?;
-            Some(Stated { when: stated.when.and(&bridge.when)?, ..plain(stated) })
+            Some(Stated { when: stated.when.and(&bridge.when)?, ..stated.plain() })
         });
         let names = file.all("Match", "Name");
         let lines = names.iter().map(|stated| &*stated.value).filter(|line| !line.starts_with('!'));
@@ -57,12 +57,9 @@ pub(crate) fn plugged(tree: &Tree<'_>, network: &Network) -> Plugged {
             let when = When { guards: Vec::new(), assumed: vec![Assumed { what, place: None }] };
             found.unread.extend(unread.when.and(&when).map(|when| Stated { when, ..unread.clone() }));
         }
-        if is_first || is_ours {
-            let is_other =
-                |stated: &&&Stated<Arc<str>>| network.bridges.iter().all(|bridge| bridge.value != stated.value);
-            found
-                .elsewhere
-                .extend(all.iter().filter(is_other).filter(|_| into.is_none()).map(|stated| (*stated).clone()));
+        if into.is_none() && (is_first || is_ours) {
+            let others = all.iter().filter(|stated| network.bridges.iter().all(|bridge| bridge.value != stated.value));
+            found.elsewhere.extend(others.map(|stated| (*stated).clone()));
         }
         let left = file.on("Link", "Unmanaged").into_iter().find(|_| is_first && network.purpose == Purpose::Sandbox);
         let is_apart = || file.on("Bridge", "Isolated").iter().any(|stated| stated.when.is_sure());

@@ -7,7 +7,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 
 use super::flags::flags;
-use super::networkd::{Link, files, plain};
+use super::networkd::{Link, files};
 use super::{Network, Purpose, Shape, Stated, Tree, VPN_CONTAINER, Workspace, option, text};
 
 /// Options of networkd for interfaces on top of another.
@@ -34,29 +34,29 @@ pub(crate) fn strangers(tree: &Tree<'_>, network: &Network) -> Vec<Stated<Arc<st
         let path = containers.join(&name);
         if !is_port(&format!("vb-{name}")) {
             for bridge in tree.texts(&path.join("hostBridge"), None) {
-                add(&name, &bridge.value, plain(&bridge));
+                add(&name, &bridge.value, bridge.plain());
             }
             for flag in flags(tree, &name) {
                 if flag.value.name == "--network-bridge" {
-                    add(&name, &flag.value.value, plain(&flag));
+                    add(&name, &flag.value.value, flag.plain());
                 }
             }
         }
         let veths = path.join("extraVeths");
         for (veth, _) in tree.children(&veths).into_iter().filter(|(veth, _)| !is_port(veth)) {
             for bridge in tree.texts(&veths.join(&veth).join("hostBridge"), None) {
-                add(&name, &bridge.value, plain(&bridge));
+                add(&name, &bridge.value, bridge.plain());
             }
         }
         for item in tree.items(&path.join("macvlans")) {
             if let Some(link) = text(item.value) {
-                add(&name, link.split(':').next().unwrap_or_default(), plain(&item));
+                add(&name, link.split(':').next().unwrap_or_default(), item.plain());
             }
         }
     }
     let machines = option("microvm.vms");
     for (name, _) in tree.children(&machines).into_iter().filter(|(name, _)| !is_declared(tree, name)) {
-        for (interface, at) in interfaces(tree, &inside(&machines.join(&name))) {
+        for (interface, at) in interfaces(tree, &interfaces_of(machines.join(&name))) {
             let is_declared = interface.id.as_deref().is_some_and(is_port);
             if let Some(bridge) = interface.link.filter(|_| !is_declared) {
                 add(&name, &bridge, at);
@@ -107,7 +107,6 @@ pub(crate) fn on_top(tree: &Tree<'_>, network: &Network) -> Vec<Stated<Arc<str>>
 
 /// Interfaces of a workspace's machine that are no ports of its bridge, each with where it leads.
 pub(crate) fn beside(tree: &Tree<'_>, workspace: &Workspace) -> Vec<Stated<String>> {
-    let machine = option("microvm.vms").join(&workspace.name);
     let bridges: Vec<&str> = tree
         .networks
         .all
@@ -117,8 +116,8 @@ pub(crate) fn beside(tree: &Tree<'_>, workspace: &Workspace) -> Vec<Stated<Strin
         .map(|bridge| &*bridge.value)
         .collect();
     let mut found = Vec::new();
-    for configuration in [inside(&machine), inside(&workspace.path)] {
-        for (interface, at) in interfaces(tree, &configuration) {
+    for path in workspace_interfaces(workspace) {
+        for (interface, at) in interfaces(tree, &path) {
             let link = interface.link.as_deref();
             let leads = match &*interface.kind {
                 "macvtap" => format!("to `{}`", link.unwrap_or("a link of the host")),
@@ -136,14 +135,19 @@ pub(crate) fn beside(tree: &Tree<'_>, workspace: &Workspace) -> Vec<Stated<Strin
                 },
                 _ => continue,
             };
-            found.push(Stated { value: leads, place: at.place, option: at.option, when: at.when });
+            found.push(at.with(leads));
         }
     }
     found
 }
 
-/// What runs in a machine: its `config`.
-fn inside(machine: &OptionPath) -> OptionPath {
+/// The options that give interfaces to a workspace's machine.
+pub(crate) fn workspace_interfaces(workspace: &Workspace) -> [OptionPath; 2] {
+    [option("microvm.vms").join(&workspace.name), workspace.path.clone()].map(interfaces_of)
+}
+
+/// The option that gives interfaces to a machine, in its own configuration.
+fn interfaces_of(machine: OptionPath) -> OptionPath {
     machine.join("config").join("microvm").join("interfaces")
 }
 
@@ -165,7 +169,7 @@ fn interfaces(tree: &Tree<'_>, path: &OptionPath) -> Vec<(Interface, Stated<()>)
         };
         let link = get("bridge").and_then(text).or_else(of_macvtap);
         let interface = Interface { kind: get("type").and_then(text)?, id: get("id").and_then(text), link };
-        Some((interface, plain(&item)))
+        Some((interface, item.plain()))
     };
     tree.items(path).into_iter().filter_map(read).collect()
 }

@@ -1,7 +1,6 @@
 //! `proxy-open-to-services`: a proxy of the host that services reach, too.
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
-use bulkhead_eval::data::{Data, DataKind};
 
 use super::vpns;
 use crate::context::Context;
@@ -42,8 +41,7 @@ reach nothing of the host.
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let settings = option("services.tinyproxy.settings");
     for (tree, vpn) in vpns(context.trees()) {
-        let is_on = |data: &Data| (data.kind == DataKind::Bool(true)).then_some(());
-        for on in tree.stated(&option("services.tinyproxy.enable"), is_on, None) {
+        for on in tree.on(&option("services.tinyproxy.enable")) {
             let Some(holds) = on.when.and(&vpn.when) else { continue };
             if !listens_on_bridge(tree, vpn) {
                 continue;

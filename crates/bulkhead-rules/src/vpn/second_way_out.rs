@@ -11,7 +11,7 @@ use super::{configurations, container, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
-use crate::trees::networkd::{all_files, plain};
+use crate::trees::networkd::{File, all_files};
 use crate::trees::{Assumed, Network, Stated, Tree, VPN_CONTAINER, When, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -84,7 +84,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .with_data("option", stated.option.clone()),
                 );
             }
-            for Gateway { stated, what } in gateways(context, tree, vpn, &name) {
+            let configurations = configurations(&name);
+            let of_networkd = |config| all_files(tree, config, &|path| context.text_of(path));
+            let files: Vec<File> = configurations.iter().flat_map(of_networkd).collect();
+            for Gateway { stated, what } in gateways(tree, vpn, &name, &files) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
                 let message = format!("the default gateway of {of} is {what}, and not the VPN container");
                 found.push(
@@ -98,8 +101,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let tunnels = tunnels(tree, &name).into_iter().map(|stated| (stated, format!("another tunnel of {of}")));
             let from_others =
                 format!("the address and the default route of {of} come from whoever answers on the bridge");
-            let leases = leases(context, tree, &name).into_iter().map(|stated| (stated, from_others.clone()));
-            let unread = unread(context, tree, &name).into_iter();
+            let leases = leases(tree, &name, &files).into_iter().map(|stated| (stated, from_others.clone()));
+            let unread = files.iter().filter_map(unread);
             let unread = unread.map(|stated| (stated, format!("it may be another way out of {of}")));
             for (stated, what) in tunnels.chain(leases).chain(unread) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
@@ -201,46 +204,37 @@ fn tunnels(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
             found.extend(tree.stated(&netdevs.join(&netdev).join("netdevConfig").join("Kind"), is_tunnel, None));
         }
         for service in TUNNEL_SERVICES {
-            found.extend(on(tree, &below(service)));
+            found.extend(tree.on(&below(service)));
         }
     }
     found
 }
 
 /// Where a container's own configuration asks for an address by DHCP.
-fn leases(context: &Context<'_>, tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
+fn leases(tree: &Tree<'_>, name: &str, files: &[File]) -> Vec<Stated<()>> {
     let mut found = Vec::new();
     for config in configurations(name) {
         let networking = config.join("networking");
-        found.extend(on(tree, &networking.join("useDHCP")));
+        found.extend(tree.on(&networking.join("useDHCP")));
         let interfaces = networking.join("interfaces");
         for (interface, _) in tree.children(&interfaces) {
-            found.extend(on(tree, &interfaces.join(&interface).join("useDHCP")));
+            found.extend(tree.on(&interfaces.join(&interface).join("useDHCP")));
         }
-        for file in all_files(tree, &config, &|path| context.text_of(path)) {
-            let leases = file.all("Network", "DHCP").into_iter();
-            found.extend(leases.filter(|stated| super::is_on(&stated.value) || *stated.value == *"ipv6").map(plain));
-        }
+    }
+    for file in files {
+        let leases = file.all("Network", "DHCP").into_iter();
+        found
+            .extend(leases.filter(|stated| super::is_on(&stated.value) || *stated.value == *"ipv6").map(Stated::plain));
     }
     found
 }
 
-/// Files of networkd in a container whose text is not known.
-fn unread(context: &Context<'_>, tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
-    let mut found = Vec::new();
-    for config in configurations(name) {
-        for mut file in all_files(tree, &config, &|path| context.text_of(path)) {
-            let Some(mut stated) = file.unread.take() else { continue };
-            let what = format!("what is in `{}.network` is not known", file.name);
-            stated.when.assumed.push(Assumed { what, place: None });
-            found.push(stated);
-        }
-    }
-    found
-}
-
-fn on(tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<()>> {
-    tree.stated(path, |data| (data.kind == DataKind::Bool(true)).then_some(()), None)
+/// A file of networkd in a container whose text is not known.
+fn unread(file: &File) -> Option<Stated<()>> {
+    let mut stated = file.unread.clone()?;
+    let what = format!("what is in `{}.network` is not known", file.name);
+    stated.when.assumed.push(Assumed { what, place: None });
+    Some(stated)
 }
 
 /// A way to everywhere in a container's own configuration.
@@ -251,7 +245,7 @@ struct Gateway {
 }
 
 /// Default gateways in a container's own configuration that are not the VPN container.
-fn gateways(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
+fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str, files: &[File]) -> Vec<Gateway> {
     if name == VPN_CONTAINER {
         return Vec::new();
     }
@@ -267,15 +261,11 @@ fn gateways(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str) -
     }
     let is_other = |gateway: &str| gateway.parse().map_or(true, |address| !vpn_addresses.contains(&address));
     let mut found = Vec::new();
+    let mut add = |stated: Vec<Stated<String>>| {
+        let others = stated.into_iter().filter(|stated| is_other(&stated.value));
+        found.extend(others.map(|stated| Gateway { stated: stated.plain(), what: stated.value }));
+    };
     for config in configurations(name) {
-        let mut add = |stated: Vec<Stated<String>>| {
-            found.extend(stated.into_iter().filter(|stated| is_other(&stated.value)).map(
-                |Stated { value, place, option, when }| Gateway {
-                    stated: Stated { value: (), place, option, when },
-                    what: value,
-                },
-            ));
-        };
         let address = |data: &Data| Some(text(data)?.to_string());
         let networking = config.join("networking");
         for gateway in ["defaultGateway", "defaultGateway6"] {
@@ -300,22 +290,39 @@ fn gateways(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str) -
             let unit = units.join(&unit);
             add(of_items(tree.items(&unit.join("routes")), networkd_route));
         }
-        for file in all_files(tree, &config, &|path| context.text_of(path)) {
-            let mut gateways = file.all("Network", "Gateway");
-            // One with a destination may not be about everything.
-            if file.all("Route", "Destination").is_empty() {
-                gateways.extend(file.all("Route", "Gateway"));
-            }
-            add(gateways.into_iter().map(|stated| with(stated.value.to_string(), plain(stated))).collect());
-            let at_links = format!("what is at the links of `{}.network`", file.name);
-            add(file.on("Network", "DefaultRouteOnDevice").into_iter().map(|on| with(at_links.clone(), on)).collect());
-        }
     }
+    let from_files = files.iter().flat_map(file_gateways).collect();
+    add(from_files);
     found
 }
 
-fn with(value: String, Stated { place, option, when, .. }: Stated<()>) -> Stated<String> {
-    Stated { value, place, option, when }
+/// The same in the texts and settings of a file of networkd.
+fn file_gateways(file: &File) -> Vec<Stated<String>> {
+    let mut found: Vec<Stated<String>> =
+        file.all("Network", "Gateway").into_iter().map(|stated| stated.with(stated.value.to_string())).collect();
+    for route in file.each("Route") {
+        let get = |key: &str| route.iter().find(|line| *line.key == *key).map(|line| &line.value);
+        if !is_way_out(get("Destination").map(|to| &*to.value), get("Type").map(|kind| &*kind.value)) {
+            continue;
+        }
+        match (get("Gateway"), route.first()) {
+            (Some(gateway), _) => found.push(gateway.with(gateway.value.to_string())),
+            (None, Some(first)) => found.push(first.value.with(AT_INTERFACE.to_owned())),
+            (None, None) => {}
+        }
+    }
+    let at_links = format!("what is at the links of `{}.network`", file.name);
+    found.extend(file.on("Network", "DefaultRouteOnDevice").iter().map(|on| on.with(at_links.clone())));
+    found
+}
+
+/// Where a route without a gateway leads.
+const AT_INTERFACE: &str = "what is at its interface";
+
+/// Whether a route of networkd leads to everywhere, or to one half of it. One that drops what it takes leads nowhere.
+fn is_way_out(destination: Option<&str>, kind: Option<&str>) -> bool {
+    let is_wide = |to: &str| to.rsplit_once('/').is_some_and(|(_, length)| matches!(length, "0" | "1"));
+    destination.is_none_or(is_wide) && kind.is_none_or(|kind| matches!(kind, "unicast" | "local" | "multicast"))
 }
 
 fn of_items(items: Vec<Stated<&Data>>, read: impl Fn(&Data) -> Option<String>) -> Vec<Stated<String>> {
@@ -345,20 +352,15 @@ fn networkd_route(route: &Data) -> Option<String> {
         None => set,
     };
     let get = |name: &str| set.attrs.get(name).map(|field| &field.value);
-    let is_wide = match get("Destination") {
-        None => true,
-        Some(destination) => {
-            let destination = text(destination)?;
-            destination.rsplit_once('/').is_some_and(|(_, length)| matches!(length, "0" | "1"))
-        }
+    let destination = match get("Destination") {
+        Some(destination) => Some(text(destination)?),
+        None => None,
     };
-    // One that drops what it takes leads nowhere.
-    let leads = get("Type").and_then(text).is_none_or(|kind| matches!(&*kind, "unicast" | "local" | "multicast"));
-    if !is_wide || !leads {
+    if !is_way_out(destination.as_deref(), get("Type").and_then(text).as_deref()) {
         return None;
     }
     match get("Gateway") {
         Some(gateway) => text(gateway).map(|gateway| gateway.to_string()),
-        None => Some("what is at its interface".to_owned()),
+        None => Some(AT_INTERFACE.to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use super::{container, containers, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::networkd::{File, Link, files, is_yes, plain};
+use crate::trees::networkd::{File, Link, files, is_yes};
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option};
 
 pub(crate) const RULE: Rule = Rule {
@@ -82,10 +82,10 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
         if vpn.shape == Shape::Native {
             let links = file.all("Network", "LinkLocalAddressing").into_iter();
             let six = links.filter(|stated| is_yes(&stated.value) || *stated.value == *"ipv6");
-            found.extend(six.map(|stated| (plain(stated), "there is IPv6 on the VPN's bridge")));
+            found.extend(six.map(|stated| (stated.plain(), "there is IPv6 on the VPN's bridge")));
         }
         let six = file.addresses().into_iter().filter(|stated| stated.value.contains(':'));
-        found.extend(six.map(|stated| (plain(stated), "the VPN's bridge has IPv6")));
+        found.extend(six.map(|stated| (stated.plain(), "the VPN's bridge has IPv6")));
     }
     for name in containers(vpn) {
         for key in ["localAddress6", "hostAddress6"] {
@@ -103,9 +103,7 @@ fn units<'t>(tree: &'t Tree<'_>, vpn: &Network) -> Vec<&'t File> {
 
 /// Whether something surely keeps IPv6 from the bridge of a module that is not ours.
 fn is_closed(tree: &Tree<'_>, vpn: &Network) -> bool {
-    let off =
-        tree.stated(&option("networking.enableIPv6"), |data| (data.kind == DataKind::Bool(false)).then_some(()), None);
-    if off.iter().any(|stated| stated.when.is_sure()) {
+    if tree.off(&option("networking.enableIPv6")).iter().any(|stated| stated.when.is_sure()) {
         return true;
     }
     let is_none = |stated: &Stated<Arc<str>>| matches!(&*stated.value, "no" | "ipv4") && stated.when.is_sure();

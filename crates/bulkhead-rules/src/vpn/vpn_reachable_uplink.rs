@@ -8,7 +8,7 @@ use bulkhead_eval::data::DataKind;
 use super::{container, containers, forwarding, not_judged, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::networkd::{plain, shown};
+use crate::trees::networkd::shown;
 use crate::trees::plugged::plugged;
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
@@ -112,8 +112,7 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
                 add(from(), Node::Uplink(uplink), format!("`{}`", item.option), item.place.clone(), item.when, false);
             }
         }
-        let off = |data: &bulkhead_eval::data::Data| (data.kind == DataKind::Bool(false)).then_some(());
-        for stated in tree.stated(&container(&name, "privateNetwork"), off, None) {
+        for stated in tree.off(&container(&name, "privateNetwork")) {
             let how = format!("`{}` is false", stated.option);
             add(from(), Node::Uplink(Arc::from("the host's uplink")), how, stated.place, stated.when, false);
         }
@@ -205,7 +204,7 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         // `IPForward=` of one link is about all of them, and with `IPMasquerade=` it is on (before systemd 256).
         for file in &tree.networkd {
             let keys = ["IPForward", "IPMasquerade"].iter().flat_map(|key| file.all("Network", key));
-            of_links.extend(keys.filter(|stated| super::is_on(&stated.value)).map(plain));
+            of_links.extend(keys.filter(|stated| super::is_on(&stated.value)).map(Stated::plain));
         }
         let told: Vec<Place> = forwarding(tree, vpn).into_iter().map(|forwarding| forwarding.place).collect();
         for stated in of_links {
@@ -268,8 +267,7 @@ impl Filter {
 }
 
 fn filter_forward(tree: &Tree<'_>) -> Filter {
-    let on = |data: &bulkhead_eval::data::Data| (data.kind == DataKind::Bool(true)).then_some(());
-    let filters = tree.stated(&option("networking.firewall.filterForward"), on, None);
+    let filters = tree.on(&option("networking.firewall.filterForward"));
     if !filters.iter().any(|stated| stated.when.is_sure()) {
         return Filter::Open;
     }

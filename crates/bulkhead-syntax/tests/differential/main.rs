@@ -61,7 +61,7 @@ impl Comparison {
         let (mut good, mut ambiguous) = (Vec::new(), Vec::new());
         for text in texts {
             // Nix refuses pipe operators unless a feature is on.
-            match parse(text).and_then(|ast| ast.without_pipe_operators().map(|()| ast).map_err(|error| vec![error])) {
+            match parse(text).and_then(Ast::without_pipe_operators) {
                 Ok(ast) if dump::is_ambiguous(&ast) => ambiguous.push((text.as_str(), ast)),
                 Ok(ast) => good.push((text.as_str(), ast)),
                 Err(errors) => self.refused(text, &errors, folder),
