@@ -203,13 +203,7 @@ fn once_for_machines(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
                     continue;
                 }
                 machines.push(machine.clone());
-                // A whole file is no one text.
-                if finding.place.span.is_none() {
-                    kept.push(finding);
-                    others.push(Vec::new());
-                } else {
-                    others[*first].push(machine);
-                }
+                others[*first].push(machine);
             }
             Entry::Vacant(new) => {
                 new.insert((kept.len(), vec![machine]));

@@ -127,3 +127,29 @@ fn odd_headers_and_names_are_findings_not_panics() {
         assert_eq!(broken, 4, "{rules}");
     }
 }
+
+#[test]
+fn a_secret_in_the_store_is_told_once_by_its_line_and_never_shown() {
+    let module =
+        "{ config, ... }:\n{\n  users.users.fry.password = if config.x.enable then \"nibbler\" else \"\";\n}\n";
+    let machine = "{ hostNames = [ \"x\" ]; arch = \"x86_64-linux\"; systemRoles = [ \"server\" ]; }";
+    let importing = "{ imports = [ ../../modules/fry.nix ]; }";
+    let case = case(
+        &[
+            ("machines/kif/properties.nix", machine),
+            ("machines/kif/default.nix", importing),
+            ("machines/zoe/properties.nix", &machine.replace("\"x\"", "\"y\"")),
+            ("machines/zoe/default.nix", importing),
+            ("modules/fry.nix", module),
+        ],
+        &[],
+    );
+    let found: Vec<_> =
+        findings(&case, Selection::All).into_iter().filter(|finding| finding.rule == "secret-in-store").collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].data["line"], json!(3));
+    assert_eq!(found[0].data["also"], json!(["zoe"]));
+    assert_eq!(found[0].place.span, None);
+    // The condition stands on the same line.
+    assert!(found[0].related.iter().all(|related| related.place.span.is_none()), "{found:?}");
+}

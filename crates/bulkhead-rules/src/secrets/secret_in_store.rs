@@ -3,6 +3,7 @@
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -37,7 +38,7 @@ names: secrets in other options, in `environment.etc`, in scripts and in `enviro
 files that may hold no secret (`environmentFile`), values that are not known, modules that can't be read (those of
 flake inputs), and `initialPassword`, which is there to be changed. The text of a secret is not shown.
 
-**Data.** `machine`: the machine. `option`: the option.
+**Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",
     check: Some(check),
 };
@@ -83,6 +84,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
 }
+
+/// Files longer than this are not looked at for the line of a secret.
+const FILE_LIMIT: u64 = 4 << 20;
 
 /// Lists in sets in lists are followed this far.
 const DEEPEST: u8 = 8;
@@ -152,8 +156,8 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
     let finding = match &value.kind {
         _ if holds_literal(names, &value.kind) => {
             let message = format!("the secret `{option}` of `{}` is written in the configuration", tree.name);
-            // What is marked is shown.
-            let mut finding = RULE.judged(context.tree, when, Place::file(place.file.clone()), message);
+            let at = value.place.as_ref().unwrap_or(place);
+            let mut finding = unshown(context, RULE.judged(context.tree, when, at.clone(), message));
             // Test machines and live systems have one on purpose.
             if names.names().first().is_some_and(|name| &**name == "users") {
                 finding.severity = finding.severity.min(Severity::Warning);
@@ -162,6 +166,7 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
         }
         kind if names_file(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
+            let mut has_text = false;
             let is_made = || written(context.tree, &at).is_some_and(|text| text.contains("writeText"));
             // What age has encrypted is no secret; that the option wants it decrypted is another matter.
             let (at, message) = match kind {
@@ -176,17 +181,19 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
                     Some(file) if !file.ends_with(".age") => {
                         (at, format!("`{option}` is the file `{file}`, which Nix copies into its store"))
                     }
-                    _ if is_made() => (
-                        Place::file(at.file),
-                        format!("`{option}` is a file that is made in the Nix store, with the secret in it"),
-                    ),
+                    _ if is_made() => {
+                        let message =
+                            format!("`{option}` is a file that is made in the Nix store, with the secret in it");
+                        has_text = true;
+                        (at, message)
+                    }
                     _ => return None,
                 },
                 _ => return None,
             };
             let mut finding = RULE.judged(context.tree, when, at, message);
             finding.severity = finding.severity.min(Severity::Warning);
-            finding
+            if has_text { unshown(context, finding) } else { finding }
         }
         _ => return None,
     };
@@ -196,6 +203,30 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             .with_data("machine", &*tree.name)
             .with_data("option", option.clone()),
     )
+}
+
+/// A finding at the text of a secret. What is marked is shown, with the lines that it stands on: so nothing is marked
+/// there, and the line is told instead.
+fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnostic {
+    let Some(span) = finding.place.span.take() else { return finding };
+    let file = finding.place.file.clone();
+    let text = TreePath::new(&file).ok().and_then(|path| read_text(context.tree, &path, FILE_LIMIT).ok());
+    let Some(text) = text else {
+        finding.related.retain(|related| related.place.file != file);
+        return finding;
+    };
+    let lines = LineIndex::new(&text);
+    let lines_of = |span: Span| {
+        let line = |offset| lines.position(&text, offset).line;
+        line(span.start)..=line(span.end)
+    };
+    let secret = lines_of(span);
+    finding.related.retain(|related| {
+        let shown = related.place.span.filter(|_| related.place.file == file).map(lines_of);
+        shown.is_none_or(|shown| shown.end() < secret.start() || secret.end() < shown.start())
+    });
+    let line = *secret.start();
+    finding.with_note(format!("it begins in line {line}")).with_data("line", line)
 }
 
 fn names_file(path: &OptionPath) -> bool {
@@ -233,5 +264,11 @@ fn is_in_store(path: &str) -> bool {
 /// `ext:…` and `@…@` stand for what is read when the service starts.
 fn is_literal(text: &str) -> bool {
     let is_reference = text.starts_with("ext:") || (text.starts_with('@') && text.ends_with('@'));
-    !text.is_empty() && !is_reference
+    !text.is_empty() && !is_reference && !is_placeholder(text)
+}
+
+/// Whether a text in capitals says that a secret is to be put in its place.
+fn is_placeholder(text: &str) -> bool {
+    let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " _-<>{}[]".contains(c);
+    (text.contains("REPLACE") || text.contains("PLACEHOLDER")) && text.chars().all(is_capital)
 }
