@@ -374,23 +374,34 @@ in
       type = lib.types.deferredModule;
       default = { };
     };
-    options.flake = with lib; {
-      # Few flakes have these; where nothing defines them, there is none.
-      colmena = mkOption {
-        type = types.lazyAttrsOf types.raw;
-        default = { };
+    # It may be a function, and what is given out need not be declared.
+    options.flake = with lib; mkOption {
+      default = { };
+      type = types.submoduleWith {
+        modules = [
+          {
+            freeformType = types.lazyAttrsOf types.raw;
+            options = {
+          # Few flakes have these; where nothing defines them, there is none.
+          colmena = mkOption {
+            type = types.lazyAttrsOf types.raw;
+            default = { };
+          };
+          colmenaHive = mkOption {
+            type = types.raw;
+            default = null;
+          };
+          lib = mkOption { type = types.raw; };
+          nixosConfigurations = mkOption {
+            type = types.lazyAttrsOf types.raw;
+            default = { };
+          };
+          nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+          modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
+            };
+          }
+        ];
       };
-      colmenaHive = mkOption {
-        type = types.raw;
-        default = null;
-      };
-      lib = mkOption { type = types.raw; };
-      nixosConfigurations = mkOption {
-        type = types.lazyAttrsOf types.raw;
-        default = { };
-      };
-      nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
-      modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
     };
   };
 }

@@ -35,7 +35,8 @@ service is gone, and the login still works.
 age.secrets.old-api.file = ../secrets/old-api.age;
 ```
 
-**Limits.** Only in a fleet whose machines declare secrets by their files. Secrets of the convention are declared by
+**Limits.** Only in a fleet whose machines declare secrets by their files. A secret for nobody but those who can read
+all of its rules file is for people. Secrets of the convention are declared by
 the module `secrets`. If some declaration is not known, it is one *undecided* finding for all.
 
 **Data.** `secrets`: the names. `secret`: the name, if it is one.
@@ -62,6 +63,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         .iter()
         .filter(|rule| matches!(rule.origin, Origin::Rules(rules, _) if !rules.generated) && rule.file.is_some())
         .filter(|rule| rule.path.as_ref().is_some_and(|path| !used.contains(path.as_str())))
+        .filter(|rule| !is_for_people(&context.comparisons().all, rule, &used))
         .collect();
     if candidates.is_empty() {
         return;
@@ -120,6 +122,21 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .with_data("secrets", vec![Value::from(&*rule.name)]),
         );
     }
+}
+
+/// Whether a secret is for those alone who can read all secrets of its rules file, and some that machines use are for
+/// others as well: those are people, who use it themselves.
+fn is_for_people(all: &[Comparison<'_>], rule: &Comparison<'_>, used: &HashSet<String>) -> bool {
+    let Origin::Rules(file, _) = rule.origin else { return false };
+    let mut is_told_apart = false;
+    let mut has = |other: &Comparison<'_>| {
+        is_told_apart |=
+            other.keys.len() > rule.keys.len() && other.path.as_ref().is_some_and(|path| used.contains(path.as_str()));
+        let others: HashSet<&str> = other.keys.iter().map(|key| key.identity()).collect();
+        other.gaps.is_empty() && rule.keys.iter().all(|key| others.contains(key.identity()))
+    };
+    let mut same = all.iter().filter(|other| matches!(other.origin, Origin::Rules(of, _) if of.path == file.path));
+    rule.gaps.is_empty() && same.all(&mut has) && is_told_apart
 }
 
 /// How a file puts names of secrets together.
