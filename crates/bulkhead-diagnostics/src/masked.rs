@@ -21,6 +21,8 @@ const AGE_IDENTITY: &str = "AGE-SECRET-KEY-";
 const LEAST_BODY: usize = 16;
 /// 32 bytes in base64, with the `=` at their end.
 const WIREGUARD_LEN: usize = 44;
+/// 64 bytes in base64, with the `==` at their end.
+const SIGNING_LEN: usize = 88;
 /// The longest label of an armour that is looked at.
 const MAX_LABEL: usize = 64;
 /// Longer than the body of any key: one of RSA with 16,384 bits has some 13 KiB.
@@ -141,6 +143,8 @@ pub(crate) fn private_keys(text: &str) -> Vec<Range<usize>> {
     armors(text, &mut found);
     putty_keys(text, &mut found);
     wireguard_keys(text, &mut found);
+    signing_keys(text, &mut found);
+    json_web_keys(text, &mut found);
     found.sort_by_key(|range| range.start);
     found
 }
@@ -293,6 +297,42 @@ fn wireguard_keys(text: &str, found: &mut Vec<Range<usize>>) {
             found.push(at..end + 1);
         }
         at = end;
+    }
+}
+
+/// Keys that sign for a binary cache of Nix: a name, a colon, and 64 bytes in base64, or what a message leaves of them. Hashes
+/// are written so, too, and are none.
+fn signing_keys(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    for (colon, _) in text.match_indices(':') {
+        let start = colon + 1;
+        let length = bytes[start..].iter().take_while(|byte| is_base64(**byte)).count();
+        let is_hash = ["sha256", "sha512", "blake2b", "blake3"].iter().any(|kind| text[..colon].ends_with(kind));
+        let is_whole = length == SIGNING_LEN && text[..start + length].ends_with("==");
+        let is_cut_off = length >= LEAST_BODY && text[start + length..].starts_with('…');
+        let is_named = colon.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
+        if (is_whole || is_cut_off) && is_named && !is_hash {
+            found.push(start..start + length);
+        }
+    }
+}
+
+/// The private parts of JSON Web Keys (RFC 7517, RFC 7518): `"d": "…"`, and `"k"` of those that are shared.
+fn json_web_keys(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    for (quote, _) in text.match_indices('"') {
+        // In a string there are backslashes before the quotes.
+        let between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'\\' | b'"' | b':');
+        let rest = &bytes[quote + 1..];
+        if !matches!(rest, [b'd' | b'k', b'"' | b'\\', ..]) {
+            continue;
+        }
+        let start = quote + 2 + rest[1..].iter().take_while(|byte| between(byte)).count();
+        let is_url_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let length = bytes[start..].iter().take_while(|byte| is_url_base64(byte)).count();
+        if length >= LEAST_BODY {
+            found.push(start..start + length);
+        }
     }
 }
 

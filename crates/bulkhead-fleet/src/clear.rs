@@ -30,9 +30,6 @@ impl fmt::Display for OtherKey {
     }
 }
 
-/// How many bytes before and after `"kty"` the rest of a key may be.
-const MOST_JSON: usize = 16 << 10;
-
 /// Longer names of signing keys are none.
 const MOST_NAME: usize = 128;
 
@@ -45,7 +42,7 @@ pub(crate) fn other_key(bytes: &[u8], length: u64) -> Option<(OtherKey, usize)> 
     if bytes.len() as u64 == length && is_dropbear(bytes) {
         return Some((OtherKey::Dropbear, 0));
     }
-    let jwk = find(bytes, b"kty").find_map(|at| Some((OtherKey::Jwk, jwk(bytes, at)?)));
+    let jwk = jwk(bytes).map(|at| (OtherKey::Jwk, at));
     let signing = memchr::memchr_iter(b':', bytes).find_map(|at| Some((OtherKey::NixSigning, signing(bytes, at)?)));
     [jwk, signing].into_iter().flatten().min_by_key(|(_, offset)| *offset)
 }
@@ -95,18 +92,26 @@ fn value_of<'b>(bytes: &'b [u8], at: usize, name: &[u8]) -> Option<&'b [u8]> {
     Some(&rest[..end])
 }
 
-/// Where the object of JSON begins that has `kty` at this place, if it has the private part of a key, too.
-fn jwk(bytes: &[u8], at: usize) -> Option<usize> {
-    let kind = value_of(bytes, at, b"kty")?;
-    let from = at.saturating_sub(MOST_JSON);
-    // Keys have no objects in them.
-    let start = from + memchr::memrchr2(b'{', b'}', &bytes[from..at]).filter(|brace| bytes[from + brace] == b'{')?;
-    let to = bytes.len().min(at + MOST_JSON);
-    let object = &bytes[start..at + memchr::memchr(b'}', &bytes[at..to])?];
+/// Where the first object of JSON begins that is a key with its private part.
+fn jwk(bytes: &[u8]) -> Option<usize> {
+    let mut start = None;
+    // Keys have no objects in them, so each byte is looked at for one object.
+    memchr::memchr2_iter(b'{', b'}', bytes).find_map(|at| match bytes[at] {
+        b'{' => {
+            start = Some(at);
+            None
+        }
+        _ => start.take().filter(|start| is_jwk(&bytes[*start..at])),
+    })
+}
+
+/// Whether an object of JSON is a key with its private part.
+fn is_jwk(object: &[u8]) -> bool {
+    let Some(kind) = find(object, b"kty").find_map(|at| value_of(object, at, b"kty")) else { return false };
     let private: &[u8] = if kind == b"oct" { b"k" } else { b"d" };
     let long_enough = |value: &[u8]| URL_SAFE_NO_PAD.decode(value).is_ok_and(|key| key.len() >= 16);
     let mut places = memchr::memchr_iter(private[0], object);
-    places.any(|at| value_of(object, at, private).is_some_and(long_enough)).then_some(start)
+    places.any(|at| value_of(object, at, private).is_some_and(long_enough))
 }
 
 /// Where a key that signs for a binary cache begins, whose colon is at this place: `name:` and 64 bytes in base64. A public

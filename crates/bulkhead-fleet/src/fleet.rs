@@ -456,8 +456,12 @@ impl Loader<'_> {
                     if scanned.hints.options {
                         module_files.push(path.clone());
                     }
-                    let is_flake = path.name() == "flake.nix";
-                    if if is_flake { scanned.hints.flake } else { scanned.hints.network } {
+                    let may_make_systems = match path.name() {
+                        "flake.nix" => scanned.hints.flake,
+                        "hive.nix" => true,
+                        _ => scanned.hints.network,
+                    };
+                    if may_make_systems {
                         system_files.push(path.clone());
                     }
                     if options.rules.is_empty() && candidates.is_candidate(path, scanned.hints) {

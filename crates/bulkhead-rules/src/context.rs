@@ -138,6 +138,11 @@ impl<'a> Context<'a> {
         self.world?.in_first_tree(path)
     }
 
+    /// What is in the file of the fleet that a path value names, if it is a text.
+    pub(crate) fn text_of(&self, path: &str) -> Option<Arc<str>> {
+        trees::text_of(self.world?, self.tree, path)
+    }
+
     /// The variables of a Nix file, looked up once: definitions may be very many, and each asks.
     pub(crate) fn names_in(&self, file: &Arc<str>) -> Option<Arc<Variables>> {
         let mut all = self.variables.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,8 @@ QyNTUxOQAAACDj0wVnP1nZt8Qy4uUuM2m7Y3o5hXk4kqkJbqXo2vQm7gAAAJgq0pXHKtKV
 xwAAAAtzc2gtZWQyNTUxOQAAACDj0wVnP1nZt8Qy4uUuM2m7Y3o5hXk4kqkJbqXo2vQm7g
 AAAEBq9yVb1Y0rX8s";
 const AGE: &str = "GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+const SIGNING: &str = "mKcp4dVVbcrxyV4q1bG2l3eXKmLUsYnVJbUXK3SN6lIwHkEOnF1uKOxTOPHxYXY8C9TDrDUWzZKeSUvuBLHZxA==";
+const JWK: &str = "nWGxne9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2AB";
 const WIREGUARD: &str = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
 
 /// A kind of key: what it is called, the Nix expression of a string with it, and what must not be seen of it.
@@ -36,6 +38,13 @@ fn keys() -> Vec<(&'static str, String, Vec<String>)> {
         ("RSA", indented(&armor("RSA PRIVATE KEY", &format!("Proc-Type: 4,ENCRYPTED\n\n{BODY}"))), lines()),
         ("PuTTY", indented(&putty), lines()),
         ("WireGuard", format!("\"{WIREGUARD}\""), vec![WIREGUARD.to_owned()]),
+        ("of a cache", format!("\"cache.example.org-1:{SIGNING}\""), vec![SIGNING.to_owned()]),
+        ("JSON Web Key", format!("''{{ \"kty\": \"OKP\", \"d\": \"{JWK}\" }}''"), vec![JWK.to_owned()]),
+        (
+            "JSON Web Key, shared",
+            format!("\"{{ \\\"k\\\": \\\"{JWK}\\\", \\\"kty\\\": \\\"oct\\\" }}\""),
+            vec![JWK.to_owned()],
+        ),
         ("WireGuard, as in a file", format!("\"PrivateKey = {WIREGUARD}\""), vec![WIREGUARD.to_owned()]),
     ]
 }

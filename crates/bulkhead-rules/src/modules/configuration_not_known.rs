@@ -48,14 +48,15 @@ workspaces.dev.ip = inventory.dev;
 workspaces.dev.ip = \"10.20.0.10\";
 ```
 
-**Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by way
-of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, a file that is
-missing, and all files about secrets that no machine has; a comment that allows it is needed at each place. Modules of other projects are
-told of machines with compartments only. Paths of decrypted secrets (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known
-project that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause.
-Module trees are read where some `.nix` file has a word of the options that rules are about: names that are put together
-from parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena
-are read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
+**Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
+way of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, a file
+that is missing, and all files about secrets that no machine has; a comment that allows it is needed at each place.
+Modules of other projects are told of machines with compartments only. Paths of decrypted secrets
+(`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known project
+that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module
+trees are read where some `.nix` file has a word of the options that rules are about: names that are put together from
+parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena are
+read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no flake; a system that
 `nixosConfigurations` has too, and that says something else there, is one more machine: `kif (colmena)`. So is what a
 machine may be started as: `kif (specialisation travel)`; what else a flake makes of systems, as long as they say
 something new: images (`packages.x86_64-linux.iso`), `nixosGenerate`, what deploy-rs takes, `legacyPackages`; and the

@@ -28,7 +28,7 @@ use bulkhead_fleet::Machine;
 use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
-pub(crate) use reading::{Trees, Unread, is_variant_of, read};
+pub(crate) use reading::{Trees, Unread, is_variant_of, read, text_of};
 pub(crate) use schema::{Known, OWN, is_submodule, known};
 pub(crate) use secret_path::is_secret_path;
 pub(crate) use when::{Assumed, When, clashes, written};
@@ -100,6 +100,7 @@ impl<'a> Tree<'a> {
         mut configuration: Configuration,
         is_whole: bool,
         mapping: Arc<Mapping>,
+        text_of: &dyn Fn(&str) -> Option<Arc<str>>,
     ) -> Tree<'a> {
         let named = |definition: Definition| Named {
             path: mapping.ours(&definition.path).unwrap_or_else(|| definition.path.clone()),
@@ -122,7 +123,7 @@ impl<'a> Tree<'a> {
         tree.workspaces = compartments::workspaces(&tree);
         tree.networks = compartments::networks(&tree);
         if tree.has_compartments() {
-            tree.networkd = networkd::all_files(&tree, &OptionPath::root());
+            tree.networkd = networkd::all_files(&tree, &OptionPath::root(), text_of);
         }
         tree
     }

@@ -113,7 +113,12 @@ pub(crate) fn plain<T>(stated: &Stated<T>) -> Stated<()> {
 }
 
 /// All files, by name, of the configuration below a path: that of the host, or of a container.
-pub(crate) fn all_files(tree: &Tree<'_>, configuration: &OptionPath) -> Vec<File> {
+/// `text_of` is what is in the file of the fleet that a path value names.
+pub(crate) fn all_files(
+    tree: &Tree<'_>,
+    configuration: &OptionPath,
+    text_of: &dyn Fn(&str) -> Option<Arc<str>>,
+) -> Vec<File> {
     let below = |path: &str| OptionPath::of(configuration.names().iter().map(|name| &**name).chain(path.split('.')));
     let mut files: Vec<File> = Vec::new();
     let root = below("systemd.network.networks");
@@ -161,13 +166,19 @@ pub(crate) fn all_files(tree: &Tree<'_>, configuration: &OptionPath) -> Vec<File
         }
         files.push(file);
     }
-    texts(tree, &below("systemd.network.units"), &below("environment.etc"), &mut files);
+    texts(tree, &below("systemd.network.units"), &below("environment.etc"), text_of, &mut files);
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files
 }
 
 /// Files that are given as texts, and what is added to files.
-fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<File>) {
+fn texts(
+    tree: &Tree<'_>,
+    units: &OptionPath,
+    etc: &OptionPath,
+    text_of: &dyn Fn(&str) -> Option<Arc<str>>,
+    files: &mut Vec<File>,
+) {
     let mut all: Vec<(Arc<str>, OptionPath)> =
         tree.children(units).into_iter().map(|(name, _)| (name.clone(), units.join(&name))).collect();
     all.extend(tree.children(etc).into_iter().filter_map(|(name, _)| {
@@ -192,9 +203,15 @@ fn texts(tree: &Tree<'_>, units: &OptionPath, etc: &OptionPath, files: &mut Vec<
         for stated in tree.texts(&path.join("text"), None) {
             read(&stated, &mut lines);
         }
-        // What another file has is not read.
+        let of_file = |data: &Data| match &data.kind {
+            DataKind::Path(path) => text_of(path),
+            _ => None,
+        };
+        for stated in tree.stated(&path.join("source"), of_file, None) {
+            read(&stated, &mut lines);
+        }
         let is_unread = |named: &&Named| match named.path.names().last().map(|name| &**name) {
-            Some("source") => true,
+            Some("source") => of_file(&named.definition.value).is_none(),
             Some("text") => text(&named.definition.value).is_none(),
             _ => named.path == path,
         };

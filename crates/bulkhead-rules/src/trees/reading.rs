@@ -6,8 +6,10 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
-use bulkhead_modules::{Configuration, Systems, load, load_system, name_outside_hive, systems, systems_file};
-use bulkhead_source::{FileTree, TreePath};
+use bulkhead_modules::{
+    Configuration, Definition, Systems, load, load_system, name_outside_hive, systems, systems_file,
+};
+use bulkhead_source::{FileTree, TreePath, read_text};
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
@@ -16,6 +18,9 @@ use super::{Named, Tree};
 
 /// The files that a machine's configuration may begin with, in its folder.
 const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
+
+/// Longer texts that options name are not read.
+const FILE_LIMIT: u64 = 1 << 20;
 
 /// All trees, and what is known not to be among them.
 #[derive(Default)]
@@ -164,12 +169,20 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         let all: Vec<(Arc<str>, Configuration)> = specialised.collect();
         let all = std::iter::once((name, configuration)).chain(all);
         let is_whole = made_by.is_some();
-        let tree = |(name, configuration)| Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone());
+        let text_of = |path: &str| text_of(world, files, path);
+        let tree = |(name, configuration)| {
+            Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone(), &text_of)
+        };
         all.map(|named| (tree(named), may_repeat)).collect()
     };
     let all: Vec<(Tree<'a>, bool)> =
         jobs.into_par_iter().map(trees).collect::<Vec<_>>().into_iter().flatten().collect();
     Trees { all: without_repetitions(all), unread }
+}
+
+/// What is in the file of the fleet that a path value names, if it is a text.
+pub(crate) fn text_of(world: &World, files: &dyn FileTree, path: &str) -> Option<Arc<str>> {
+    read_text(files, &world.in_first_tree(path)?, FILE_LIMIT).ok()
 }
 
 /// A tree that is to be read.
@@ -203,13 +216,13 @@ fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
         [first, second] => &**first == "networking" && &**second == "hostName",
         _ => false,
     };
+    // The file alone tells where a module was given to the system.
+    let written = |named: &Named| {
+        let Definition { path, key, value, condition, priority, order, .. } = &named.definition;
+        format!("{path:?} {key:?} {value:?} {condition:?} {priority} {order}")
+    };
     let said = |tree: &Tree<'_>| {
-        let mut all: Vec<String> = tree
-            .definitions()
-            .iter()
-            .filter(|named| !is_own(named))
-            .map(|named| format!("{:?}", named.definition))
-            .collect();
+        let mut all: Vec<String> = tree.definitions().iter().filter(|named| !is_own(named)).map(written).collect();
         all.sort_unstable();
         all
     };

@@ -14,8 +14,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A private key or a key file of a disk lies in the repository in clear.",
     docs: "\
 A file of the repository contains a private key (OpenSSH, dropbear, PEM, PuTTY, PGP, age, WireGuard, JSON Web Key, an
-onion service, one that signs for a Nix binary cache), the header of a LUKS volume, or is called like a key file of a disk and is not encrypted. Often it is the key of a boot
-environment.
+onion service, one that signs for a Nix binary cache), the header of a LUKS volume, or is called like a key file of a
+disk and is not encrypted. Often it is the key of a boot environment.
 
 **Why it matters.** Whoever can read the repository has the key, and evaluated configurations copy it to the
 world-readable Nix store of every machine.
@@ -28,13 +28,14 @@ machines/kif/initrd_host_key       # bad
 machines/kif/secrets/initrd.age    # good: encrypted
 ```
 
-**Limits.** Texts are looked at up to 64 MiB, in UTF-8 or in UTF-16; of a file with null bytes in its first 64 KiB only
-those, unless a key seems to begin there. What lies beyond is not looked at. In Nix, strings that are joined by `+` or
-follow each other in a list count as one; what comes from a variable is not followed. A private key with a passphrase is
-a warning, and so is the handle of one in a hardware token. Random bytes under a name that says nothing can't be
-recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never shown. In documentation and programs (`.md`, `.py`, `.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its
-first line to its last: what is abridged or made up is an example. Pictures and fonts are not looked at. A whole key
-that is meant to be there, for a test, can be left out by `ignore` in `bulkhead.toml`.
+**Limits.** Texts are looked at up to 64 MiB, in UTF-8 or in UTF-16; of a file with null bytes in its first 64 KiB
+only those, unless a key seems to begin there. What lies beyond is not looked at. In Nix, strings that are joined by
+`+` or follow each other in a list count as one; what comes from a variable is not followed. A private key with a
+passphrase is a warning, and so is the handle of one in a hardware token. Random bytes under a name that says nothing
+can't be recognised; a WireGuard key is recognised by the name `PrivateKey` before it. The key is never shown. In
+documentation and programs (`.md`, `.py`, `.rs`, `.xml`, `.lock`, …) only a key that is whole counts, from its first
+line to its last: what is abridged or made up is an example. Pictures and fonts are not looked at. A whole key that is
+meant to be there, for a test, can be left out by `ignore` in `bulkhead.toml`.
 
 **Data.** `kind`: what it is. `encrypted`: whether a passphrase protects it, null if that can't be seen.
 ",

@@ -19,9 +19,9 @@ pub(crate) const RULE: Rule = Rule {
     summary: "The key of a disk or boot environment is a file of the repository, or in the Nix store.",
     docs: "\
 `keyFile` of an encrypted disk or swap device, a file of `boot.initrd.secrets`, or a host key of
-`boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a file of
-it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB loads as
-a second initrd (`boot.loader.grub.extraInitrd`), which is a warning.
+`boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a file
+of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB loads
+as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning.
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::flags::flags;
 use crate::trees::networkd::{all_files, plain};
-use crate::trees::{Network, Stated, Tree, VPN_CONTAINER, When, text};
+use crate::trees::{Assumed, Network, Stated, Tree, VPN_CONTAINER, When, text};
 
 pub(crate) const RULE: Rule = Rule {
     name: "second-way-out",
@@ -84,7 +84,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         .with_data("option", stated.option.clone()),
                 );
             }
-            for Gateway { stated, what } in gateways(tree, vpn, &name) {
+            for Gateway { stated, what } in gateways(context, tree, vpn, &name) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
                 let message = format!("the default gateway of {of} is {what}, and not the VPN container");
                 found.push(
@@ -98,8 +98,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let tunnels = tunnels(tree, &name).into_iter().map(|stated| (stated, format!("another tunnel of {of}")));
             let from_others =
                 format!("the address and the default route of {of} come from whoever answers on the bridge");
-            let leases = leases(tree, &name).into_iter().map(|stated| (stated, from_others.clone()));
-            for (stated, what) in tunnels.chain(leases) {
+            let leases = leases(context, tree, &name).into_iter().map(|stated| (stated, from_others.clone()));
+            let unread = unread(context, tree, &name).into_iter();
+            let unread = unread.map(|stated| (stated, format!("it may be another way out of {of}")));
+            for (stated, what) in tunnels.chain(leases).chain(unread) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
                 let message = format!("`{}` is set: {what}", stated.option);
                 // What it carries goes through the VPN's tunnel first, and a lease takes somebody who gives one.
@@ -206,7 +208,7 @@ fn tunnels(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
 }
 
 /// Where a container's own configuration asks for an address by DHCP.
-fn leases(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
+fn leases(context: &Context<'_>, tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
     let mut found = Vec::new();
     for config in configurations(name) {
         let networking = config.join("networking");
@@ -215,9 +217,23 @@ fn leases(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
         for (interface, _) in tree.children(&interfaces) {
             found.extend(on(tree, &interfaces.join(&interface).join("useDHCP")));
         }
-        for file in all_files(tree, &config) {
+        for file in all_files(tree, &config, &|path| context.text_of(path)) {
             let leases = file.all("Network", "DHCP").into_iter();
             found.extend(leases.filter(|stated| super::is_on(&stated.value) || *stated.value == *"ipv6").map(plain));
+        }
+    }
+    found
+}
+
+/// Files of networkd in a container whose text is not known.
+fn unread(context: &Context<'_>, tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
+    let mut found = Vec::new();
+    for config in configurations(name) {
+        for mut file in all_files(tree, &config, &|path| context.text_of(path)) {
+            let Some(mut stated) = file.unread.take() else { continue };
+            let what = format!("what is in `{}.network` is not known", file.name);
+            stated.when.assumed.push(Assumed { what, place: None });
+            found.push(stated);
         }
     }
     found
@@ -235,7 +251,7 @@ struct Gateway {
 }
 
 /// Default gateways in a container's own configuration that are not the VPN container.
-fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
+fn gateways(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
     if name == VPN_CONTAINER {
         return Vec::new();
     }
@@ -284,7 +300,7 @@ fn gateways(tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Gateway> {
             let unit = units.join(&unit);
             add(of_items(tree.items(&unit.join("routes")), networkd_route));
         }
-        for file in all_files(tree, &config) {
+        for file in all_files(tree, &config, &|path| context.text_of(path)) {
             let mut gateways = file.all("Network", "Gateway");
             // One with a destination may not be about everything.
             if file.all("Route", "Destination").is_empty() {
