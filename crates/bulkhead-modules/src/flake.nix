@@ -244,6 +244,24 @@ let
     imports = [ (import path static) ];
   };
 
+  # How modules of flake-parts declare further things that are given out.
+  mkSubmoduleOptions =
+    options:
+    lib.mkOption {
+      type = lib.types.submoduleWith { modules = [ { inherit options; } ]; };
+    };
+  mkPerSystemOption = _: lib.mkOption { type = lib.types.deferredModule; };
+  mkTransposedPerSystemModule =
+    { name, ... }:
+    {
+      options.flake = mkSubmoduleOptions {
+        ${name} = lib.mkOption {
+          type = lib.types.raw;
+          default = notKnown;
+        };
+      };
+    };
+
   # Of what differs from system to system, one stands for all.
   system = "x86_64-linux";
   eachSystem = systems: f: eachDefaultSystem f;
@@ -278,6 +296,9 @@ let
       makeHive
       mkFlake
       mkFleet
+      mkPerSystemOption
+      mkSubmoduleOptions
+      mkTransposedPerSystemModule
       nixosSystem
       ;
     nixosGenerate = nixosSystem;
@@ -374,23 +395,34 @@ in
       type = lib.types.deferredModule;
       default = { };
     };
-    options.flake = with lib; {
-      # Few flakes have these; where nothing defines them, there is none.
-      colmena = mkOption {
-        type = types.lazyAttrsOf types.raw;
-        default = { };
+    # It may be a function, and what is given out need not be declared.
+    options.flake = with lib; mkOption {
+      default = { };
+      type = types.submoduleWith {
+        modules = [
+          {
+            freeformType = types.lazyAttrsOf types.raw;
+            options = {
+              # Few flakes have these; where nothing defines them, there is none.
+              colmena = mkOption {
+                type = types.lazyAttrsOf types.raw;
+                default = { };
+              };
+              colmenaHive = mkOption {
+                type = types.raw;
+                default = null;
+              };
+              lib = mkOption { type = types.raw; };
+              nixosConfigurations = mkOption {
+                type = types.lazyAttrsOf types.raw;
+                default = { };
+              };
+              nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+              modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
+            };
+          }
+        ];
       };
-      colmenaHive = mkOption {
-        type = types.raw;
-        default = null;
-      };
-      lib = mkOption { type = types.raw; };
-      nixosConfigurations = mkOption {
-        type = types.lazyAttrsOf types.raw;
-        default = { };
-      };
-      nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
-      modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
     };
   };
 }

@@ -73,7 +73,8 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let at = definition.place().filter(|at| *at.file == *path.as_str());
             let ours = mapping.ours(&definition.path).unwrap_or_else(|| definition.path.clone());
             let is_isolation = is_about_isolation(&ours, &definition.value.kind);
-            let (Some(at), true) = (at, is_isolation || is_about_secrets(&ours)) else { continue };
+            let is_about = is_isolation || is_about_secrets(&ours, &definition.value.kind);
+            let (Some(at), true) = (at, is_about) else { continue };
             unseen.is_isolation |= is_isolation;
             unseen.place = Some(unseen.place.map_or_else(|| at.clone(), |known| known.min(at.clone())));
             let shown = definition.path.to_string();
@@ -114,12 +115,18 @@ fn unspecialised(path: &OptionPath) -> OptionPath {
     }
 }
 
-/// Whether it is an option of secrets or of unlocking, or below one.
-fn is_about_secrets(path: &OptionPath) -> bool {
+/// Whether it is an option of secrets or of unlocking, below one, or the set of them if what it has is not known.
+fn is_about_secrets(path: &OptionPath, value: &DataKind) -> bool {
     let path = unspecialised(path);
+    let is_open = match value {
+        DataKind::Unknown(_) | DataKind::Failed(_) => true,
+        DataKind::Attrs(set) => set.open.is_some(),
+        _ => false,
+    };
     let begins = |pattern: OptionPath| {
         let same = |(pattern, name): (&Arc<str>, &Arc<str>)| is_placeholder(pattern) || pattern == name;
-        path.names().len() >= pattern.names().len() && pattern.names().iter().zip(path.names()).all(same)
+        path.names().len() + usize::from(is_open) >= pattern.names().len()
+            && pattern.names().iter().zip(path.names()).all(same)
     };
     OF_SECRETS.iter().any(|pattern| begins(option(pattern)))
 }

@@ -2,7 +2,7 @@
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity, nearest};
 use bulkhead_fleet::{AgeFile, AgeFileError, Fleet, Gap, GapKind, RulesFile, RulesState, secret_stem};
-use bulkhead_source::TreePath;
+use bulkhead_source::{TreePath, read_text};
 use foldhash::HashSet;
 
 use crate::comparison::Origin;
@@ -31,15 +31,25 @@ machines and people who have left. Often it is a file that was renamed, or a sec
 { \"wifi.age\".publicKeys = [ s0 ]; \"old-wifi.age\".publicKeys = [ s0 ]; }
 ```
 
-**Limits.** A repository without rules files and machines gets one finding for all files. If a rules file is not known
-as a whole, it may name the files that no other names: they get one *undecided* finding together. A file whose name ends
-in `.AGE` where a secret would be is not reported here: `schema` asks to rename it first.
+**Limits.** A repository without rules files and machines gets one finding for all files. It is *undecided* where the
+rules are those of another tool, which are not read (agenix-rekey, agenix-cli), or may lie in what can't be read (a
+submodule). If a rules file is not known as a whole, it may name the files that no other names: they get one *undecided*
+finding together. A file whose name ends in `.AGE` where a secret would be is not reported here: `schema` asks to rename
+it first.
 
 **Data.** `secret`: the file's path. `path`: the same. `recipients`: who can read it, as far as its header tells by
 tags. `files`: how many files have no rule, where they are reported together.
 ",
     check: Some(check),
 };
+
+/// Where agenix-cli, another tool, has its rules.
+const AGENIX_CLI: &str = ".agenix.toml";
+
+const FLAKE: &str = "flake.nix";
+
+/// Longer flakes are not searched, in bytes.
+const FILE_LIMIT: u64 = 4 << 20;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
@@ -63,11 +73,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if without.is_empty() {
         return;
     }
-    if let (true, [first, others @ ..]) =
-        (fleet.rules_files.is_empty() && fleet.machines.is_empty(), without.as_slice())
-        && !others.is_empty()
-    {
-        found.push(no_rules(first, without.len()));
+    let has_none = fleet.rules_files.is_empty() && fleet.machines.is_empty();
+    if let (true, [first, others @ ..]) = (has_none, without.as_slice()) {
+        match elsewhere(context) {
+            Some(reason) => found.push(no_rules_seen(first, without.len(), &reason)),
+            None if others.is_empty() => found.push(finding(context, first, gap(fleet), &[])),
+            None => found.push(no_rules(first, without.len())),
+        }
         return;
     }
     let gap = gap(fleet);
@@ -122,17 +134,51 @@ fn is_misnamed(fleet: &Fleet, file: &AgeFile) -> bool {
     secret_stem(file.path.name()).is_none() && fleet.findings.iter().any(is_reported)
 }
 
+/// Where a repository has its rules that has none for agenix, or may have them.
+fn elsewhere(context: &Context<'_>) -> Option<String> {
+    let unread = context.fleet.findings.iter().find(|finding| {
+        finding.rule == "unreadable-file"
+            && finding.severity == Severity::Undecided
+            && finding.place.file.rsplit('/').next().is_some_and(|name| name.ends_with(".nix") || !name.contains('.'))
+    });
+    if let Some(unread) = unread {
+        return Some(format!("`{}` may hold the rules, and can't be read", unread.place.file));
+    }
+    if TreePath::new(AGENIX_CLI).is_ok_and(|path| context.tree.exists(&path)) {
+        return Some(format!("the rules of agenix-cli in `{AGENIX_CLI}` are not read"));
+    }
+    let flake = read_text(context.tree, &TreePath::new(FLAKE).ok()?, FILE_LIMIT).ok()?;
+    flake
+        .contains("agenix-rekey")
+        .then(|| "agenix-rekey keeps its rules in the configuration of the machines, which is not judged".to_owned())
+}
+
+/// A repository that has its rules elsewhere: that is one question, not hundreds.
+fn no_rules_seen(first: &AgeFile, files: usize, reason: &str) -> Diagnostic {
+    let path = first.path.as_str();
+    let what = match files {
+        1 => format!("`{path}`"),
+        _ => format!("`{path}` and {}", count(files - 1, "other `.age` file")),
+    };
+    let message = format!("can't tell who may read {what}: {reason}");
+    let mut finding = of_all(RULE.finding(Place::file(first.path.to_arc()), message), path, files);
+    finding.severity = Severity::Undecided;
+    finding
+}
+
 /// A repository that has no rules at all has them elsewhere, or is for another tool: that is one finding, not hundreds.
 fn no_rules(first: &AgeFile, files: usize) -> Diagnostic {
     let path = first.path.as_str();
     let message = format!("no rules say who may read `{path}` and {}", count(files - 1, "other `.age` file"));
-    RULE.finding(Place::file(first.path.to_arc()), message)
+    let finding = RULE
+        .finding(Place::file(first.path.to_arc()), message)
         .with_note("no agenix rules file was found (a set with `publicKeys` under the names of the files)")
-        .with_note(
-            "agenix-rekey keeps its rules in the configuration of the machines, and agenix-cli in .agenix.toml: those are \
-             not judged",
-        )
-        .with_help("if there is one, name it: bulkhead audit --rules FILE")
+        .with_help("if there is one, name it: bulkhead audit --rules FILE");
+    of_all(finding, path, files)
+}
+
+fn of_all(finding: Diagnostic, path: &str, files: usize) -> Diagnostic {
+    finding
         .with_data("secret", path)
         .with_data("path", path)
         .with_data("recipients", serde_json::Value::Array(Vec::new()))

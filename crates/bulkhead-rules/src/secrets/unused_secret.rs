@@ -1,8 +1,10 @@
 //! `unused-secret`: a secret that no machine uses.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_modules::UNKNOWN_DEFINITION;
-use bulkhead_source::read_text;
+use bulkhead_source::{TreePath, read_text};
 use foldhash::{HashSet, HashSetExt};
 use serde_json::Value;
 
@@ -33,7 +35,8 @@ service is gone, and the login still works.
 age.secrets.old-api.file = ../secrets/old-api.age;
 ```
 
-**Limits.** Only in a fleet whose machines declare secrets by their files. Secrets of the convention are declared by
+**Limits.** Only in a fleet whose machines declare secrets by their files. A secret for nobody but those who can read
+all of its rules file is for people. Secrets of the convention are declared by
 the module `secrets`. If some declaration is not known, it is one *undecided* finding for all.
 
 **Data.** `secrets`: the names. `secret`: the name, if it is one.
@@ -60,6 +63,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         .iter()
         .filter(|rule| matches!(rule.origin, Origin::Rules(rules, _) if !rules.generated) && rule.file.is_some())
         .filter(|rule| rule.path.as_ref().is_some_and(|path| !used.contains(path.as_str())))
+        .filter(|rule| !is_for_people(&context.comparisons().all, rule, &used))
         .collect();
     if candidates.is_empty() {
         return;
@@ -70,12 +74,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         // Also without its ending, where a name is put together or a secret is asked for.
         let stem = rule.name.strip_suffix(".age").unwrap_or(&rule.name);
         let asked = [format!("\"{stem}\""), format!("/{stem}\""), format!("secrets.{stem}")];
-        texts.iter().any(|text| text.contains(name) || asked.iter().any(|word| text.contains(word.as_str())))
+        texts.iter().any(|(_, text)| text.contains(name) || asked.iter().any(|word| text.contains(word.as_str())))
     };
     let unused: Vec<&Comparison<'_>> = candidates.into_iter().filter(|rule| !is_named(rule)).collect();
-    let Some(first) = unused.first() else { return };
-    // A name that is put together may be that of any file; what a machine outside of the fleet declares is not read.
-    let computed = texts.iter().any(|text| puts_names_together(context, text));
+    if unused.is_empty() {
+        return;
+    }
     let unknown = context.trees().iter().find_map(|tree| {
         let undecided = tree.configuration.undecided_at(&root).into_iter();
         let named = undecided.filter(|undecided| {
@@ -88,18 +92,28 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .next()
             .or_else(|| tree.configuration.problems.first().map(|problem| problem.message.clone()))
     });
-    let reason = match (unknown, computed) {
-        (Some(reason), _) => Some(reason),
-        (None, true) => Some("a file puts the names of secrets together".to_owned()),
-        (None, false) => None,
+    let trees = context.all_trees();
+    // A system that is not known may have any file, and make something else of it.
+    let read = if trees.unread.is_empty() { trees.files() } else { HashSet::default() };
+    let putting = |(path, text): &(&TreePath, Arc<str>)| Putting {
+        is_read: read.contains(path.as_str()),
+        patterns: patterns(text),
+        is_any: puts_names_together(context, text),
     };
-    if let Some(reason) = reason {
-        let names: Vec<&str> = unused.iter().map(|rule| &*rule.name).collect();
+    let putting: Vec<Putting> = texts.iter().map(putting).collect();
+    let has_word = |word: &str| texts.iter().any(|(_, text)| has_word(text, word));
+    let may_be_used = |rule: &&Comparison<'_>| {
+        let name = rule.path.as_ref().map_or("", |path| path.name());
+        unknown.is_some() || putting.iter().any(|file| file.may_name(name, &has_word))
+    };
+    let (open, unused): (Vec<&Comparison<'_>>, Vec<_>) = unused.into_iter().partition(may_be_used);
+    if let Some(first) = open.first() {
+        let reason = unknown.unwrap_or_else(|| "a file puts the names of secrets together".to_owned());
+        let names: Vec<&str> = open.iter().map(|rule| &*rule.name).collect();
         let message = format!("can't tell whether any machine uses {}: {reason}", quoted(names.iter().copied()));
         let mut finding = RULE.finding(first.place(), message);
         finding.severity = Severity::Undecided;
         found.push(finding.with_data("secrets", Value::Array(names.into_iter().map(Value::from).collect())));
-        return;
     }
     for rule in unused {
         found.push(
@@ -112,22 +126,100 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Whether a secret is for those alone who can read all secrets of its rules file, and some that machines use are for
+/// others as well: those are people, who use it themselves.
+fn is_for_people(all: &[Comparison<'_>], rule: &Comparison<'_>, used: &HashSet<String>) -> bool {
+    let Origin::Rules(file, _) = rule.origin else { return false };
+    let mut is_told_apart = false;
+    let mut has = |other: &Comparison<'_>| {
+        is_told_apart |=
+            other.keys.len() > rule.keys.len() && other.path.as_ref().is_some_and(|path| used.contains(path.as_str()));
+        let others: HashSet<&str> = other.keys.iter().map(|key| key.identity()).collect();
+        other.gaps.is_empty() && rule.keys.iter().all(|key| others.contains(key.identity()))
+    };
+    let mut same = all.iter().filter(|other| matches!(other.origin, Origin::Rules(of, _) if of.path == file.path));
+    rule.gaps.is_empty() && same.all(&mut has) && is_told_apart
+}
+
+/// How a file puts names of secrets together.
+struct Putting {
+    /// Whether some machine has it. What that makes of it is known then; what somebody outside of the fleet makes of it
+    /// is not, but has to be written somewhere.
+    is_read: bool,
+    patterns: Vec<Pattern>,
+    /// Whether it may put any name together.
+    is_any: bool,
+}
+
+/// A name of a file with an interpolation: `"${name}-env.age"`.
+struct Pattern {
+    /// `None` if there is another interpolation before.
+    prefix: Option<String>,
+    suffix: String,
+}
+
+impl Putting {
+    fn may_name(&self, name: &str, has_word: &impl Fn(&str) -> bool) -> bool {
+        let stem = name.strip_suffix(".age").unwrap_or(name);
+        (self.is_any && (!self.is_read || has_word(stem)))
+            || self.patterns.iter().any(|pattern| {
+                let Some(rest) = name.strip_suffix(pattern.suffix.as_str()) else { return false };
+                let Some(prefix) = &pattern.prefix else { return true };
+                rest.strip_prefix(prefix.as_str()).is_some_and(|word| !self.is_read || has_word(word))
+            })
+    }
+}
+
+/// The names of `.age` files that are put together by interpolation.
+fn patterns(text: &str) -> Vec<Pattern> {
+    let is_name = |c: char| goes_on(c) && c != '\'';
+    let name_before = |end: usize| text[..end].len() - text[..end].trim_end_matches(is_name).len();
+    let mut found = Vec::new();
+    for (at, word) in text.match_indices(".age") {
+        let end = at + word.len();
+        let start = at - name_before(at);
+        if text[end..].starts_with(goes_on) || !text[..start].ends_with('}') {
+            continue;
+        }
+        let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let prefix = text[line..start].rfind("${").map(|at| line + at).and_then(|begin| {
+            let first = begin - name_before(begin);
+            (!text[..first].ends_with('}')).then(|| text[first..begin].to_owned())
+        });
+        found.push(Pattern { prefix, suffix: text[start..end].to_owned() });
+    }
+    found
+}
+
 /// Whether a file may declare secrets whose names are written nowhere: from the rules, from a folder, from a list.
 fn puts_names_together(context: &Context<'_>, text: &str) -> bool {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let rules = context.fleet.rules_files.iter().map(|rules| rules.path.name());
-    has(&["}.age", "+ \".age\""])
+    has(&["+ \".age\""])
         || (has(&["age.secrets", "age = {"])
             && (has(&["readDir", "mapAttrs", "genAttrs", "listToAttrs", "foldl"])
                 || rules.into_iter().any(|name| text.contains(&format!("import ./{name}")))))
 }
 
-/// The texts of the files that speak of secrets, but for the rules.
-fn texts(context: &Context<'_>) -> Vec<std::sync::Arc<str>> {
+/// Whether a name goes on with this.
+fn goes_on(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '\'' | '.')
+}
+
+/// Whether `word` stands in the text, as no part of another one.
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let goes_on = |c: char| c != '.' && goes_on(c);
+        !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on)
+    })
+}
+
+/// The files that speak of secrets, with their texts, but for the rules.
+fn texts<'f>(context: &Context<'f>) -> Vec<(&'f TreePath, Arc<str>)> {
     let fleet = context.fleet;
     let entries = fleet.rules_files.iter().flat_map(|rules| &rules.entries);
     let mut rules: HashSet<&str> = entries.map(|entry| &*entry.key.file).collect();
     rules.extend(fleet.rules_files.iter().map(|rules| rules.path.as_str()));
     let others = fleet.module_files.iter().filter(|path| !rules.contains(path.as_str()));
-    others.filter_map(|path| read_text(context.tree, path, FILE_LIMIT).ok()).collect()
+    others.filter_map(|path| Some((path, read_text(context.tree, path, FILE_LIMIT).ok()?))).collect()
 }
