@@ -311,6 +311,9 @@ impl<'a> Evaluator<'a> {
                 if a.len() != b.len() {
                     return Ok(Equality::Different);
                 }
+                if std::ptr::eq(a, b) {
+                    return self.equal_to_itself(a.iter(), pos);
+                }
                 self.all_equal(a.iter().zip(b.iter()), pos)?
             }
             (Value::Attrs(a, _), Value::Attrs(b, _)) => {
@@ -318,6 +321,9 @@ impl<'a> Evaluator<'a> {
                     return Ok(equality);
                 }
                 let open = a.open.or(b.open);
+                if std::ptr::eq(a, b) && open.is_none() {
+                    return self.equal_to_itself(self.by_name(a).into_iter().map(|attr| attr.value), pos);
+                }
                 self.charge(a.entries().len().min(b.entries().len()) / 8);
                 let same_names = a.entries().len() == b.entries().len()
                     && a.entries().iter().zip(b.entries()).all(|(a, b)| a.name == b.name);
@@ -341,10 +347,7 @@ impl<'a> Evaluator<'a> {
         let mut unknown = None;
         for (a, b) in pairs {
             self.tick(pos, 1)?;
-            if same_object(a, b) {
-                continue;
-            }
-            let equality = match self.nested(pos, || self.equality(a, b, pos)) {
+            let equality = match self.equality_of_parts(a, b, pos) {
                 // What is unknown may be a difference, and then nothing behind it is looked at.
                 Err(error) if !error.is_limit() => unknown.map(Equality::Unknown).ok_or(error)?,
                 equality => equality?,
@@ -359,6 +362,28 @@ impl<'a> Evaluator<'a> {
             }
         }
         Ok(unknown.map_or(Equality::Equal, Equality::Unknown))
+    }
+
+    /// `==` of a list or set with itself: each part is the same object, if it can be evaluated.
+    fn equal_to_itself(&self, parts: impl Iterator<Item = Value<'a>>, pos: Pos) -> Result<'a, Equality<'a>> {
+        for part in parts {
+            self.tick(pos, 1)?;
+            self.pass_over(self.nested(pos, || self.force(part))?);
+        }
+        Ok(Equality::Equal)
+    }
+
+    /// `==` of two parts of lists or sets. As in Nix the same object is equal to itself without a look into it: functions
+    /// are, and sets of which some part fails.
+    pub fn equality_of_parts(&self, a: Value<'a>, b: Value<'a>, pos: Pos) -> Result<'a, Equality<'a>> {
+        self.nested(pos, || {
+            let (left, right) = (self.force(a)?, self.force(b)?);
+            if same_object(a, b) {
+                self.pass_over(left);
+                return Ok(Equality::Equal);
+            }
+            self.equality(left, right, pos)
+        })
     }
 
     /// Derivations are equal when their output paths are.
@@ -402,11 +427,10 @@ impl<'a> Evaluator<'a> {
             (Value::List(a, _), Value::List(b, _)) => {
                 for (a, b) in a.iter().zip(b.iter()) {
                     self.tick(pos, 1)?;
-                    if same_object(a, b) {
-                        continue;
-                    }
-                    if !self.nested(pos, || self.expect_equality(a, b, pos))? {
-                        return self.nested(pos, || self.less(a, b, pos));
+                    match self.equality_of_parts(a, b, pos)? {
+                        Equality::Equal => {}
+                        Equality::Different => return self.nested(pos, || self.less(a, b, pos)),
+                        Equality::Unknown(unknown) => return Err(Error::unknown(unknown, pos)),
                     }
                 }
                 Ok(a.len() < b.len())
@@ -571,11 +595,14 @@ pub fn decides(operator: BinaryOperator) -> bool {
     !matches!(operator, Op::Concat | Op::Update | Op::Add | Op::Subtract | Op::Multiply | Op::Divide)
 }
 
-/// Whether two values are the same object, which Nix takes for equal without looking (functions too).
+/// Whether two values are the same object, which Nix takes for equal without looking (functions too): what one expression
+/// made, and came along as a variable. What was selected or given by a call is another object there, and here another
+/// thunk ([`Evaluator::needs_thunk`]).
 fn same_object<'a>(a: Value<'a>, b: Value<'a>) -> bool {
     match (a, b) {
         (Value::Thunk(a), Value::Thunk(b)) => std::ptr::eq(a, b),
         (Value::Closure(a, _), Value::Closure(b, _)) => std::ptr::eq(a, b),
+        (Value::Builtin(a, _), Value::Builtin(b, _)) => std::ptr::eq(a, b),
         (Value::Partial(a, _), Value::Partial(b, _)) => std::ptr::eq(a, b),
         (Value::Attrs(a, _), Value::Attrs(b, _)) => std::ptr::eq(a, b) && a.open.is_none(),
         (Value::List(a, _), Value::List(b, _)) => std::ptr::eq(a, b),

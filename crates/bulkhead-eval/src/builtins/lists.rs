@@ -46,7 +46,7 @@ pub const BUILTINS: &[Builtin] = &[
         let mut unknown = None;
         for item in ev.list_of(args[1], pos)?.iter() {
             ev.tick(pos, 1)?;
-            let equality = match ev.equality(args[0], item, pos) {
+            let equality = match ev.equality_of_parts(args[0], item, pos) {
                 // What is unknown may be the item, and then nothing behind it is looked at.
                 Err(error) if !error.is_limit() => unknown.map(Equality::Unknown).ok_or(error)?,
                 equality => equality?,

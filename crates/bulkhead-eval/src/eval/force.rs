@@ -111,8 +111,7 @@ impl<'a> Evaluator<'a> {
     /// Whether a value that is known is not enough without the thunk that it was.
     #[inline]
     pub(super) fn needs_thunk(&self, value: Value<'a>) -> bool {
-        // A float is equal to itself only as the same thunk: it may be no number.
-        matches!(value, Value::Float(..)) || self.will_be_asked_about(value)
+        is_equal_by_place(value) || self.will_be_asked_about(value)
     }
 
     /// Keep what a thunk was before its evaluation.
@@ -215,6 +214,12 @@ impl<'a> Evaluator<'a> {
             Ok(forced)
         })
     }
+}
+
+/// Whether the value is equal to itself only as the same thunk: a function, or a float, which may be no number.
+#[inline]
+pub(super) fn is_equal_by_place(value: Value<'_>) -> bool {
+    matches!(value, Value::Float(..) | Value::Closure(..) | Value::Builtin(..) | Value::Partial(..))
 }
 
 #[cold]

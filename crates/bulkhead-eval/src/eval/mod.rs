@@ -38,7 +38,7 @@ use crate::pure::regex::Regex;
 use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, Slot, State, Thunk, Truth, Value};
 use crate::world::{self, Limits, World};
 
-use self::force::PassedOver;
+use self::force::{PassedOver, is_equal_by_place};
 use self::names::Names;
 use self::sets::is_plain;
 pub use self::strings::normal_path;
@@ -331,7 +331,7 @@ impl<'a> Evaluator<'a> {
             value = attrs.get(*name)?.value;
         }
         // One that is unknown comes in here, and must say so.
-        if let Value::Unknown(..) = value { None } else { Some(value) }
+        if matches!(value, Value::Unknown(..)) || is_equal_by_place(value) { None } else { Some(value) }
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::Evaluator;
+use super::force::is_equal_by_place;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::value::{Attr, Env, Frame, Pos, Slot, State, Value};
@@ -89,6 +90,7 @@ impl<'a> Evaluator<'a> {
         if let Value::Attrs(attrs, _) = set.settled()
             && let Some(found) = attrs.get(name)
             && !matches!(found.value, Value::Unknown(..))
+            && !is_equal_by_place(found.value)
         {
             return found.value;
         }

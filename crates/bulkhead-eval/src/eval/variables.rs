@@ -3,10 +3,10 @@
 use std::cell::Cell;
 
 use bulkhead_diagnostics::nearest;
-use bulkhead_syntax::{Binding, Symbol};
+use bulkhead_syntax::{Binding, Expr, ExprId, Symbol};
 
 use super::Evaluator;
-use super::force::infinite_recursion;
+use super::force::{infinite_recursion, is_equal_by_place};
 use super::sets::is_settled;
 use crate::code::Code;
 use crate::error::{Error, Result};
@@ -72,8 +72,10 @@ impl<'a> Evaluator<'a> {
                 Ok(value) if self.will_be_asked_about(value) => {
                     self.slot_with_origin(code, frame, content, self.done(value, before))
                 }
-                // A float is equal to itself only as the same thunk: it may be no number.
-                Ok(value) if matches!(value, Value::Float(..)) || self.passed_over_since(before).is_some() => {
+                Ok(value)
+                    if self.passed_over_since(before).is_some()
+                        || is_equal_by_place(value) && !makes_function(code, content) =>
+                {
                     Slot::Value(self.thunk_of(self.done(value, before)))
                 }
                 Ok(value) => Slot::Value(value),
@@ -120,6 +122,7 @@ impl<'a> Evaluator<'a> {
         let value = match content {
             Slot::Value(value) => value,
             Slot::Running => return None,
+            Slot::Deferred(expr) if let Some(value) = self.alias(code, frame, expr) => value,
             // What it sees of its own frame may not be there yet.
             Slot::Deferred(expr) if is_settled(code, expr) => self.delay_parts(code, Some(frame), expr),
             Slot::Deferred(expr) => self.thunk(code, Some(frame), expr),
@@ -127,6 +130,16 @@ impl<'a> Evaluator<'a> {
         };
         frame.set(slot, Slot::Value(value));
         Some(value)
+    }
+
+    /// What another name of a frame stands for, if that is there or takes no work: the same object, as in Nix.
+    fn alias(&self, code: &'a Code<'a>, frame: &'a Frame<'a>, expr: ExprId) -> Option<Value<'a>> {
+        let Expr::Variable { binding: Binding::Local { up: 0, slot }, .. } = code.expr(expr) else { return None };
+        match frame.slot(*slot)? {
+            Slot::Value(value) => Some(value),
+            Slot::Deferred(expr) if is_settled(code, expr) => self.keep_slot(code, frame, *slot),
+            _ => None,
+        }
     }
 
     /// Globals come before every `with`: they are the outermost static scope.
@@ -201,6 +214,12 @@ impl<'a> Evaluator<'a> {
 #[cold]
 fn in_variable<'a>(error: Box<Error<'a>>, name: Symbol, pos: Pos) -> Box<Error<'a>> {
     error.or_at(pos).through(pos, || format!("while evaluating the variable `{name}`"))
+}
+
+/// Whether what is in a slot makes a function, rather than taking over one.
+#[inline]
+fn makes_function(code: &Code<'_>, content: Slot<'_>) -> bool {
+    matches!(content, Slot::Deferred(expr) if matches!(code.expr(expr), Expr::Lambda(_)))
 }
 
 #[inline]

@@ -34,6 +34,21 @@ pub const CASES: &[(&str, &str)] = &[
     ("null == null", "true"),
     ("(x: x) == (x: x)", "false"),
     ("let f = x: x; in [ f ] == [ f ]", "true"),
+    // A part of a list or a set is equal to itself, even a function; but it must be evaluated. What was selected or
+    // given by a call is another object.
+    ("let f = x: x; g = f; in [ f ] == [ g ]", "true"),
+    ("let g = f; f = x: x; in { a = f; } == { a = g; }", "true"),
+    ("let f = x: x; in builtins.elem f [ 1 f ]", "true"),
+    ("let f = (x: y: y) 1; l = [ f ]; in [ (builtins.seq f [ f ] == l) (builtins.elem f l) ]", "[ true true ]"),
+    ("let id = x: x; f = id id; in [ ([ f ] == [ f ]) ([ f ] == [ id ]) ]", "[ true false ]"),
+    ("let s.f = x: x; a = s.f; b = s.f; in [ ([ a ] == [ a ]) ([ a ] == [ b ]) ]", "[ true false ]"),
+    ("let s.f = x: x; in builtins.seq s [ ([ s.f ] == [ s.f ]) (s == s) ]", "[ false true ]"),
+    ("let s.f = x: x; in { inherit (s) f; } == { inherit (s) f; }", "false"),
+    ("let inherit (builtins) add; in [ ([ add ] == [ add ]) ([ builtins.add ] == [ add ]) ]", "[ true false ]"),
+    ("[ (builtins == builtins) ([ builtins ] == [ builtins.builtins ]) ]", "[ true true ]"),
+    ("let s.a = throw \"needed\"; in [ (builtins.tryEval (s == s)).success ([ s ] == [ s ]) ]", "[ false true ]"),
+    ("let t = throw \"needed\"; in (builtins.tryEval ([ t ] == [ t ])).success", "false"),
+    ("let t = throw \"needed\"; in (builtins.tryEval ([ t ] < [ t ])).success", "false"),
     ("[ 1 (abort \"not needed\") ] == [ 2 (abort \"not needed\") ]", "false"),
     ("[ 1 ] == [ 1 (abort \"not needed\") ]", "false"),
     // Strings.
