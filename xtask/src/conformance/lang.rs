@@ -157,8 +157,9 @@ impl Suite {
 
     /// Messages with the folder as the suite writes it.
     fn without_folder(&self, text: &[u8]) -> String {
-        let here = self.folder.parent().unwrap_or(&self.folder).display().to_string();
-        String::from_utf8_lossy(text).replace(&here, "/pwd")
+        let text = String::from_utf8_lossy(text).replace(&self.folder.display().to_string(), "/pwd/lang");
+        let beside = self.folder.parent().filter(|beside| beside.parent().is_some());
+        beside.map_or_else(|| text.clone(), |beside| text.replace(&beside.display().to_string(), "/pwd"))
     }
 
     fn request(
@@ -169,7 +170,6 @@ impl Suite {
     ) -> Result<Result<bulkhead::eval::Answer, bulkhead::eval::data::Failure>> {
         let mut world = World::new(Arc::new(WorkTree::open(Path::new("/"))?), Limits::default());
         let mut request = Request { input, attr_path: String::new(), arguments: Vec::new(), output };
-        let beside = self.folder.parent().unwrap_or(&self.folder);
         let mut flags = self.flags(name).into_iter();
         while let Some(flag) = flags.next() {
             let mut value = || flags.next().unwrap_or_default();
@@ -181,25 +181,32 @@ impl Suite {
                 }
                 "--argstr" => request.arguments.push((value(), Argument::String(value()))),
                 "-A" => request.attr_path = value(),
-                "-I" => search(&mut world, beside, &value())?,
+                "-I" => self.search(&mut world, &value())?,
                 _ => {}
             }
         }
         for folder in ["lang/dir3", "lang/dir4"] {
-            search(&mut world, beside, folder)?;
+            self.search(&mut world, folder)?;
         }
         Ok(world.request(&request))
     }
-}
 
-/// Add `name=folder` or `folder` to the search path; relative to `beside`.
-fn search(world: &mut World, beside: &Path, entry: &str) -> Result<()> {
-    let (name, folder) = entry.split_once('=').unwrap_or(("", entry));
-    let at = beside.join(folder).display().to_string();
-    world.add_search_path(name, &at);
-    let tree = WorkTree::open(Path::new(&at)).with_context(|| format!("can't find {at}"))?;
-    world.mount(Mount { name: Arc::from(at.as_str()), at: Arc::from(at.as_str()), tree: Arc::new(tree) });
-    Ok(())
+    /// Add `name=folder` or `folder` to the search path, if it is there. The suite calls its own folder `lang`, whatever
+    /// it is called here.
+    fn search(&self, world: &mut World, entry: &str) -> Result<()> {
+        let (name, folder) = entry.split_once('=').unwrap_or(("", entry));
+        let at = match folder.strip_prefix("lang/") {
+            Some(inside) => self.folder.join(inside),
+            None => self.folder.parent().unwrap_or(&self.folder).join(folder),
+        };
+        if at.is_dir() {
+            let tree = WorkTree::open(&at).with_context(|| format!("can't open {}", at.display()))?;
+            let at: Arc<str> = Arc::from(at.display().to_string());
+            world.add_search_path(name, &at);
+            world.mount(Mount { name: at.clone(), at, tree: Arc::new(tree) });
+        }
+        Ok(())
+    }
 }
 
 fn compare(found: &str, expected: &str) -> Outcome {
