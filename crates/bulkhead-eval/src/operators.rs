@@ -145,10 +145,15 @@ impl<'a> Evaluator<'a> {
                 None => Err(Error::evaluation(format!("integer overflow in {a} {sign} {b}"), pos)),
             };
         }
-        let (a, b) = (self.expect_number(left, pos)?, self.expect_number(right, pos)?);
-        if operator == Op::Divide && b == 0.0 {
+        // As in Nix the divisor is looked at first, and a number beside one that is no float must be an integer.
+        if operator == Op::Divide && self.expect_number(right, pos)? == 0.0 {
             return Err(Error::evaluation("division by zero", pos));
         }
+        if !matches!(left, Value::Float(..)) && !matches!(right, Value::Float(..)) {
+            self.expect_int(left, pos)?;
+            self.expect_int(right, pos)?;
+        }
+        let (a, b) = (self.expect_number(left, pos)?, self.expect_number(right, pos)?);
         let result = match operator {
             Op::Subtract => a - b,
             Op::Multiply => a * b,

@@ -115,10 +115,11 @@ pub const BUILTINS: &[Builtin] = &[
             (None, None) => Ok(Value::Null(pos)),
         }
     }),
-    forcing(0b10, "zipAttrsWith", 2, zip_attrs_with),
+    forcing(0b11, "zipAttrsWith", 2, zip_attrs_with),
 ];
 
 fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
+    let function = ev.function_of(args[0], pos)?;
     let list = ev.list_of(args[1], pos)?;
     let mut groups: FxHashMap<Symbol, (Attr<'a>, Vec<Value<'a>>)> = FxHashMap::default();
     for set in list.iter() {
@@ -130,7 +131,7 @@ fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Resul
     }
     let entries = groups.into_values().map(|(attr, values)| {
         let values = ev.list_of_vec(&values, pos);
-        Attr { value: ev.lazy_apply2(args[0], ev.name_of(&attr), values, pos), key: attr.key.carried(), ..attr }
+        Attr { value: ev.lazy_apply2(function, ev.name_of(&attr), values, pos), key: attr.key.carried(), ..attr }
     });
     Ok(ev.attrs(entries.collect(), pos))
 }

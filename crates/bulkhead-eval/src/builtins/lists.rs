@@ -14,17 +14,19 @@ use crate::value::{Attr, List, Mapped, Parts, Pos, Value};
 type Items<'a> = SmallVec<[Value<'a>; 16]>;
 
 pub const BUILTINS: &[Builtin] = &[
-    forcing(0b10, "all", 2, |ev, args, pos| {
+    forcing(0b11, "all", 2, |ev, args, pos| {
+        let function = ev.function_of(args[0], pos)?;
         for item in ev.list_of(args[1], pos)?.iter() {
-            if !test(ev, args[0], item, pos)? {
+            if !test(ev, function, item, pos)? {
                 return Ok(Value::bool(false, pos));
             }
         }
         Ok(Value::bool(true, pos))
     }),
-    forcing(0b10, "any", 2, |ev, args, pos| {
+    forcing(0b11, "any", 2, |ev, args, pos| {
+        let function = ev.function_of(args[0], pos)?;
         for item in ev.list_of(args[1], pos)?.iter() {
-            if test(ev, args[0], item, pos)? {
+            if test(ev, function, item, pos)? {
                 return Ok(Value::bool(true, pos));
             }
         }
@@ -34,10 +36,11 @@ pub const BUILTINS: &[Builtin] = &[
         let lists = ev.list_of(args[0], pos)?;
         concat(ev, lists.iter().map(|list| ev.list_of(list, pos)), pos)
     }),
-    forcing(0b10, "concatMap", 2, |ev, args, pos| {
+    forcing(0b11, "concatMap", 2, |ev, args, pos| {
+        let function = ev.function_of(args[0], pos)?;
         let list = ev.list_of(args[1], pos)?;
         let parts = list.iter().map(|item| {
-            let part = ev.apply(args[0], &[item], pos)?;
+            let part = ev.apply(function, &[item], pos)?;
             ev.list_of(part, pos)
         });
         concat(ev, parts, pos)
@@ -79,21 +82,25 @@ pub const BUILTINS: &[Builtin] = &[
     }),
     forcing(0b10, "filter", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
+        if list.is_empty() {
+            return Ok(Value::List(list, pos));
+        }
+        let function = ev.function_of(args[0], pos)?;
         let mut kept: Items<'_> = SmallVec::new();
         for item in list.iter() {
-            if test(ev, args[0], item, pos)? {
+            if test(ev, function, item, pos)? {
                 kept.push(item);
             }
         }
         // What is kept whole needs no copy.
         Ok(if kept.len() == list.len() { Value::List(list, pos) } else { ev.list_of_vec(&kept, pos) })
     }),
-    forcing(0b100, "foldl'", 3, |ev, args, pos| {
+    forcing(0b101, "foldl'", 3, |ev, args, pos| {
+        let function = ev.function_of(args[0], pos)?;
         let list = ev.list_of(args[2], pos)?;
         if list.is_empty() {
             return ev.force(args[1]);
         }
-        let function = ev.force(args[0])?;
         let mut accumulator = args[1];
         for item in list.iter() {
             ev.tick(pos, 1)?;
@@ -107,16 +114,18 @@ pub const BUILTINS: &[Builtin] = &[
         let Ok(length) = usize::try_from(length) else {
             return Err(Error::evaluation(format!("cannot create a list of size {length}"), pos));
         };
+        let function = ev.function_of(args[0], pos)?;
         ev.reserve(pos, length.saturating_mul(40))?;
         ev.tick(pos, length as u64)?;
-        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Numbers, pos });
+        let mapped = ev.arena.alloc(Mapped { function, over: Parts::Numbers, pos });
         Ok(ev.row(length, |index| ev.lazy_part(mapped, index), pos))
     }),
-    forcing(0b10, "groupBy", 2, |ev, args, pos| {
+    forcing(0b11, "groupBy", 2, |ev, args, pos| {
+        let function = ev.function_of(args[0], pos)?;
         let list = ev.list_of(args[1], pos)?;
         let mut groups: FxHashMap<Symbol, Vec<Value<'_>>> = FxHashMap::default();
         for item in list.iter() {
-            let name = ev.apply(args[0], &[item], pos)?;
+            let name = ev.apply(function, &[item], pos)?;
             ev.charge(8);
             groups.entry(ev.expect_symbol(name, pos)?).or_default().push(item);
         }
@@ -134,18 +143,23 @@ pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "length", 1, |ev, args, pos| Ok(Value::Int(ev.list_of(args[0], pos)?.len() as i64, pos))),
     forcing(0b10, "map", 2, |ev, args, pos| {
         let list = ev.list_of(args[1], pos)?;
+        if list.is_empty() {
+            return Ok(Value::List(list, pos));
+        }
+        let function = ev.function_of(args[0], pos)?;
         ev.reserve(pos, list.len() * 40)?;
         ev.tick(pos, list.len() as u64)?;
-        let mapped = ev.arena.alloc(Mapped { function: args[0], over: Parts::Items(list), pos });
+        let mapped = ev.arena.alloc(Mapped { function, over: Parts::Items(list), pos });
         Ok(ev.row(list.len(), |index| ev.lazy_part(mapped, index), pos))
     }),
-    forcing(0b10, "partition", 2, |ev, args, pos| {
+    forcing(0b11, "partition", 2, |ev, args, pos| {
+        let function = ev.function_of(args[0], pos)?;
         let list = ev.list_of(args[1], pos)?;
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
         for item in list.iter() {
             // Nix evaluates the items here, though nowhere else.
             ev.pass_over(ev.force(item)?);
-            if test(ev, args[0], item, pos)? { &mut right } else { &mut wrong }.push(item);
+            if test(ev, function, item, pos)? { &mut right } else { &mut wrong }.push(item);
         }
         let (right, wrong) = (ev.list_of_vec(&right, pos), ev.list_of_vec(&wrong, pos));
         Ok(ev.attrs(vec![ev.attr("right", right, pos), ev.attr("wrong", wrong, pos)], pos))

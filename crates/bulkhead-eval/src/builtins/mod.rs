@@ -132,6 +132,16 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// The same, which Nix evaluates even where nothing is called. What is unknown is passed over until it is.
+    fn function_of(&self, value: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
+        let value = self.force(value)?;
+        if let Value::Unknown(..) = value {
+            self.pass_over(value);
+            return Ok(value);
+        }
+        self.expect_function(value, pos)
+    }
+
     fn bool_of_value(&self, value: Value<'a>, pos: Pos) -> Result<'a, bool> {
         let value = self.force(value)?;
         self.expect_bool(value, pos)

@@ -21,11 +21,13 @@ mod tables;
 use generate::Generator;
 
 /// Where Nix 2.8, the version that Debian has, is known to differ from the versions that are followed here (2.18 and
-/// later): a part of our message or of the expression, and why.
+/// later): a part of our message or a whole expression, and why.
 const DIFFERENCES: &[(&str, &str)] = &[
     ("integer overflow", "before 2.25 integers wrap around"),
     ("not in the range of integers", "before 2.25 the result is what C++ makes of it: undefined"),
     ("outside of Nix integer range", "before 2.25 integers wrap around"),
+    ("builtins.length (map 1 [ 2 ])", "before 2.19 `map` does not look at the function"),
+    ("builtins.length (builtins.genList 1 2)", "before 2.19 `genList` does not look at the function"),
 ];
 
 fn number(variable: &str) -> Option<u64> {
@@ -103,7 +105,8 @@ fn the_expressions_of_the_tables() {
     let differences = compare(&expressions);
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
     for (text, message) in tables::builtins::ERRORS {
-        if !DIFFERENCES.iter().any(|(part, _)| message.contains(part) || part.contains(message)) {
+        let is_known = |part: &str| message.contains(part) || part.contains(message) || *text == part;
+        if !DIFFERENCES.iter().any(|(part, _)| is_known(part)) {
             assert!(nix::evaluate(text).is_err(), "{text}: Nix gives a value");
         }
     }
