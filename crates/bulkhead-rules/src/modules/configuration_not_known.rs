@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::{
-    BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign,
+    BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign, takes_module,
 };
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
@@ -20,6 +20,7 @@ use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::quoted;
+use crate::workspaces::missing_workspace_config;
 
 pub(crate) const RULE: Rule = Rule {
     name: "configuration-not-known",
@@ -84,6 +85,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
+            let is_told = |place| problem.message.ends_with(MISSING) && missing_workspace_config::imports(tree, place);
+            if problem.place.as_ref().is_some_and(is_told) {
+                continue;
+            }
             let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
             let (reason, help) = if is_locked {
                 ("git-crypt has encrypted modules", Some("git-crypt unlock"))
@@ -111,8 +116,10 @@ fn is_locked(context: &Context<'_>, file: &str) -> bool {
 fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &mut Causes) {
     for named in tree.definitions().iter().filter(|named| readings.has(&named.path, &named.definition.path)) {
         let value = &named.definition.value;
+        // Which options of a fleet of other names take modules is only known to the rules.
+        let of_others = || takes_module(&named.path) && !takes_module(&named.definition.path);
         let is_module = matches!(value.kind, DataKind::Function | DataKind::Path(_))
-            && matches!(known(&named.path), Known::Schema(schema) if is_submodule(schema));
+            && (matches!(known(&named.path), Known::Schema(schema) if is_submodule(schema)) || of_others());
         if is_module {
             let reason = Unknown {
                 reason: Arc::from("it is a function or a file, and only sets are read here"),

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Data;
-use bulkhead_modules::OptionPath;
+use bulkhead_modules::{OptionPath, depth_inside};
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::context::Context;
-use crate::trees::inside::depth_inside;
 use crate::trees::repository_file::repository_file;
 use crate::trees::{Stated, Tree};
 
