@@ -28,6 +28,7 @@ const SPECIALISATION: &str = "specialisation";
 /// any name.
 const SUBMODULES: &[&[&str]] = &[
     &["containers", "*", "config"],
+    &["home-manager", "sharedModules", "*"],
     &["home-manager", "users", "*"],
     &["microvm", "vms", "*", "config"],
     &["pia-vpn", "containers", "*", "config"],
@@ -96,6 +97,9 @@ const LISTS: &[&[&str]] = &[
     &["users", "users", "*", "subGidRanges"],
     &["users", "users", "*", "subUidRanges"],
 ];
+
+/// Options whose values are lists of modules, which are imported together.
+const LISTS_OF_MODULES: &[&[&str]] = &[&["home-manager", "sharedModules"]];
 
 /// How the message ends where a file that is imported is missing.
 const MISSING: &str = "does not exist";
@@ -185,6 +189,10 @@ impl<'a> Walk<'_, '_, 'a> {
             }
             Shape::Path(_) | Shape::Function if is_shorthand(&around.path) => self.submodule(node, around),
             Shape::String(path) if path.starts_with('/') && is_shorthand(&around.path) => self.submodule(node, around),
+            Shape::List(_) if fits_in_module(&around.path, LISTS_OF_MODULES) => {
+                let all = self.loader.session.attrs(vec![("imports", node)], None);
+                self.submodule(all, Around { path: around.path.join("*"), ..around });
+            }
             Shape::List(items) if is_list(&around.path) => {
                 let inner = around.path.join("*");
                 let items: Vec<Node<'a>> = items.into_iter().map(|item| self.item(item, &inner, &around, 0)).collect();
@@ -445,6 +453,7 @@ fn is_missing(loader: &Loader<'_, '_>, path: &str) -> bool {
     loader.session.import_absolute(path).is_err_and(|failure| failure.message.ends_with(MISSING))
 }
 
+/// Whether it is the option for the configuration of a workspace or of a service of a VPN.
 fn is_of_compartment(path: &OptionPath) -> bool {
     let names = path.names();
     OF_COMPARTMENTS.iter().any(|pattern| pattern.len() == names.len() && begins(names, pattern))

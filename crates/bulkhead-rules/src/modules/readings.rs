@@ -128,7 +128,8 @@ const OF_ALL: [&str; 3] =
 
 /// What they read of users of any machine and of its variants as a virtual machine, as far as something unknown is in what
 /// the names up to here say: what is above has much else.
-const OF_INSIDES: [(&str, usize); 3] = [
+const OF_INSIDES: [(&str, usize); 4] = [
+    ("home-manager.sharedModules.<name>.age.secrets.<name>.file", 5),
     ("home-manager.users.<name>.age.secrets.<name>.file", 5),
     ("virtualisation.vmVariant.age.secrets.<name>.file", 4),
     ("virtualisation.vmVariantWithBootLoader.age.secrets.<name>.file", 4),
