@@ -28,13 +28,24 @@ const SPECIALISATION: &str = "specialisation";
 /// any name.
 const SUBMODULES: &[&[&str]] = &[
     &["containers", "*", "config"],
+    &["home-manager", "sharedModules", "*"],
     &["home-manager", "users", "*"],
     &["microvm", "vms", "*", "config"],
     &["pia-vpn", "containers", "*", "config"],
+    &["sandboxed-workspace", "workspaces", "*", "config"],
     &[SPECIALISATION, "*", "configuration"],
     &["virtualisation", "vmVariant"],
     &["virtualisation", "vmVariantWithBootLoader"],
     &["vpn", "containers", "*", "config"],
+    &["workspaces", "*", "config"],
+];
+
+/// Those of them that are the configurations of workspaces and of services of a VPN.
+const OF_COMPARTMENTS: &[&[&str]] = &[
+    &["pia-vpn", "containers", "*", "config"],
+    &["sandboxed-workspace", "workspaces", "*", "config"],
+    &["vpn", "containers", "*", "config"],
+    &["workspaces", "*", "config"],
 ];
 
 /// Options whose values are sets of options, or modules that give one: `types.submodule`. A set is none of these modules: it
@@ -52,6 +63,8 @@ const SHORTHAND: &[&[&str]] = &[
     &["networking", "sandbox", "ports", "*"],
     &["networking", "wg-quick", "interfaces", "*"],
     &["networking", "wireguard", "interfaces", "*"],
+    &["pia-vpn", "containers", "*"],
+    &["sandboxed-workspace", "workspaces", "*"],
     &["services", "openvpn", "servers", "*"],
     &[SPECIALISATION, "*"],
     &["systemd", "network", "netdevs", "*"],
@@ -61,6 +74,7 @@ const SHORTHAND: &[&[&str]] = &[
     &["users", "users", "*"],
     &["vpn", "containers", "*"],
     &["vpn", "containers", "*", "mounts", "*"],
+    &["vpn", "containers", "*", "receiveForwardedPort"],
     &["workspaces", "*"],
     &["workspaces", "*", "extraMounts", "*"],
 ];
@@ -72,6 +86,7 @@ const LISTS: &[&[&str]] = &[
     &["networking", "interfaces", "*", "ipv4", "routes"],
     &["networking", "interfaces", "*", "ipv6", "addresses"],
     &["networking", "interfaces", "*", "ipv6", "routes"],
+    &["networking", "sandbox", "allow"],
     &["networking", "wg-quick", "interfaces", "*", "peers"],
     &["networking", "wireguard", "interfaces", "*", "peers"],
     &["services", "openssh", "hostKeys"],
@@ -82,6 +97,9 @@ const LISTS: &[&[&str]] = &[
     &["users", "users", "*", "subGidRanges"],
     &["users", "users", "*", "subUidRanges"],
 ];
+
+/// Options whose values are lists of modules, which are imported together.
+const LISTS_OF_MODULES: &[&[&str]] = &[&["home-manager", "sharedModules"]];
 
 /// How the message ends where a file that is imported is missing.
 const MISSING: &str = "does not exist";
@@ -171,6 +189,10 @@ impl<'a> Walk<'_, '_, 'a> {
             }
             Shape::Path(_) | Shape::Function if is_shorthand(&around.path) => self.submodule(node, around),
             Shape::String(path) if path.starts_with('/') && is_shorthand(&around.path) => self.submodule(node, around),
+            Shape::List(_) if fits_in_module(&around.path, LISTS_OF_MODULES) => {
+                let all = self.loader.session.attrs(vec![("imports", node)], None);
+                self.submodule(all, Around { path: around.path.join("*"), ..around });
+            }
             Shape::List(items) if is_list(&around.path) => {
                 let inner = around.path.join("*");
                 let items: Vec<Node<'a>> = items.into_iter().map(|item| self.item(item, &inner, &around, 0)).collect();
@@ -328,9 +350,17 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 
     fn submodule(&mut self, node: Node<'a>, around: Around) {
-        // That the file of a service is missing is told of the option.
-        if is_missing_service(self.loader, &around.path, node) {
+        if is_missing_inside(self.loader, &around.path, node) {
             return self.leaf(node, around);
+        }
+        // So is what it imports.
+        if is_of_compartment(&around.path)
+            && let Shape::Attrs(members) = self.loader.look(node)
+            && let Some(imports) = members.get("imports")
+            && matches!(self.loader.look(imports), Shape::List(_))
+        {
+            let key = self.loader.session.key(imports);
+            self.leaf(imports, Around { path: around.path.join("imports"), key, ..around.clone() });
         }
         if let [first, name, _] = around.path.names()
             && **first == *SPECIALISATION
@@ -407,13 +437,26 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 }
 
-/// Whether it is the configuration of a service container of a VPN, in a file that is not there.
-pub fn is_missing_service<'a>(loader: &mut Loader<'_, 'a>, path: &OptionPath, node: Node<'a>) -> bool {
-    let is_service = matches!(path.names(), [vpn, containers, _, _]
-        if matches!(&**vpn, "vpn" | "pia-vpn") && **containers == *"containers");
-    is_service
-        && matches!(loader.look(node), Shape::Path(path)
-            if loader.session.import_absolute(&path).is_err_and(|failure| failure.message.ends_with(MISSING)))
+/// Whether it is the configuration of a workspace or of a service of a VPN that is in a file that is not there, or whose
+/// evaluation fails: that is told of the option.
+pub fn is_missing_inside<'a>(loader: &mut Loader<'_, 'a>, path: &OptionPath, node: Node<'a>) -> bool {
+    is_of_compartment(path)
+        && match loader.look(node) {
+            Shape::Path(path) => is_missing(loader, &path),
+            Shape::String(path) => path.starts_with('/') && is_missing(loader, &path),
+            Shape::Failed(_) => true,
+            _ => false,
+        }
+}
+
+fn is_missing(loader: &Loader<'_, '_>, path: &str) -> bool {
+    loader.session.import_absolute(path).is_err_and(|failure| failure.message.ends_with(MISSING))
+}
+
+/// Whether it is the option for the configuration of a workspace or of a service of a VPN.
+fn is_of_compartment(path: &OptionPath) -> bool {
+    let names = path.names();
+    OF_COMPARTMENTS.iter().any(|pattern| pattern.len() == names.len() && begins(names, pattern))
 }
 
 /// Whether a value that is a function or a file is a module that gives the options right below this path.
@@ -431,26 +474,35 @@ fn fits_in_module(path: &OptionPath, patterns: &[&[&str]]) -> bool {
     let names = path.names();
     let fits = |pattern: &&[&str]| {
         names.len().checked_sub(pattern.len()).is_some_and(|start| {
-            let rest = &names[start..];
-            (start == 0 || is_submodule(&OptionPath::of(&names[..start])))
-                && rest.iter().zip(*pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
+            (start == 0 || is_submodule(&OptionPath::of(&names[..start]))) && begins(&names[start..], pattern)
         })
     };
     patterns.iter().any(fits)
 }
 
+/// Whether the value of an option is a module.
 pub fn is_submodule(path: &OptionPath) -> bool {
-    let mut names = path.names();
-    // Also inside of other modules: a container has `home-manager.users` of its own.
-    loop {
-        let fits = |pattern: &&&[&str]| {
-            names.len() >= pattern.len()
-                && names.iter().zip(**pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
-        };
-        match SUBMODULES.iter().find(fits) {
-            Some(pattern) if names.len() == pattern.len() => return true,
-            Some(pattern) => names = &names[pattern.len()..],
-            None => return false,
-        }
+    let names = path.names();
+    !names.is_empty() && depth_of(names, SUBMODULES) == names.len()
+}
+
+/// How many names of a path lead into what is inside of a machine and has modules of its own, and to what is inside of that: a
+/// container, a workspace, a user. 0 if it is an option of the machine, or of what that may be started as.
+pub fn depth_inside(path: &OptionPath) -> usize {
+    let names = path.names();
+    if names.first().is_some_and(|first| **first == *SPECIALISATION) { 0 } else { depth_of(names, SUBMODULES) }
+}
+
+/// How many names at the beginning of a path fit `patterns`, one after another: a container has `home-manager.users` of its own.
+fn depth_of(names: &[Arc<str>], patterns: &[&[&str]]) -> usize {
+    let mut depth = 0;
+    while let Some(pattern) = patterns.iter().find(|pattern| begins(&names[depth..], pattern)) {
+        depth += pattern.len();
     }
+    depth
+}
+
+/// Whether names begin as a pattern says.
+fn begins(names: &[Arc<str>], pattern: &[&str]) -> bool {
+    names.len() >= pattern.len() && names.iter().zip(pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
 }

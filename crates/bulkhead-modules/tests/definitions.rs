@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_eval::{Limits, World};
-use bulkhead_modules::{Condition, Configuration, Effective, OptionPath, load};
-use bulkhead_source::{MemoryTree, TreePath};
+use bulkhead_modules::{Condition, Configuration, Effective, OptionPath, OptionType, load};
+use bulkhead_source::{MemoryTree, TreePath, WorkTree};
 use pretty_assertions::assert_eq;
 
 fn world(files: &[(&str, &str)]) -> World {
@@ -450,4 +450,47 @@ fn options_that_are_nested_too_deeply_are_told() {
     let found = configuration(&[("default.nix", text)]);
     assert!(found.options.is_empty(), "{:?}", found.options.keys());
     assert!(found.undecided.iter().any(|undecided| undecided.reason.reason.contains("nested deeper")));
+}
+
+/// What takes a module is in the type of the option itself, or where `<name>` and `*` stand in `attrsOf` and `listOf`.
+fn takes_modules(kind: &OptionType, path: &OptionPath, found: &mut Vec<OptionPath>) {
+    if matches!(kind.name.as_str(), "submodule" | "deferredModule") {
+        found.push(path.clone());
+    }
+    for (_, inner) in &kind.nested {
+        let below = match kind.name.as_str() {
+            "attrsOf" | "lazyAttrsOf" => path.join("<name>"),
+            "listOf" => path.join("*"),
+            _ => path.clone(),
+        };
+        takes_modules(inner, &below, found);
+    }
+}
+
+#[test]
+fn functions_and_files_are_read_wherever_options_of_our_modules_take_modules() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let world = World::new(Arc::new(WorkTree::open(root).unwrap()), Limits::default());
+    let ours = load(&world, &TreePath::new("nix/modules/default.nix").unwrap());
+    let mut all = Vec::new();
+    ours.options.iter().for_each(|(path, declared)| takes_modules(&declared.kind, path, &mut all));
+    assert!(all.contains(&path("workspaces.<name>.config")), "{all:?}");
+    for option in all {
+        let written: Vec<String> = option.names().iter().map(|name| format!("\"{name}\"")).collect();
+        // A module can't be a part of a list by its path alone.
+        let (parent, is_item) = match option.names().last() {
+            Some(last) if **last == *"*" => (written[..written.len() - 1].join("."), true),
+            _ => (written.join("."), false),
+        };
+        for module in ["{ ... }: { probe = 1; }", "./probe.nix"] {
+            let given = if is_item { format!("[ ({module}) ]") } else { module.to_owned() };
+            let text = format!("{{ {parent} = {given}; }}");
+            let found = configuration(&[("default.nix", &text), ("probe.nix", "{ probe = 1; }")]);
+            let is_read = found.definitions.iter().any(|definition| match &definition.value.kind {
+                DataKind::List(items) => items.iter().any(|item| short(item) == "probe"),
+                _ => definition.path == option.join("probe"),
+            });
+            assert!(is_read, "{option}: {text}");
+        }
+    }
 }

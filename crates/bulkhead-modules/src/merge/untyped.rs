@@ -8,7 +8,7 @@ use bulkhead_eval::{Node, Shape};
 
 use super::values::{Presence, is_package};
 use super::{Def, Level, MAX_DEPTH, Merger, Region};
-use crate::definitions::{is_missing_service, is_submodule};
+use crate::definitions::{is_missing_inside, is_submodule};
 use crate::library::NIXOS_CONFIG;
 use crate::tree::{Inner, Role};
 use crate::{DEFAULT_PRIORITY, OptionPath};
@@ -141,7 +141,7 @@ impl<'a> Merger<'_, '_, 'a> {
         for def in defs {
             self.discharge(def, &mut all, false, 0);
         }
-        all.retain(|def| !is_missing_service(self.loader, path, def.node));
+        all.retain(|def| !is_missing_inside(self.loader, path, def.node));
         let seen = self.loader.undecided.len();
         let failed = self.loader.problems.len();
         let inner: Vec<Inner<'a>> = all

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::{
-    BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign,
+    BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign, takes_module,
 };
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
@@ -14,12 +14,16 @@ use serde_json::Value;
 
 use super::readings::Readings;
 use crate::context::Context;
+use crate::network::private_range_open::is_open;
 use crate::rule::{Area, Rule};
+use crate::trees::guards::removes_a_guard;
 use crate::trees::inside::inside;
+use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::quoted;
+use crate::workspaces::missing_workspace_config;
 
 pub(crate) const RULE: Rule = Rule {
     name: "configuration-not-known",
@@ -51,7 +55,8 @@ workspaces.dev.ip = \"10.20.0.10\";
 
 **Limits.** One finding for each cause, however many machines and options it concerns: modules that are imported by
 way of one argument (`inputs`) are one cause, and so are values in one file that are unknown for one reason, a file
-that is missing, and all files about secrets that no machine has; a comment that allows it is needed at each place.
+that is missing, all files about secrets that no machine has, and all rules and commands of firewalls of which parts are
+unknown (paths of packages in them are none); a comment that allows it is needed at each place.
 Modules of other projects are told of machines with compartments only. Paths of decrypted secrets
 (`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known project
 that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module
@@ -84,6 +89,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
         for problem in &tree.configuration.problems {
+            let is_told = |place| problem.message.ends_with(MISSING) && missing_workspace_config::imports(tree, place);
+            if problem.place.as_ref().is_some_and(is_told) {
+                continue;
+            }
             let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
             let (reason, help) = if is_locked {
                 ("git-crypt has encrypted modules", Some("git-crypt unlock"))
@@ -98,6 +107,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     super::unseen::check(context, found);
 }
 
+/// The option for rules about what is forwarded.
+const FORWARD: &str = "networking.firewall.extraForwardRules";
+
+/// Why rules and commands of the host are not known.
+const TEXTS: &str = "parts of these rules and commands are unknown, and may take away what keeps compartments in";
+
 /// How the reason ends where a file is missing.
 const MISSING: &str = "` does not exist";
 
@@ -111,8 +126,10 @@ fn is_locked(context: &Context<'_>, file: &str) -> bool {
 fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &mut Causes) {
     for named in tree.definitions().iter().filter(|named| readings.has(&named.path, &named.definition.path)) {
         let value = &named.definition.value;
+        // Which options of a fleet of other names take modules is only known to the rules.
+        let of_others = || takes_module(&named.path) && !takes_module(&named.definition.path);
         let is_module = matches!(value.kind, DataKind::Function | DataKind::Path(_))
-            && matches!(known(&named.path), Known::Schema(schema) if is_submodule(schema));
+            && (matches!(known(&named.path), Known::Schema(schema) if is_submodule(schema)) || of_others());
         if is_module {
             let reason = Unknown {
                 reason: Arc::from("it is a function or a file, and only sets are read here"),
@@ -120,6 +137,22 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
                 place: Some(named.place()),
             };
             causes.add(tree, Some(named.definition.path.to_string()), "this is a module", reason);
+            continue;
+        }
+        let is_unknown = matches!(value.kind, DataKind::Unknown(_) | DataKind::Failed(_));
+        if is_unknown && readings.is_text(&named.path) {
+            let is_forward = |rules: &str| rules.contains("hook forward") || named.path == option(FORWARD);
+            let is_decided = partial(context, value).is_some_and(|rules| {
+                let text = &rules.text;
+                rules.is_enough || removes_a_guard(tree, text) || (is_forward(text) && is_open(text))
+            });
+            if !is_decided && tree.counts(named) {
+                let help =
+                    "write down what they do, or put what is computed elsewhere: in a table of its own, in a unit";
+                let reason =
+                    Unknown { reason: Arc::from(TEXTS), help: Some(Arc::from(help)), place: Some(named.place()) };
+                causes.add(tree, Some(named.definition.path.to_string()), "parts of it are unknown", reason);
+            }
             continue;
         }
         let around = value.place.as_ref().or(named.definition.key.as_ref());
@@ -205,7 +238,7 @@ impl Causes {
         let Unknown { reason, help, place } = unknown;
         // Modules that come by one argument are unknown for one reason, and whatever is made of a file that is missing; other
         // values are told for each file.
-        let file = (option.is_some() && !reason.ends_with(MISSING))
+        let file = (option.is_some() && !reason.ends_with(MISSING) && *reason != *TEXTS)
             .then(|| place.as_ref().map_or_else(Arc::default, |place| place.file.clone()));
         let next = self.all.len();
         let index = *self.index.entry((reason.clone(), file)).or_insert(next);

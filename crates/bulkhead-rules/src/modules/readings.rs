@@ -6,6 +6,7 @@ use bulkhead_modules::OptionPath;
 
 use crate::network::isolation_off::containers;
 use crate::trees::container_units::DECIDING;
+use crate::trees::guards::REFUSED;
 use crate::trees::strangers::{undeclared, workspace_interfaces};
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
@@ -128,7 +129,8 @@ const OF_ALL: [&str; 3] =
 
 /// What they read of users of any machine and of its variants as a virtual machine, as far as something unknown is in what
 /// the names up to here say: what is above has much else.
-const OF_INSIDES: [(&str, usize); 3] = [
+const OF_INSIDES: [(&str, usize); 4] = [
+    ("home-manager.sharedModules.<name>.age.secrets.<name>.file", 5),
     ("home-manager.users.<name>.age.secrets.<name>.file", 5),
     ("virtualisation.vmVariant.age.secrets.<name>.file", 4),
     ("virtualisation.vmVariantWithBootLoader.age.secrets.<name>.file", 4),
@@ -153,6 +155,9 @@ const OF_ANY_CONTAINER: [(&str, usize); 3] = [
     ("containers.<name>.extraFlags", 3),
 ];
 
+/// Rules and commands of the host, besides those that a guard refuses.
+const RULES: [&str; 2] = ["networking.firewall.extraForwardRules", "networking.nftables.tables.<name>.content"];
+
 /// The options of a machine that rules read.
 pub(super) struct Readings {
     compartments: Vec<OptionPath>,
@@ -162,6 +167,8 @@ pub(super) struct Readings {
     told: Vec<OptionPath>,
     exactly: Vec<OptionPath>,
     from: Vec<(OptionPath, usize)>,
+    /// Texts whose rules and commands keep compartments in, or take away what does.
+    texts: Vec<OptionPath>,
 }
 
 impl Readings {
@@ -175,11 +182,23 @@ impl Readings {
             told: patterns(&TOLD),
             exactly: patterns(&EXACTLY),
             from: OF_ANY_CONTAINER.iter().chain(&OF_INSIDES).map(|(path, depth)| (option(path), *depth)).collect(),
+            texts: Vec::new(),
         };
         if !tree.has_compartments() {
             return readings;
         }
         readings.compartments = patterns(&COMPARTMENTS);
+        readings.texts = patterns(&REFUSED);
+        // Our modules' guards are tables of their own.
+        let is_ours = |shape: Shape| shape == Shape::Native;
+        let is_rules = !tree.workspaces.iter().all(|workspace| is_ours(workspace.shape))
+            || !tree.networks.all.iter().all(|network| is_ours(network.shape));
+        if is_rules {
+            readings.texts.extend(patterns(&RULES));
+        }
+        if tree.on(&option("networking.nftables.enable")).is_empty() {
+            readings.texts.retain(|path| !path.starts_with(&option("networking.nftables")));
+        }
         readings.single.extend(patterns(&OF_HOST));
         if let Some(vpn) = tree.networks.vpn() {
             readings.single.extend(patterns(&OF_VPN_HOST));
@@ -217,6 +236,11 @@ impl Readings {
         readings
     }
 
+    /// Whether it is an option for rules and commands of the host that compartments depend on.
+    pub(super) fn is_text(&self, path: &OptionPath) -> bool {
+        self.texts.iter().any(|pattern| pattern.names().len() == path.names().len() && touches(pattern, path))
+    }
+
     /// Whether something unknown concerns an option that a rule reads, and the rule does not say so itself. `path` has our
     /// names, `written` those of the fleet.
     pub(super) fn has(&self, path: &OptionPath, written: &OptionPath) -> bool {
@@ -226,7 +250,7 @@ impl Readings {
         let is_up_to = |pattern: &&OptionPath| written.names().len() <= pattern.names().len();
         let is_inside = || self.inside.iter().filter(is_at).any(|pattern| touches(pattern, path));
         (self.compartments.iter().any(|root| touches(root, path)) && !is_inside())
-            || self.single.iter().any(|pattern| touches(pattern, path))
+            || self.single.iter().chain(&self.texts).any(|pattern| touches(pattern, path))
             || self.told.iter().filter(reaches_below).any(|pattern| touches(pattern, path))
             || self.exactly.iter().filter(is_at).any(|pattern| touches(pattern, path))
             || self.from.iter().any(|(pattern, depth)| names.len() >= *depth && touches(pattern, path))

@@ -32,6 +32,8 @@ networking.firewall = {
 networking.nftables.enable = true;
 ```
 
+Rules that only accept are no finding: without `filterForward` everything is accepted.
+
 **Limits.** Modules that can't be read may turn the two options on: then the finding is *undecided*.
 
 **Data.** `machine`: the machine. `option`: what is off.
@@ -42,7 +44,7 @@ networking.nftables.enable = true;
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         let rules = tree.texts(&option("networking.firewall.extraForwardRules"), None);
-        for rule in rules.iter().filter(|rule| !is_empty(&rule.value)) {
+        for rule in rules.iter().filter(|rule| may_drop(&rule.value)) {
             let Some(at) = &rule.place else { continue };
             for path in ["networking.firewall.filterForward", "networking.nftables.enable"] {
                 for switch in tree.bools(&option(path), Some(false)).iter().filter(|switch| !switch.value) {
@@ -54,9 +56,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Nothing but comments.
-fn is_empty(rules: &str) -> bool {
-    rules.lines().all(|line| line.split('#').next().unwrap_or_default().trim().is_empty())
+/// Whether rules may drop something. Those that only accept are for where all else is dropped, and are missed nowhere else.
+fn may_drop(rules: &str) -> bool {
+    let code = rules.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let mut words = code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()));
+    words.any(|word| matches!(word, "drop" | "reject" | "jump" | "goto" | "queue" | "include" | "vmap"))
 }
 
 fn finding(

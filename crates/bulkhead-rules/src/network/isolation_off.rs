@@ -342,7 +342,7 @@ fn all_taken(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
     let mut found: Vec<(String, Diagnostic)> = Vec::new();
     for network in tree.networks.all.iter().filter(|network| !network.is_v6) {
         let mut taken = taken(context, tree, network);
-        taken.extend(guards::taken(tree, network));
+        taken.extend(guards::taken(context, tree, network));
         taken.extend(container_units::taken(context, tree, network));
         if own_file(network).is_some() && network.purpose == Purpose::Sandbox {
             for path in ["systemd.network.enable", "systemd.services.systemd-networkd.enable"] {

@@ -1,11 +1,15 @@
 //! `private-range-open`: forward rules that keep some private networks out and forget others.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_modules::OptionPath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
-use crate::trees::option;
+use crate::trees::partial::partial;
+use crate::trees::{Assumed, Named, Stated, Tree, option};
 use crate::words::enumerate;
 
 /// What is not the internet and is meant when private networks are closed: RFC 1918, carrier-grade NAT and Tailscale (RFC
@@ -45,11 +49,14 @@ accepts is not seen. Rules that drop everything else (a bare `drop`, or a policy
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
-        let mut texts = tree.texts(&option("networking.firewall.extraForwardRules"), None);
+        let forward = option("networking.firewall.extraForwardRules");
+        let mut texts = tree.texts(&forward, None);
+        texts.extend(partly_known(context, tree, &forward));
         let tables = option("networking.nftables.tables");
         for (name, _) in tree.children(&tables) {
-            let contents = tree.texts(&tables.join(&name).join("content"), None);
-            texts.extend(contents.into_iter().filter(|stated| stated.value.contains("hook forward")));
+            let content = tables.join(&name).join("content");
+            let contents = tree.texts(&content, None).into_iter().chain(partly_known(context, tree, &content));
+            texts.extend(contents.filter(|stated| stated.value.contains("hook forward")));
         }
         for stated in texts {
             let (Some(at), Some(open)) = (stated.place, open(&stated.value)) else { continue };
@@ -66,6 +73,23 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// What is written of rules that are not known as a whole.
+fn partly_known(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<Arc<str>>> {
+    let read = |named: &Named| {
+        let text = partial(context, &named.definition.value)?.text;
+        let mut stated = named.stated().with(Arc::from(text));
+        let what = format!("parts of `{}` are not known, and may close them", stated.option);
+        stated.when.assumed.push(Assumed { what, place: None });
+        Some(stated)
+    };
+    tree.counting(path).into_iter().filter_map(read).collect()
+}
+
+/// Whether rules close some private networks, and not others.
+pub(crate) fn is_open(rules: &str) -> bool {
+    open(rules).is_some()
 }
 
 /// The private networks that rules leave open which close another; `None` if they close none, or all.

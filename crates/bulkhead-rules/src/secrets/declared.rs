@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Data;
-use bulkhead_modules::OptionPath;
+use bulkhead_modules::{OptionPath, depth_inside};
 use bulkhead_source::{FileTree, TreePath};
 
 use crate::context::Context;
-use crate::trees::inside::depth_inside;
 use crate::trees::repository_file::repository_file;
 use crate::trees::{Stated, Tree};
 
@@ -29,7 +28,7 @@ pub(crate) struct Declared {
 pub(crate) enum Holder {
     /// The machine.
     Machine,
-    /// A user of it, by home-manager.
+    /// A user of it, by home-manager, or all of them; as messages call it.
     User(Arc<str>),
     /// A container or a virtual machine, or a user there. Its keys are not known.
     Inside,
@@ -47,7 +46,10 @@ pub(crate) fn declarations(tree: &Tree<'_>) -> Vec<(OptionPath, Holder)> {
         }
         let holder = match names {
             _ if start == 0 => Holder::Machine,
-            [first, _, user, ..] if start == 3 && **first == *"home-manager" => Holder::User(user.clone()),
+            [first, _, user, ..] if start == 3 && **first == *"home-manager" => Holder::User(match &**user {
+                "*" => Arc::from("each user"),
+                name => Arc::from(format!("`{name}`")),
+            }),
             _ => Holder::Inside,
         };
         let root = OptionPath::of(&names[..start + 2]);

@@ -118,7 +118,7 @@ fn of_users(
                 continue;
             }
             let message = format!(
-                "no key of users of `{}` is among the recipients of `{}`, which `{user}` declares",
+                "no key of users of `{}` is among the recipients of `{}`, which {user} declares",
                 tree.name, rule.name
             );
             let mut finding = RULE
@@ -138,11 +138,20 @@ fn of_users(
             );
         }
     }
-    let Some((user, first)) = unknown.first() else { return };
+    let Some((_, first)) = unknown.first() else { return };
+    let mut users: Vec<&str> = Vec::new();
+    for (user, _) in &unknown {
+        if !users.contains(user) {
+            users.push(user);
+        }
+    }
     let names: Vec<&str> = unknown.iter().map(|(_, secret)| &*secret.name).collect();
     let secrets = quoted(names.iter().copied());
-    let message =
-        format!("can't tell whether `{user}` on `{}` can read {secrets}: its properties have no `userKeys`", tree.name);
+    let message = format!(
+        "can't tell whether {} on `{}` can read {secrets}: its properties have no `userKeys`",
+        users.join(" and "),
+        tree.name
+    );
     let mut finding =
         RULE.finding(first.place.clone(), message).with_related(tree.machine.place.clone(), "`userKeys` is missing");
     finding.severity = Severity::Undecided;

@@ -2,7 +2,7 @@
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
-use bulkhead_modules::OptionPath;
+use bulkhead_modules::{OptionPath, depth_inside};
 use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 
 use crate::context::Context;
@@ -63,9 +63,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         for named in tree.definitions() {
             let definition = &named.definition;
-            // That of the VPN has a rule of its own.
+            // That of the VPN has a rule of its own, which knows nothing of what runs in its containers.
             let is_vpn = named.path.names().first().is_some_and(|name| &**name == "vpn");
-            if is_vpn {
+            if is_vpn && depth_inside(&definition.path) == 0 {
                 continue;
             }
             let place = definition.place().cloned().unwrap_or_else(|| named.place());

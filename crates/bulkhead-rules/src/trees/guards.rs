@@ -6,7 +6,9 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{DEFAULT_PRIORITY, OptionPath};
 
 use super::forced::Taken;
+use super::partial::partial;
 use super::{Network, Purpose, Shape, Stated, Tree, option, text};
+use crate::context::Context;
 
 /// Commands of a unit, as attributes of `systemd.services.<name>`.
 const SCRIPTS: [&str; 6] = ["postStart", "postStop", "preStart", "preStop", "reload", "script"];
@@ -15,7 +17,7 @@ const SCRIPTS: [&str; 6] = ["postStart", "postStop", "preStart", "preStop", "rel
 const COMMANDS: [&str; 4] = ["ExecStartPost", "ExecStartPre", "ExecStop", "ExecStopPost"];
 
 /// Scripts that Bulkhead's modules refuse where they remove all rules; as in `nix/modules/shared/firewall.nix`.
-const REFUSED: [&str; 7] = [
+pub(crate) const REFUSED: [&str; 7] = [
     "networking.firewall.extraCommands",
     "networking.firewall.extraStopCommands",
     "networking.localCommands",
@@ -46,12 +48,12 @@ pub(crate) fn guard(network: &Network) -> Option<Guard> {
 }
 
 /// What takes the rules of a network's guard away.
-pub(crate) fn taken(tree: &Tree<'_>, network: &Network) -> Vec<Taken> {
+pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -> Vec<Taken> {
     let Some(guard) = guard(network) else { return Vec::new() };
     let mut found = Vec::new();
     own_commands(tree, &guard, &mut found);
     verification(tree, &guard, &mut found);
-    flushes(tree, &mut found);
+    flushes(context, tree, &mut found);
     let is_nftables = !tree.on(&option("networking.nftables.enable")).is_empty();
     // What a unit of the guard's does has been judged.
     let own = option("systemd.services").join(guard.unit);
@@ -59,7 +61,12 @@ pub(crate) fn taken(tree: &Tree<'_>, network: &Network) -> Vec<Taken> {
         named.path.names().first().is_some_and(|first| OF_HOST.contains(&&**first)) && !named.path.starts_with(&own)
     });
     for named in of_host {
-        if !text(&named.definition.value).is_some_and(|script| removes(&script, guard.table)) || !tree.counts(named) {
+        let value = &named.definition.value;
+        let is_removed = match text(value) {
+            Some(script) => removes(&script, guard.table),
+            None => partial(context, value).is_some_and(|script| removes(&script.text, guard.table)),
+        };
+        if !is_removed || !tree.counts(named) {
             continue;
         }
         // Rules of nftables are nothing where they are not on.
@@ -72,6 +79,11 @@ pub(crate) fn taken(tree: &Tree<'_>, network: &Network) -> Vec<Taken> {
         });
     }
     found
+}
+
+/// Whether a script, or rules, surely remove the tables of a guard of this machine.
+pub(crate) fn removes_a_guard(tree: &Tree<'_>, script: &str) -> bool {
+    tree.networks.all.iter().filter_map(guard).any(|guard| removes(script, guard.table))
 }
 
 /// Commands that run with the guard, besides the module's.
@@ -120,13 +132,13 @@ fn verification(tree: &Tree<'_>, guard: &Guard, found: &mut Vec<Taken>) {
 
 /// The host's nftables begin with `flush ruleset` at each reload. It is the default of NixOS where there are rules of one's
 /// own, and before 23.11: `nixos/modules/services/networking/nftables.nix`.
-fn flushes(tree: &Tree<'_>, found: &mut Vec<Taken>) {
+fn flushes(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Taken>) {
     let at = |name: &str| option(&format!("networking.nftables.{name}"));
     let flush = at("flushRuleset");
     let mut whys: Vec<Stated<()>> = tree.on(&flush);
     let is_said = !tree.below(&flush).is_empty();
     if !is_said {
-        whys.extend(["ruleset", "rulesetFile"].iter().flat_map(|name| rules(tree, &at(name))));
+        whys.extend(["ruleset", "rulesetFile"].iter().flat_map(|name| rules(context, tree, &at(name))));
         let version = tree.texts(&option("system.stateVersion"), None).into_iter();
         whys.extend(version.filter(|version| is_before_23_11(&version.value)).map(|version| version.plain()));
     }
@@ -141,13 +153,13 @@ fn flushes(tree: &Tree<'_>, found: &mut Vec<Taken>) {
 }
 
 /// Rules of one's own: a text that is not empty, or a file.
-fn rules(tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<()>> {
+fn rules(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<()>> {
     let is_some = |data: &Data| match &data.kind {
-        DataKind::String(rules) => (!rules.is_empty()).then_some(()),
-        DataKind::Path(_) => Some(()),
-        _ => None,
+        DataKind::String(rules) => !rules.is_empty(),
+        DataKind::Path(_) => true,
+        _ => partial(context, data).is_some_and(|rules| !rules.text.replace('…', "").is_empty()),
     };
-    tree.stated(path, is_some, None)
+    tree.stated(path, |data| is_some(data).then_some(()), None)
 }
 
 fn is_before_23_11(version: &Arc<str>) -> bool {

@@ -11,6 +11,7 @@ pub(crate) mod guards;
 pub(crate) mod inside;
 mod mapping;
 pub(crate) mod networkd;
+pub(crate) mod partial;
 pub(crate) mod plugged;
 mod reading;
 pub(crate) mod repository_file;

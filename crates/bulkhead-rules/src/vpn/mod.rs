@@ -13,6 +13,7 @@ pub(crate) mod vpn_reachable_uplink;
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::DataKind;
 use bulkhead_modules::OptionPath;
 
 use crate::trees::addresses::Prefix;
@@ -99,7 +100,12 @@ pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
 /// The first table of the fleet's own whose text may be rules that close something; what they do is not judged.
 pub(crate) fn table_that_may_close(tree: &Tree<'_>, may: impl Fn(&str) -> bool) -> Option<Assumed> {
     let mut tables = tree.below(&option("networking.nftables")).iter();
-    tables.find(|named| text(&named.definition.value).is_some_and(|rules| may(&rules))).map(not_judged)
+    let may_close = |named: &&Named| match &named.definition.value.kind {
+        DataKind::String(rules) => may(rules),
+        DataKind::Unknown(_) | DataKind::Failed(_) => true,
+        _ => false,
+    };
+    tables.find(may_close).map(not_judged)
 }
 
 /// That the rules in the text of an option may decide.

@@ -1,13 +1,14 @@
 //! `missing-workspace-config`: a configuration file of a workspace or service that is not there.
 
-use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::OptionPath;
 use bulkhead_source::TreePath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::repository_file::repository_file;
-use crate::trees::{Purpose, Stated, option};
+use crate::trees::{Purpose, Stated, Tree, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "missing-workspace-config",
@@ -28,7 +29,8 @@ workspaces.dev.config = ./workspaces/dev.nix;
 workspaces.dev.config = { pkgs, … }: { environment.systemPackages = [ pkgs.git ]; };
 ```
 
-**Limits.** What these files import in turn is read where rules look into it: in service containers of a VPN.
+**Limits.** What these files import in turn is read as well; that one of those is missing is told as
+`configuration-not-known`.
 
 **Data.** `machine`: the machine. `path`: the file, or the option whose evaluation fails.
 ",
@@ -37,12 +39,7 @@ workspaces.dev.config = { pkgs, … }: { environment.systemPackages = [ pkgs.git
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
-        let services = tree.networks.all.iter().filter(|network| network.purpose == Purpose::Vpn);
-        let services =
-            services.flat_map(|network| &network.peers).map(|peer| option("vpn.containers").join(&peer.name));
-        let workspaces = tree.workspaces.iter().map(|workspace| workspace.path.clone());
-        for path in workspaces.chain(services) {
-            let config = path.join("config");
+        for config in configurations(tree) {
             let imports = tree.items(&config.join("imports")).into_iter().filter_map(|item| {
                 let value = given(context, item.value)?;
                 Some(Stated { value, place: item.place, option: item.option, when: item.when })
@@ -83,6 +80,20 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// The options with the configurations of workspaces and services.
+fn configurations(tree: &Tree<'_>) -> Vec<OptionPath> {
+    let services = tree.networks.all.iter().filter(|network| network.purpose == Purpose::Vpn);
+    let services = services.flat_map(|network| &network.peers).map(|peer| option("vpn.containers").join(&peer.name));
+    let workspaces = tree.workspaces.iter().map(|workspace| workspace.path.clone());
+    workspaces.chain(services).map(|path| path.join("config")).collect()
+}
+
+/// Whether one of them imports what is written here, so that it is told here if it is missing.
+pub(crate) fn imports(tree: &Tree<'_>, place: &Place) -> bool {
+    let is_here = |item: &Stated<&Data>| item.place.as_ref() == Some(place);
+    configurations(tree).iter().any(|config| tree.items(&config.join("imports")).iter().any(is_here))
 }
 
 /// What a configuration is.
