@@ -4,7 +4,7 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Stated, When, option};
+use crate::trees::{Stated, Tree, When, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "forward-rules-ignored",
@@ -32,7 +32,8 @@ networking.firewall = {
 networking.nftables.enable = true;
 ```
 
-Rules that only accept are no finding: without `filterForward` everything is accepted.
+Rules that only accept are a warning: without `filterForward` all else is accepted, too. They are no finding if they are
+about the bridges of workspaces or of a VPN, which have a guard of their own.
 
 **Limits.** Modules that can't be read may turn the two options on: then the finding is *undecided*.
 
@@ -43,24 +44,56 @@ Rules that only accept are no finding: without `filterForward` everything is acc
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
-        let rules = tree.texts(&option("networking.firewall.extraForwardRules"), None);
-        for rule in rules.iter().filter(|rule| may_drop(&rule.value)) {
+        for rule in tree.texts(&option("networking.firewall.extraForwardRules"), None) {
+            let what = what(tree, &rule.value);
             let Some(at) = &rule.place else { continue };
             for path in ["networking.firewall.filterForward", "networking.nftables.enable"] {
                 for switch in tree.bools(&option(path), Some(false)).iter().filter(|switch| !switch.value) {
                     let Some(when) = rule.when.and(&switch.when) else { continue };
-                    found.push(finding(context, &tree.name, at, switch, &when));
+                    let finding = finding(context, &tree.name, at, switch, &when);
+                    found.extend(match what {
+                        Rules::Nothing => None,
+                        Rules::Accept => Some(of_accepting(finding)),
+                        Rules::Drop => Some(finding.with_note("nothing that is forwarded is dropped by these rules")),
+                    });
                 }
             }
         }
     }
 }
 
-/// Whether rules may drop something. Those that only accept are for where all else is dropped, and are missed nowhere else.
-fn may_drop(rules: &str) -> bool {
+/// What rules are for.
+#[derive(Clone, Copy)]
+enum Rules {
+    /// Nothing is missing without them.
+    Nothing,
+    /// They only accept: who wrote them takes all else for dropped.
+    Accept,
+    /// They may drop something.
+    Drop,
+}
+
+fn what(tree: &Tree<'_>, rules: &str) -> Rules {
     let code = rules.lines().map(|line| line.split('#').next().unwrap_or_default());
-    let mut words = code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()));
-    words.any(|word| matches!(word, "drop" | "reject" | "jump" | "goto" | "queue" | "include" | "vmap"))
+    let statements: Vec<&str> =
+        code.flat_map(|line| line.split(';')).map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut words = statements.iter().flat_map(|statement| statement.split(|c: char| !c.is_ascii_alphanumeric()));
+    if words.any(|word| matches!(word, "drop" | "reject" | "jump" | "goto" | "queue" | "include" | "vmap")) {
+        return Rules::Drop;
+    }
+    // A host whose forwarded packets are dropped has to let those of a bridge pass that has a guard.
+    let bridges = || tree.networks.all.iter().flat_map(|network| &network.bridges);
+    let is_of_bridge = |statement: &&str| {
+        let mut words = statement.split_whitespace();
+        let comes_from = words.find(|word| *word == "iifname").and_then(|_| words.next());
+        comes_from.is_some_and(|name| bridges().any(|bridge| *bridge.value == *name.trim_matches('"')))
+    };
+    if statements.iter().all(is_of_bridge) { Rules::Nothing } else { Rules::Accept }
+}
+
+fn of_accepting(mut finding: Diagnostic) -> Diagnostic {
+    finding.severity = finding.severity.min(Severity::Warning);
+    finding.with_note("all else that is forwarded is accepted, too")
 }
 
 fn finding(
@@ -80,7 +113,6 @@ fn finding(
         finding = finding.with_related(place.clone(), "off");
     }
     finding
-        .with_note("nothing that is forwarded is dropped by these rules")
         .with_help(format!("turn it on: {} = true;", switch.option))
         .with_data("machine", machine)
         .with_data("option", switch.option.clone())
