@@ -144,6 +144,34 @@ let
         );
     };
 
+  # Of other platforms' modules, what they say of secrets is read.
+  darwinSystem =
+    arguments:
+    systemOf arguments
+    // {
+      _type = "darwin-system";
+      config = notKnown;
+    };
+
+  homeManagerConfiguration =
+    arguments:
+    let
+      home =
+        systemOf {
+          # Before 22.11 it was `configuration`.
+          modules =
+            arguments.modules or [ ]
+            ++ arguments.extraModules or [ ]
+            ++ (if arguments ? configuration then [ arguments.configuration ] else [ ]);
+          specialArgs = arguments.extraSpecialArgs or { };
+        }
+        // {
+          _type = "home-configuration";
+          config = notKnown;
+        };
+    in
+    home // { activationPackage = home; };
+
   # `nixos/default.nix` of a nixpkgs.
   nixos =
     arguments:
@@ -192,6 +220,8 @@ let
   # What deploy-rs brings to a machine is a system, or whatever else it is given.
   activate = notKnown // {
     nixos = system: system;
+    darwin = system: system;
+    home-manager = home: home;
     custom = {
       __functor =
         _: base: _:
@@ -337,9 +367,11 @@ let
 
   made = {
     inherit
+      darwinSystem
       eachDefaultSystem
       eachDefaultSystemPassThrough
       eachSystem
+      homeManagerConfiguration
       importApply
       makeHive
       mkFlake

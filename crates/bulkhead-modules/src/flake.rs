@@ -135,6 +135,29 @@ pub struct Systems {
     pub problem: Option<Failure>,
 }
 
+/// Whose modules a system is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    /// NixOS.
+    NixOs,
+    /// nix-darwin.
+    Darwin,
+    /// home-manager, by itself.
+    Home,
+}
+
+impl Platform {
+    /// By what our text says that something is.
+    fn of(tag: &str) -> Option<Platform> {
+        match tag {
+            "nixos-system" => Some(Platform::NixOs),
+            "darwin-system" => Some(Platform::Darwin),
+            "home-configuration" => Some(Platform::Home),
+            _ => None,
+        }
+    }
+}
+
 /// A system that a flake makes.
 #[derive(Clone, Debug)]
 pub struct System {
@@ -147,6 +170,8 @@ pub struct System {
     /// Whether it is only found in what else the flake gives out, as an image or for deploy-rs: it may say again what
     /// another one says.
     pub is_product: bool,
+    /// What it is made of.
+    pub platform: Platform,
 }
 
 /// The file in `tree` that makes systems: `flake.nix`, or `hive.nix` where there is no flake, as colmena takes them.
@@ -200,7 +225,7 @@ fn kind_of(session: &Session<'_>, path: &TreePath) -> Option<Kind> {
     if (says("meta", &OF_META) || says("network", &OF_NETWORK)) && !has(&OF_OTHERS) {
         return Some(Kind::Hive);
     }
-    let is_system = tag(session, &network).as_deref() == Some("nixos-system");
+    let is_system = tag(session, &network).as_deref().and_then(Platform::of).is_some();
     (is_system || !has(&OF_MODULES)).then_some(Kind::Plain)
 }
 
@@ -283,7 +308,8 @@ impl<'s, 'a> Outputs<'s, 'a> {
         });
         let lib = crate::library::lib(session, world)?;
         let file = path.to_arc();
-        let mut outputs = Outputs { session, file, value: not_known, make_hive: None, of_system: None, unseen: None, kind };
+        let mut outputs =
+            Outputs { session, file, value: not_known, make_hive: None, of_system: None, unseen: None, kind };
         let mut given = session.null();
         for _ in 0..ROUNDS {
             let argument = session.attrs(
@@ -458,16 +484,18 @@ impl<'s, 'a> Outputs<'s, 'a> {
             found.unknown.get_or_insert((Unknown { reason: Arc::from(reason), help: None, place: None }, None));
         }
         let mut all = Vec::new();
-        for (path, node) in walk.found {
+        for (path, node, platform) in walk.found {
             // For a machine of this name, where nothing else is.
             let short: Option<Arc<str>> = match path.names() {
+                _ if platform != Platform::NixOs => None,
                 [deploy, nodes, name, ..] if (&**deploy, &**nodes) == ("deploy", "nodes") => Some(name.clone()),
                 [.., all, name] if &**all == "nixosConfigurations" => Some(name.clone()),
                 [] => Some(self.own_name()),
                 _ => None,
             };
             let place = self.session.key(node).filter(|place| &*place.file != NAME);
-            let system = |name: &Arc<str>| System { name: name.clone(), place, unknown: None, is_product: true };
+            let system =
+                |name: &Arc<str>| System { name: name.clone(), place, unknown: None, is_product: true, platform };
             let is_free = |name: &Arc<str>| {
                 !found.systems.iter().any(|known| known.name == *name && known.unknown.is_none()) && !found.has_fleet
             };
@@ -536,7 +564,8 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 _ => Some(self.reason()),
             };
             let place = self.session.key(*node).filter(|place| &*place.file != NAME);
-            let system = System { name: Arc::from(*name), place, unknown, is_product: false };
+            let name_of: Arc<str> = Arc::from(*name);
+            let system = System { name: name_of, place, unknown, is_product: false, platform: Platform::NixOs };
             match found.systems.iter_mut().find(|known| known.name == system.name) {
                 Some(known) if known.unknown.is_some() && system.unknown.is_none() => *known = system,
                 Some(_) if is_hive && system.unknown.is_none() => {
@@ -643,7 +672,7 @@ struct Products<'w, 's, 'a> {
     /// What known systems are made of.
     seen: HashSet<usize>,
     looked: usize,
-    found: Vec<(OptionPath, Node<'a>)>,
+    found: Vec<(OptionPath, Node<'a>, Platform)>,
 }
 
 impl<'a> Products<'_, '_, 'a> {
@@ -656,11 +685,11 @@ impl<'a> Products<'_, '_, 'a> {
         let session = self.outputs.session;
         match session.look(node) {
             Shape::Attrs(members) if !around.contains(&members.identity) => {
-                if tag(session, &members).as_deref() == Some("nixos-system") {
+                if let Some(platform) = tag(session, &members).as_deref().and_then(Platform::of) {
                     if let Some(arguments) = self.outputs.arguments(node)
                         && self.seen.insert(arguments.identity)
                     {
-                        self.found.push((path.clone(), node));
+                        self.found.push((path.clone(), node, platform));
                     }
                     return;
                 }
