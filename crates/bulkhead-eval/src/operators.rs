@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use bulkhead_syntax::{BinaryOperator, ExprId, Symbol};
+use bulkhead_syntax::{BinaryOperator, Expr, ExprId, Symbol};
 use smallvec::SmallVec;
 
 use crate::code::Code;
@@ -81,7 +81,12 @@ impl<'a> Evaluator<'a> {
                 let mode = if is_string { CoerceMode::Interpolate } else { CoerceMode::Path };
                 // The left side becomes a string before the right side is looked at.
                 if !is_string && !matches!(left_value, Value::Int(..) | Value::Float(..) | Value::Path(..)) {
-                    let text = self.coerce_to_string(left_value, mode, code.pos(left))?;
+                    let text = self.coerce_to_string(left_value, mode, code.pos(left)).map_err(|error| {
+                        self.on_trail(error, |trail| match code.expr(right) {
+                            Expr::Text(text, _) => format!("{trail}{text}"),
+                            _ => String::new(),
+                        })
+                    })?;
                     left_value = Value::String(text, code.pos(left));
                 }
                 let right_value = self.eval(code, env, right)?;

@@ -154,6 +154,25 @@ impl<'a> Session<'a> {
         self.result(self.evaluator.parsed_text_value(parsed.0.clone(), name, "/", None))
     }
 
+    /// Let a function say what stands for files and functions that are unknown: it is called with `"file"` where a file is
+    /// imported, or with `"function"` where a function is called, and with how that was reached, `.nixpkgs/nixos` for
+    /// example; `null` stands for nothing. Files at hand are asked for by their paths, if they lie outside of the first tree.
+    pub fn stand_in(&self, function: Node<'a>) {
+        self.evaluator.stand_in.set(Some(function.value));
+    }
+
+    /// How something unknown was reached, as [`Session::stand_in`] has it; empty if that is not noted.
+    pub fn trail(&self, node: Node<'a>) -> &'a str {
+        match self.evaluator.force(node.value) {
+            Ok(Value::Unknown(unknown, _)) => unknown.trail,
+            Err(error) => match &error.cause {
+                Cause::Unknown(unknown) => unknown.trail,
+                Cause::Failure(_) => "",
+            },
+            _ => "",
+        }
+    }
+
     /// Something unknown. It comes in where something is selected from it.
     pub fn unknown(&self, reason: &str, help: Option<&str>) -> Node<'a> {
         let unknown = self.evaluator.unknown(reason, help, Pos::NONE);

@@ -411,6 +411,9 @@ pub struct Unknown<'a> {
     pub help: Option<&'a str>,
     /// The expression that brought it in.
     pub origin: Pos,
+    /// The name by which it was selected (`.nixpkgs`), and what was put after it as text (`.nixpkgs/nixos`); as far as somebody
+    /// asks, see `Session::stand_in`.
+    pub trail: &'a str,
 }
 
 /// The frames that an expression sees, innermost first.

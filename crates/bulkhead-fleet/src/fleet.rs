@@ -121,8 +121,8 @@ pub struct Fleet {
     /// The `.nix` files whose texts have words of options that rules about module trees read, sorted by path; without
     /// rules files and `properties.nix`.
     pub module_files: Vec<TreePath>,
-    /// The `.nix` files that may make systems: flakes, and what looks like a network of nodes (of colmena, morph, NixOps), sorted
-    /// by path.
+    /// The `.nix` files that may make systems: flakes, what looks like a network of nodes (of colmena, morph, NixOps), and what
+    /// has words of functions of a nixpkgs for that; sorted by path.
     pub system_files: Vec<TreePath>,
     /// The `.age` files, sorted by path.
     pub age_files: Vec<AgeFile>,

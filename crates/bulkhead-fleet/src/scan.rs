@@ -207,7 +207,7 @@ pub(crate) struct TextHints {
     pub(crate) options: bool,
     /// If it is a flake, it may make systems.
     pub(crate) flake: bool,
-    /// It may be a network of nodes, or a hive.
+    /// It may be a network of nodes, or a hive, or make systems otherwise.
     pub(crate) network: bool,
 }
 
@@ -227,6 +227,10 @@ const NETWORK_WORDS: [&str; 9] = [
     "network.pkgs",
     "network.storage",
 ];
+
+/// Words by which a file makes systems with the functions of a nixpkgs.
+const SYSTEM_WORDS: [&str; 7] =
+    ["nixpkgs/nixos>", "eval-config.nix", "/nixos\"", ".nixos {", ".nixos [", ".nixos (", ".nixos ./"];
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
@@ -281,7 +285,7 @@ impl TextHints {
             options: all.any(|word| contains(bytes, word.as_bytes())),
             flake: has(&FLAKE_WORDS),
             // A hive of colmena has `meta`, and its nodes say where they are deployed.
-            network: has(&NETWORK_WORDS) || (has(&["meta"]) && has(&["deployment"])),
+            network: has(&NETWORK_WORDS) || has(&SYSTEM_WORDS) || (has(&["meta"]) && has(&["deployment"])),
         }
     }
 }

@@ -1,20 +1,23 @@
 # What the inputs of a flake give to its `outputs`, as far as NixOS systems are made with it. Whatever is left out is
-# unknown. `given` is what the flake gives out if that is known already, else null. Where `isHive`, it is no flake but a
-# hive of colmena.
+# unknown. `given` is what the flake gives out if that is known already, else null. Where it is no flake, `kind` says what it
+# is: a hive of colmena or the like, or `plain`: whatever else may make systems.
 {
   flake,
   given,
   inputs,
-  isHive,
+  kind,
   lib,
   notKnown,
+  packages,
   root,
 }:
 let
   inherit (builtins)
     attrNames
     concatMap
+    isAttrs
     isFunction
+    isList
     listToAttrs
     mapAttrs
     match
@@ -141,9 +144,84 @@ let
         );
     };
 
+  # Of other platforms' modules, what they say of secrets is read.
+  darwinSystem =
+    arguments:
+    systemOf arguments
+    // {
+      _type = "darwin-system";
+      config = notKnown;
+    };
+
+  homeManagerConfiguration =
+    arguments:
+    let
+      home =
+        systemOf {
+          # Before 22.11 it was `configuration`.
+          modules =
+            arguments.modules or [ ]
+            ++ arguments.extraModules or [ ]
+            ++ (if arguments ? configuration then [ arguments.configuration ] else [ ]);
+          specialArgs = arguments.extraSpecialArgs or { };
+        }
+        // {
+          _type = "home-configuration";
+          config = notKnown;
+        };
+    in
+    home // { activationPackage = home; };
+
+  # `nixos/default.nix` of a nixpkgs.
+  nixos =
+    arguments:
+    let
+      system = nixosSystem {
+        modules = [ (arguments.configuration or notKnown.configuration) ];
+        specialArgs = arguments.specialArgs or { };
+      };
+    in
+    system
+    // named [ "system" "vm" "vmWithBootLoader" ] system;
+
+  # The function `nixos` of its packages.
+  pkgsNixos =
+    modules:
+    if isAttrs modules && modules._type or null == "nixos-system" then
+      modules
+    else
+      nixosSystem { modules = if isList modules then modules else [ modules ]; };
+
+  # What stands for files and functions of a nixpkgs, wherever it comes from: see `Session::stand_in`.
+  standIn =
+    what: trail:
+    let
+      is = pattern: match pattern trail != null;
+      nixpkgs = "\\.[^/]*(nixpkgs|nixos)[^/]*";
+    in
+    if what == "function" then
+      (if trail == ".nixos" then pkgsNixos else null)
+    else if is ".*/nixos/lib/eval-config\\.nix" then
+      nixosSystem
+    else if is ".*/nixos(/default\\.nix)?" then
+      nixos
+    else if is "${nixpkgs}/lib(/default\\.nix)?" then
+      extensible lib
+    else if is nixpkgs then
+      arguments:
+      packages
+      // {
+        lib = extensible lib;
+        nixos = pkgsNixos;
+      }
+    else
+      null;
+
   # What deploy-rs brings to a machine is a system, or whatever else it is given.
   activate = notKnown // {
     nixos = system: system;
+    darwin = system: system;
+    home-manager = home: home;
     custom = {
       __functor =
         _: base: _:
@@ -289,9 +367,11 @@ let
 
   made = {
     inherit
+      darwinSystem
       eachDefaultSystem
       eachDefaultSystemPassThrough
       eachSystem
+      homeManagerConfiguration
       importApply
       makeHive
       mkFlake
@@ -344,7 +424,13 @@ let
   everything = mapAttrs input inputs // {
     inherit self;
   };
-  outputs = if isHive then { colmena = flake; } else flake.outputs everything;
+  outputs =
+    if kind == "hive" then
+      { colmena = flake; }
+    else if kind == "plain" then
+      flake
+    else
+      flake.outputs everything;
   own = if given == null then outputs else given;
   self =
     notKnown
@@ -359,7 +445,7 @@ let
     };
 in
 {
-  inherit makeHive outputs;
+  inherit makeHive outputs standIn;
 
   # What flake-parts' modules are called with.
   arguments = {

@@ -1,4 +1,5 @@
-//! The NixOS systems that a flake makes, as far as can be told without its inputs; or a hive of colmena (`hive.nix`).
+//! The NixOS systems that a flake makes, as far as can be told without its inputs; or a hive of colmena (`hive.nix`), or any
+//! other file, by the functions of a nixpkgs for that (`import <nixpkgs/nixos>`, `eval-config.nix`, `pkgs.nixos`).
 //!
 //! `outputs` is called with inputs whose contents are unknown but for the functions that make systems
 //! (`flake.nix` beside this file): `nixosSystem` keeps what it is given, and so the modules of each system can be read.
@@ -11,7 +12,7 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
 use bulkhead_source::{FileTree, TreePath};
 
-use crate::library::{Arguments, OWN_FLAKE};
+use crate::library::{Arguments, OWN_FLAKE, PACKAGES};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run};
 use crate::tree::problem;
@@ -36,6 +37,12 @@ const OF_NETWORK: [&str; 10] = [
     "specialArgs",
     "storage",
 ];
+
+/// What modules have, and no set of systems.
+const OF_MODULES: [&str; 4] = ["config", "imports", "options", "disabledModules"];
+
+/// Why nothing is known of what is made of modules.
+const OF_MODULES_MADE: &str = "what is made of these modules is not evaluated";
 
 /// What modules and tests have, and no network of nodes.
 const OF_OTHERS: [&str; 6] = ["config", "imports", "nodes", "options", "outputs", "testScript"];
@@ -128,6 +135,29 @@ pub struct Systems {
     pub problem: Option<Failure>,
 }
 
+/// Whose modules a system is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    /// NixOS.
+    NixOs,
+    /// nix-darwin.
+    Darwin,
+    /// home-manager, by itself.
+    Home,
+}
+
+impl Platform {
+    /// By what our text says that something is.
+    fn of(tag: &str) -> Option<Platform> {
+        match tag {
+            "nixos-system" => Some(Platform::NixOs),
+            "darwin-system" => Some(Platform::Darwin),
+            "home-configuration" => Some(Platform::Home),
+            _ => None,
+        }
+    }
+}
+
 /// A system that a flake makes.
 #[derive(Clone, Debug)]
 pub struct System {
@@ -140,6 +170,8 @@ pub struct System {
     /// Whether it is only found in what else the flake gives out, as an image or for deploy-rs: it may say again what
     /// another one says.
     pub is_product: bool,
+    /// What it is made of.
+    pub platform: Platform,
 }
 
 /// The file in `tree` that makes systems: `flake.nix`, or `hive.nix` where there is no flake, as colmena takes them.
@@ -147,10 +179,13 @@ pub fn systems_file(tree: &dyn FileTree) -> Option<TreePath> {
     [FLAKE, HIVE].into_iter().filter_map(|name| TreePath::new(name).ok()).find(|path| tree.exists(path))
 }
 
-/// The systems that a file in the first tree of `world` makes: a flake, or a network of nodes; anything else makes none.
+/// The systems that a file in the first tree of `world` makes: a flake, a network of nodes, or what has systems in its value.
 pub fn systems(world: &World, flake: &TreePath) -> Systems {
     let found = world.session(|session| {
-        if !may_make_systems(session, flake) {
+        if let Err(failure) = know_nixpkgs(session, world) {
+            return Systems { problem: Some(failure), ..Systems::default() };
+        }
+        if kind_of(session, flake).is_none() {
             return Systems::default();
         }
         match Outputs::of(session, world, flake) {
@@ -161,25 +196,63 @@ pub fn systems(world: &World, flake: &TreePath) -> Systems {
     found.unwrap_or_else(|error| Systems { problem: Some(no_thread(&error)), ..Systems::default() })
 }
 
-/// Whether a file is a flake or a hive by its name, or else a network of nodes.
-fn may_make_systems(session: &Session<'_>, path: &TreePath) -> bool {
-    if path.name() == FLAKE || path.as_str() == HIVE {
-        return true;
+/// What a file is that may make systems.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Flake,
+    /// A hive of colmena, or a network of nodes.
+    Hive,
+    /// Anything else.
+    Plain,
+}
+
+/// A flake or a hive by its name, a network of nodes by what it says; anything else unless it is a module or a function that
+/// others call.
+fn kind_of(session: &Session<'_>, path: &TreePath) -> Option<Kind> {
+    if path.name() == FLAKE {
+        return Some(Kind::Flake);
     }
-    let Ok(mut network) = session.import(path) else { return false };
-    if let Shape::Function = session.look(network) {
-        match session.call(network, session.attrs(Vec::new(), None)) {
-            Ok(called) => network = called,
-            Err(_) => return false,
-        }
+    if path.as_str() == HIVE {
+        return Some(Kind::Hive);
     }
-    let Shape::Attrs(network) = session.look(network) else { return false };
+    let value = value_of(session, session.import(path).ok()?)?;
+    let Shape::Attrs(network) = session.look(value) else { return Some(Kind::Plain) };
     let says = |name: &str, known: &[&str]| match network.get(name).map(|node| session.look(node)) {
         Some(Shape::Attrs(about)) => known.iter().any(|name| about.get(name).is_some()),
         _ => false,
     };
-    (says("meta", &OF_META) || says("network", &OF_NETWORK))
-        && !OF_OTHERS.iter().any(|name| network.get(name).is_some())
+    let has = |names: &[&str]| names.iter().any(|name| network.get(name).is_some());
+    if (says("meta", &OF_META) || says("network", &OF_NETWORK)) && !has(&OF_OTHERS) {
+        return Some(Kind::Hive);
+    }
+    let is_system = tag(session, &network).as_deref().and_then(Platform::of).is_some();
+    (is_system || !has(&OF_MODULES)).then_some(Kind::Plain)
+}
+
+/// What a file gives that is called as Nix calls what it builds: without arguments.
+fn value_of<'a>(session: &Session<'a>, value: Node<'a>) -> Option<Node<'a>> {
+    match session.look(value) {
+        Shape::Function => session.call(value, session.attrs(Vec::new(), None)).ok(),
+        _ => Some(value),
+    }
+}
+
+/// From here on functions of a nixpkgs that make systems are known, wherever it comes from.
+fn know_nixpkgs(session: &Session<'_>, world: &World) -> Result<(), Failure> {
+    let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
+    let not_known = session.attrs(Vec::new(), Some(session.unknown(OF_MODULES_MADE, None)));
+    let null = session.null();
+    let argument = [("flake", null), ("given", null), ("inputs", null), ("kind", null), ("notKnown", not_known)];
+    let lib = crate::library::lib(session, world)?;
+    let packages = session.attrs(Vec::new(), Some(session.unknown(PACKAGES, None)));
+    let others = [("lib", lib), ("packages", packages), ("root", null)];
+    let all = session.call(made, session.attrs(argument.into_iter().chain(others).collect(), None))?;
+    if let Shape::Attrs(all) = session.look(all)
+        && let Some(stand_in) = all.get("standIn")
+    {
+        session.stand_in(stand_in);
+    }
+    Ok(())
 }
 
 /// Read the modules of a system that a flake makes, and `files` as further ones; with `nixos` as [`crate::load_nixos`].
@@ -193,7 +266,7 @@ pub fn load_system(
     let nixpkgs = nixos.and_then(|_| nixpkgs(world));
     read(world, nixpkgs, |session, mut arguments, configuration| {
         let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
-        match Outputs::of(session, world, flake) {
+        match know_nixpkgs(session, world).and_then(|()| Outputs::of(session, world, flake)) {
             Ok(outputs) => outputs.modules_of(name, &mut roots, &mut arguments, configuration),
             Err(failure) => configuration.problems.push(failure),
         }
@@ -212,19 +285,31 @@ struct Outputs<'s, 'a> {
     of_system: Option<Node<'a>>,
     /// Why modules of flake-parts may say more.
     unseen: Option<Undecided>,
+    kind: Kind,
 }
 
 impl<'s, 'a> Outputs<'s, 'a> {
     fn of(session: &'s Session<'a>, world: &World, path: &TreePath) -> Result<Outputs<'s, 'a>, Failure> {
-        let flake = session.import(path)?;
+        let mut flake = session.import(path)?;
+        let kind = kind_of(session, path).unwrap_or(Kind::Plain);
+        if kind == Kind::Plain {
+            flake = value_of(session, flake).unwrap_or(flake);
+        }
         let folder = session.absolute(&path.parent().unwrap_or_else(TreePath::root));
         let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
-        let is_hive = path.name() != FLAKE;
-        let inputs = if is_hive { session.attrs(Vec::new(), None) } else { inputs(session, flake) };
-        let not_known = session.attrs(Vec::new(), Some(session.unknown(OWN_FLAKE, None)));
+        let inputs = if kind == Kind::Flake { inputs(session, flake) } else { session.attrs(Vec::new(), None) };
+        let reason = if kind == Kind::Plain { OF_MODULES_MADE } else { OWN_FLAKE };
+        let not_known = session.attrs(Vec::new(), Some(session.unknown(reason, None)));
+        let packages = session.attrs(Vec::new(), Some(session.unknown(PACKAGES, None)));
+        let name = session.string(match kind {
+            Kind::Flake => "flake",
+            Kind::Hive => "hive",
+            Kind::Plain => "plain",
+        });
         let lib = crate::library::lib(session, world)?;
         let file = path.to_arc();
-        let mut outputs = Outputs { session, file, value: not_known, make_hive: None, of_system: None, unseen: None };
+        let mut outputs =
+            Outputs { session, file, value: not_known, make_hive: None, of_system: None, unseen: None, kind };
         let mut given = session.null();
         for _ in 0..ROUNDS {
             let argument = session.attrs(
@@ -232,9 +317,10 @@ impl<'s, 'a> Outputs<'s, 'a> {
                     ("flake", flake),
                     ("given", given),
                     ("inputs", inputs),
-                    ("isHive", session.bool(is_hive)),
+                    ("kind", name),
                     ("lib", lib),
                     ("notKnown", not_known),
+                    ("packages", packages),
                     ("root", session.string(&folder)),
                 ],
                 None,
@@ -248,6 +334,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 break;
             };
             (outputs.value, outputs.make_hive) = (value, all.get("makeHive"));
+            if kind == Kind::Plain {
+                break;
+            }
             let Shape::Attrs(members) = session.look(value) else { break };
             let (Some("flake-parts"), Some(module)) = (tag(session, &members).as_deref(), members.get("module")) else {
                 break;
@@ -288,7 +377,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
         Ok(outputs)
     }
 
+    /// An output of a flake.
     fn member(&self, name: &str) -> Shape<'a> {
+        if self.kind == Kind::Plain {
+            return Shape::Null;
+        }
         match self.session.look(self.value) {
             Shape::Attrs(members) => match (members.get(name), members.open) {
                 (Some(node), _) => self.session.look(node),
@@ -306,6 +399,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// The nodes of the hive of colmena that the flake gives out, if it gives out one.
     fn hive(&self) -> Option<Shape<'a>> {
+        if self.kind == Kind::Plain {
+            return None;
+        }
         let Shape::Attrs(members) = self.session.look(self.value) else { return None };
         let is_given = |node: &Node<'a>| !matches!(self.session.look(*node), Shape::Null);
         let hive = match (members.get("colmenaHive").filter(is_given), members.get("colmena")) {
@@ -365,10 +461,15 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// Add the systems that are found elsewhere in what the flake gives out.
     fn products(&self, found: &mut Systems) -> Vec<(Arc<str>, Node<'a>)> {
-        let Shape::Attrs(outputs) = self.session.look(self.value) else { return Vec::new() };
         let mut walk = Products { outputs: self, seen: self.known_arguments(), looked: 0, found: Vec::new() };
-        for (name, node) in outputs.attrs.iter().filter(|(name, _)| !NO_PRODUCTS.contains(name)) {
-            walk.look(*node, &OptionPath::root().join(name), &mut vec![outputs.identity]);
+        match self.session.look(self.value) {
+            _ if self.kind == Kind::Plain => walk.look(self.value, &OptionPath::root(), &mut Vec::new()),
+            Shape::Attrs(outputs) => {
+                for (name, node) in outputs.attrs.iter().filter(|(name, _)| !NO_PRODUCTS.contains(name)) {
+                    walk.look(*node, &OptionPath::root().join(name), &mut vec![outputs.identity]);
+                }
+            }
+            _ => return Vec::new(),
         }
         if let Some(of_system) = self.of_system
             && let Shape::Attrs(all) = self.session.look(of_system)
@@ -383,15 +484,18 @@ impl<'s, 'a> Outputs<'s, 'a> {
             found.unknown.get_or_insert((Unknown { reason: Arc::from(reason), help: None, place: None }, None));
         }
         let mut all = Vec::new();
-        for (path, node) in walk.found {
+        for (path, node, platform) in walk.found {
             // For a machine of this name, where nothing else is.
             let short: Option<Arc<str>> = match path.names() {
+                _ if platform != Platform::NixOs => None,
                 [deploy, nodes, name, ..] if (&**deploy, &**nodes) == ("deploy", "nodes") => Some(name.clone()),
                 [.., all, name] if &**all == "nixosConfigurations" => Some(name.clone()),
+                [] => Some(self.own_name()),
                 _ => None,
             };
             let place = self.session.key(node).filter(|place| &*place.file != NAME);
-            let system = |name: &Arc<str>| System { name: name.clone(), place, unknown: None, is_product: true };
+            let system =
+                |name: &Arc<str>| System { name: name.clone(), place, unknown: None, is_product: true, platform };
             let is_free = |name: &Arc<str>| {
                 !found.systems.iter().any(|known| known.name == *name && known.unknown.is_none()) && !found.has_fleet
             };
@@ -404,6 +508,13 @@ impl<'s, 'a> Outputs<'s, 'a> {
             all.push((name, node));
         }
         all
+    }
+
+    /// What a system is called that is all that a file gives: as the file or its folder is.
+    fn own_name(&self) -> Arc<str> {
+        let path = self.file.strip_suffix(".nix").unwrap_or(&self.file);
+        let path = path.strip_suffix("/default").unwrap_or(path);
+        Arc::from(path.rsplit('/').next().unwrap_or(path))
     }
 
     /// What tells apart what the systems were made of that the flake names as such.
@@ -453,7 +564,8 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 _ => Some(self.reason()),
             };
             let place = self.session.key(*node).filter(|place| &*place.file != NAME);
-            let system = System { name: Arc::from(*name), place, unknown, is_product: false };
+            let name_of: Arc<str> = Arc::from(*name);
+            let system = System { name: name_of, place, unknown, is_product: false, platform: Platform::NixOs };
             match found.systems.iter_mut().find(|known| known.name == system.name) {
                 Some(known) if known.unknown.is_some() && system.unknown.is_none() => *known = system,
                 Some(_) if is_hive && system.unknown.is_none() => {
@@ -560,7 +672,7 @@ struct Products<'w, 's, 'a> {
     /// What known systems are made of.
     seen: HashSet<usize>,
     looked: usize,
-    found: Vec<(OptionPath, Node<'a>)>,
+    found: Vec<(OptionPath, Node<'a>, Platform)>,
 }
 
 impl<'a> Products<'_, '_, 'a> {
@@ -573,11 +685,11 @@ impl<'a> Products<'_, '_, 'a> {
         let session = self.outputs.session;
         match session.look(node) {
             Shape::Attrs(members) if !around.contains(&members.identity) => {
-                if tag(session, &members).as_deref() == Some("nixos-system") {
+                if let Some(platform) = tag(session, &members).as_deref().and_then(Platform::of) {
                     if let Some(arguments) = self.outputs.arguments(node)
                         && self.seen.insert(arguments.identity)
                     {
-                        self.found.push((path.clone(), node));
+                        self.found.push((path.clone(), node, platform));
                     }
                     return;
                 }

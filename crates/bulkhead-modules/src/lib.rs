@@ -37,7 +37,7 @@ use bulkhead_source::TreePath;
 pub use condition::{Condition, Guard};
 pub use definitions::{depth_inside, is_submodule as takes_module};
 pub use effective::Effective;
-pub use flake::{System, Systems, is_apart, load_system, name_outside_hive, systems, systems_file};
+pub use flake::{Platform, System, Systems, is_apart, load_system, name_outside_hive, systems, systems_file};
 pub use library::{BUILT_IN, PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib};
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};

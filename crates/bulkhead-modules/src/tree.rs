@@ -380,6 +380,8 @@ impl<'s, 'a> Loader<'s, 'a> {
                 return modules;
             }
             Shape::Unknown(reason, _) => {
+                let is_of_nixos = self.session.trail(node).contains("/nixos/modules/");
+                let reason = if is_of_nixos { Unknown { reason: Arc::from(NOT_READ), ..reason } } else { reason };
                 self.unknown_at(&OptionPath::root(), "an import is unknown", reason, place);
                 return Vec::new();
             }

@@ -24,7 +24,17 @@ use crate::world::{Located, ParseFailure};
 
 pub const BUILTINS: &[Builtin] = &[
     forcing(0b1, "import", 1, |ev, args, pos| {
-        let path = path_of(ev, args[0], pos)?;
+        let path = match path_of(ev, args[0], pos) {
+            Ok(path) => path,
+            Err(error) => return ev.stands_in_for("file", error, pos),
+        };
+        // A nixpkgs at hand is none of the fleet's files.
+        if ev.stand_in.get().is_some()
+            && ev.world.in_first_tree(&path).is_none()
+            && let Some(value) = ev.stands_in("file", &path, pos)?
+        {
+            return Ok(value);
+        }
         ev.import_path(&path, None, pos)
     }),
     builtin("scopedImport", 2, |ev, args, pos| {
@@ -327,7 +337,8 @@ fn find_file<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
             "nixpkgs" => "name one with --nixpkgs PATH or NIX_PATH, or run with --evaluator nix".to_owned(),
             other => format!("name it with -I {other}=PATH, or run with --evaluator nix"),
         };
-        return Err(Error::unknown(ev.unknown(&reason, Some(&help), pos), pos));
+        let error = Error::unknown(ev.unknown(&reason, Some(&help), pos), pos);
+        return Err(ev.on_trail(error, |_| format!(".{name}")));
     }
     let message = format!("file '{name}' was not found in the Nix search path (add it using $NIX_PATH or -I)");
     Err(Error::new(FailureKind::Thrown, message, pos))

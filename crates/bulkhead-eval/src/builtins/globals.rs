@@ -94,7 +94,8 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 });
 
 /// The clock differs from one evaluation to the next.
-static CURRENT_TIME: Unknown<'static> = Unknown { reason: "the clock is not read", help: None, origin: Pos::NONE };
+static CURRENT_TIME: Unknown<'static> =
+    Unknown { reason: "the clock is not read", help: None, origin: Pos::NONE, trail: "" };
 
 /// The names in scope everywhere, with their values in one evaluation.
 pub struct Globals<'a> {

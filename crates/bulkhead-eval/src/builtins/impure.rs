@@ -10,9 +10,9 @@ use crate::value::{Pos, Value};
 
 pub const BUILTINS: &[Builtin] = &[
     builtin("fetchClosure", 1, |ev, _, pos| fetched(ev, pos)),
-    builtin("fetchGit", 1, |ev, _, pos| fetched(ev, pos)),
+    builtin("fetchGit", 1, |ev, args, pos| fetched_from(ev, args[0], pos)),
     builtin("fetchMercurial", 1, |ev, _, pos| fetched(ev, pos)),
-    builtin("fetchTarball", 1, |ev, _, pos| fetched(ev, pos)),
+    builtin("fetchTarball", 1, |ev, args, pos| fetched_from(ev, args[0], pos)),
     builtin("fetchTree", 1, fetch_tree),
     builtin("fetchurl", 1, fetch_url),
     builtin("getEnv", 1, |ev, args, pos| {
@@ -82,7 +82,7 @@ fn fetch_tree<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a
         }
         _ => {}
     }
-    fetched(ev, pos)
+    fetched_from(ev, args[0], pos)
 }
 
 /// The same for `fetchurl`: the name that the file would have in the store must be one.
@@ -105,6 +105,32 @@ fn fetch_url<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
     })?;
     fetched(ev, pos)
 }
+
+/// What comes from a URL is known by it to who asks, as far as it is a nixpkgs.
+fn fetched_from<'a>(ev: &Evaluator<'a>, from: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
+    fetched(ev, pos).map_err(|error| {
+        if ev.stand_in.get().is_none() {
+            return error;
+        }
+        let text = |value| match ev.force(value) {
+            Ok(Value::String(text, _)) => text.lossy().into_owned(),
+            _ => String::new(),
+        };
+        let url = match ev.force(from) {
+            Ok(Value::Attrs(attrs, _)) => {
+                let named = ["url", "repo"].map(|name| attrs.get(Symbol::new(name)).map(|attr| text(attr.value)));
+                named.into_iter().flatten().collect()
+            }
+            Ok(other) => text(other),
+            Err(_) => String::new(),
+        };
+        let is_nixpkgs = NIXPKGS.iter().any(|part| url.to_ascii_lowercase().contains(part));
+        ev.on_trail(error, |_| if is_nixpkgs { ".nixpkgs".to_owned() } else { String::new() })
+    })
+}
+
+/// What the URLs of a nixpkgs have in them.
+const NIXPKGS: [&str; 3] = ["nixpkgs", "channels.nixos.org", "releases.nixos.org/nixos"];
 
 fn fetched<'a>(ev: &Evaluator<'a>, pos: Pos) -> Result<'a, Value<'a>> {
     Err(Error::unknown(ev.unknown("nothing is fetched from the network", None, pos), pos))

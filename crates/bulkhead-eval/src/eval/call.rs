@@ -63,7 +63,9 @@ impl<'a> Evaluator<'a> {
                     };
                     function = self.nested(pos, || self.apply(functor.value, &[function], pos))?;
                 }
-                Value::Unknown(unknown, _) => return Err(Error::unknown(unknown, pos)),
+                Value::Unknown(unknown, _) => {
+                    function = self.stands_in_for("function", Error::unknown(unknown, pos), pos)?;
+                }
                 other => return Err(not_a_function(other, pos)),
             }
         }

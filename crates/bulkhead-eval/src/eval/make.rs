@@ -139,7 +139,7 @@ impl<'a> Evaluator<'a> {
     /// Something unknown that comes in here.
     pub fn unknown(&self, reason: &str, help: Option<&str>, pos: Pos) -> &'a Unknown<'a> {
         let help = help.map(|help| self.arena.text(help));
-        self.arena.alloc(Unknown { reason: self.arena.text(reason), help, origin: pos })
+        self.arena.alloc(Unknown { reason: self.arena.text(reason), help, origin: pos, trail: "" })
     }
 
     /// `{ file, line, column }` of a place, or null.

@@ -16,6 +16,7 @@ mod names;
 mod select;
 mod sets;
 mod strings;
+mod trail;
 mod variables;
 
 use std::cell::{Cell, RefCell};
@@ -83,6 +84,8 @@ pub struct Evaluator<'a> {
     pub origins: Option<RefCell<FxHashMap<usize, State<'a>>>>,
     /// Sets that stand for another one, by their addresses: see `Session::stands_for`.
     pub stand_ins: RefCell<FxHashMap<usize, usize>>,
+    /// What stands for the values of unknown files and functions: see `Session::stand_in`.
+    pub stand_in: Cell<Option<Value<'a>>>,
 }
 
 /// Names that the language itself knows.
@@ -140,6 +143,7 @@ impl<'a> Evaluator<'a> {
             recorded: None,
             origins: None,
             stand_ins: RefCell::default(),
+            stand_in: Cell::new(None),
             empty_list: arena.alloc(List::new(&[])),
         }
     }

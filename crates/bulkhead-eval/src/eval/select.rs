@@ -23,10 +23,14 @@ impl<'a> Evaluator<'a> {
             let found = match value {
                 Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                     (Some(attr), _) => Some(attr.value),
-                    (None, Some(unknown)) => return Err(Error::unknown(self.came_in(unknown, pos), pos)),
+                    (None, Some(unknown)) => {
+                        return Err(self.on_path(Error::unknown(self.came_in(unknown, pos), pos), path));
+                    }
                     (None, None) => None,
                 },
-                Value::Unknown(unknown, _) => return Err(Error::unknown(self.came_in(unknown, pos), pos)),
+                Value::Unknown(unknown, _) => {
+                    return Err(self.on_path(Error::unknown(self.came_in(unknown, pos), pos), path));
+                }
                 _ => None,
             };
             let Some(found) = found else {

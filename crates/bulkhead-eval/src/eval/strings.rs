@@ -70,7 +70,10 @@ impl<'a> Evaluator<'a> {
         parts: &'a [StringPart],
         pos: Pos,
     ) -> Result<'a, Value<'a>> {
-        let (pieces, context) = self.pieces(code, env, parts, CoerceMode::Interpolate, pos)?;
+        let (pieces, context) = match self.pieces(code, env, parts, CoerceMode::Interpolate, pos) {
+            Ok(pieces) => pieces,
+            Err(error) => return Err(self.in_string(error, parts)),
+        };
         let string = match &pieces[..] {
             [Piece::Str(first, _), rest @ ..] if first.len() >= LONG => {
                 self.arena.alloc(Str::joined(self.arena, first, self.flat(rest, None), context))

@@ -207,7 +207,10 @@ impl<'a> Evaluator<'a> {
     /// Something unknown that is met here; if it was so from the start, it comes in here.
     #[cold]
     pub(super) fn came_in(&self, unknown: &'a Unknown<'a>, pos: Pos) -> &'a Unknown<'a> {
-        if unknown.origin == Pos::NONE { self.unknown(unknown.reason, unknown.help, pos) } else { unknown }
+        if unknown.origin != Pos::NONE {
+            return unknown;
+        }
+        self.arena.alloc(Unknown { origin: pos, ..*unknown })
     }
 }
 

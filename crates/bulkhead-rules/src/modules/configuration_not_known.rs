@@ -67,7 +67,9 @@ read: the outputs `colmena` and `colmenaHive`, and `hive.nix` where there is no 
 machine may be started as: `kif (specialisation travel)`; what else a flake makes of systems, as long as they say
 something new: images (`packages.x86_64-linux.iso`), `nixosGenerate`, what deploy-rs takes, `legacyPackages`; and the
 systems of flakes in other folders and of networks of nodes (colmena, morph, NixOps) wherever they lie: `kif
-(ops/network.nix)`, if there is another `kif`.
+(ops/network.nix)`, if there is another `kif`. So are files whose value has systems that a nixpkgs makes, wherever that
+comes from: `import <nixpkgs/nixos>`, `eval-config.nix`, `pkgs.nixos`. Of systems of nix-darwin, and of home-manager by
+itself (`homeConfigurations`), what they say of secrets is judged.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -83,7 +85,7 @@ const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut causes = Causes::default();
-    for tree in context.trees() {
+    for tree in context.all_trees().with_others() {
         let readings = Readings::of(tree);
         values(context, tree, &readings, &mut causes);
         unseen_definitions(tree, &readings, &mut causes);

@@ -34,7 +34,7 @@ age.secrets.wifi.file = ../../secrets/wifi.age;
 };
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for tree in context.trees() {
+    for tree in context.all_trees().with_others() {
         for secret in declared(context, tree) {
             let path = &secret.file.value;
             if exists(context.tree, path) || is_hidden(context, path) {

@@ -45,7 +45,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
     let ruled: HashSet<&str> =
         context.comparisons().all.iter().filter_map(|known| Some(known.path.as_ref()?.as_str())).collect();
-    for tree in context.trees() {
+    for tree in context.all_trees().with_others() {
         for secret in declared(context, tree) {
             let path = &secret.file.value;
             if ruled.contains(path.as_str()) || !exists(context.tree, path) {

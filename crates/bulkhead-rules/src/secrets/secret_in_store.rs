@@ -60,7 +60,7 @@ const FILES: [&str; 11] = [
 ];
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for tree in context.trees() {
+    for tree in context.all_trees().with_others() {
         for named in tree.definitions() {
             let definition = &named.definition;
             // That of the VPN has a rule of its own, which knows nothing of what runs in its containers.

@@ -51,7 +51,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let fleet = context.fleet;
     let root = option("age.secrets");
     let mut used: HashSet<String> = HashSet::new();
-    for tree in context.trees() {
+    for tree in context.all_trees().with_others() {
         used.extend(declared(context, tree).into_iter().map(|secret| secret.file.value.as_str().to_owned()));
     }
     if used.is_empty() || fleet.rules_are_chosen {
@@ -80,7 +80,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if unused.is_empty() {
         return;
     }
-    let unknown = context.trees().iter().find_map(|tree| {
+    let unknown = context.all_trees().with_others().find_map(|tree| {
         let undecided = tree.configuration.undecided_at(&root).into_iter();
         let named = undecided.filter(|undecided| {
             !undecided.path.names().is_empty()

@@ -48,7 +48,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             &mode.value,
         ));
     }
-    for tree in context.trees() {
+    for tree in context.all_trees().with_others() {
         for (secrets, _) in declarations(tree) {
             for (name, _) in tree.children(&secrets) {
                 open_modes(context, tree, &secrets.join(&name).join("mode"), &name, found);

@@ -7,7 +7,7 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{
-    Configuration, Definition, Systems, load, load_system, name_outside_hive, systems, systems_file,
+    Configuration, Definition, Platform, Systems, load, load_system, name_outside_hive, systems, systems_file,
 };
 use bulkhead_source::{FileTree, TreePath, read_text};
 use foldhash::{HashMap, HashSet};
@@ -27,6 +27,8 @@ const FILE_LIMIT: u64 = 1 << 20;
 pub(crate) struct Trees<'a> {
     /// The trees, in the order of the machines; then those of systems that are no machines, by name.
     pub(crate) all: Vec<Tree<'a>>,
+    /// Those of nix-darwin, and of home-manager by itself, by name: rules about NixOS know nothing of them.
+    pub(crate) others: Vec<Tree<'a>>,
     /// Systems that were not read.
     pub(crate) unread: Vec<Unread>,
 }
@@ -43,11 +45,16 @@ pub(crate) struct Unread {
     pub(crate) help: Option<Arc<str>>,
 }
 
-impl Trees<'_> {
+impl<'a> Trees<'a> {
+    /// All that may declare secrets: those of other platforms as well.
+    pub(crate) fn with_others(&self) -> impl Iterator<Item = &Tree<'a>> {
+        self.all.iter().chain(&self.others)
+    }
+
     /// The files that some tree was read from.
     pub(crate) fn files(&self) -> HashSet<&str> {
         let mut files: HashSet<&str> = HashSet::default();
-        for tree in &self.all {
+        for tree in self.with_others() {
             files.extend(tree.configuration.modules.iter().map(|module| &*module.file));
             let definitions = tree.definitions().iter().map(|named| &named.definition);
             files.extend(definitions.filter_map(|definition| definition.place()).map(|place| &*place.file));
@@ -105,7 +112,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
             });
         }
     }
-    let mut unread = Vec::new();
+    let (mut unread, mut of_others) = (Vec::new(), Vec::new());
     let machine = |name: &str| fleet.machines.iter().find(|machine| *machine.name == *name);
     for (index, Source { file, made, is_first }) in sources.iter().enumerate() {
         let file_place = || Place::file(file.to_arc());
@@ -117,6 +124,18 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
                     place: place(),
                     reason: unknown.reason.clone(),
                     help: unknown.help.clone(),
+                }),
+                None if system.platform != Platform::NixOs => of_others.push(Job {
+                    machine: Cow::Owned(Machine::without_properties(
+                        system.name.clone(),
+                        file.clone(),
+                        system.place.clone(),
+                    )),
+                    name: if *is_first { system.name.clone() } else { Arc::from(format!("{} ({file})", system.name)) },
+                    given: system.name.clone(),
+                    roots: Vec::new(),
+                    made_by: Some(file.clone()),
+                    may_repeat: true,
                 }),
                 None if taken.contains(&(index, system.name.clone())) => {}
                 None => {
@@ -173,11 +192,13 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         let tree = |(name, configuration)| {
             Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone(), &text_of)
         };
-        all.map(|named| (tree(named), may_repeat)).collect()
+        all.map(|named| (tree(named), may_repeat)).collect::<Vec<_>>()
     };
-    let all: Vec<(Tree<'a>, bool)> =
-        jobs.into_par_iter().map(trees).collect::<Vec<_>>().into_iter().flatten().collect();
-    Trees { all: without_repetitions(all), unread }
+    let read = |jobs: Vec<Job<'a>>| {
+        let all: Vec<Vec<(Tree<'a>, bool)>> = jobs.into_par_iter().map(trees).collect();
+        without_repetitions(all.into_iter().flatten().collect())
+    };
+    Trees { all: read(jobs), others: read(of_others), unread }
 }
 
 /// What is in the file of the fleet that a path value names, if it is a text.
