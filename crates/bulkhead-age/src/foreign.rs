@@ -3,6 +3,7 @@
 use crate::armor;
 use crate::header_error::{Foreign, HeaderError, HeaderErrorKind};
 use crate::private_key::looks_like_private_key;
+use crate::recipient::Recipient;
 
 /// How much of a file is looked at, in bytes.
 const LOOK: usize = 16 * 1024;
@@ -57,6 +58,10 @@ pub(crate) fn explain(bytes: &[u8]) -> HeaderError {
     if bytes.starts_with(b"\xef\xbb\xbf") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return foreign(Foreign::ByteOrderMark, "not an age file: an editor has put a byte order mark in front");
     }
+    if are_public_keys(bytes) {
+        let message = "not an age file but a list of public keys, which are no secret";
+        return foreign(Foreign::PublicKeys, message).help("encrypt the secret that belongs here: `agenix -e FILE`");
+    }
     if is_text(bytes) {
         let message = "not an age file but text; if it is the secret in clear, consider it leaked";
         return foreign(Foreign::Text, message).help("change the secret, and encrypt the new one: `agenix -e FILE`");
@@ -67,6 +72,13 @@ pub(crate) fn explain(bytes: &[u8]) -> HeaderError {
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Whether there is a public key on each line that is no comment.
+fn are_public_keys(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    bytes.len() < LOOK && lines.peek().is_some() && lines.all(|line| Recipient::parse(line).is_ok())
 }
 
 /// UTF-8 without control characters, except for what `LOOK` may have cut at the end.

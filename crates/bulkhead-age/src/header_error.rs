@@ -70,6 +70,8 @@ pub enum Foreign {
     ChangedLineEnds,
     /// Begins with a byte order mark.
     ByteOrderMark,
+    /// Public keys, a line each, as `age -R` takes them.
+    PublicKeys,
     /// Other text: possibly the secret in clear.
     Text,
 }

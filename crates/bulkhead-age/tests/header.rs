@@ -253,6 +253,15 @@ fn what_is_no_age_file_is_named() {
         (b"$ANSIBLE_VAULT;1.1;AES256\n", Foreign::AnsibleVault),
         (b"<<<<<<< HEAD\nage-encryption.org/v1\n", Foreign::MergeConflict),
         (b"\xef\xbb\xbfage-encryption.org/v1\n", Foreign::ByteOrderMark),
+        (
+            b"# the key of a card\n\nage1yubikey1qt9fuygt02rl3j88m0xsgm9cla2nuu5yjmra6f02uy2pel4kvnymkx0utje\n",
+            Foreign::Text,
+        ),
+        (
+            b"# the first\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH ponyo\n\n",
+            Foreign::PublicKeys,
+        ),
+        (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL0idNvgGiucWgup/mP78zyC23uFjYq0evcWdjGQUaBH\nhunter2\n", Foreign::Text),
         (b"hunter2\n", Foreign::Text),
     ] {
         assert_refused(bytes, HeaderErrorKind::Foreign(foreign), "");

@@ -125,6 +125,11 @@ fn signing(bytes: &[u8], at: usize) -> Option<usize> {
     if !encoded.ends_with(b"==") || rest.first().is_some_and(|byte| is_base64(*byte)) {
         return None;
     }
+    // `pamu2fcfg` writes what belongs to a card in this way: its handle, its public key, and the algorithm.
+    let of_card = rest.strip_prefix(b",").map(|rest| &rest[rest.iter().take_while(|byte| is_base64(**byte)).count()..]);
+    if of_card.is_some_and(|rest| [&b",es256"[..], b",eddsa", b",rs256"].iter().any(|kind| rest.starts_with(kind))) {
+        return None;
+    }
     let key = STANDARD.decode(encoded).ok()?;
     let before = &bytes[at.saturating_sub(MOST_NAME)..at];
     let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');

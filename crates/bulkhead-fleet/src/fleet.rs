@@ -121,6 +121,8 @@ pub struct Fleet {
     /// The `.nix` files whose texts have words of options that rules about module trees read, sorted by path; without
     /// rules files and `properties.nix`.
     pub module_files: Vec<TreePath>,
+    /// All `.nix` files, sorted by path.
+    pub nix_files: Vec<TreePath>,
     /// The `.nix` files that may make systems: flakes, what looks like a network of nodes (of colmena, morph, NixOps), and what
     /// has words of functions of a nixpkgs for that; sorted by path.
     pub system_files: Vec<TreePath>,
@@ -279,6 +281,7 @@ impl Fleet {
             rules_are_chosen: !options.rules.is_empty(),
             rules_files,
             module_files,
+            nix_files: inventory.nix_files,
             system_files,
             age_files,
             key_likes,

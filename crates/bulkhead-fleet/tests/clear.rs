@@ -84,6 +84,8 @@ fn keys_that_sign_for_a_cache() {
     assert_eq!(kind("cache-key", format!("cache.example.org-1:{secret}\n")), (signs.to_owned(), 0));
     assert_eq!(kind("a.nix", format!("{{ key = \"cache-1:{secret}\"; }}")), (signs.to_owned(), 9));
     nothing("a.nix", format!("{{ key = \"cache.example.org-1:{public}\"; }}"));
+    nothing("u2f_keys", format!("bn:{secret},{secret},es256,+presence\n"));
+    assert_eq!(kind("keys", format!("a-1:{secret},b-1:{secret}")), (signs.to_owned(), 0));
     nothing("a.nix", format!("{{ hash = \"sha512:{secret}\"; other = \"sha512-{secret}\"; }}"));
 }
 

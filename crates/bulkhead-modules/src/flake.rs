@@ -12,11 +12,11 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
 use bulkhead_source::{FileTree, TreePath};
 
-use crate::library::{Arguments, OWN_FLAKE, PACKAGES};
+use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run};
 use crate::tree::problem;
-use crate::{Configuration, OptionPath, Undecided};
+use crate::{Configuration, OptionPath, UNKNOWN_BESIDES, Undecided};
 
 const FLAKE: &str = "flake.nix";
 const HIVE: &str = "hive.nix";
@@ -79,6 +79,12 @@ const APART_REASON: &str = ", and its modules say nothing about isolation";
 /// and firewalls.
 pub fn is_apart(reason: &Unknown) -> bool {
     reason.reason.ends_with(APART_REASON)
+}
+
+/// Whether something is unknown because it is known only where a flake makes the system: an argument of its modules, or what
+/// the flake itself gives out.
+pub fn is_given(reason: &Unknown) -> bool {
+    &*reason.reason == OWN_FLAKE || (reason.reason.starts_with(OUTSIDE.0) && reason.reason.ends_with(OUTSIDE.1))
 }
 
 /// Outputs of a flake in which no system is looked for: those that are read by themselves, and those that have none.
@@ -274,11 +280,105 @@ pub fn load_system(
     })
 }
 
+/// Why there may be more in [`load_beginning`].
+const GIVEN_BESIDES: &str = "what else the flake gives to this machine can't be known";
+
+/// Read the modules of a machine that begin at `files`, without those that `flake` gives it besides, which can't be known.
+pub fn load_beginning(world: &World, flake: Option<&TreePath>, files: &[TreePath]) -> Configuration {
+    read(world, None, |session, mut arguments, configuration| {
+        let roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
+        if let Some(flake) = flake {
+            // Nearly all flakes call modules with their inputs, and many with themselves.
+            let made = Called::of(session, world, flake).and_then(|called| {
+                let known = Outputs::of(session, world, flake)?;
+                called.made(if known.is_of_parts { known.value } else { session.null() })
+            });
+            let given = made.ok().flatten().and_then(|made| made.get("arguments"));
+            if let Some(Shape::Attrs(given)) = given.map(|given| session.look(given)) {
+                let known = ["inputs", "self"].map(|name| Some((Arc::from(name), given.get(name)?)));
+                arguments.special.extend(known.into_iter().flatten());
+            }
+            configuration.undecided.push(Undecided {
+                path: OptionPath::root(),
+                what: UNKNOWN_BESIDES,
+                reason: Unknown { reason: Arc::from(GIVEN_BESIDES), help: None, place: None },
+                place: Some(Place::file(flake.to_arc())),
+            });
+        }
+        run(session, arguments, &roots, None, configuration);
+    })
+}
+
+/// A flake, or another file that may make systems, that can be called with inputs of which nothing is known.
+struct Called<'s, 'a> {
+    session: &'s Session<'a>,
+    flake: Node<'a>,
+    inputs: Node<'a>,
+    /// `flake.nix` beside this file.
+    text: Node<'a>,
+    lib: Node<'a>,
+    not_known: Node<'a>,
+    packages: Node<'a>,
+    root: Node<'a>,
+    kind: Kind,
+}
+
+impl<'s, 'a> Called<'s, 'a> {
+    fn of(session: &'s Session<'a>, world: &World, path: &TreePath) -> Result<Called<'s, 'a>, Failure> {
+        let mut flake = session.import(path)?;
+        let kind = kind_of(session, path).unwrap_or(Kind::Plain);
+        if kind == Kind::Plain {
+            flake = value_of(session, flake).unwrap_or(flake);
+        }
+        let reason = if kind == Kind::Plain { OF_MODULES_MADE } else { OWN_FLAKE };
+        let unknown = |reason| session.attrs(Vec::new(), Some(session.unknown(reason, None)));
+        Ok(Called {
+            session,
+            flake,
+            inputs: if kind == Kind::Flake { inputs(session, flake) } else { session.attrs(Vec::new(), None) },
+            text: session.own_text(&PARSED, include_str!("flake.nix"), NAME)?,
+            lib: crate::library::lib(session, world)?,
+            not_known: unknown(reason),
+            packages: unknown(PACKAGES),
+            root: session.string(&session.absolute(&path.parent().unwrap_or_else(TreePath::root))),
+            kind,
+        })
+    }
+
+    /// What comes of it, where `given` is what it gives out as far as that is known.
+    fn made(&self, given: Node<'a>) -> Result<Option<Members<'a>>, Failure> {
+        let kind = self.session.string(match self.kind {
+            Kind::Flake => "flake",
+            Kind::Hive => "hive",
+            Kind::Plain => "plain",
+        });
+        let argument = self.session.attrs(
+            vec![
+                ("flake", self.flake),
+                ("given", given),
+                ("inputs", self.inputs),
+                ("kind", kind),
+                ("lib", self.lib),
+                ("notKnown", self.not_known),
+                ("packages", self.packages),
+                ("root", self.root),
+            ],
+            None,
+        );
+        match self.session.look(self.session.call(self.text, argument)?) {
+            Shape::Attrs(all) => Ok(Some(all)),
+            _ => Ok(None),
+        }
+    }
+}
+
 /// What a flake gives out.
 struct Outputs<'s, 'a> {
     session: &'s Session<'a>,
     file: Arc<str>,
     value: Node<'a>,
+    /// Whether modules of flake-parts make it.
+    is_of_parts: bool,
     /// What makes a hive of colmena of the attribute `colmena`.
     make_hive: Option<Node<'a>>,
     /// What modules of flake-parts say for one system, which stands for all.
@@ -290,43 +390,22 @@ struct Outputs<'s, 'a> {
 
 impl<'s, 'a> Outputs<'s, 'a> {
     fn of(session: &'s Session<'a>, world: &World, path: &TreePath) -> Result<Outputs<'s, 'a>, Failure> {
-        let mut flake = session.import(path)?;
-        let kind = kind_of(session, path).unwrap_or(Kind::Plain);
-        if kind == Kind::Plain {
-            flake = value_of(session, flake).unwrap_or(flake);
-        }
-        let folder = session.absolute(&path.parent().unwrap_or_else(TreePath::root));
-        let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
-        let inputs = if kind == Kind::Flake { inputs(session, flake) } else { session.attrs(Vec::new(), None) };
-        let reason = if kind == Kind::Plain { OF_MODULES_MADE } else { OWN_FLAKE };
-        let not_known = session.attrs(Vec::new(), Some(session.unknown(reason, None)));
-        let packages = session.attrs(Vec::new(), Some(session.unknown(PACKAGES, None)));
-        let name = session.string(match kind {
-            Kind::Flake => "flake",
-            Kind::Hive => "hive",
-            Kind::Plain => "plain",
-        });
-        let lib = crate::library::lib(session, world)?;
+        let called = Called::of(session, world, path)?;
+        let kind = called.kind;
         let file = path.to_arc();
-        let mut outputs =
-            Outputs { session, file, value: not_known, make_hive: None, of_system: None, unseen: None, kind };
+        let mut outputs = Outputs {
+            session,
+            file,
+            value: called.not_known,
+            is_of_parts: false,
+            make_hive: None,
+            of_system: None,
+            unseen: None,
+            kind,
+        };
         let mut given = session.null();
         for _ in 0..ROUNDS {
-            let argument = session.attrs(
-                vec![
-                    ("flake", flake),
-                    ("given", given),
-                    ("inputs", inputs),
-                    ("kind", name),
-                    ("lib", lib),
-                    ("notKnown", not_known),
-                    ("packages", packages),
-                    ("root", session.string(&folder)),
-                ],
-                None,
-            );
-            let all = session.call(made, argument)?;
-            let Shape::Attrs(all) = session.look(all) else { break };
+            let Some(all) = called.made(given)? else { break };
             let of_parts = ["arguments", "ofSystem", "options", "products"].map(|name| all.get(name));
             let (Some(value), [Some(arguments), Some(of_system), Some(options), Some(products)]) =
                 (all.get("outputs"), of_parts)
@@ -373,6 +452,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
             let Some(flake) = config.get("flake") else { break };
             (outputs.value, given) = (flake, flake);
+            outputs.is_of_parts = true;
         }
         Ok(outputs)
     }

@@ -37,7 +37,10 @@ use bulkhead_source::TreePath;
 pub use condition::{Condition, Guard};
 pub use definitions::{depth_inside, is_submodule as takes_module};
 pub use effective::Effective;
-pub use flake::{Platform, System, Systems, is_apart, load_system, name_outside_hive, systems, systems_file};
+pub use flake::{
+    Platform, System, Systems, is_apart, is_given, load_beginning, load_system, name_outside_hive, systems,
+    systems_file,
+};
 pub use library::{BUILT_IN, PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib};
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};
@@ -54,6 +57,9 @@ pub const DEFAULT_ORDER: i64 = 1000;
 
 /// What [`Undecided::what`] says of a definition whose value is unknown as a whole.
 pub const UNKNOWN_DEFINITION: &str = "a definition is unknown";
+
+/// What [`Undecided::what`] says of a machine that was read from where its own modules begin, and has others besides.
+pub const UNKNOWN_BESIDES: &str = "further modules are unknown";
 
 /// What [`Undecided::what`] says where not all names of a set are known.
 pub const UNKNOWN_DEFINITIONS: &str = "there may be further definitions here";
@@ -157,8 +163,10 @@ pub struct Fault {
 /// What kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
-    /// A definition, or the default, is not of the option's type.
+    /// A definition is not of the option's type.
     WrongType,
+    /// The default is not of the option's type. It is refused where the option is read, and has no definition.
+    WrongDefault,
     /// Definitions that all hold, and can't.
     Conflict,
     /// No module declares the option, and none that is not seen could.
@@ -175,7 +183,7 @@ impl FaultKind {
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            FaultKind::WrongType => "wrong-type",
+            FaultKind::WrongType | FaultKind::WrongDefault => "wrong-type",
             FaultKind::Conflict => "conflict",
             FaultKind::Undeclared => "undeclared",
             FaultKind::ReadOnly => "read-only",
@@ -245,6 +253,11 @@ pub fn load_nixos(world: &World, paths: &[TreePath], nixos: &Nixos) -> Configura
 }
 
 impl Configuration {
+    /// Whether these are the modules of a machine without those that its flake gives it besides, which are not known.
+    pub fn is_part(&self) -> bool {
+        self.undecided.iter().any(|undecided| undecided.what == UNKNOWN_BESIDES)
+    }
+
     /// What an option, or a set of options, is after all: a part of [`Configuration::config`]. `None` if nothing that was
     /// read defines or declares it; what NixOS' own modules make of it is not known then.
     pub fn value(&self, path: &OptionPath) -> Option<&Data> {

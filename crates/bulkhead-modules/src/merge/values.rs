@@ -138,11 +138,14 @@ impl<'a> Merger<'_, '_, 'a> {
         let mut fits = true;
         for def in defs.iter().filter(|def| def.condition.is_always()) {
             if self.is_of(kind, def.node) == Some(false) {
-                let what = if def.is_default { "the default" } else { "a definition" };
+                let (what, kind_of_fault) = match def.is_default {
+                    true => ("the default", FaultKind::WrongDefault),
+                    false => ("a definition", FaultKind::WrongType),
+                };
                 let wanted = self.described(kind);
                 let message = format!("{what} of `{path}` is not of its type, which is: {wanted}");
                 let place = self.loader.session.place(def.node).or_else(|| self.place(def));
-                self.fault(FaultKind::WrongType, path, message, place.into_iter().collect());
+                self.fault(kind_of_fault, path, message, place.into_iter().collect());
                 fits = false;
             }
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::{
-    BUILT_IN, OptionPath, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart, is_foreign, takes_module,
+    BUILT_IN, OptionPath, UNKNOWN_BESIDES, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart,
+    is_foreign, is_given, takes_module,
 };
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
@@ -69,7 +70,10 @@ something new: images (`packages.x86_64-linux.iso`), `nixosGenerate`, what deplo
 systems of flakes in other folders and of networks of nodes (colmena, morph, NixOps) wherever they lie: `kif
 (ops/network.nix)`, if there is another `kif`. So are files whose value has systems that a nixpkgs makes, wherever that
 comes from: `import <nixpkgs/nixos>`, `eval-config.nix`, `pkgs.nixos`. Of systems of nix-darwin, and of home-manager by
-itself (`homeConfigurations`), what they say of secrets is judged.
+itself (`homeConfigurations`), what they say of secrets is judged. Where it can't be known which systems there are,
+because a library of another project makes them (clan, snowfall, haumea …), machines are read from where their own
+modules begin, without what they are given besides: `default.nix` or `configuration.nix` in a folder of one machine, or
+its file, in a folder named `hosts`, `machines`, `systems`, `nodes`, `servers` or the like.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
@@ -208,6 +212,7 @@ fn unknown<'d>(
 
 /// Where there may be definitions that are not seen.
 fn unseen_definitions(tree: &Tree<'_>, readings: &Readings, causes: &mut Causes) {
+    let is_part = tree.configuration.is_part();
     for undecided in &tree.configuration.undecided {
         let path = tree.ours(&undecided.path);
         let is_import = path.names().is_empty();
@@ -218,7 +223,10 @@ fn unseen_definitions(tree: &Tree<'_>, readings: &Readings, causes: &mut Causes)
         // What another project's modules say of secrets and disks is theirs; a module of the fleet itself may say anything.
         let is_theirs = is_import && !tree.has_compartments() && is_foreign(&undecided.reason);
         let says_nothing = is_module && (is_apart(&undecided.reason) || is_theirs);
-        if is_value || says_nothing || !readings.has(&path, &undecided.path) {
+        // It is told with the systems that are not known.
+        let is_besides =
+            undecided.what == UNKNOWN_BESIDES || (is_part && is_import && is_module && is_given(&undecided.reason));
+        if is_besides || is_value || says_nothing || !readings.has(&path, &undecided.path) {
             continue;
         }
         let reason = Unknown { place: undecided.place.clone(), ..undecided.reason.clone() };

@@ -44,7 +44,7 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let read = trees.files();
     let fleet = context.fleet;
     let left: Vec<&TreePath> = fleet.module_files.iter().filter(|path| !read.contains(path.as_str())).collect();
-    if left.is_empty() {
+    if left.is_empty() && trees.beginnings.is_empty() {
         return;
     }
     // Many systems are unknown for one reason.
@@ -56,7 +56,7 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             None => unread.push(vec![system]),
         }
     }
-    found.extend(unread.iter().filter_map(|same| systems(same, &left)));
+    found.extend(unread.iter().filter_map(|same| systems(same, &left, &trees.beginnings)));
 
     let mapping = Mapping::new(&fleet.config.toml.mappings);
     let words: Vec<&str> =
@@ -170,7 +170,7 @@ fn finding(files: Vec<Unseen<'_>>, what: &str) -> Option<Diagnostic> {
 }
 
 /// What is told of systems that are unknown for one reason.
-fn systems(same: &[&Unread], left: &[&TreePath]) -> Option<Diagnostic> {
+fn systems(same: &[&Unread], left: &[&TreePath], beginnings: &[Arc<str>]) -> Option<Diagnostic> {
     let first = same.first()?;
     let names: Vec<&str> = same.iter().filter_map(|system| system.name.as_deref()).collect();
     let message = match names.as_slice() {
@@ -178,10 +178,15 @@ fn systems(same: &[&Unread], left: &[&TreePath]) -> Option<Diagnostic> {
         names => format!("can't tell which modules {} have: {}", quoted(names.iter().copied()), first.reason),
     };
     let files = quoted(left.iter().map(|path| path.as_str()));
-    let mut finding = RULE
-        .finding(first.place.clone(), message)
-        .with_label("these modules are not judged")
-        .with_note(format!("nothing that was read has {files}"));
+    let mut finding = RULE.finding(first.place.clone(), message).with_label("these modules are not judged");
+    if !beginnings.is_empty() {
+        let read = quoted(beginnings.iter().map(|name| &**name));
+        finding =
+            finding.with_note(format!("{read} were read from their own folders, without what they are given besides"));
+    }
+    if !left.is_empty() {
+        finding = finding.with_note(format!("nothing that was read has {files}"));
+    }
     let mut told = HashSet::from_iter([&first.place]);
     for system in same.iter().filter(|system| told.insert(&system.place)) {
         finding = finding.with_same(system.place.clone(), "for the same reason");

@@ -3,11 +3,12 @@
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use foldhash::{HashSet, HashSetExt};
 
+use super::together::{Found, together, with_others};
 use crate::comparison::Comparison;
 use crate::context::Context;
 use crate::names::{self, Somebody};
 use crate::rule::{Area, Rule};
-use crate::words::{edit, enumerate, rekey};
+use crate::words::{edit, enumerate, quoted, rekey};
 
 pub(crate) const RULE: Rule = Rule {
     name: "missing-recipient",
@@ -37,12 +38,14 @@ for keys that age can't encrypt to see `rule-refused-by-agenix`.
 `secrets/properties.nix`, or to the `hostKey` of the machine in whose folder the secret lies.
 
 **Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` (null where it differs
-from file to file) and `name` (null if nobody knows it).
+from file to file) and `name` (null if nobody knows it). `secrets`, `paths`: all secrets of a handwritten rules file
+that lack the same keys, if there are several: they get one finding.
 ",
     check: Some(check),
 };
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut lacking: Vec<Found<'_, '_>> = Vec::new();
     for comparison in &context.comparisons().all {
         let Some(mismatch) = &comparison.mismatch else { continue };
         // A stanza that is damaged is a damaged file, not a key that was forgotten.
@@ -59,22 +62,28 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .filter(|somebody| !somebody.tag.as_deref().is_some_and(|tag| damaged.contains(tag)))
             .collect();
         if !missing.is_empty() {
-            found.push(finding(comparison, &missing));
+            lacking.push((comparison, missing));
         }
         for ambiguity in &mismatch.found.ambiguous {
             found.push(ambiguous(context, comparison, &ambiguity.recipients));
         }
     }
+    found.extend(together(lacking, |_, _| true).iter().filter_map(|group| finding(group)));
 }
 
-fn finding(comparison: &Comparison<'_>, missing: &[Somebody]) -> Diagnostic {
+fn finding(group: &[Found<'_, '_>]) -> Option<Diagnostic> {
+    let (comparison, missing) = group.first()?;
+    let names = quoted(group.iter().map(|(comparison, _)| &*comparison.name));
+    let they = if group.len() == 1 {
+        "it is not encrypted to what its rule names"
+    } else {
+        "they are not encrypted to what their rules name"
+    };
+    let label = "meant to be read by more than can read it";
     let who = enumerate(&missing.iter().map(Somebody::short).collect::<Vec<_>>());
     let mut finding = RULE
-        .finding(
-            comparison.place(),
-            format!("`{}` can't be read by {who}: it is not encrypted to what its rule names", comparison.name),
-        )
-        .with_label("meant to be read by more than can read it")
+        .finding(comparison.place(), format!("{names} can't be read by {who}: {they}"))
+        .with_label(label)
         .with_data("secret", &*comparison.name)
         .with_data("recipients", names::json(missing));
     if let Some(file) = &comparison.file {
@@ -86,12 +95,15 @@ fn finding(comparison: &Comparison<'_>, missing: &[Somebody]) -> Diagnostic {
         let who = if somebody.name.is_some() { somebody.long() } else { somebody.short() };
         finding = finding.with_note(format!("not encrypted to {who}"));
     }
-    let one = edit(comparison).map(|edit| format!("\n(or only this one: {edit}, and save it as it is)"));
-    finding.with_help(format!(
-        "rekey it before the next deployment, or the secret will be missing there\n{}{}",
+    let one = edit(comparison).filter(|_| group.len() == 1);
+    let one = one.map(|edit| format!("\n(or only this one: {edit}, and save it as it is)"));
+    let what = if group.len() == 1 { "rekey it" } else { "rekey them" };
+    finding = finding.with_help(format!(
+        "{what} before the next deployment, or the secret will be missing there\n{}{}",
         rekey(comparison),
         one.unwrap_or_default()
-    ))
+    ));
+    Some(with_others(finding, group, label))
 }
 
 /// Two keys share a tag, and there are not as many stanzas.

@@ -19,6 +19,7 @@ pub(crate) mod secret_unreadable_by_machine;
 pub(crate) mod secret_without_rule;
 pub(crate) mod secrets_nix_outdated;
 pub(crate) mod stale_recipient;
+mod together;
 pub(crate) mod unidentifiable_recipient;
 pub(crate) mod unknown_machine;
 pub(crate) mod unknown_role;

@@ -37,7 +37,8 @@ $ head -c 22 secrets/wifi.age      # good
 age-encryption.org/v1
 ```
 
-**Limits.** Headers of more than 8 MiB or 32768 recipients are not read. The contents are never shown.
+**Limits.** A file with nothing but public keys that no rule names is none of a secret. Headers of more than 8 MiB or
+32768 recipients are not read. The contents are never shown.
 
 **Data.** `secret`: its name in the rules file, or its path if no rule names it. `path`: its file. `paths`: all that
 are undecided for the same reason.
@@ -64,6 +65,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let named = comparisons.iter().find(|comparison| comparison.path.as_ref() == Some(&file.path));
+        // People keep the public keys of cards and machines in files of such names.
+        if named.is_none() && is_public(file) {
+            continue;
+        }
         let finding = describe(file, error, named)
             .with_data("secret", named.map_or(path, |comparison| &comparison.name))
             .with_data("path", path);
@@ -89,6 +94,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }));
     }
+}
+
+/// Whether there are public keys in a file, and nothing else.
+pub(super) fn is_public(file: &AgeFile) -> bool {
+    matches!(&file.header, Err(AgeFileError::Header(error)) if error.kind == HeaderErrorKind::Foreign(Foreign::PublicKeys))
 }
 
 fn describe(file: &AgeFile, error: &AgeFileError, named: Option<&Comparison<'_>>) -> Diagnostic {

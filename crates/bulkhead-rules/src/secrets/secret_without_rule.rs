@@ -5,6 +5,7 @@ use bulkhead_fleet::{AgeFile, AgeFileError, Fleet, Gap, GapKind, RulesFile, Rule
 use bulkhead_source::{TreePath, read_text};
 use foldhash::HashSet;
 
+use super::not_age::is_public;
 use crate::comparison::Origin;
 use crate::context::Context;
 use crate::names;
@@ -67,7 +68,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         .age_files
         .iter()
         // What can't be read is reported as such: its name may be all that is like a secret.
-        .filter(|file| !matches!(file.header, Err(AgeFileError::Read(_))))
+        .filter(|file| !matches!(file.header, Err(AgeFileError::Read(_))) && !is_public(file))
         .filter(|file| !named.contains(&file.path) && concerns(fleet, file) && !is_misnamed(fleet, file))
         .collect();
     if without.is_empty() {

@@ -4,11 +4,12 @@ use bulkhead_age::Recipient;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use foldhash::{HashSet, HashSetExt};
 
+use super::together::{Found, together, with_others};
 use crate::comparison::{Comparison, Mismatch};
 use crate::context::Context;
 use crate::names::{self, Somebody};
 use crate::rule::{Area, Rule};
-use crate::words::{count, edit, enumerate, rekey};
+use crate::words::{count, edit, enumerate, quoted, rekey};
 
 pub(crate) const RULE: Rule = Rule {
     name: "stale-recipient",
@@ -40,19 +41,26 @@ keys that can't be read or are not known, the finding is *undecided*.
 `secrets/properties.nix`, or to the `hostKey` of the machine in whose folder the secret lies.
 
 **Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` and `name` (null if
-nobody knows it).
+nobody knows it). `secrets`, `paths`: all secrets of a handwritten rules file that the same others can read, if there are
+several: they get one finding.
 ",
     check: Some(check),
 };
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut all: Vec<Found<'_, '_>> = Vec::new();
     for comparison in &context.comparisons().all {
         let Some(mismatch) = &comparison.mismatch else { continue };
         let stale = stale(context, comparison, mismatch);
         if !stale.is_empty() {
-            found.push(finding(comparison, &stale));
+            all.push((comparison, stale));
         }
     }
+    let is_same = |one: &Comparison<'_>, other: &Comparison<'_>| {
+        let certain = |comparison: &Comparison<'_>| comparison.gaps.is_empty() && comparison.damaged_keys() == 0;
+        certain(one) && certain(other)
+    };
+    found.extend(together(all, is_same).iter().filter_map(|group| finding(group)));
 }
 
 /// Who can read the file without being named, each once.
@@ -69,19 +77,31 @@ fn stale(context: &Context<'_>, comparison: &Comparison<'_>, mismatch: &Mismatch
         .collect()
 }
 
-fn finding(comparison: &Comparison<'_>, stale: &[Somebody]) -> Diagnostic {
+/// What `keys` say at the rule of a secret.
+fn label(keys: usize) -> String {
+    match keys {
+        1 => "only this 1 key is meant to read it".to_owned(),
+        keys => format!("these {keys} keys are meant to read it"),
+    }
+}
+
+fn finding(group: &[Found<'_, '_>]) -> Option<Diagnostic> {
+    let (comparison, stale) = group.first()?;
+    let names = quoted(group.iter().map(|(comparison, _)| &*comparison.name));
+    let (its_rule_does, it) = if group.len() == 1 {
+        ("its rule does", "it, and change the secret itself")
+    } else {
+        ("their rules do", "them, and change the secrets themselves")
+    };
     let is_certain = comparison.gaps.is_empty() && stale.len() > comparison.damaged_keys();
     let who = enumerate(&stale.iter().map(Somebody::short).collect::<Vec<_>>());
     let message = match is_certain {
-        true => format!("`{}` can still be read by {who}, which its rule does not name", comparison.name),
+        true => format!("{names} can still be read by {who}, which {its_rule_does} not name"),
         false => format!("can't tell whether {who} may read `{}`: not all keys of its rule are known", comparison.name),
     };
     let mut finding = RULE
         .finding(comparison.place(), message)
-        .with_label(match comparison.keys.len() {
-            1 => "only this 1 key is meant to read it".to_owned(),
-            keys => format!("these {keys} keys are meant to read it"),
-        })
+        .with_label(label(comparison.keys.len()))
         .with_data("secret", &*comparison.name)
         .with_data("recipients", names::json(stale));
     if let Some(file) = &comparison.file {
@@ -95,12 +115,14 @@ fn finding(comparison: &Comparison<'_>, stale: &[Somebody]) -> Diagnostic {
     }
     if !is_certain {
         finding.severity = Severity::Undecided;
-        return finding.with_help("write the rule's keys so that they can be read; then this is decided");
+        return Some(finding.with_help("write the rule's keys so that they can be read; then this is decided"));
     }
-    let one = edit(comparison).map(|edit| format!("\n(or only this one: {edit}, and save it as it is)"));
-    finding.with_help(format!(
-        "rekey it, and change the secret itself: whoever has such a key could read the old value\n{}{}",
+    let one = edit(comparison).filter(|_| group.len() == 1);
+    let one = one.map(|edit| format!("\n(or only this one: {edit}, and save it as it is)"));
+    finding = finding.with_help(format!(
+        "rekey {it}: whoever has such a key could read the old value\n{}{}",
         rekey(comparison),
         one.unwrap_or_default()
-    ))
+    ));
+    Some(with_others(finding, group, "can be read by the same"))
 }

@@ -3,6 +3,7 @@
 //! A tree is read once for a machine, and only where some file of the fleet has a word of an option that a rule reads.
 
 pub(crate) mod addresses;
+mod beginnings;
 mod compartments;
 pub(crate) mod container_units;
 pub(crate) mod flags;

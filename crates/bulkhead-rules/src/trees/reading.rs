@@ -14,10 +14,10 @@ use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::mapping::Mapping;
-use super::{Named, Tree};
+use super::{Named, Tree, beginnings};
 
 /// The files that a machine's configuration may begin with, in its folder.
-const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
+pub(super) const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
 
 /// Longer texts that options name are not read.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -31,6 +31,8 @@ pub(crate) struct Trees<'a> {
     pub(crate) others: Vec<Tree<'a>>,
     /// Systems that were not read.
     pub(crate) unread: Vec<Unread>,
+    /// The names of those that were read from where their own modules begin, because nobody is seen to make them.
+    pub(crate) beginnings: Vec<Arc<str>>,
 }
 
 /// A system, or all of them, whose modules can't be known.
@@ -198,7 +200,23 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         let all: Vec<Vec<(Tree<'a>, bool)>> = jobs.into_par_iter().map(trees).collect();
         without_repetitions(all.into_iter().flatten().collect())
     };
-    Trees { all: read(jobs), others: read(of_others), unread }
+    let mut trees = Trees { all: read(jobs), others: read(of_others), unread, beginnings: Vec::new() };
+    if !trees.unread.is_empty() {
+        let found = beginnings::find(world, first.as_ref(), &fleet.nix_files, &trees.files());
+        for beginning in found {
+            let name: Arc<str> = Arc::from(beginning.name);
+            let is_known = trees.all.iter().any(|tree| tree.name == name);
+            let shown = if is_known { Arc::from(format!("{name} ({})", beginning.file)) } else { name.clone() };
+            let machine = match machine(&name) {
+                Some(machine) => Cow::Borrowed(machine),
+                None => Cow::Owned(Machine::without_properties(name, beginning.file, None)),
+            };
+            trees.beginnings.push(shown.clone());
+            let text_of = |path: &str| text_of(world, files, path);
+            trees.all.push(Tree::new(machine, shown, beginning.configuration, false, mapping.clone(), &text_of));
+        }
+    }
+    trees
 }
 
 /// What is in the file of the fleet that a path value names, if it is a text.

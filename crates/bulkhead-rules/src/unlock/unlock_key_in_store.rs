@@ -37,18 +37,21 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 ```
 
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
-none. What is computed from packages (`pkgs.writeText`), or comes from modules that can't be read, is not looked at.
+none, nor is what age, GnuPG or sops has encrypted. What is computed from packages (`pkgs.writeText`), or comes from modules that can't be read, is not looked at.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
     check: Some(check),
 };
 
+/// How much of a file is looked at to see whether it is encrypted, in bytes.
+const LOOK: u64 = 64 << 10;
+
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         for stated in keys(context, tree) {
             let (Some(at), shown) = (stated.place.clone(), &*stated.value) else { continue };
-            if shown.ends_with(".pub") {
+            if shown.ends_with(".pub") || is_encrypted(context, shown) {
                 continue;
             }
             let message =
@@ -130,6 +133,19 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
         found.extend(tree.stated(&systems.join(&name).join("encrypted").join("keyFile"), path, None));
     }
     found
+}
+
+/// Whether a file is one that age, GnuPG or sops has encrypted, which anybody may read. What git-crypt has encrypted lies in
+/// the store in clear.
+fn is_encrypted(context: &Context<'_>, path: &str) -> bool {
+    let begin = || context.tree.read_prefix(&TreePath::new(path).ok()?, LOOK).ok();
+    begin().is_some_and(|prefix| {
+        let begins = |with: &str| prefix.bytes.starts_with(with.as_bytes());
+        begins("age-encryption.org/")
+            || begins("-----BEGIN AGE ENCRYPTED FILE-----")
+            || begins("-----BEGIN PGP MESSAGE-----")
+            || String::from_utf8_lossy(&prefix.bytes).contains("ENC[AES256_GCM,")
+    })
 }
 
 /// Whether a file's name says that it is a key.

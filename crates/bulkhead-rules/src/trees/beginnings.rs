@@ -1,0 +1,176 @@
+//! Where the modules of machines begin that nobody is seen to make: what a library of another project makes of a folder of
+//! hosts can't be told without it, but the hosts can be read.
+
+use bulkhead_eval::World;
+use bulkhead_eval::data::DataKind;
+use bulkhead_modules::{Configuration, load_beginning};
+use bulkhead_source::TreePath;
+use foldhash::{HashMap, HashSet};
+use rayon::prelude::*;
+
+use super::reading::ROOT_FILES;
+
+/// What fleets call the folders of their machines.
+const FOLDERS: [&str; 14] = [
+    "computers",
+    "configurations",
+    "devices",
+    "host",
+    "hosts",
+    "machine",
+    "machines",
+    "nixosConfigurations",
+    "nixos-configurations",
+    "node",
+    "nodes",
+    "servers",
+    "system",
+    "systems",
+];
+
+/// What is in these is no machine of the fleet, nor of NixOS.
+const APART: [&str; 10] =
+    ["darwin", "doc", "docs", "example", "examples", "home", "template", "templates", "test", "tests"];
+
+/// What is in these below a folder of machines is for many of them.
+const FOR_MANY: [&str; 10] =
+    ["base", "common", "default", "defaults", "generic", "global", "lib", "modules", "profiles", "shared"];
+
+/// What lies beside a machine's configuration and belongs to it, whoever imports it.
+const BESIDE: [&str; 5] = ["disk-config.nix", "disko.nix", "disks.nix", "hardware-configuration.nix", "hardware.nix"];
+
+/// Options that tell a machine from a module for many.
+const OF_MACHINES: [&[&str]; 9] = [
+    &["boot", "initrd", "availableKernelModules"],
+    &["boot", "loader"],
+    &["disko", "devices"],
+    &["fileSystems"],
+    &["microvm", "interfaces"],
+    &["networking", "hostId"],
+    &["networking", "hostName"],
+    &["nixpkgs", "hostPlatform"],
+    &["system", "stateVersion"],
+];
+
+/// Options of another system than NixOS, or of no system at all.
+const OF_OTHERS: [&str; 5] = ["flake", "home", "homebrew", "launchd", "perSystem"];
+
+/// A machine, and what its own modules say.
+pub(super) struct Beginning {
+    pub(super) name: String,
+    pub(super) file: TreePath,
+    pub(super) configuration: Configuration,
+}
+
+/// The machines among `files`, of which those in `read` belong to others. `flake` is what they may be made by.
+pub(super) fn find(
+    world: &World,
+    flake: Option<&TreePath>,
+    files: &[TreePath],
+    read: &HashSet<&str>,
+) -> Vec<Beginning> {
+    let all: HashSet<&str> = files.iter().map(TreePath::as_str).collect();
+    let mut by_depth: HashMap<usize, Vec<(Candidate, &TreePath)>> = HashMap::default();
+    for file in files.iter().filter(|file| !read.contains(file.as_str())) {
+        if let Some(candidate) = candidate(file) {
+            by_depth.entry(candidate.depth).or_default().push((candidate, file));
+        }
+    }
+    let mut depths: Vec<usize> = by_depth.keys().copied().collect();
+    depths.sort_unstable();
+    let mut found: Vec<Beginning> = Vec::new();
+    // Below a machine's folder are its parts.
+    let mut taken: Vec<String> = Vec::new();
+    for depth in depths {
+        let same = by_depth.remove(&depth).unwrap_or_default();
+        let open = same.into_par_iter().filter(|(candidate, _)| {
+            !taken.iter().any(|folder| candidate.folder.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+        });
+        let mut loaded: Vec<(Candidate, &TreePath, Configuration)> = open
+            .filter_map(|(candidate, file)| {
+                let beside = BESIDE.iter().filter_map(|name| file.parent()?.join(name).ok());
+                let beside = beside.filter(|path| candidate.has_folder && all.contains(path.as_str()));
+                let roots: Vec<TreePath> = std::iter::once(file.clone()).chain(beside).collect();
+                let configuration = load_beginning(world, flake, &roots);
+                is_machine(&configuration).then_some((candidate, file, configuration))
+            })
+            .collect();
+        loaded.sort_by_key(|(_, file, _)| *file);
+        for (candidate, file, configuration) in loaded {
+            if taken.contains(&candidate.folder) {
+                continue;
+            }
+            taken.push(candidate.folder);
+            found.push(Beginning { name: candidate.name, file: file.clone(), configuration });
+        }
+    }
+    // One that another one imports is a part of it.
+    let parts: HashSet<String> = found
+        .iter()
+        .flat_map(|beginning| {
+            let modules = beginning.configuration.modules.iter().map(|module| &*module.file);
+            modules.filter(|file| *file != beginning.file.as_str()).map(str::to_owned)
+        })
+        .collect();
+    found.retain(|beginning| !parts.contains(beginning.file.as_str()));
+    found.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
+    found
+}
+
+/// A file that may be where a machine begins.
+struct Candidate {
+    name: String,
+    /// What belongs to the machine alone: its folder, or the file without its ending.
+    folder: String,
+    /// Whether that is a folder.
+    has_folder: bool,
+    depth: usize,
+}
+
+/// What a file in a folder of machines is by its name, if it may be one.
+fn candidate(file: &TreePath) -> Option<Candidate> {
+    let names: Vec<&str> = file.as_str().split('/').collect();
+    let (last, folders) = names.split_last()?;
+    let around = folders.iter().position(|name| FOLDERS.contains(name))?;
+    if folders.iter().any(|name| APART.contains(name) || name.ends_with("-darwin")) {
+        return None;
+    }
+    let below = folders.get(around + 1..)?;
+    let stem = last.strip_suffix(".nix")?;
+    if below.iter().any(|name| FOR_MANY.contains(name)) || FOR_MANY.contains(&stem) && !ROOT_FILES.contains(last) {
+        return None;
+    }
+    match below.last() {
+        Some(name) if ROOT_FILES.contains(last) => Some(Candidate {
+            name: (*name).to_owned(),
+            folder: folders.join("/"),
+            has_folder: true,
+            depth: folders.len(),
+        }),
+        None if !ROOT_FILES.contains(last) => Some(Candidate {
+            name: stem.to_owned(),
+            folder: format!("{}/{stem}", folders.join("/")),
+            has_folder: false,
+            depth: names.len(),
+        }),
+        _ => None,
+    }
+}
+
+/// Whether modules are those of a machine with NixOS.
+fn is_machine(configuration: &Configuration) -> bool {
+    let mut is_machine = false;
+    for definition in &configuration.definitions {
+        let names: Vec<&str> = definition.path.names().iter().map(|name| &**name).collect();
+        let value = &definition.value.kind;
+        let is_of_others = names.first().is_some_and(|first| OF_OTHERS.contains(first)) && names.len() > 1
+            // nix-darwin counts its versions.
+            || (names == ["system", "stateVersion"] && matches!(value, DataKind::Int(_)))
+            || matches!(value, DataKind::String(text) if names == ["nixpkgs", "hostPlatform"] && text.ends_with("-darwin"));
+        if is_of_others {
+            return false;
+        }
+        is_machine |= OF_MACHINES.iter().any(|known| names.starts_with(known));
+    }
+    is_machine
+}
