@@ -15,6 +15,11 @@ let
   inherit (builtins)
     attrNames
     concatMap
+    filter
+    foldl'
+    functionArgs
+    head
+    intersectAttrs
     isAttrs
     isFunction
     isList
@@ -365,6 +370,79 @@ let
     in
     concatMap file (attrNames entries);
 
+  # What haumea makes of a folder: a set of what is in its files and folders, by their names. What begins with `_` is for
+  # what lies beside it, and with `__` also for what lies below that.
+  haumea =
+    rest:
+    let
+      loaders = rest // {
+        default =
+          inputs: path:
+          let
+            value = import path;
+          in
+          if isFunction value then value (intersectAttrs (functionArgs value) inputs) else value;
+        path = _: path: path;
+        scoped = inputs: path: scopedImport inputs path;
+        verbatim = _: import;
+      };
+    in
+    {
+    load =
+      {
+        src,
+        loader ? loaders.default,
+        inputs ? { },
+        transformer ? [ ],
+      }:
+      let
+        transform =
+          if isFunction transformer then transformer else cursor: value: foldl' (value: change: change cursor value) value transformer;
+        folder =
+          path: cursor:
+          let
+            entries = readDir path;
+            nameOf = entry: if entries.${entry} == "directory" then entry else head (match "(.*)\\.nix" entry);
+            isTaken =
+              entry:
+              (entries.${entry} == "directory" || (entries.${entry} == "regular" && match ".+\\.nix" entry != null))
+              && match "_{1,2}" (nameOf entry) == null;
+            taken = filter isTaken (attrNames entries);
+            own =
+              entry:
+              let
+                name = nameOf entry;
+              in
+              if entries.${entry} == "directory" then
+                folder (path + "/${entry}") (cursor ++ [ name ])
+              else
+                loader (inputs // { self = all.${stripped name}; super = all; root = top; }) (path + "/${entry}");
+            stripped = name: head (match "_{0,2}(.*)" name);
+            all = listToAttrs (
+              map (entry: {
+                name = stripped (nameOf entry);
+                value = own entry;
+              }) taken
+            );
+            isPublic = entry: match "_.*" (nameOf entry) == null;
+          in
+          transform cursor (
+            listToAttrs (
+              map (entry: {
+                name = nameOf entry;
+                value = all.${nameOf entry};
+              }) (filter isPublic taken)
+            )
+          );
+        top = folder src [ ];
+      in
+      top;
+    inherit loaders;
+    transformers = rest // {
+      liftDefault = _: value: if isAttrs value && value ? default then removeAttrs value [ "default" ] // value.default else value;
+    };
+  };
+
   made = {
     inherit
       darwinSystem
@@ -415,7 +493,8 @@ let
       lib =
         (if isNixpkgs name then extensible lib else rest)
         // made
-        // (if isDeploy name then named platforms (rest // { inherit activate; }) else { });
+        // (if isDeploy name then named platforms (rest // { inherit activate; }) else { })
+        // (if match ".*haumea.*" name != null then haumea rest else { });
       inherit mkFlake;
       nixosGenerate = nixosSystem;
     }

@@ -112,7 +112,7 @@ const NO_PRODUCTS: [&str; 17] = [
 const OF_SYSTEM: [&str; 4] = ["apps", "checks", "legacyPackages", "packages"];
 
 /// Systems are looked for so deep in what a flake gives out, and in so many values.
-const MOST_DEEP: usize = 8;
+const MOST_DEEP: usize = 64;
 const MOST_VALUES: usize = 10_000;
 
 /// How the name of a system of a hive ends where `nixosConfigurations` has one of that name, too.
@@ -541,7 +541,8 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// Add the systems that are found elsewhere in what the flake gives out.
     fn products(&self, found: &mut Systems) -> Vec<(Arc<str>, Node<'a>)> {
-        let mut walk = Products { outputs: self, seen: self.known_arguments(), looked: 0, found: Vec::new() };
+        let mut walk =
+            Products { outputs: self, seen: self.known_arguments(), looked: 0, found: Vec::new(), is_too_deep: false };
         match self.session.look(self.value) {
             _ if self.kind == Kind::Plain => walk.look(self.value, &OptionPath::root(), &mut Vec::new()),
             Shape::Attrs(outputs) => {
@@ -558,9 +559,12 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 walk.look(*node, &OptionPath::of([name, "<system>"]), &mut vec![all.identity]);
             }
         }
-        if walk.looked > MOST_VALUES {
-            let reason =
-                format!("systems are looked for in {MOST_VALUES} values that a flake gives out, and there are more");
+        let limit = if walk.looked > MOST_VALUES {
+            Some(format!("systems are looked for in {MOST_VALUES} values that a file gives out, and there are more"))
+        } else {
+            walk.is_too_deep.then(|| format!("systems are looked for {MOST_DEEP} levels deep in what a file gives out"))
+        };
+        if let Some(reason) = limit {
             found.unknown.get_or_insert((Unknown { reason: Arc::from(reason), help: None, place: None }, None));
         }
         let mut all = Vec::new();
@@ -753,6 +757,7 @@ struct Products<'w, 's, 'a> {
     seen: HashSet<usize>,
     looked: usize,
     found: Vec<(OptionPath, Node<'a>, Platform)>,
+    is_too_deep: bool,
 }
 
 impl<'a> Products<'_, '_, 'a> {
@@ -760,6 +765,7 @@ impl<'a> Products<'_, '_, 'a> {
     fn look(&mut self, node: Node<'a>, path: &OptionPath, around: &mut Vec<usize>) {
         self.looked += 1;
         if self.looked > MOST_VALUES || around.len() > MOST_DEEP {
+            self.is_too_deep |= around.len() > MOST_DEEP;
             return;
         }
         let session = self.outputs.session;

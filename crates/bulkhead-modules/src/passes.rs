@@ -109,7 +109,8 @@ pub fn is_of_nixos(name: &str) -> bool {
 /// Whether what is unknown for this reason comes from another project, whose modules don't define what a fleet declares.
 pub fn is_foreign(reason: &Unknown) -> bool {
     let text = &*reason.reason;
-    if text == NOT_READ || text.contains("is not fetched") || text.contains("not at hand") {
+    const FETCHED: [&str; 3] = ["is not fetched", "are not fetched", "nothing is fetched"];
+    if text == NOT_READ || FETCHED.iter().any(|part| text.contains(part)) || text.contains("not at hand") {
         return true;
     }
     let argument = text.strip_prefix(OUTSIDE.0).and_then(|rest| rest.strip_suffix(OUTSIDE.1));

@@ -365,7 +365,9 @@ impl<'s, 'a> Loader<'s, 'a> {
             return Vec::new();
         }
         let shape = self.look(node);
-        let place = self.session.place(node).or_else(|| origin.place.clone());
+        // Our own texts are no places for people.
+        let place = self.session.place(node).filter(|place| !place.file.starts_with("<built-in"));
+        let place = place.or_else(|| origin.place.clone()).or_else(|| Some(Place::file(origin.file.clone())));
         let path = match shape {
             Shape::Path(path) => path,
             // `self + "/modules"` has two slashes where the flake lies at the root.

@@ -17,6 +17,9 @@ pub const BUILTINS: &[Builtin] = &[
     builtin("fetchurl", 1, fetch_url),
     builtin("getEnv", 1, |ev, args, pos| {
         let name = ev.expect_string(args[0], pos)?;
+        if OVERRIDES.iter().any(|start| name.bytes().starts_with(start.as_bytes())) {
+            return Ok(ev.string("", pos));
+        }
         let reason = format!("the environment (here the variable `{}`) is not read", name.lossy());
         Err(Error::unknown(ev.unknown(&reason, None, pos), pos))
     }),
@@ -64,6 +67,10 @@ pub const BUILTINS: &[Builtin] = &[
         }
     }),
 ];
+
+/// How the variables begin by which npins and niv take a folder for what is pinned: for a try on one machine. What is in the
+/// files is judged, and so none is set.
+const OVERRIDES: [&str; 2] = ["NPINS_OVERRIDE_", "NIV_OVERRIDE_"];
 
 /// What is wrong with the arguments is told; what would come is unknown.
 fn fetch_tree<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a, Value<'a>> {
