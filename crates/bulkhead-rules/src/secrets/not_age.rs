@@ -37,7 +37,8 @@ $ head -c 22 secrets/wifi.age      # good
 age-encryption.org/v1
 ```
 
-**Limits.** A file with nothing but public keys that no rule names is none of a secret. Headers of more than 8 MiB or 32768 recipients are not read. The contents are never shown.
+**Limits.** A file with nothing but public keys that no rule names is none of a secret. Headers of more than 8 MiB or
+32768 recipients are not read. The contents are never shown.
 
 **Data.** `secret`: its name in the rules file, or its path if no rule names it. `path`: its file. `paths`: all that
 are undecided for the same reason.
