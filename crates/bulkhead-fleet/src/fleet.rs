@@ -123,6 +123,8 @@ pub struct Fleet {
     pub module_files: Vec<TreePath>,
     /// All `.nix` files, sorted by path.
     pub nix_files: Vec<TreePath>,
+    /// Scripts and what tells programs what to do (`deploy.sh`, `justfile`, `ci.yaml`), by their names, sorted by path.
+    pub scripts: Vec<TreePath>,
     /// The `.nix` files that may make systems: flakes, what looks like a network of nodes (of colmena, morph, NixOps), and what
     /// has words of functions of a nixpkgs for that; sorted by path.
     pub system_files: Vec<TreePath>,
@@ -259,6 +261,7 @@ impl Fleet {
         let sources = KeySources { tree, evaluator, public_keys: &inventory.public_keys };
         let keys = directory(&machines, &admins, &rules_files, &sources);
         key_likes.sort_by(|a, b| a.path.cmp(&b.path));
+        let scripts = inventory.key_candidates.iter().filter(|path| is_script(path.name())).cloned().collect();
         let counts = Counts {
             machines: machines.len(),
             roles: roles.len(),
@@ -282,6 +285,7 @@ impl Fleet {
             rules_files,
             module_files,
             nix_files: inventory.nix_files,
+            scripts,
             system_files,
             age_files,
             key_likes,
@@ -528,6 +532,14 @@ impl Loader<'_> {
         system_files.sort();
         Ok((rules_files, module_files, system_files, key_likes, findings))
     }
+}
+
+/// Whether a file's name is that of a script, or of what tells a program what to do.
+fn is_script(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["justfile", "makefile", ".envrc", ".justfile"].contains(&name.as_str())
+        || ["bash", "fish", "just", "json", "mk", "nu", "sh", "tf", "toml", "yaml", "yml", "zsh"].contains(&extension)
 }
 
 /// A file that might matter and can't be read.

@@ -21,7 +21,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "A secret is encrypted to machines, and no machine declares it.",
     docs: "\
-A rules file names an `.age` file that is there, no machine's `age.secrets` has it, and no other Nix file names it.
+A rules file names an `.age` file that is there, no machine's `age.secrets` has it, and no other Nix file and no
+script names it.
 
 **Why it matters.** A secret that nobody needs is still one that can leak, and is rekeyed at each change. Often the
 service is gone, and the login still works.
@@ -76,7 +77,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let asked = [format!("\"{stem}\""), format!("/{stem}\""), format!("secrets.{stem}")];
         texts.iter().any(|(_, text)| text.contains(name) || asked.iter().any(|word| text.contains(word.as_str())))
     };
-    let unused: Vec<&Comparison<'_>> = candidates.into_iter().filter(|rule| !is_named(rule)).collect();
+    let mut unused: Vec<&Comparison<'_>> = candidates.into_iter().filter(|rule| !is_named(rule)).collect();
+    without_named_elsewhere(context, &mut unused);
     if unused.is_empty() {
         return;
     }
@@ -139,6 +141,27 @@ fn is_for_people(all: &[Comparison<'_>], rule: &Comparison<'_>, used: &HashSet<S
     };
     let mut same = all.iter().filter(|other| matches!(other.origin, Origin::Rules(of, _) if of.path == file.path));
     rule.gaps.is_empty() && same.all(&mut has) && is_told_apart
+}
+
+/// Take out what other Nix files name, of which nothing else says that they are about secrets, and scripts.
+fn without_named_elsewhere(context: &Context<'_>, unused: &mut Vec<&Comparison<'_>>) {
+    let fleet = context.fleet;
+    let seen: HashSet<&TreePath> = fleet.module_files.iter().collect();
+    let rules = rules_of(context);
+    let others = fleet.nix_files.iter().filter(|path| !seen.contains(path) && !rules.contains(path.as_str()));
+    for path in others.chain(&fleet.scripts) {
+        if unused.is_empty() {
+            return;
+        }
+        let Ok(text) = read_text(context.tree, path, FILE_LIMIT) else { continue };
+        unused.retain(|rule| {
+            let name = rule.path.as_ref().map_or("", |path| path.name());
+            let stem = name.strip_suffix(".age").unwrap_or(name);
+            // A single word is one of many things.
+            let is_told = stem.contains(['-', '_', '.']) && text.contains(&format!("\"{stem}\""));
+            !text.contains(name) && !is_told
+        });
+    }
 }
 
 /// How a file puts names of secrets together.
@@ -217,9 +240,16 @@ fn has_word(text: &str, word: &str) -> bool {
 /// The files that speak of secrets, with their texts, but for the rules.
 fn texts<'f>(context: &Context<'f>) -> Vec<(&'f TreePath, Arc<str>)> {
     let fleet = context.fleet;
+    let rules = rules_of(context);
+    let others = fleet.module_files.iter().filter(|path| !rules.contains(path.as_str()));
+    others.filter_map(|path| Some((path, read_text(context.tree, path, FILE_LIMIT).ok()?))).collect()
+}
+
+/// The files that rules are written in.
+fn rules_of<'f>(context: &Context<'f>) -> HashSet<&'f str> {
+    let fleet = context.fleet;
     let entries = fleet.rules_files.iter().flat_map(|rules| &rules.entries);
     let mut rules: HashSet<&str> = entries.map(|entry| &*entry.key.file).collect();
     rules.extend(fleet.rules_files.iter().map(|rules| rules.path.as_str()));
-    let others = fleet.module_files.iter().filter(|path| !rules.contains(path.as_str()));
-    others.filter_map(|path| Some((path, read_text(context.tree, path, FILE_LIMIT).ok()?))).collect()
+    rules
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_source::{TreePath, read_text};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -35,14 +36,17 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\
 
 **Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys` and `age.identityPaths`, and
 `/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. A copy of a key under
-another name is not recognised. A secret that no other option names is one for the boot environment alone. Of
-`boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are known are looked at; what modules say
-that can't be read is not.
+another name is not recognised. A secret that no other option names is one for the boot environment alone; a script that
+makes keys (`ssh-keygen`) does not count. Of `boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that
+are known are looked at; what modules say that can't be read is not.
 
 **Data.** `machine`: the machine. `path`: the key or secret.
 ",
     check: Some(check),
 };
+
+/// Longer files are not read, in bytes.
+const FILE_LIMIT: u64 = 4 << 20;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
@@ -187,6 +191,21 @@ fn usual(path: &str) -> Option<(&'static str, When, Option<Place>)> {
     Some(("where the keys of its SSH server are", when, None))
 }
 
+/// Whether a definition is a script that makes keys: the first one of a machine has to be there before agenix has decrypted any.
+fn makes_keys(context: &Context<'_>, named: &Named) -> bool {
+    let is_making = |text: &str| text.contains("ssh-keygen") || text.contains("dropbearkey");
+    if let DataKind::String(text) = &named.definition.value.kind {
+        return is_making(text);
+    }
+    let at = named.place();
+    let text = || {
+        let (span, path) = (at.span?, TreePath::new(&at.file).ok()?);
+        let text = read_text(context.tree, &path, FILE_LIMIT).ok()?;
+        text.get(span.start as usize..span.end as usize).map(is_making)
+    };
+    text().unwrap_or(false)
+}
+
 fn of_secret(
     context: &Context<'_>,
     tree: &Tree<'_>,
@@ -203,7 +222,7 @@ fn of_secret(
     };
     let used = tree.definitions().iter().find_map(|named| {
         let is_boot = named.path.starts_with(&option("boot.initrd"));
-        (!is_boot && is_same(named)).then(|| (named, named.place()))
+        (!is_boot && is_same(named) && !makes_keys(context, named)).then(|| (named, named.place()))
     });
     let (named, place) = used?;
     let message = format!("the boot environment of `{}` holds the secret `{name}`", tree.name);

@@ -37,7 +37,8 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 ```
 
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
-none, nor is what age, GnuPG or sops has encrypted. What is computed from packages (`pkgs.writeText`), or comes from modules that can't be read, is not looked at.
+none, nor is what age, GnuPG or sops has encrypted. What is computed from packages (`pkgs.writeText`), or comes from
+modules that can't be read, is not looked at.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
