@@ -439,7 +439,9 @@ let
       top;
     inherit loaders;
     transformers = rest // {
-      liftDefault = _: value: if isAttrs value && value ? default then removeAttrs value [ "default" ] // value.default else value;
+      liftDefault =
+            _: value:
+            if isAttrs value && value ? default then removeAttrs value [ "default" ] // value.default else value;
     };
   };
 
@@ -582,6 +584,9 @@ in
                 type = types.lazyAttrsOf types.raw;
                 default = { };
               };
+              darwinModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+              homeManagerModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+              homeModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
               nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
               modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
             };

@@ -85,8 +85,9 @@ const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut causes = Causes::default();
-    for tree in context.all_trees().with_others() {
-        let readings = Readings::of(tree);
+    let trees = context.all_trees();
+    let of_nixos = trees.all.iter().map(|tree| (tree, Readings::of(tree)));
+    for (tree, readings) in of_nixos.chain(trees.others.iter().map(|tree| (tree, Readings::of_secrets()))) {
         values(context, tree, &readings, &mut causes);
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
