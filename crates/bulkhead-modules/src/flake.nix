@@ -118,15 +118,16 @@ let
   nixosSystem =
     arguments:
     let
-      system = systemOf arguments;
+      system = systemOf nixosSystem arguments;
     in
     system
     // {
       config = configOf system;
     };
 
+  # `make` is what made it.
   systemOf =
-    arguments:
+    make: arguments:
     closed notKnown notKnown.outPath
     // {
       _type = "nixos-system";
@@ -140,7 +141,7 @@ let
       };
       extendModules =
         more:
-        nixosSystem (
+        make (
           arguments
           // {
             modules = arguments.modules or [ ] ++ more.modules or [ ];
@@ -152,30 +153,32 @@ let
   # Of other platforms' modules, what they say of secrets is read.
   darwinSystem =
     arguments:
-    systemOf arguments
+    systemOf darwinSystem arguments
     // {
       _type = "darwin-system";
       config = notKnown;
     };
 
-  homeManagerConfiguration =
+  homeOf =
     arguments:
     let
-      home =
-        systemOf {
-          # Before 22.11 it was `configuration`.
-          modules =
-            arguments.modules or [ ]
-            ++ arguments.extraModules or [ ]
-            ++ (if arguments ? configuration then [ arguments.configuration ] else [ ]);
-          specialArgs = arguments.extraSpecialArgs or { };
-        }
-        // {
-          _type = "home-configuration";
-          config = notKnown;
-        };
+      home = systemOf homeOf arguments // {
+        _type = "home-configuration";
+        config = notKnown;
+      };
     in
     home // { activationPackage = home; };
+
+  homeManagerConfiguration =
+    arguments:
+    homeOf {
+      # Before 22.11 it was `configuration`.
+      modules =
+        arguments.modules or [ ]
+        ++ arguments.extraModules or [ ]
+        ++ (if arguments ? configuration then [ arguments.configuration ] else [ ]);
+      specialArgs = arguments.extraSpecialArgs or { };
+    };
 
   # `nixos/default.nix` of a nixpkgs.
   nixos =
