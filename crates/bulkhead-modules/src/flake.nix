@@ -19,7 +19,6 @@ let
     foldl'
     functionArgs
     head
-    intersectAttrs
     isAttrs
     isFunction
     isList
@@ -384,7 +383,16 @@ let
           let
             value = import path;
           in
-          if isFunction value then value (intersectAttrs (functionArgs value) inputs) else value;
+          if isFunction value then
+          let
+            wanted = functionArgs value;
+            isGiven = name: !wanted.${name} || inputs ? ${name};
+            given = listToAttrs (map (name: { inherit name; value = null; }) (filter isGiven (attrNames wanted)));
+          in
+          # What it does not use may be missing.
+          value (mapAttrs (name: _: inputs.${name}) given)
+        else
+          value;
         path = _: path: path;
         scoped = inputs: path: scopedImport inputs path;
         verbatim = _: import;

@@ -21,7 +21,7 @@ use crate::trees::inside::inside;
 use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
+use crate::trees::{Known, Tree, is_of_people, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::quoted;
 use crate::workspaces::missing_workspace_config;
 
@@ -260,7 +260,7 @@ impl Causes {
             cause.machines.insert(tree.name.clone());
             cause.is_any |= option.is_none();
             cause.options.extend(option);
-            cause.places.extend(place);
+            cause.places.extend(place.filter(is_of_people));
         }
     }
 }
