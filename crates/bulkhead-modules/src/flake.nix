@@ -19,7 +19,6 @@ let
     foldl'
     functionArgs
     head
-    intersectAttrs
     isAttrs
     isFunction
     isList
@@ -118,15 +117,16 @@ let
   nixosSystem =
     arguments:
     let
-      system = systemOf arguments;
+      system = systemOf nixosSystem arguments;
     in
     system
     // {
       config = configOf system;
     };
 
+  # `make` is what made it.
   systemOf =
-    arguments:
+    make: arguments:
     closed notKnown notKnown.outPath
     // {
       _type = "nixos-system";
@@ -140,7 +140,7 @@ let
       };
       extendModules =
         more:
-        nixosSystem (
+        make (
           arguments
           // {
             modules = arguments.modules or [ ] ++ more.modules or [ ];
@@ -152,30 +152,32 @@ let
   # Of other platforms' modules, what they say of secrets is read.
   darwinSystem =
     arguments:
-    systemOf arguments
+    systemOf darwinSystem arguments
     // {
       _type = "darwin-system";
       config = notKnown;
     };
 
-  homeManagerConfiguration =
+  homeOf =
     arguments:
     let
-      home =
-        systemOf {
-          # Before 22.11 it was `configuration`.
-          modules =
-            arguments.modules or [ ]
-            ++ arguments.extraModules or [ ]
-            ++ (if arguments ? configuration then [ arguments.configuration ] else [ ]);
-          specialArgs = arguments.extraSpecialArgs or { };
-        }
-        // {
-          _type = "home-configuration";
-          config = notKnown;
-        };
+      home = systemOf homeOf arguments // {
+        _type = "home-configuration";
+        config = notKnown;
+      };
     in
     home // { activationPackage = home; };
+
+  homeManagerConfiguration =
+    arguments:
+    homeOf {
+      # Before 22.11 it was `configuration`.
+      modules =
+        arguments.modules or [ ]
+        ++ arguments.extraModules or [ ]
+        ++ (if arguments ? configuration then [ arguments.configuration ] else [ ]);
+      specialArgs = arguments.extraSpecialArgs or { };
+    };
 
   # `nixos/default.nix` of a nixpkgs.
   nixos =
@@ -381,7 +383,16 @@ let
           let
             value = import path;
           in
-          if isFunction value then value (intersectAttrs (functionArgs value) inputs) else value;
+          if isFunction value then
+          let
+            wanted = functionArgs value;
+            isGiven = name: !wanted.${name} || inputs ? ${name};
+            given = listToAttrs (map (name: { inherit name; value = null; }) (filter isGiven (attrNames wanted)));
+          in
+          # What it does not use may be missing.
+          value (mapAttrs (name: _: inputs.${name}) given)
+        else
+          value;
         path = _: path: path;
         scoped = inputs: path: scopedImport inputs path;
         verbatim = _: import;
@@ -439,7 +450,9 @@ let
       top;
     inherit loaders;
     transformers = rest // {
-      liftDefault = _: value: if isAttrs value && value ? default then removeAttrs value [ "default" ] // value.default else value;
+      liftDefault =
+            _: value:
+            if isAttrs value && value ? default then removeAttrs value [ "default" ] // value.default else value;
     };
   };
 
@@ -582,6 +595,9 @@ in
                 type = types.lazyAttrsOf types.raw;
                 default = { };
               };
+              darwinModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+              homeManagerModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+              homeModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
               nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
               modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
             };

@@ -22,7 +22,7 @@ use crate::trees::inside::inside;
 use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
+use crate::trees::{Known, Tree, is_of_people, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::quoted;
 use crate::workspaces::missing_workspace_config;
 
@@ -89,8 +89,9 @@ const GIT_CRYPT: &[u8] = b"\0GITCRYPT\0";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let mut causes = Causes::default();
-    for tree in context.all_trees().with_others() {
-        let readings = Readings::of(tree);
+    let trees = context.all_trees();
+    let of_nixos = trees.all.iter().map(|tree| (tree, Readings::of(tree)));
+    for (tree, readings) in of_nixos.chain(trees.others.iter().map(|tree| (tree, Readings::of_secrets()))) {
         values(context, tree, &readings, &mut causes);
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
@@ -267,7 +268,7 @@ impl Causes {
             cause.machines.insert(tree.name.clone());
             cause.is_any |= option.is_none();
             cause.options.extend(option);
-            cause.places.extend(place);
+            cause.places.extend(place.filter(is_of_people));
         }
     }
 }

@@ -172,6 +172,22 @@ pub(super) struct Readings {
 }
 
 impl Readings {
+    /// Of a system of another platform: what it says of secrets.
+    pub(super) fn of_secrets() -> Readings {
+        let secrets =
+            |list: &[&str]| list.iter().filter(|path| path.starts_with("age.")).map(|path| option(path)).collect();
+        Readings {
+            compartments: Vec::new(),
+            inside: Vec::new(),
+            making: Vec::new(),
+            single: secrets(&OF_ALL),
+            told: secrets(&TOLD),
+            exactly: Vec::new(),
+            from: OF_INSIDES.iter().map(|(path, depth)| (option(path), *depth)).collect(),
+            texts: Vec::new(),
+        }
+    }
+
     pub(super) fn of(tree: &Tree<'_>) -> Readings {
         let patterns = |list: &[&str]| list.iter().filter_map(|path| OptionPath::parse(path).ok()).collect::<Vec<_>>();
         let mut readings = Readings {

@@ -118,6 +118,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
     let machine = |name: &str| fleet.machines.iter().find(|machine| *machine.name == *name);
     for (index, Source { file, made, is_first }) in sources.iter().enumerate() {
         let file_place = || Place::file(file.to_arc());
+        let written = |place: &Option<Place>| place.clone().filter(is_of_people).unwrap_or_else(file_place);
         for system in &made.systems {
             let place = || system.place.clone().unwrap_or_else(file_place);
             match &system.unknown {
@@ -162,7 +163,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         if let Some((reason, place)) = &made.unknown {
             unread.push(Unread {
                 name: None,
-                place: place.clone().unwrap_or_else(file_place),
+                place: written(place),
                 reason: reason.reason.clone(),
                 help: reason.help.clone(),
             });
@@ -170,7 +171,7 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         if let Some(problem) = &made.problem {
             unread.push(Unread {
                 name: None,
-                place: problem.place.clone().unwrap_or_else(file_place),
+                place: written(&problem.place),
                 reason: Arc::from(&*problem.message),
                 help: problem.help.as_deref().map(Arc::from),
             });
@@ -217,6 +218,11 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         }
     }
     trees
+}
+
+/// Whether a place is in a file, and not in a text of this program.
+pub(crate) fn is_of_people(place: &Place) -> bool {
+    !place.file.starts_with("<built-in")
 }
 
 /// What is in the file of the fleet that a path value names, if it is a text.
