@@ -326,19 +326,37 @@ let
     in
     match ".*(nixpkgs|nixos).*" name != null || (builtins.isString url && match ".*nixpkgs.*" url != null);
 
+  # Of packages nothing is known but their `lib`.
+  packages = rest: closed rest rest.outPath // { lib = extensible lib; };
+
   isDeploy = name: match ".*deploy.*" name != null;
+
+  # All that it has: it is put on top of that of nixpkgs, too.
+  ofHomeManager = rest: {
+    inherit (rest) hm homeManagerConfiguration;
+  };
 
   input =
     name: rest:
     closed rest rest.outPath
     // {
       lib =
-        (if isNixpkgs name then extensible lib else rest)
+        (if isNixpkgs name then extensible lib else if match ".*home-?manager.*" name != null then ofHomeManager rest else rest)
         // made
         // (if isDeploy name then named platforms (rest // { inherit activate; }) else { });
       inherit mkFlake;
       nixosGenerate = nixosSystem;
     }
+    // (
+      if isNixpkgs name then
+        {
+          # What `import nixpkgs { }` is.
+          "<import>" = _: packages rest;
+          legacyPackages = rest // named platforms (packages rest);
+        }
+      else
+        { }
+    )
     // (if match ".*import-?tree" name != null then { __functor = _: importTree; } else { });
 
   everything = mapAttrs input inputs // {

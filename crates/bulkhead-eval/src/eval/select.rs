@@ -6,7 +6,7 @@ use bulkhead_syntax::{AttrName, ExprId, Symbol};
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Env, Pos, Value};
+use crate::value::{Env, Pos, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
     pub(super) fn select(
@@ -23,7 +23,9 @@ impl<'a> Evaluator<'a> {
             let found = match value {
                 Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                     (Some(attr), _) => Some(attr.value),
-                    (None, Some(unknown)) => return Err(Error::unknown(self.came_in(unknown, pos), pos)),
+                    (None, Some(unknown)) => {
+                        return Err(Error::unknown(self.came_in(self.lacking(unknown, name), pos), pos));
+                    }
                     (None, None) => None,
                 },
                 Value::Unknown(unknown, _) => return Err(Error::unknown(self.came_in(unknown, pos), pos)),
@@ -64,12 +66,20 @@ impl<'a> Evaluator<'a> {
         match set {
             Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                 (Some(attr), _) => self.force(attr.value).map(|value| self.reached(value, pos)),
-                (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
+                (None, Some(unknown)) => Err(Error::unknown(self.lacking(unknown, name), pos)),
                 (None, None) => Err(self.missing(set, name, pos)),
             },
             Value::Unknown(unknown, _) => Err(Error::unknown(unknown, pos)),
             _ => Err(self.missing(set, name, pos)),
         }
+    }
+
+    /// Why what a set with more names has under this one is not known: who says that it "lacks it" is told what.
+    #[cold]
+    fn lacking(&self, unknown: &'a Unknown<'a>, name: Symbol) -> &'a Unknown<'a> {
+        let Some(what) = unknown.reason.strip_suffix(" lacks it") else { return unknown };
+        let reason = self.arena.text(&format!("{what} lacks `{name}`"));
+        self.arena.alloc(Unknown { reason, ..*unknown })
     }
 
     #[cold]
