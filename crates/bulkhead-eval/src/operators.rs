@@ -471,7 +471,7 @@ impl<'a> Evaluator<'a> {
                     return self.nested(pos, || self.coerce_to_string(result, mode, pos));
                 }
                 if let Some(unknown) = attrs.open {
-                    return Err(Error::unknown(unknown, pos));
+                    return Err(Error::unknown(self.unknown_place(attrs)?.unwrap_or(unknown), pos));
                 }
                 if let Some(attr) = attrs.get(self.symbols.out_path) {
                     return self.nested(pos, || self.coerce_to_string(attr.value, mode, pos));

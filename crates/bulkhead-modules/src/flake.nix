@@ -215,12 +215,7 @@ let
     else if is "${nixpkgs}/lib(/default\\.nix)?" then
       extensible lib
     else if is nixpkgs then
-      arguments:
-      packages
-      // {
-        lib = extensible lib;
-        nixos = pkgsNixos;
-      }
+      _: ofNixpkgs
     else
       null;
 
@@ -497,20 +492,40 @@ let
     in
     match ".*(nixpkgs|nixos).*" name != null || (builtins.isString url && match ".*nixpkgs.*" url != null);
 
+  # Of packages nothing is known but these.
+  ofNixpkgs = packages // {
+    lib = extensible lib;
+    nixos = pkgsNixos;
+  };
+
   isDeploy = name: match ".*deploy.*" name != null;
+
+  # All that it has: it is put on top of that of nixpkgs, too.
+  ofHomeManager = rest: {
+    inherit (rest) hm homeManagerConfiguration;
+  };
 
   input =
     name: rest:
-    closed rest rest.outPath
+    # `standIn` goes by names.
+    closed rest (if isNixpkgs name then rest.nixpkgs.outPath else rest.outPath)
     // {
       lib =
-        (if isNixpkgs name then extensible lib else rest)
+        (if isNixpkgs name then extensible lib else if match ".*home-?manager.*" name != null then ofHomeManager rest else rest)
         // made
         // (if isDeploy name then named platforms (rest // { inherit activate; }) else { })
         // (if match ".*haumea.*" name != null then haumea rest else { });
       inherit mkFlake;
       nixosGenerate = nixosSystem;
     }
+    // (
+      if isNixpkgs name then
+        {
+          legacyPackages = rest // named platforms ofNixpkgs;
+        }
+      else
+        { }
+    )
     // (if match ".*import-?tree" name != null then { __functor = _: importTree; } else { });
 
   everything = mapAttrs input inputs // {

@@ -14,7 +14,7 @@ use bulkhead_source::{FileTree, TreePath};
 
 use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES};
 use crate::nixos::{Nixos, nixpkgs};
-use crate::passes::{Root, no_thread, read, run};
+use crate::passes::{Root, no_thread, read, run, run_again};
 use crate::tree::problem;
 use crate::{Configuration, OptionPath, UNKNOWN_BESIDES, Undecided};
 
@@ -404,6 +404,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             kind,
         };
         let mut given = session.null();
+        let mut known = HashMap::new();
         for _ in 0..ROUNDS {
             let Some(all) = called.made(given)? else { break };
             let of_parts = ["arguments", "ofSystem", "options", "products"].map(|name| all.get(name));
@@ -429,17 +430,31 @@ impl<'s, 'a> Outputs<'s, 'a> {
             let arguments: HashMap<Arc<str>, Node<'a>> =
                 members(arguments).into_iter().map(|(name, node)| (Arc::from(name), node)).collect();
             called.special = arguments.clone();
+            called.is_flake = true;
+            if let Some(scope) = known.get(&OptionPath::root()) {
+                called.set_scope(session, *scope)?;
+            }
+            called.known = std::mem::take(&mut known);
             // The module may be a path.
             let all = session.attrs(vec![("imports", session.list(&[options, module]))], None);
             let roots = [Root::Value(all, outputs.file.clone())];
-            let config = run(session, called, &roots, None, &mut configuration);
+            let config;
+            (config, known) = run_again(session, called, &roots, &mut configuration);
             let of_problem = |failure: Failure| Undecided {
                 path: OptionPath::root(),
                 what: "a module can't be read",
                 reason: Unknown { reason: Arc::from(failure.message), help: failure.help.map(Arc::from), place: None },
                 place: failure.place,
             };
-            outputs.unseen = configuration.problems.into_iter().map(of_problem).chain(configuration.undecided).next();
+            // What is said of `perSystem` and the like makes no systems.
+            let may_make = |undecided: &Undecided| match undecided.path.names() {
+                [] => true,
+                [flake, rest @ ..] => {
+                    &**flake == "flake" && rest.first().is_none_or(|name| &**name == "nixosConfigurations")
+                }
+            };
+            let undecided = configuration.undecided.into_iter().filter(may_make);
+            outputs.unseen = configuration.problems.into_iter().map(of_problem).chain(undecided).next();
             let Shape::Attrs(config) = session.look(config) else { break };
             if let Some(module) = config.get("perSystem") {
                 let mut called = Arguments::new(session, world)?;

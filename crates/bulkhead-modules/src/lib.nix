@@ -1101,7 +1101,25 @@ missing
 // options
 // meta
 // fixedPoints
-// { inherit (filesystem) pathIsDirectory pathIsRegularFile pathType; }
+// {
+  inherit (builtins)
+    fromJSON
+    fromTOML
+    getContext
+    hasContext
+    hashFile
+    hashString
+    parseDrvName
+    placeholder
+    readDir
+    readFileType
+    toFile
+    toJSON
+    toXML
+    tryEval
+    ;
+  inherit (filesystem) pathIsDirectory pathIsRegularFile pathType;
+}
 // mapAttrs (_: part: missing // part) (builtins.removeAttrs parts [ "types" ])
 // {
   inherit types;

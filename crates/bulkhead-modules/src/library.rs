@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bulkhead_eval::data::Failure;
 use bulkhead_eval::{Node, ParsedText, Session, Shape, World};
 
+use crate::OptionPath;
 use crate::nixos;
 use crate::tree::Scope;
 
@@ -69,7 +70,11 @@ pub struct Arguments<'a> {
     pub scope: Scope<'a>,
     /// What these are where nothing is known yet.
     pub not_yet: Scope<'a>,
+    /// What was found before, where the same modules are read again with more that they are called with.
+    pub known: HashMap<OptionPath, Scope<'a>>,
     modules_path: Node<'a>,
+    /// Whether the modules are those of flake-parts, so that ones that are not seen may say anything of `flake`.
+    pub is_flake: bool,
     /// Where the nixpkgs is whose modules are read too, if they are.
     pub nixos: Option<String>,
     /// What `_module.args` defines.
@@ -88,7 +93,9 @@ impl<'a> Arguments<'a> {
             pkgs: session.attrs(vec![("lib", lib)], Some(packages)),
             scope: not_yet,
             not_yet,
+            known: HashMap::new(),
             modules_path: session.unknown(NOT_READ, None),
+            is_flake: false,
             nixos: None,
             given: HashMap::new(),
             special: HashMap::new(),

@@ -17,7 +17,7 @@ use crate::condition::Condition;
 use crate::library::{self, Arguments, FOREIGN_PROJECTS, NOT_READ, NOT_YET, OUTSIDE};
 use crate::merge::Merger;
 use crate::nixos::{self, Nixos};
-use crate::tree::{Inner, Loader, OF_NIXOS, problem};
+use crate::tree::{Inner, Loader, OF_NIXOS, Scope, problem};
 use crate::{Configuration, Fault, FaultKind, Module, OptionPath, Specialisation, Undecided, definitions, options};
 
 /// So many passes are made at most: each may tell the next one value of a chain.
@@ -175,7 +175,7 @@ pub fn run<'a>(
     configuration: &mut Configuration,
 ) -> Node<'a> {
     let is_nixos = arguments.nixos.is_some();
-    let (config, specialised) = run_one(session, arguments.clone(), roots, nixos, configuration);
+    let (config, _, specialised) = run_one(session, arguments.clone(), roots, nixos, configuration);
     if is_nixos {
         return config;
     }
@@ -210,6 +210,18 @@ pub fn run<'a>(
     config
 }
 
+/// The same of modules that are no machine's, and also what is found at each path of modules: [`Arguments::known`] of the next
+/// time.
+pub fn run_again<'a>(
+    session: &Session<'a>,
+    arguments: Arguments<'a>,
+    roots: &[Root<'a>],
+    configuration: &mut Configuration,
+) -> (Node<'a>, HashMap<OptionPath, Scope<'a>>) {
+    let (config, found, _) = run_one(session, arguments, roots, None, configuration);
+    (config, found)
+}
+
 /// The modules of specialisations, with their names.
 type Specialised<'a> = Vec<(Arc<str>, Inner<'a>)>;
 
@@ -219,11 +231,14 @@ fn run_one<'a>(
     roots: &[Root<'a>],
     nixos: Option<&Nixos>,
     configuration: &mut Configuration,
-) -> (Node<'a>, Specialised<'a>) {
+) -> (Node<'a>, HashMap<OptionPath, Scope<'a>>, Specialised<'a>) {
     let is_nixos = arguments.nixos.is_some();
     configuration.is_nixos = is_nixos;
     let mut config_after = arguments.not_yet.config;
+    let known = arguments.known.clone();
     let mut loader = Loader::new(session, arguments);
+    loader.known = known;
+    let mut last = HashMap::new();
     let mut before = None;
     let mut all = Vec::new();
     let mut seen = 0;
@@ -284,6 +299,7 @@ fn run_one<'a>(
                 loader.undecided.truncate(noted);
                 all = whole.definitions;
             }
+            last = found;
             break;
         }
         before = Some(digest);
@@ -297,7 +313,7 @@ fn run_one<'a>(
     configuration.undecided = once(std::mem::take(&mut configuration.undecided));
     configuration.problems.extend(loader.problems);
     nixos::judge(configuration, &all);
-    (config_after, loader.specialised)
+    (config_after, last, loader.specialised)
 }
 
 fn modules<'a>(

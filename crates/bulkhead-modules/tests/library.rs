@@ -296,7 +296,7 @@ fn what_it_lacks_is_unknown_and_says_so() {
             _ => String::new(),
         }
     });
-    assert_eq!(reason.unwrap(), "the built-in `lib` lacks it");
+    assert_eq!(reason.unwrap(), "the built-in `lib` lacks `noSuchFunction`");
 }
 
 #[test]
@@ -320,4 +320,21 @@ fn many_files_are_listed_in_little_memory() {
     let configuration = bulkhead_modules::load(&world, &TreePath::new("root.nix").unwrap());
     assert!(configuration.problems.is_empty(), "{:?}", configuration.problems);
     assert!(matches!(configuration.definitions[0].value.kind, DataKind::Int(2_000)), "{:?}", configuration.definitions);
+}
+
+#[test]
+fn what_it_has_of_nix_itself() {
+    let tree = MemoryTree::new([("hosts/kif.nix", "{ }"), ("hosts/zoe.nix", "{ }")]).unwrap();
+    let world = World::new(Arc::new(tree), Limits::default());
+    let text = world.session(|session| {
+        let lib = built_in_lib(session).unwrap();
+        let hosts = session.string(&session.absolute(&TreePath::new("hosts").unwrap()));
+        let function = "lib: folder: lib.toJSON { hosts = lib.readDir folder; one = lib.fromJSON \"1\"; }";
+        let function = session.call(session.text(function, "test").unwrap(), lib).unwrap();
+        match session.look(session.call(function, hosts).unwrap()) {
+            Shape::String(text) => text,
+            _ => String::new(),
+        }
+    });
+    assert_eq!(text.unwrap(), r#"{"hosts":{"kif.nix":"regular","zoe.nix":"regular"},"one":1}"#);
 }

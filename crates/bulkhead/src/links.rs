@@ -20,6 +20,8 @@ impl Link {
         let message = &finding.message;
         let (path, target) = match message.split_once(LEADS_OUT) {
             Some((before, after)) => (before.rsplit('`').nth(1)?, after.split('`').next()?),
+            // Nothing can be read behind such a link: who points into a file has read it, and a path in it leads out.
+            None if finding.place.span.is_some() => return None,
             None => (&*finding.place.file, message.split_once(LIES_OUTSIDE)?.0.rsplit('`').nth(1)?),
         };
         let is_about_it = *path == *finding.place.file || finding.rule == "unreadable-file";

@@ -275,12 +275,13 @@ fn is_folder<'a>(ev: &Evaluator<'a>, at: &Located<'_>, pos: Pos) -> Result<'a, b
     }
 }
 
+/// What helps where something lies outside of all trees: what is on the machine of whoever evaluates is nobody else's.
+const OUTSIDE_HELP: &str = "write down what is in it, or put it into the repository; for another tree of Nix files: `-I name=PATH` or \
+                            `--nixpkgs PATH`";
+
 fn outside<'a>(ev: &Evaluator<'a>, path: &str, pos: Pos) -> Box<Error<'a>> {
     let reason = format!("`{path}` lies outside the tree that is read");
-    Error::unknown(
-        ev.unknown(&reason, Some("`-I name=PATH` or `--nixpkgs PATH` makes further trees readable"), pos),
-        pos,
-    )
+    Error::unknown(ev.unknown(&reason, Some(OUTSIDE_HELP), pos), pos)
 }
 
 /// The argument as an absolute, normalised path.

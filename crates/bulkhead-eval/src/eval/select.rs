@@ -6,7 +6,7 @@ use bulkhead_syntax::{AttrName, ExprId, Symbol};
 use super::Evaluator;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::value::{Env, Pos, Value};
+use crate::value::{Env, Pos, Unknown, Value};
 
 impl<'a> Evaluator<'a> {
     pub(super) fn select(
@@ -24,7 +24,8 @@ impl<'a> Evaluator<'a> {
                 Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                     (Some(attr), _) => Some(attr.value),
                     (None, Some(unknown)) => {
-                        return Err(self.on_path(Error::unknown(self.came_in(unknown, pos), pos), path));
+                        let unknown = self.came_in(self.lacking(unknown, name), pos);
+                        return Err(self.on_path(Error::unknown(unknown, pos), path));
                     }
                     (None, None) => None,
                 },
@@ -68,12 +69,20 @@ impl<'a> Evaluator<'a> {
         match set {
             Value::Attrs(attrs, _) => match (attrs.get(name), attrs.open) {
                 (Some(attr), _) => self.force(attr.value).map(|value| self.reached(value, pos)),
-                (None, Some(unknown)) => Err(Error::unknown(unknown, pos)),
+                (None, Some(unknown)) => Err(Error::unknown(self.lacking(unknown, name), pos)),
                 (None, None) => Err(self.missing(set, name, pos)),
             },
             Value::Unknown(unknown, _) => Err(Error::unknown(unknown, pos)),
             _ => Err(self.missing(set, name, pos)),
         }
+    }
+
+    /// Why what a set with more names has under this one is not known: who says that it "lacks it" is told what.
+    #[cold]
+    fn lacking(&self, unknown: &'a Unknown<'a>, name: Symbol) -> &'a Unknown<'a> {
+        let Some(what) = unknown.reason.strip_suffix(" lacks it") else { return unknown };
+        let reason = self.arena.text(&format!("{what} lacks `{name}`"));
+        self.arena.alloc(Unknown { reason, ..*unknown })
     }
 
     #[cold]

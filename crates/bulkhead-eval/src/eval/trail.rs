@@ -5,7 +5,7 @@ use bulkhead_syntax::{AttrName, StringPart};
 
 use super::Evaluator;
 use crate::error::{Cause, Error, Result};
-use crate::value::{Pos, Unknown, Value};
+use crate::value::{Attrs, Pos, Unknown, Value};
 
 /// Longer trails lead to nothing that is known.
 const LONGEST: usize = 200;
@@ -22,13 +22,31 @@ impl<'a> Evaluator<'a> {
         error
     }
 
-    /// It was selected by a path.
+    /// It was selected by a path. Where something lies is still that something.
     #[cold]
     pub(super) fn on_path(&self, error: Box<Error<'a>>, path: &[AttrName]) -> Box<Error<'a>> {
-        self.on_trail(error, |_| match path.last() {
-            Some(AttrName::Static(name, _)) => format!(".{}", name.as_str()),
-            _ => String::new(),
+        self.on_trail(error, |trail| {
+            let names = path.iter().rev().map(|name| match name {
+                AttrName::Static(name, _) => Some(*name),
+                AttrName::Dynamic(_) => None,
+            });
+            match names.skip_while(|name| *name == Some(self.symbols.out_path)).next() {
+                Some(Some(name)) => format!(".{}", name.as_str()),
+                Some(None) => String::new(),
+                None => trail.to_owned(),
+            }
         })
+    }
+
+    /// Where a set lies that may have a `__toString` besides, if that is unknown and somebody asks: its trail tells more.
+    #[cold]
+    pub fn unknown_place(&self, attrs: &Attrs<'a>) -> Result<'a, Option<&'a Unknown<'a>>> {
+        let (Some(_), Some(place)) = (self.stand_in.get(), attrs.get(self.symbols.out_path)) else { return Ok(None) };
+        match self.force(place.value) {
+            Ok(Value::Unknown(unknown, _)) => Ok(Some(unknown)),
+            Err(error) if error.is_limit() => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// It is the first part of a string, before the others.

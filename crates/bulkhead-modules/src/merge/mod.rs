@@ -274,6 +274,10 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         if let Freeform::Unknown(node) = &freeform {
             open = open.or(Some(*node));
         }
+        // What a flake gives out need not be declared.
+        if self.loader.arguments.is_flake && matches!(level.path.names(), [name] if &**name == "flake") {
+            open = open.or(self.others.as_ref().map(because));
+        }
         Scope { config: session.attrs(config, open), options: session.attrs(options, more) }
     }
 
@@ -313,6 +317,10 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
     ) -> Presence<'a> {
         if let Freeform::Type(node) = freeform {
             let kind = self.type_of(*node);
+            // In a plain set there may be anything.
+            if matches!(kind.kind, Kind::AnySet) {
+                return self.untyped(path, defs, level.depth + 1);
+            }
             let element = self.element_of(&kind).unwrap_or(Type { node: *node, kind: Kind::Unknown });
             return self.value(&path, element, defs, level.depth + 1).presence;
         }

@@ -291,7 +291,9 @@ fn finding(mut cause: Cause) -> Diagnostic {
     }
     // What a machine inherits as a specialisation goes without saying.
     let names: Vec<Arc<str>> = cause.machines.iter().cloned().collect();
-    cause.machines.retain(|name| !names.iter().any(|machine| is_variant_of(name, machine)));
+    // So does what a flake gives out of the same machine under another name.
+    let is_of = |name: &str, machine: &str| name != machine && name.split('.').any(|part| part == machine);
+    cause.machines.retain(|name| !names.iter().any(|machine| is_variant_of(name, machine) || is_of(name, machine)));
     let machines = quoted(cause.machines.iter().map(|name| &**name));
     let what = if cause.options.is_empty() {
         format!("all that the modules of {machines} say about isolation")

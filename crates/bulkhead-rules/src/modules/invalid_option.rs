@@ -37,8 +37,9 @@ workspaces.dev.resources.memory = 2048;
 **Limits.** Options that the fleet's modules declare are judged by their declarations; those of Bulkhead's modules
 (`workspaces`, `networking.sandbox`, `vpn`, `machines`, `thisMachine`) by the schemas in `schemas/`, also under the
 names that `mappings` give them, if the type is the same. Other options of NixOS are not judged. `null` for an option
-of the fleet's own that takes none is a warning: it is refused only where something reads it; so is a default of another
-type. Nor is what a submodule of the fleet's leaves free below an option of NixOS, which has more options there.
+of the fleet's own that takes none is a warning: it is refused only where something reads it; a default of another type
+is not reported for the same reason. Nor is what a submodule of the fleet's leaves free below an option of NixOS, which
+has more options there.
 
 **Data.** `machine`: the machine. `option`: the option. `kind`: `wrong-type`, `conflict`, `undeclared`, `missing` or
 `read-only`.
@@ -70,7 +71,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 // Found where a value waits for what a pass over all modules does not tell, too.
                 FaultKind::Recursion => false,
                 _ if is_extended(tree, &fault.path) => false,
-                FaultKind::WrongType | FaultKind::WrongDefault => true,
+                FaultKind::WrongType => true,
+                // It stands for "must be set" in many fleets: it is refused where something reads it, and not before.
+                FaultKind::WrongDefault => false,
                 // What is not seen may be stronger than both.
                 FaultKind::Conflict | FaultKind::ReadOnly | FaultKind::Assertion => !tree.configuration.is_part(),
             };
@@ -78,10 +81,6 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let mut finding = RULE.finding(first.clone(), fault.message.clone());
             for place in fault.places.iter().skip(1) {
                 finding = finding.with_related(place.clone(), "defined here, too");
-            }
-            if fault.kind == FaultKind::WrongDefault {
-                finding.severity = Severity::Warning;
-                finding = finding.with_note("NixOS refuses it where something reads the option and nothing defines it");
             }
             if fault.kind == FaultKind::WrongType && is_null(tree, &fault.path) {
                 finding.severity = Severity::Warning;

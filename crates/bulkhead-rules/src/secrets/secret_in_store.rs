@@ -244,10 +244,30 @@ fn is_in_store(path: &str) -> bool {
     path.starts_with("/nix/store/") && !path.ends_with(".age")
 }
 
-/// `ext:…` and `@…@` stand for what is read when the service starts.
+/// `ext:…`, `@…@` and `$…` stand for what is read when the service starts, also where only the hash of a password is.
 fn is_literal(text: &str) -> bool {
-    let is_reference = text.starts_with("ext:") || (text.starts_with('@') && text.ends_with('@'));
+    let given = text.strip_prefix("hash:").unwrap_or(text);
+    let is_reference = given.starts_with("ext:") || is_variable(given) || between_ats(given);
     !text.is_empty() && !is_reference && !is_placeholder(text)
+}
+
+/// `$NAME` and `${NAME}`.
+fn is_variable(text: &str) -> bool {
+    let Some(name) = text.strip_prefix('$') else { return false };
+    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+    is_name_of_variable(name)
+}
+
+/// Whether a variable stands somewhere between two `@`.
+fn between_ats(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('@').collect();
+    (text.len() > 1 && text.starts_with('@') && text.ends_with('@'))
+        || parts.len() > 2 && parts[1..parts.len() - 1].iter().any(|part| is_name_of_variable(part))
+}
+
+fn is_name_of_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Whether a text in capitals says that a secret is to be put in its place.
