@@ -1,10 +1,10 @@
 //! `configuration-not-known`: what a machine's modules say about compartments and can't be known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_eval::data::{Data, DataKind, Unknown};
+use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
 use bulkhead_modules::{
     BUILT_IN, OptionPath, UNKNOWN_BESIDES, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart,
     is_foreign, is_given, takes_module,
@@ -23,7 +23,7 @@ use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Known, Tree, is_of_people, is_secret_path, is_submodule, is_variant_of, known, option, text};
-use crate::words::quoted;
+use crate::words::{enumerate, quoted};
 use crate::workspaces::missing_workspace_config;
 
 pub(crate) const RULE: Rule = Rule {
@@ -95,9 +95,14 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         values(context, tree, &readings, &mut causes);
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
+        let mut missing: BTreeMap<&str, Vec<&Failure>> = BTreeMap::new();
         for problem in &tree.configuration.problems {
             let is_told = |place| problem.message.ends_with(MISSING) && missing_workspace_config::imports(tree, place);
             if problem.place.as_ref().is_some_and(is_told) {
+                continue;
+            }
+            if let (true, Some(place)) = (problem.message.ends_with(MISSING), &problem.place) {
+                missing.entry(&place.file).or_default().push(problem);
                 continue;
             }
             let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
@@ -107,11 +112,29 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 (&*problem.message, problem.help.as_deref())
             };
             let reason = Unknown { reason: Arc::from(reason), help: help.map(Arc::from), place: problem.place.clone() };
-            causes.add(tree, None, "a module can't be read", reason);
+            causes.add(tree, None, UNREAD, reason);
+        }
+        for problems in missing.into_values() {
+            causes.add(tree, None, UNREAD, all_missing(&problems));
         }
     }
     found.extend(causes.all.into_iter().map(finding));
     super::unseen::check(context, found);
+}
+
+/// What can't be read, of a module.
+const UNREAD: &str = "a module can't be read";
+
+/// Files that one file imports and that are not there.
+fn all_missing(problems: &[&Failure]) -> Unknown {
+    let names: Vec<String> =
+        problems.iter().filter_map(|problem| Some(format!("{}`", problem.message.strip_suffix(MISSING)?))).collect();
+    let reason = match problems {
+        [problem] => problem.message.clone(),
+        _ => format!("{} do not exist", enumerate(&names)),
+    };
+    let help = problems.first().and_then(|problem| problem.help.as_deref()).map(Arc::from);
+    Unknown { reason: Arc::from(reason), help, place: problems.first().and_then(|problem| problem.place.clone()) }
 }
 
 /// The option for rules about what is forwarded.

@@ -132,7 +132,10 @@ fn candidate(file: &TreePath) -> Option<Candidate> {
     let names: Vec<&str> = file.as_str().split('/').collect();
     let (last, folders) = names.split_last()?;
     let around = folders.iter().position(|name| FOLDERS.contains(name))?;
-    if folders.iter().any(|name| APART.contains(name) || name.ends_with("-darwin")) {
+    // What begins with `_` is a template, or left out by who loads folders.
+    if folders.iter().any(|name| APART.contains(name) || name.ends_with("-darwin") || name.starts_with('_'))
+        || last.starts_with('_')
+    {
         return None;
     }
     let below = folders.get(around + 1..)?;
