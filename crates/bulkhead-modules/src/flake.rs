@@ -139,6 +139,8 @@ pub struct Systems {
     pub unknown: Option<(Unknown, Option<Place>)>,
     /// What is wrong with the flake.
     pub problem: Option<Failure>,
+    /// Whether it is no flake and no network of nodes, so that it need not make any.
+    pub is_plain: bool,
 }
 
 /// Whose modules a system is made of.
@@ -518,7 +520,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// The systems, and those of them that are products.
     fn systems(&self) -> (Systems, Vec<(Arc<str>, Node<'a>)>) {
-        let mut found = Systems::default();
+        let mut found = Systems { is_plain: self.kind == Kind::Plain, ..Systems::default() };
         let wrong = |what: &str| problem(format!("`{what}` must be a set"), self.session.place(self.value));
         match self.member("nixosConfigurations") {
             Shape::Attrs(members) => {
@@ -550,6 +552,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
         }
         let products = self.products(&mut found);
+        if let (Kind::Plain, Shape::Unknown(reason, _)) = (self.kind, self.session.look(self.value))
+            && products.is_empty()
+        {
+            found.unknown.get_or_insert((reason, None));
+        }
         found.systems.sort_by(|a, b| a.name.cmp(&b.name));
         (found, products)
     }

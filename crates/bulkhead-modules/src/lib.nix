@@ -1067,6 +1067,17 @@ let
       ) (attrNames kinds);
   };
 
+  path = {
+    append =
+      folder: below:
+      if !builtins.isPath folder then
+        throw "lib.path.append: the first argument must be a path"
+      else if !isString below || below == "" || match "/.*|(.*/)?\\.\\.(/.*)?" below != null then
+        throw "lib.path.append: the second argument must be a relative path without `..`"
+      else
+        folder + "/${below}";
+  };
+
   versions = {
     inherit (builtins) splitVersion;
     major = version: elemAt (builtins.splitVersion version) 0;
@@ -1085,6 +1096,7 @@ let
       meta
       modules
       options
+      path
       strings
       trivial
       types

@@ -272,6 +272,8 @@ fn files_are_listed_by_name_with_those_of_folders_where_the_folder_is() {
             (map (path: lib.removePrefix (toString m) (toString path)) (lib.filesystem.listFilesRecursive m))
             (lib.fileContents (m + \"/a.txt\"))
             (lib.pathIsDirectory m) (lib.pathIsRegularFile (m + \"/z.nix\")) (lib.pathIsDirectory (m + \"/no\"))
+            (lib.fileContents (lib.path.append (/. + m) \"./a.txt\"))
+            (map (below: toString (lib.path.append /a below)) [ \"b/c\" \"..d\" ])
             (((lib.makeExtensible (self: { a = 1; b = self.a; })).extend (final: before: { a = before.a + 1; })).b)
         ]";
         let function = session.text(text, "test").unwrap();
@@ -282,7 +284,10 @@ fn files_are_listed_by_name_with_those_of_folders_where_the_folder_is() {
             _ => String::new(),
         }
     });
-    assert_eq!(shown.unwrap(), r#"[["/a.txt","/b/a/d.nix","/b/c.nix","/z.nix"],"x",true,true,false,2]"#);
+    assert_eq!(
+        shown.unwrap(),
+        r#"[["/a.txt","/b/a/d.nix","/b/c.nix","/z.nix"],"x",true,true,false,"x",["/a/b/c","/a/..d"],2]"#
+    );
 }
 
 #[test]

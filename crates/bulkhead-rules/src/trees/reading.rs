@@ -160,7 +160,9 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
                 }
             }
         }
-        if let Some((reason, place)) = &made.unknown {
+        // What is no flake may give anything; it matters where it has words of what rules read.
+        let is_told = !made.is_plain || fleet.module_files.contains(file);
+        if let Some((reason, place)) = made.unknown.as_ref().filter(|_| is_told) {
             unread.push(Unread {
                 name: None,
                 place: written(place),
