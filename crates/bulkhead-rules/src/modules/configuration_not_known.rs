@@ -65,8 +65,8 @@ something new: images (`packages.x86_64-linux.iso`), `nixosGenerate`, what deplo
 systems of flakes in other folders and of networks of nodes (colmena, morph, NixOps) wherever they lie: `kif
 (ops/network.nix)`, if there is another `kif`. Where it can't be known which systems there are, because a library of
 another project makes them (clan, snowfall, haumea …), machines are read from where their own modules begin, without what
-they are given besides: `default.nix` or `configuration.nix` in a folder of one machine, or its file, in a folder named
-`hosts`, `machines`, `systems`, `nodes`, `servers` or the like.
+they are given besides: `default.nix`, `configuration.nix` or the like in a folder of one machine, or its file, in a
+folder named `hosts`, `machines`, `systems`, `nodes`, `servers` or the like.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
