@@ -72,8 +72,8 @@ systems of flakes in other folders and of networks of nodes (colmena, morph, Nix
 comes from: `import <nixpkgs/nixos>`, `eval-config.nix`, `pkgs.nixos`. Of systems of nix-darwin, and of home-manager by
 itself (`homeConfigurations`), what they say of secrets is judged. Where it can't be known which systems there are,
 because a library of another project makes them (clan, snowfall, haumea …), machines are read from where their own
-modules begin, without what they are given besides: `default.nix` or `configuration.nix` in a folder of one machine, or
-its file, in a folder named `hosts`, `machines`, `systems`, `nodes`, `servers` or the like.
+modules begin, without what they are given besides: `default.nix`, `configuration.nix` or the like in a folder of one
+machine, or its file, in a folder named `hosts`, `machines`, `systems`, `nodes`, `servers` or the like.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",

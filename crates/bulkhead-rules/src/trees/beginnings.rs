@@ -8,8 +8,6 @@ use bulkhead_source::TreePath;
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
-use super::reading::ROOT_FILES;
-
 /// What fleets call the folders of their machines.
 const FOLDERS: [&str; 14] = [
     "computers",
@@ -35,6 +33,18 @@ const APART: [&str; 10] =
 /// What is in these below a folder of machines is for many of them.
 const FOR_MANY: [&str; 10] =
     ["base", "common", "default", "defaults", "generic", "global", "lib", "modules", "profiles", "shared"];
+
+/// Where a machine begins in its folder, besides a file of the folder's name.
+const BEGINNINGS: [&str; 8] = [
+    "config.nix",
+    "configuration.nix",
+    "default.nix",
+    "host.nix",
+    "main.nix",
+    "nixos.nix",
+    "physical.nix",
+    "system.nix",
+];
 
 /// What lies beside a machine's configuration and belongs to it, whoever imports it.
 const BESIDE: [&str; 5] = ["disk-config.nix", "disko.nix", "disks.nix", "hardware-configuration.nix", "hardware.nix"];
@@ -95,7 +105,8 @@ pub(super) fn find(
                 is_machine(&configuration).then_some((candidate, file, configuration))
             })
             .collect();
-        loaded.sort_by_key(|(_, file, _)| *file);
+        // Of several in a folder the one counts that has most of it.
+        loaded.sort_by_key(|(_, file, configuration)| (std::cmp::Reverse(configuration.modules.len()), *file));
         for (candidate, file, configuration) in loaded {
             if taken.contains(&candidate.folder) {
                 continue;
@@ -140,17 +151,17 @@ fn candidate(file: &TreePath) -> Option<Candidate> {
     }
     let below = folders.get(around + 1..)?;
     let stem = last.strip_suffix(".nix")?;
-    if below.iter().any(|name| FOR_MANY.contains(name)) || FOR_MANY.contains(&stem) && !ROOT_FILES.contains(last) {
+    if below.iter().any(|name| FOR_MANY.contains(name)) || FOR_MANY.contains(&stem) && below.is_empty() {
         return None;
     }
     match below.last() {
-        Some(name) if ROOT_FILES.contains(last) => Some(Candidate {
+        Some(name) if BEGINNINGS.contains(last) || stem == *name => Some(Candidate {
             name: (*name).to_owned(),
             folder: folders.join("/"),
             has_folder: true,
             depth: folders.len(),
         }),
-        None if !ROOT_FILES.contains(last) => Some(Candidate {
+        None => Some(Candidate {
             name: stem.to_owned(),
             folder: format!("{}/{stem}", folders.join("/")),
             has_folder: false,

@@ -17,7 +17,7 @@ use super::mapping::Mapping;
 use super::{Named, Tree, beginnings};
 
 /// The files that a machine's configuration may begin with, in its folder.
-pub(super) const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
+const ROOT_FILES: [&str; 2] = ["default.nix", "configuration.nix"];
 
 /// Longer texts that options name are not read.
 const FILE_LIMIT: u64 = 1 << 20;
