@@ -26,11 +26,11 @@ impl<'a> Evaluator<'a> {
     #[cold]
     pub(super) fn on_path(&self, error: Box<Error<'a>>, path: &[AttrName]) -> Box<Error<'a>> {
         self.on_trail(error, |trail| {
-            let names = path.iter().rev().map(|name| match name {
+            let mut names = path.iter().rev().map(|name| match name {
                 AttrName::Static(name, _) => Some(*name),
                 AttrName::Dynamic(_) => None,
             });
-            match names.skip_while(|name| *name == Some(self.symbols.out_path)).next() {
+            match names.find(|name| *name != Some(self.symbols.out_path)) {
                 Some(Some(name)) => format!(".{}", name.as_str()),
                 Some(None) => String::new(),
                 None => trail.to_owned(),
