@@ -212,7 +212,9 @@ enum Kind {
 /// others call.
 fn kind_of(session: &Session<'_>, path: &TreePath) -> Option<Kind> {
     if path.name() == FLAKE {
-        return Some(Kind::Flake);
+        // In other folders, files of this name may be anything.
+        let is_function = || matches!(session.import(path).map(|node| session.look(node)), Ok(Shape::Function));
+        return (path.as_str() == FLAKE || !is_function()).then_some(Kind::Flake);
     }
     if path.as_str() == HIVE {
         return Some(Kind::Hive);
