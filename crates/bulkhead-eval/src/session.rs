@@ -156,9 +156,11 @@ impl<'a> Session<'a> {
 
     /// Let a function say what stands for files and functions that are unknown: it is called with `"file"` where a file is
     /// imported, or with `"function"` where a function is called, and with how that was reached, `.nixpkgs/nixos` for
-    /// example; `null` stands for nothing. Files at hand are asked for by their paths, if they lie outside of the first tree.
-    pub fn stand_in(&self, function: Node<'a>) {
+    /// example; `null` stands for nothing. Files `at_hand` are asked for by their paths, if they lie outside of the first
+    /// tree.
+    pub fn stand_in(&self, function: Node<'a>, at_hand: bool) {
         self.evaluator.stand_in.set(Some(function.value));
+        self.evaluator.stands_for_files_at_hand.set(at_hand);
     }
 
     /// How something unknown was reached, as [`Session::stand_in`] has it; empty if that is not noted.

@@ -190,7 +190,7 @@ pub fn systems_file(tree: &dyn FileTree) -> Option<TreePath> {
 /// The systems that a file in the first tree of `world` makes: a flake, a network of nodes, or what has systems in its value.
 pub fn systems(world: &World, flake: &TreePath) -> Systems {
     let found = world.session(|session| {
-        if let Err(failure) = know_nixpkgs(session, world) {
+        if let Err(failure) = know_nixpkgs(session, world, true) {
             return Systems { problem: Some(failure), ..Systems::default() };
         }
         if kind_of(session, flake).is_none() {
@@ -218,7 +218,9 @@ enum Kind {
 /// others call.
 fn kind_of(session: &Session<'_>, path: &TreePath) -> Option<Kind> {
     if path.name() == FLAKE {
-        return Some(Kind::Flake);
+        // In other folders, files of this name may be anything.
+        let is_function = || matches!(session.import(path).map(|node| session.look(node)), Ok(Shape::Function));
+        return (path.as_str() == FLAKE || !is_function()).then_some(Kind::Flake);
     }
     if path.as_str() == HIVE {
         return Some(Kind::Hive);
@@ -246,7 +248,8 @@ fn value_of<'a>(session: &Session<'a>, value: Node<'a>) -> Option<Node<'a>> {
 }
 
 /// From here on functions of a nixpkgs that make systems are known, wherever it comes from.
-fn know_nixpkgs(session: &Session<'_>, world: &World) -> Result<(), Failure> {
+/// `at_hand` is whether that is also said of one at hand, which else is evaluated.
+fn know_nixpkgs(session: &Session<'_>, world: &World, at_hand: bool) -> Result<(), Failure> {
     let made = session.own_text(&PARSED, include_str!("flake.nix"), NAME)?;
     let not_known = session.attrs(Vec::new(), Some(session.unknown(OF_MODULES_MADE, None)));
     let null = session.null();
@@ -258,7 +261,7 @@ fn know_nixpkgs(session: &Session<'_>, world: &World) -> Result<(), Failure> {
     if let Shape::Attrs(all) = session.look(all)
         && let Some(stand_in) = all.get("standIn")
     {
-        session.stand_in(stand_in);
+        session.stand_in(stand_in, at_hand);
     }
     Ok(())
 }
@@ -274,9 +277,13 @@ pub fn load_system(
     let nixpkgs = nixos.and_then(|_| nixpkgs(world));
     read(world, nixpkgs, |session, mut arguments, configuration| {
         let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
-        match know_nixpkgs(session, world).and_then(|()| Outputs::of(session, world, flake)) {
+        match know_nixpkgs(session, world, true).and_then(|()| Outputs::of(session, world, flake)) {
             Ok(outputs) => outputs.modules_of(name, &mut roots, &mut arguments, configuration),
             Err(failure) => configuration.problems.push(failure),
+        }
+        // The modules of NixOS call it as well, for containers.
+        if let (Some(_), Err(failure)) = (nixos, know_nixpkgs(session, world, nixos.is_none())) {
+            configuration.problems.push(failure);
         }
         run(session, arguments, &roots, nixos, configuration);
     })

@@ -29,7 +29,7 @@ pub const BUILTINS: &[Builtin] = &[
             Err(error) => return ev.stands_in_for("file", error, pos),
         };
         // A nixpkgs at hand is none of the fleet's files.
-        if ev.stand_in.get().is_some()
+        if ev.stands_for_files_at_hand.get()
             && ev.world.in_first_tree(&path).is_none()
             && let Some(value) = ev.stands_in("file", &path, pos)?
         {

@@ -86,6 +86,8 @@ pub struct Evaluator<'a> {
     pub stand_ins: RefCell<FxHashMap<usize, usize>>,
     /// What stands for the values of unknown files and functions: see `Session::stand_in`.
     pub stand_in: Cell<Option<Value<'a>>>,
+    /// Whether it is asked for files at hand, too.
+    pub stands_for_files_at_hand: Cell<bool>,
 }
 
 /// Names that the language itself knows.
@@ -144,6 +146,7 @@ impl<'a> Evaluator<'a> {
             origins: None,
             stand_ins: RefCell::default(),
             stand_in: Cell::new(None),
+            stands_for_files_at_hand: Cell::new(false),
             empty_list: arena.alloc(List::new(&[])),
         }
     }
