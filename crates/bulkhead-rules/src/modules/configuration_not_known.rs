@@ -91,6 +91,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
             let (reason, help) = if is_locked {
                 ("git-crypt has encrypted modules", Some("git-crypt unlock"))
+            } else if tree.configuration.is_part() && problem.message.ends_with(MISSING) {
+                ("files that they import do not exist", Some("if nobody makes the machine any more, remove its folder"))
             } else {
                 (&*problem.message, problem.help.as_deref())
             };
