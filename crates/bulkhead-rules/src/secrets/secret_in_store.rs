@@ -244,8 +244,9 @@ fn is_in_store(path: &str) -> bool {
     path.starts_with("/nix/store/") && !path.ends_with(".age")
 }
 
-/// `ext:…` and `@…@` stand for what is read when the service starts.
+/// `ext:…` and `@…@` stand for what is read when the service starts, also as a hash of a password (`hash:…`).
 fn is_literal(text: &str) -> bool {
+    let text = text.strip_prefix("hash:").unwrap_or(text);
     let is_reference = text.starts_with("ext:") || (text.starts_with('@') && text.ends_with('@'));
     !text.is_empty() && !is_reference && !is_placeholder(text)
 }
