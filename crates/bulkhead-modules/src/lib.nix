@@ -1131,6 +1131,13 @@ missing
     tryEval
     ;
   inherit (filesystem) pathIsDirectory pathIsRegularFile pathType;
+  # What it gives can't be overridden.
+  callPackageWith =
+    known: function: arguments:
+    let
+      called = if trivial.isFunction function then function else import function;
+    in
+    called (builtins.intersectAttrs (builtins.functionArgs called) known // arguments);
 }
 // mapAttrs (_: part: missing // part) (builtins.removeAttrs parts [ "types" ])
 // {

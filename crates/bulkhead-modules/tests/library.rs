@@ -334,12 +334,13 @@ fn what_it_has_of_nix_itself() {
     let text = world.session(|session| {
         let lib = built_in_lib(session).unwrap();
         let hosts = session.string(&session.absolute(&TreePath::new("hosts").unwrap()));
-        let function = "lib: folder: lib.toJSON { hosts = lib.readDir folder; one = lib.fromJSON \"1\"; }";
+        let function = "lib: folder: lib.toJSON { hosts = lib.readDir folder; one = lib.fromJSON \"1\"; \
+                        two = lib.callPackageWith { a = 1; c = 3; } ({ a, b }: a + b) { b = 1; }; }";
         let function = session.call(session.text(function, "test").unwrap(), lib).unwrap();
         match session.look(session.call(function, hosts).unwrap()) {
             Shape::String(text) => text,
             _ => String::new(),
         }
     });
-    assert_eq!(text.unwrap(), r#"{"hosts":{"kif.nix":"regular","zoe.nix":"regular"},"one":1}"#);
+    assert_eq!(text.unwrap(), r#"{"hosts":{"kif.nix":"regular","zoe.nix":"regular"},"one":1,"two":2}"#);
 }

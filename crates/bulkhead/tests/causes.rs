@@ -64,3 +64,14 @@ fn what_is_granted_needs_no_grant_but_new_rules() {
     let help = finding(&check(&fleet), "secret-without-rule")["help"].as_str().unwrap().to_owned();
     assert!(help.starts_with("grant it in secrets/properties.nix"), "{help}");
 }
+
+#[test]
+fn a_path_that_leads_out_of_the_tree_makes_no_link_of_the_file_it_is_in() {
+    let fleet = Folder::empty();
+    let rules = "let key = /etc/ssh/no-such-key.pub; in\n{ \"a.age\".publicKeys = [ (builtins.readFile key) ]; }\n";
+    std::fs::write(fleet.path().join("secrets.nix"), rules).unwrap();
+    let found = finding(&check(&fleet), "rule-not-evaluated");
+    assert!(found["message"].as_str().unwrap().contains("lies outside the tree"), "{found}");
+    assert!(!found["notes"].to_string().contains("is a link to"), "{found}");
+    assert!(found["help"].as_str().unwrap().contains("put it into the repository"), "{found}");
+}

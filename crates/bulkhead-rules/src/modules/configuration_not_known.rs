@@ -101,13 +101,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if problem.place.as_ref().is_some_and(is_told) {
                 continue;
             }
-            if let (true, Some(place)) = (problem.message.ends_with(MISSING), &problem.place) {
+            let is_missing = problem.message.ends_with(MISSING);
+            if let (true, false, Some(place)) = (is_missing, tree.configuration.is_part(), &problem.place) {
                 missing.entry(&place.file).or_default().push(problem);
                 continue;
             }
             let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
             let (reason, help) = if is_locked {
                 ("git-crypt has encrypted modules", Some("git-crypt unlock"))
+            } else if is_missing {
+                ("files that they import do not exist", Some("if nobody makes the machine any more, remove its folder"))
             } else {
                 (&*problem.message, problem.help.as_deref())
             };
