@@ -19,7 +19,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A secret is written in the configuration, or is a file that Nix copies into its store.",
     docs: "\
 An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
-`password`, that of OpenVPN's `authUserPass`); or (a warning) an option that names the file of one (`passwordFile`,
+`password`, that of OpenVPN's `authUserPass`), or, as a warning, an option of a service that is called like one
+(`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …); or (a warning) an option that names the file of one (`passwordFile`,
 `privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix copies into its store, or a file that is made
 there (`builtins.toFile`, `pkgs.writeText`).
 
@@ -116,21 +117,37 @@ impl<'d> Part<'d> {
             let mut sets = Vec::new();
             items.for_each(|item| unwrapped(item, depth, &mut sets));
             for set in sets {
-                let DataKind::Attrs(fields) = &set.value.kind else { continue };
-                for (name, field) in &fields.attrs {
-                    let place = field.key.clone().or_else(|| field.value.place.clone()).or_else(|| set.place.clone());
-                    let part = Part {
-                        path: self.path.join(name),
-                        option: format!("{}.*.{name}", self.option),
-                        value: &field.value,
-                        place: place.unwrap_or_else(|| self.place.clone()),
-                        when: set.when.clone(),
-                    };
-                    part.add(depth, parts);
-                }
+                self.add_fields(&set, format!("{}.*", self.option), depth, parts);
             }
+        } else if let (DataKind::Attrs(_), Some(deeper)) = (&self.value.kind, depth.checked_sub(1))
+            && depth < DEEPEST
+        {
+            // A set in a set in a list; others are definitions of their own.
+            let set = Stated {
+                value: self.value,
+                place: Some(self.place.clone()),
+                option: self.option.clone(),
+                when: self.when.clone(),
+            };
+            self.add_fields(&set, self.option.clone(), deeper, parts);
         }
         parts.push(self);
+    }
+
+    /// Add what a set has that is in this part, as options below `option`.
+    fn add_fields(&self, set: &Stated<&'d Data>, option: String, depth: u8, parts: &mut Vec<Part<'d>>) {
+        let DataKind::Attrs(fields) = &set.value.kind else { return };
+        for (name, field) in &fields.attrs {
+            let place = field.key.clone().or_else(|| field.value.place.clone()).or_else(|| set.place.clone());
+            let part = Part {
+                path: self.path.join(name),
+                option: format!("{option}.{name}"),
+                value: &field.value,
+                place: place.unwrap_or_else(|| self.place.clone()),
+                when: set.when.clone(),
+            };
+            part.add(depth, parts);
+        }
     }
 }
 
@@ -141,8 +158,8 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             let message = format!("the secret `{option}` of `{}` is written in the configuration", tree.name);
             let at = value.place.as_ref().unwrap_or(place);
             let mut finding = unshown(context, RULE.judged(context.tree, when, at.clone(), message));
-            // Test machines and live systems have one on purpose.
-            if names.names().first().is_some_and(|name| &**name == "users") {
+            // Test machines and live systems have one on purpose; and a service's may be a setting that means something else.
+            if !is_surely_secret(names) {
                 finding.severity = finding.severity.min(Severity::Warning);
             }
             finding
@@ -235,8 +252,49 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
             let (name, value) = line.split_once('=').unwrap_or_default();
             matches!(name.trim(), "psk" | "password") && is_literal(value.trim().trim_matches('"'))
         }),
+        (["services", _, .., name], DataKind::String(text)) => is_called_secret(name) && is_plain(text),
         _ => false,
     }
+}
+
+/// Whether an option can have nothing but a secret that is meant to be kept.
+fn is_surely_secret(path: &OptionPath) -> bool {
+    match path.names() {
+        [first, ..] if **first == *"users" => false,
+        [first, second, ..] if **first == *"services" => **second == *"openvpn",
+        _ => true,
+    }
+}
+
+/// How services name their secrets, without `_` and in small letters.
+const SECRETS: [&str; 10] = [
+    "accesstoken",
+    "apikey",
+    "apitoken",
+    "authtoken",
+    "clientsecret",
+    "password",
+    "preauthkey",
+    "secretaccesskey",
+    "secretkey",
+    "sharedsecret",
+];
+
+/// Whether an attribute is called like a secret. A first password is there to be changed, and a hash is none.
+fn is_called_secret(name: &str) -> bool {
+    // Options have no `-`: with one it is a name that people gave to something.
+    let name: String = name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect();
+    let is_other = ["initial", "default", "hashed"].iter().any(|begin| name.starts_with(begin));
+    !is_other && SECRETS.iter().any(|end| name.ends_with(end))
+}
+
+/// What says that a service has no secret, or makes one itself.
+const NO_SECRETS: [&str; 8] = ["disable", "disabled", "false", "generate", "none", "null", "unnecessary", "unused"];
+
+/// Whether a setting is a text for what it says: files, variables, and what programs put in the place of a name are none.
+fn is_plain(text: &str) -> bool {
+    let refers = |c: char| "${}%<>/!#:".contains(c) || c.is_whitespace();
+    is_literal(text) && !text.contains(refers) && !NO_SECRETS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a file was put into the store; what age has encrypted may be there.
