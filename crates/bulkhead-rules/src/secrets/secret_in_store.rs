@@ -19,10 +19,10 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A secret is written in the configuration, or is a file that Nix copies into its store.",
     docs: "\
 An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
-`password`, that of OpenVPN's `authUserPass`), or, as a warning, an option of a service that is called like one
-(`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …); or (a warning) an option that names the file of one (`passwordFile`,
-`privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix copies into its store, or a file that is made
-there (`builtins.toFile`, `pkgs.writeText`).
+`password`, that of OpenVPN's `authUserPass`); or, as a warning, a setting of a service that is called like a secret
+has (`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …); or, as a warning too, an option that names the
+file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix copies into its
+store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`).
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
