@@ -74,7 +74,17 @@ pub fn run(args: &Args) -> Result<u8> {
 /// The Nix files that git tracks or will, but not those that tests keep broken on purpose.
 fn files() -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "flake.nix", "nix/*.nix"])
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "--",
+            "flake.nix",
+            "nix/*.nix",
+            "crates/*/src/*.nix",
+        ])
         .current_dir(root())
         .output()
         .context("can't run git, which knows the files of the repository")?;

@@ -31,16 +31,12 @@ const SUBMODULES: &[&[&str]] = &[
     &["home-manager", "sharedModules", "*"],
     &["home-manager", "users", "*"],
     &["microvm", "vms", "*", "config"],
-    &["pia-vpn", "containers", "*", "config"],
-    &["sandboxed-workspace", "workspaces", "*", "config"],
     &[SPECIALISATION, "*", "configuration"],
     &["virtualisation", "vmVariant"],
     &["virtualisation", "vmVariantWithBootLoader"],
-    &["vpn", "containers", "*", "config"],
-    &["workspaces", "*", "config"],
 ];
 
-/// Those of them that are the configurations of workspaces and of services of a VPN.
+/// The same: the configurations of workspaces and of services of a VPN.
 const OF_COMPARTMENTS: &[&[&str]] = &[
     &["pia-vpn", "containers", "*", "config"],
     &["sandboxed-workspace", "workspaces", "*", "config"],
@@ -483,20 +479,22 @@ fn fits_in_module(path: &OptionPath, patterns: &[&[&str]]) -> bool {
 /// Whether the value of an option is a module.
 pub fn is_submodule(path: &OptionPath) -> bool {
     let names = path.names();
-    !names.is_empty() && depth_of(names, SUBMODULES) == names.len()
+    !names.is_empty() && depth_of(names) == names.len()
 }
 
 /// How many names of a path lead into what is inside of a machine and has modules of its own, and to what is inside of that: a
 /// container, a workspace, a user. 0 if it is an option of the machine, or of what that may be started as.
 pub fn depth_inside(path: &OptionPath) -> usize {
     let names = path.names();
-    if names.first().is_some_and(|first| **first == *SPECIALISATION) { 0 } else { depth_of(names, SUBMODULES) }
+    if names.first().is_some_and(|first| **first == *SPECIALISATION) { 0 } else { depth_of(names) }
 }
 
-/// How many names at the beginning of a path fit `patterns`, one after another: a container has `home-manager.users` of its own.
-fn depth_of(names: &[Arc<str>], patterns: &[&[&str]]) -> usize {
+/// How many names at the beginning of a path lead through modules, one after another: a container has `home-manager.users` of
+/// its own.
+fn depth_of(names: &[Arc<str>]) -> usize {
     let mut depth = 0;
-    while let Some(pattern) = patterns.iter().find(|pattern| begins(&names[depth..], pattern)) {
+    let all = || SUBMODULES.iter().chain(OF_COMPARTMENTS);
+    while let Some(pattern) = all().find(|pattern| begins(&names[depth..], pattern)) {
         depth += pattern.len();
     }
     depth

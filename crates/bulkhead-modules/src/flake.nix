@@ -30,10 +30,13 @@ let
     ;
 
   # Where it is taken as a value it is not gone into, as a derivation is not: flakes contain themselves.
-  closed = value: outPath: value // {
-    type = "derivation";
-    inherit outPath;
-  };
+  closed =
+    value: outPath:
+    value
+    // {
+      type = "derivation";
+      inherit outPath;
+    };
 
   # What is built of a system stands for the system.
   built = [
@@ -188,8 +191,7 @@ let
         specialArgs = arguments.specialArgs or { };
       };
     in
-    system
-    // named [ "system" "vm" "vmWithBootLoader" ] system;
+    system // named [ "system" "vm" "vmWithBootLoader" ] system;
 
   # The function `nixos` of its packages.
   pkgsNixos =
@@ -257,27 +259,32 @@ let
     let
       raw = if isFunction hive then hive { } else hive;
       meta = raw.meta or raw.network or { };
-      nodes = mapAttrs (
-        name: node:
-        nixosSystem {
-          modules = [
-            { networking.hostName = lib.mkDefault name; }
-            (raw.defaults or { })
-            node
-          ];
-          specialArgs = {
-            inherit name nodes;
-          }
-          // meta.specialArgs or { }
-          // meta.nodeSpecialArgs.${name} or { };
-        }
-      ) (removeAttrs raw [
-        "defaults"
-        "meta"
-        "network"
-        "require"
-        "resources"
-      ]);
+      nodes =
+        mapAttrs
+          (
+            name: node:
+            nixosSystem {
+              modules = [
+                { networking.hostName = lib.mkDefault name; }
+                (raw.defaults or { })
+                node
+              ];
+              specialArgs = {
+                inherit name nodes;
+              }
+              // meta.specialArgs or { }
+              // meta.nodeSpecialArgs.${name} or { };
+            }
+          )
+          (
+            removeAttrs raw [
+              "defaults"
+              "meta"
+              "network"
+              "require"
+              "resources"
+            ]
+          );
     in
     closed notKnown notKnown.outPath
     // {
@@ -379,77 +386,97 @@ let
             value = import path;
           in
           if isFunction value then
-          let
-            wanted = functionArgs value;
-            isGiven = name: !wanted.${name} || inputs ? ${name};
-            given = listToAttrs (map (name: { inherit name; value = null; }) (filter isGiven (attrNames wanted)));
-          in
-          # What it does not use may be missing.
-          value (mapAttrs (name: _: inputs.${name}) given)
-        else
-          value;
+            let
+              wanted = functionArgs value;
+              isGiven = name: !wanted.${name} || inputs ? ${name};
+              given = listToAttrs (
+                map (name: {
+                  inherit name;
+                  value = null;
+                }) (filter isGiven (attrNames wanted))
+              );
+            in
+            # What it does not use may be missing.
+            value (mapAttrs (name: _: inputs.${name}) given)
+          else
+            value;
         path = _: path: path;
         scoped = inputs: path: scopedImport inputs path;
         verbatim = _: import;
       };
     in
     {
-    load =
-      {
-        src,
-        loader ? loaders.default,
-        inputs ? { },
-        transformer ? [ ],
-      }:
-      let
-        transform =
-          if isFunction transformer then transformer else cursor: value: foldl' (value: change: change cursor value) value transformer;
-        folder =
-          path: cursor:
-          let
-            entries = readDir path;
-            nameOf = entry: if entries.${entry} == "directory" then entry else head (match "(.*)\\.nix" entry);
-            isTaken =
-              entry:
-              (entries.${entry} == "directory" || (entries.${entry} == "regular" && match ".+\\.nix" entry != null))
-              && match "_{1,2}" (nameOf entry) == null;
-            taken = filter isTaken (attrNames entries);
-            own =
-              entry:
-              let
-                name = nameOf entry;
-              in
-              if entries.${entry} == "directory" then
-                folder (path + "/${entry}") (cursor ++ [ name ])
-              else
-                loader (inputs // { self = all.${stripped name}; super = all; root = top; }) (path + "/${entry}");
-            stripped = name: head (match "_{0,2}(.*)" name);
-            all = listToAttrs (
-              map (entry: {
-                name = stripped (nameOf entry);
-                value = own entry;
-              }) taken
+      load =
+        {
+          src,
+          loader ? loaders.default,
+          inputs ? { },
+          transformer ? [ ],
+        }:
+        let
+          transform =
+            if isFunction transformer then
+              transformer
+            else
+              cursor: value: foldl' (value: change: change cursor value) value transformer;
+          folder =
+            path: cursor:
+            let
+              entries = readDir path;
+              nameOf = entry: if entries.${entry} == "directory" then entry else head (match "(.*)\\.nix" entry);
+              isTaken =
+                entry:
+                (
+                  entries.${entry} == "directory" || (entries.${entry} == "regular" && match ".+\\.nix" entry != null)
+                )
+                && match "_{1,2}" (nameOf entry) == null;
+              taken = filter isTaken (attrNames entries);
+              own =
+                entry:
+                let
+                  name = nameOf entry;
+                in
+                if entries.${entry} == "directory" then
+                  folder (path + "/${entry}") (cursor ++ [ name ])
+                else
+                  loader (
+                    inputs
+                    // {
+                      self = all.${stripped name};
+                      super = all;
+                      root = top;
+                    }
+                  ) (path + "/${entry}");
+              stripped = name: head (match "_{0,2}(.*)" name);
+              all = listToAttrs (
+                map (entry: {
+                  name = stripped (nameOf entry);
+                  value = own entry;
+                }) taken
+              );
+              isPublic = entry: match "_.*" (nameOf entry) == null;
+            in
+            transform cursor (
+              listToAttrs (
+                map (entry: {
+                  name = nameOf entry;
+                  value = all.${nameOf entry};
+                }) (filter isPublic taken)
+              )
             );
-            isPublic = entry: match "_.*" (nameOf entry) == null;
-          in
-          transform cursor (
-            listToAttrs (
-              map (entry: {
-                name = nameOf entry;
-                value = all.${nameOf entry};
-              }) (filter isPublic taken)
-            )
-          );
-        top = folder src [ ];
-      in
-      top;
-    inherit loaders;
-    transformers = rest // {
-      liftDefault =
-            _: value:
-            if isAttrs value && value ? default then removeAttrs value [ "default" ] // value.default else value;
+          top = folder src [ ];
+        in
+        top;
+      inherit loaders;
+      transformers = rest // {
+        liftDefault =
+          _: value:
+          if isAttrs value && value ? default then
+            removeAttrs value [ "default" ] // value.default
+          else
+            value;
+      };
     };
-  };
 
   made = {
     inherit
@@ -490,7 +517,8 @@ let
     let
       url = flake.inputs.${name}.url or "";
     in
-    match ".*(nixpkgs|nixos).*" name != null || (builtins.isString url && match ".*nixpkgs.*" url != null);
+    match ".*(nixpkgs|nixos).*" name != null
+    || (builtins.isString url && match ".*nixpkgs.*" url != null);
 
   # Of packages nothing is known but these.
   ofNixpkgs = packages // {
@@ -511,7 +539,14 @@ let
     closed rest (if isNixpkgs name then rest.nixpkgs.outPath else rest.outPath)
     // {
       lib =
-        (if isNixpkgs name then extensible lib else if match ".*home-?manager.*" name != null then ofHomeManager rest else rest)
+        (
+          if isNixpkgs name then
+            extensible lib
+          else if match ".*home-?manager.*" name != null then
+            ofHomeManager rest
+          else
+            rest
+        )
         // made
         // (if isDeploy name then named platforms (rest // { inherit activate; }) else { })
         // (if match ".*haumea.*" name != null then haumea rest else { });
@@ -589,36 +624,38 @@ in
       default = { };
     };
     # It may be a function, and what is given out need not be declared.
-    options.flake = with lib; mkOption {
-      default = { };
-      type = types.submoduleWith {
-        modules = [
-          {
-            freeformType = types.lazyAttrsOf types.raw;
-            options = {
-              # Few flakes have these; where nothing defines them, there is none.
-              colmena = mkOption {
-                type = types.lazyAttrsOf types.raw;
-                default = { };
+    options.flake =
+      with lib;
+      mkOption {
+        default = { };
+        type = types.submoduleWith {
+          modules = [
+            {
+              freeformType = types.lazyAttrsOf types.raw;
+              options = {
+                # Few flakes have these; where nothing defines them, there is none.
+                colmena = mkOption {
+                  type = types.lazyAttrsOf types.raw;
+                  default = { };
+                };
+                colmenaHive = mkOption {
+                  type = types.raw;
+                  default = null;
+                };
+                lib = mkOption { type = types.raw; };
+                nixosConfigurations = mkOption {
+                  type = types.lazyAttrsOf types.raw;
+                  default = { };
+                };
+                darwinModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+                homeManagerModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+                homeModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+                nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
+                modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
               };
-              colmenaHive = mkOption {
-                type = types.raw;
-                default = null;
-              };
-              lib = mkOption { type = types.raw; };
-              nixosConfigurations = mkOption {
-                type = types.lazyAttrsOf types.raw;
-                default = { };
-              };
-              darwinModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
-              homeManagerModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
-              homeModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
-              nixosModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
-              modules = mkOption { type = types.lazyAttrsOf (types.lazyAttrsOf types.deferredModule); };
-            };
-          }
-        ];
+            }
+          ];
+        };
       };
-    };
   };
 }

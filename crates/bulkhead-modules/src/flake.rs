@@ -12,7 +12,7 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
 use bulkhead_source::{FileTree, TreePath};
 
-use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES};
+use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run, run_again};
 use crate::tree::problem;
@@ -87,11 +87,12 @@ pub fn is_given(reason: &Unknown) -> bool {
     &*reason.reason == OWN_FLAKE || (reason.reason.starts_with(OUTSIDE.0) && reason.reason.ends_with(OUTSIDE.1))
 }
 
-/// Outputs of a flake in which no system is looked for: those that are read by themselves, and those that have none.
-const NO_PRODUCTS: [&str; 17] = [
+/// Outputs of a flake whose systems are read by themselves.
+const READ_APART: [&str; 3] = ["colmena", "colmenaHive", "nixosConfigurations"];
+
+/// Outputs of a flake that have no systems.
+const WITHOUT_SYSTEMS: [&str; 14] = [
     "_type",
-    "colmena",
-    "colmenaHive",
     "darwinModules",
     "devShell",
     "devShells",
@@ -102,7 +103,6 @@ const NO_PRODUCTS: [&str; 17] = [
     "inputs",
     "lib",
     "modules",
-    "nixosConfigurations",
     "nixosModules",
     "overlays",
     "templates",
@@ -282,7 +282,7 @@ pub fn load_system(
             Err(failure) => configuration.problems.push(failure),
         }
         // The modules of NixOS call it as well, for containers.
-        if let (Some(_), Err(failure)) = (nixos, know_nixpkgs(session, world, nixos.is_none())) {
+        if let (Some(_), Err(failure)) = (nixos, know_nixpkgs(session, world, false)) {
             configuration.problems.push(failure);
         }
         run(session, arguments, &roots, nixos, configuration);
@@ -455,11 +455,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 reason: Unknown { reason: Arc::from(failure.message), help: failure.help.map(Arc::from), place: None },
                 place: failure.place,
             };
-            // What is said of `perSystem` and the like makes no systems.
+            // What is said of `perSystem`, and of what has no systems, makes none.
             let may_make = |undecided: &Undecided| match undecided.path.names() {
                 [] => true,
                 [flake, rest @ ..] => {
-                    &**flake == "flake" && rest.first().is_none_or(|name| &**name == "nixosConfigurations")
+                    &**flake == "flake" && !rest.first().is_some_and(|name| WITHOUT_SYSTEMS.contains(&&**name))
                 }
             };
             let undecided = configuration.undecided.into_iter().filter(may_make);
@@ -575,7 +575,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
         match self.session.look(self.value) {
             _ if self.kind == Kind::Plain => walk.look(self.value, &OptionPath::root(), &mut Vec::new()),
             Shape::Attrs(outputs) => {
-                for (name, node) in outputs.attrs.iter().filter(|(name, _)| !NO_PRODUCTS.contains(name)) {
+                for (name, node) in outputs
+                    .attrs
+                    .iter()
+                    .filter(|(name, _)| !READ_APART.contains(name) && !WITHOUT_SYSTEMS.contains(name))
+                {
                     walk.look(*node, &OptionPath::root().join(name), &mut vec![outputs.identity]);
                 }
             }
@@ -606,7 +610,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 [] => Some(self.own_name()),
                 _ => None,
             };
-            let place = self.session.key(node).filter(|place| &*place.file != NAME);
+            let place = self.session.key(node).filter(is_of_people);
             let system =
                 |name: &Arc<str>| System { name: name.clone(), place, unknown: None, is_product: true, platform };
             let is_free = |name: &Arc<str>| {
@@ -676,7 +680,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 }),
                 _ => Some(self.reason()),
             };
-            let place = self.session.key(*node).filter(|place| &*place.file != NAME);
+            let place = self.session.key(*node).filter(is_of_people);
             let name_of: Arc<str> = Arc::from(*name);
             let system = System { name: name_of, place, unknown, is_product: false, platform: Platform::NixOs };
             match found.systems.iter_mut().find(|known| known.name == system.name) {

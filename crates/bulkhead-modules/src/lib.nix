@@ -50,7 +50,12 @@ let
     importJSON = path: builtins.fromJSON (builtins.readFile path);
     importTOML = path: builtins.fromTOML (builtins.readFile path);
     toFunction = v: if isFunction v then v else const v;
-    functionArgs = f: if f ? __functor then f.__functionArgs or (functionArgs (f.__functor f)) else builtins.functionArgs f;
+    functionArgs =
+      f:
+      if f ? __functor then
+        f.__functionArgs or (functionArgs (f.__functor f))
+      else
+        builtins.functionArgs f;
     setFunctionArgs = f: args: {
       __functor = _: f;
       __functionArgs = args;
@@ -77,7 +82,9 @@ let
       pathExists
       ;
     assertMsg = c: message: if c then true else throw message;
-    assertOneOf = name: v: vs: assertMsg (elem v vs) "${name} must be one of ${strings.concatStringsSep ", " (map strings.toString' vs)}, but is: ${strings.toString' v}";
+    assertOneOf =
+      name: v: vs:
+      assertMsg (elem v vs) "${name} must be one of ${strings.concatStringsSep ", " (map strings.toString' vs)}, but is: ${strings.toString' v}";
     fix =
       f:
       let
@@ -141,11 +148,19 @@ let
       start: count: xs:
       let
         n = length xs;
-        end = if start >= n then 0 else if start + count > n then n - start else count;
+        end =
+          if start >= n then
+            0
+          else if start + count > n then
+            n - start
+          else
+            count;
       in
       genList (i: elemAt xs (start + i)) end;
-    last = xs: if xs == [ ] then throw "lists.last: list must not be empty!" else elemAt xs (length xs - 1);
-    init = xs: if xs == [ ] then throw "lists.init: list must not be empty!" else take (length xs - 1) xs;
+    last =
+      xs: if xs == [ ] then throw "lists.last: list must not be empty!" else elemAt xs (length xs - 1);
+    init =
+      xs: if xs == [ ] then throw "lists.init: list must not be empty!" else take (length xs - 1) xs;
     reverseList =
       xs:
       let
@@ -156,7 +171,14 @@ let
       f: default: xs:
       let
         n = length xs;
-        go = i: if i == n then default else if f (elemAt xs i) then i else go (i + 1);
+        go =
+          i:
+          if i == n then
+            default
+          else if f (elemAt xs i) then
+            i
+          else
+            go (i + 1);
       in
       go 0;
     findFirst =
@@ -170,8 +192,15 @@ let
       let
         found = filter f xs;
       in
-      if found == [ ] then default else if length found == 1 then head found else multiple;
-    zipListsWith = f: a: b: genList (i: f (elemAt a i) (elemAt b i)) (trivial.min (length a) (length b));
+      if found == [ ] then
+        default
+      else if length found == 1 then
+        head found
+      else
+        multiple;
+    zipListsWith =
+      f: a: b:
+      genList (i: f (elemAt a i) (elemAt b i)) (trivial.min (length a) (length b));
     zipLists = zipListsWith (fst: snd: { inherit fst snd; });
     intersectLists = a: filter (x: elem x a);
     subtractLists = a: filter (x: !(elem x a));
@@ -216,7 +245,15 @@ let
     optionalString = c: s: if c then s else "";
     intersperse =
       sep: xs:
-      if xs == [ ] then [ ] else tail (concatMap (x: [ sep x ]) xs);
+      if xs == [ ] then
+        [ ]
+      else
+        tail (
+          concatMap (x: [
+            sep
+            x
+          ]) xs
+        );
     hasPrefix = prefix: s: substring 0 (stringLength prefix) s == prefix;
     hasSuffix =
       suffix: s:
@@ -226,8 +263,7 @@ let
       in
       n >= m && substring (n - m) n s == suffix;
     hasInfix = infix: s: length (splitString infix "x${s}x") > 1 || infix == "";
-    removePrefix =
-      prefix: s: if hasPrefix prefix s then substring (stringLength prefix) (-1) s else s;
+    removePrefix = prefix: s: if hasPrefix prefix s then substring (stringLength prefix) (-1) s else s;
     removeSuffix =
       suffix: s: if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
     stringToCharacters = s: genList (i: substring i 1 s) (stringLength s);
@@ -241,7 +277,9 @@ let
     escape = chars: replaceStrings chars (map (c: "\\" + c) chars);
     splitString =
       sep: s:
-      filter isString (builtins.split (escapeRegex (builtins.unsafeDiscardStringContext (toString sep))) s);
+      filter isString (
+        builtins.split (escapeRegex (builtins.unsafeDiscardStringContext (toString sep))) s
+      );
     escapeShellArg =
       arg:
       let
@@ -252,8 +290,7 @@ let
     escapeNixString = s: replaceStrings [ "$" ] [ "\\$" ] (toJSON s);
     escapeXML = replaceStrings [ "\"" "'" "<" ">" "&" ] [ "&quot;" "&apos;" "&lt;" "&gt;" "&amp;" ];
     makeSearchPath =
-      sub: paths:
-      concatStringsSep ":" (map (p: p + "/" + sub) (filter (p: p != null) paths));
+      sub: paths: concatStringsSep ":" (map (p: p + "/" + sub) (filter (p: p != null) paths));
     makeSearchPathOutput =
       output: sub: pkgs:
       makeSearchPath sub (map (attrsets.getOutput output) pkgs);
@@ -307,16 +344,34 @@ let
       let
         parts = match "[[:space:]]*0*(-?[[:digit:]]+)[[:space:]]*" s;
       in
-      if parts == null then throw "toIntBase10: Could not convert ${escapeNixString s} to int." else builtins.fromJSON (head parts);
+      if parts == null then
+        throw "toIntBase10: Could not convert ${escapeNixString s} to int."
+      else
+        builtins.fromJSON (head parts);
     isStringLike = x: isString x || builtins.isPath x || x ? outPath || x ? __toString;
     isConvertibleWithToString =
       x:
       isStringLike x
-      || elem (builtins.typeOf x) [ "null" "int" "float" "bool" ]
+      || elem (builtins.typeOf x) [
+        "null"
+        "int"
+        "float"
+        "bool"
+      ]
       || (isList x && all isConvertibleWithToString x);
     isStorePath = x: isStringLike x && hasPrefix builtins.storeDir (toString x);
-    getName = x: if isString x then (builtins.parseDrvName x).name else x.pname or (builtins.parseDrvName x.name).name;
-    getVersion = x: if isString x then (builtins.parseDrvName x).version else x.version or (builtins.parseDrvName x.name).version;
+    getName =
+      x:
+      if isString x then
+        (builtins.parseDrvName x).name
+      else
+        x.pname or (builtins.parseDrvName x.name).name;
+    getVersion =
+      x:
+      if isString x then
+        (builtins.parseDrvName x).version
+      else
+        x.version or (builtins.parseDrvName x.name).version;
     versionOlder = a: b: builtins.compareVersions b a == 1;
     versionAtLeast = a: b: !(versionOlder a b);
     replaceString = from: to: replaceStrings [ from ] [ to ];
@@ -354,16 +409,15 @@ let
       path: set:
       path == [ ]
       || (isAttrs set && hasAttr (head path) set && hasAttrByPath (tail path) set.${head path});
-    getAttrFromPath = path: set: attrByPath path (throw "cannot find attribute '${concatStringsSep "." path}'") set;
+    getAttrFromPath =
+      path: set: attrByPath path (throw "cannot find attribute '${concatStringsSep "." path}'") set;
     setAttrByPath =
-      path: value:
-      if path == [ ] then value else { ${head path} = setAttrByPath (tail path) value; };
+      path: value: if path == [ ] then value else { ${head path} = setAttrByPath (tail path) value; };
     attrVals = names: set: map (name: set.${name}) names;
     getAttrs = names: set: lists.foldl' (found: name: found // { ${name} = set.${name}; }) { } names;
     optionalAttrs = c: set: if c then set else { };
     filterAttrs =
-      keep: set:
-      builtins.removeAttrs set (filter (name: !(keep name set.${name})) (attrNames set));
+      keep: set: builtins.removeAttrs set (filter (name: !(keep name set.${name})) (attrNames set));
     filterAttrsRecursive =
       keep: set:
       mapAttrs (_: v: if isAttrs v then filterAttrsRecursive keep v else v) (filterAttrs keep set);
@@ -378,7 +432,9 @@ let
     mapAttrsRecursiveCond =
       c: f: set:
       let
-        go = path: mapAttrs (name: v: if isAttrs v && c v then go (path ++ [ name ]) v else f (path ++ [ name ]) v);
+        go =
+          path:
+          mapAttrs (name: v: if isAttrs v && c v then go (path ++ [ name ]) v else f (path ++ [ name ]) v);
       in
       go [ ] set;
     mapAttrsToListRecursive = missing;
@@ -410,7 +466,10 @@ let
           );
       in
       go [ ] [ b a ];
-    recursiveUpdate = recursiveUpdateUntil (_: a: b: !(isAttrs a && isAttrs b));
+    recursiveUpdate = recursiveUpdateUntil (
+      _: a: b:
+      !(isAttrs a && isAttrs b)
+    );
     matchAttrs =
       pattern: set:
       all (
@@ -427,15 +486,17 @@ let
     zipAttrs = builtins.zipAttrsWith (_: vs: vs);
     cartesianProduct =
       set:
-      foldl' (
-        rows: name: concatMap (row: map (v: row // { ${name} = v; }) set.${name}) rows
-      ) [ { } ] (attrNames set);
+      foldl' (rows: name: concatMap (row: map (v: row // { ${name} = v; }) set.${name}) rows) [ { } ] (
+        attrNames set
+      );
     mapCartesianProduct = f: set: map f (cartesianProduct set);
     isDerivation = v: v.type or null == "derivation";
     toDerivation = missing;
     recurseIntoAttrs = set: set // { recurseForDerivations = true; };
     dontRecurseIntoAttrs = set: set // { recurseForDerivations = false; };
-    getOutput = output: pkg: if !(pkg ? outputSpecified) || !pkg.outputSpecified then pkg.${output} or pkg.out or pkg else pkg;
+    getOutput =
+      output: pkg:
+      if !(pkg ? outputSpecified) || !pkg.outputSpecified then pkg.${output} or pkg.out or pkg else pkg;
     getBin = getOutput "bin";
     getLib = getOutput "lib";
     getDev = getOutput "dev";
@@ -567,13 +628,15 @@ let
         # What the old options are when nothing defines them.
         none = "_mkMergedOptionModule";
         isSet = from: attrsets.getAttrFromPath from config != none;
-        declared = from: attrsets.setAttrByPath from (
-          parts.options.mkOption {
-            visible = false;
-            default = none;
-            description = "Replaced by {option}`${concatStringsSep "." to}`.";
-          }
-        );
+        declared =
+          from:
+          attrsets.setAttrByPath from (
+            parts.options.mkOption {
+              visible = false;
+              default = none;
+              description = "Replaced by {option}`${concatStringsSep "." to}`.";
+            }
+          );
       in
       {
         options = foldl' attrsets.recursiveUpdate { } (map declared froms);
@@ -700,13 +763,27 @@ let
               if example == null then
                 { }
               else
-                { example = literalExpression (if isList example then "${pkgsText}.${concatStringsSep "." example}" else example); }
+                {
+                  example = literalExpression (
+                    if isList example then "${pkgsText}.${concatStringsSep "." example}" else example
+                  );
+                }
             )
           );
       in
       given args;
     mkPackageOptionMD = mkPackageOption;
-    mkSinkUndeclaredOptions = args: mkOption ({ internal = true; visible = false; default = false; type = missing; } // args);
+    mkSinkUndeclaredOptions =
+      args:
+      mkOption (
+        {
+          internal = true;
+          visible = false;
+          default = false;
+          type = missing;
+        }
+        // args
+      );
     literalExpression = text: {
       _type = "literalExpression";
       inherit text;
@@ -761,8 +838,7 @@ let
             nestedTypes = { inherit elemType; };
           };
         within =
-          bounds: x:
-          (bounds.low == null || x >= bounds.low) && (bounds.high == null || x <= bounds.high);
+          bounds: x: (bounds.low == null || x >= bounds.low) && (bounds.high == null || x <= bounds.high);
         bounded =
           name: description: low: high:
           let
@@ -872,11 +948,13 @@ let
               };
           envVar = separatedString ":";
           float = mk "float" "floating point number" { check = builtins.isFloat; };
-          functionTo = t: of "functionTo" t "function that evaluates to a(n) ${t.description}" trivial.isFunction;
+          functionTo =
+            t: of "functionTo" t "function that evaluates to a(n) ${t.description}" trivial.isFunction;
           int = mk "int" "signed integer" { check = isInt; };
           ints = {
             between =
-              low: high: bounded "intBetween" "integer between ${toString low} and ${toString high} ${both}" low high;
+              low: high:
+              bounded "intBetween" "integer between ${toString low} and ${toString high} ${both}" low high;
             positive = bounded "positiveInt" "positive integer, meaning >0" 1 null;
             unsigned = bounded "unsignedInt" "unsigned integer, meaning >=0" 0 null;
             u8 = unsigned 8 255;
@@ -902,9 +980,11 @@ let
           numbers = {
             between =
               low: high:
-              mk "numberBetween" "integer or floating point number between ${toString low} and ${toString high} ${both}" {
-                check = x: isNumber x && x >= low && x <= high;
-              };
+              mk "numberBetween"
+                "integer or floating point number between ${toString low} and ${toString high} ${both}"
+                {
+                  check = x: isNumber x && x >= low && x <= high;
+                };
             nonnegative = mk "numberNonnegative" "nonnegative integer or floating point number, meaning >=0" {
               check = x: isNumber x && x >= 0;
             };
@@ -951,9 +1031,12 @@ let
               check = isString;
             };
           shellPackage = package;
-          singleLineStr = textOf "singleLineStr" "(optionally newline-terminated) single-line string" "[^\n\r]*\n?";
+          singleLineStr =
+            textOf "singleLineStr" "(optionally newline-terminated) single-line string"
+              "[^\n\r]*\n?";
           str = mk "str" "string" { check = isString; };
-          strMatching = pattern: textOf "strMatching ${toJSON pattern}" "string matching the pattern ${pattern}" pattern;
+          strMatching =
+            pattern: textOf "strMatching ${toJSON pattern}" "string matching the pattern ${pattern}" pattern;
           string = separatedString "";
           submodule =
             m:
@@ -1048,8 +1131,7 @@ let
   };
 
   filesystem = rec {
-    pathType =
-      path: (builtins.readDir (builtins.dirOf path)).${baseNameOf path};
+    pathType = path: (builtins.readDir (builtins.dirOf path)).${baseNameOf path};
     pathIsDirectory = path: builtins.pathExists path && pathType path == "directory";
     pathIsRegularFile = path: builtins.pathExists path && pathType path == "regular";
     listFilesRecursive =
@@ -1142,7 +1224,16 @@ missing
 // mapAttrs (_: part: missing // part) (builtins.removeAttrs parts [ "types" ])
 // {
   inherit types;
-  inherit (builtins) baseNameOf dirOf isBool isFloat isInt isPath splitVersion toString;
+  inherit (builtins)
+    baseNameOf
+    dirOf
+    isBool
+    isFloat
+    isInt
+    isPath
+    splitVersion
+    toString
+    ;
   inherit (trivial) isFunction importJSON importTOML;
   nixosSystem = missing;
   licenses = missing;

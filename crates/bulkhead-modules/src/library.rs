@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Failure;
 use bulkhead_eval::{Node, ParsedText, Session, Shape, World};
 
@@ -12,6 +13,11 @@ use crate::tree::Scope;
 
 /// The name that stands for the built-in `lib` in places.
 pub const BUILT_IN: &str = "<built-in lib>";
+
+/// Whether a place is in a file, and not in a text of this program.
+pub fn is_of_people(place: &Place) -> bool {
+    !place.file.starts_with("<built-in ")
+}
 
 /// Why `modulesPath` is unknown.
 pub const NOT_READ: &str = "NixOS' own modules are not read";

@@ -31,7 +31,7 @@ let
         isx86_64
         system
         ;
-      };
+    };
     formats =
       if builtins.pathExists formats then
         import formats {

@@ -8,7 +8,7 @@ use bulkhead_eval::data::{Failure, FailureKind, Unknown};
 use bulkhead_eval::{Members, Node, Session, Shape, Split};
 
 use crate::condition::{Condition, Guard};
-use crate::library::{Arguments, NOT_READ};
+use crate::library::{Arguments, NOT_READ, is_of_people};
 use crate::nixos::{self, Nixos};
 use crate::passes::Root;
 use crate::{OptionPath, Undecided};
@@ -366,7 +366,7 @@ impl<'s, 'a> Loader<'s, 'a> {
         }
         let shape = self.look(node);
         // Our own texts are no places for people.
-        let place = self.session.place(node).filter(|place| !place.file.starts_with("<built-in"));
+        let place = self.session.place(node).filter(is_of_people);
         let place = place.or_else(|| origin.place.clone()).or_else(|| Some(Place::file(origin.file.clone())));
         let path = match shape {
             Shape::Path(path) => path,

@@ -7,7 +7,7 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
 use bulkhead_modules::{
     BUILT_IN, OptionPath, UNKNOWN_BESIDES, UNKNOWN_DEFINITION, UNKNOWN_DEFINITIONS, UNKNOWN_OPTIONS, is_apart,
-    is_foreign, is_given, takes_module,
+    is_foreign, is_given, is_of_people, takes_module,
 };
 use bulkhead_source::TreePath;
 use foldhash::HashMap;
@@ -22,7 +22,7 @@ use crate::trees::inside::inside;
 use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Known, Tree, is_of_people, is_secret_path, is_submodule, is_variant_of, known, option, text};
+use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::{enumerate, quoted};
 use crate::workspaces::missing_workspace_config;
 
@@ -102,14 +102,15 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 continue;
             }
             let is_missing = problem.message.ends_with(MISSING);
-            if let (true, false, Some(place)) = (is_missing, tree.configuration.is_part(), &problem.place) {
+            let is_part = tree.configuration.is_part();
+            if let (true, false, Some(place)) = (is_missing, is_part, &problem.place) {
                 missing.entry(&place.file).or_default().push(problem);
                 continue;
             }
             let is_locked = problem.place.as_ref().is_some_and(|place| is_locked(context, &place.file));
             let (reason, help) = if is_locked {
                 ("git-crypt has encrypted modules", Some("git-crypt unlock"))
-            } else if is_missing {
+            } else if is_missing && is_part {
                 ("files that they import do not exist", Some("if nobody makes the machine any more, remove its folder"))
             } else {
                 (&*problem.message, problem.help.as_deref())

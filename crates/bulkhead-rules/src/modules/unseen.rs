@@ -181,8 +181,11 @@ fn systems(same: &[&Unread], left: &[&TreePath], beginnings: &[Arc<str>]) -> Opt
     let mut finding = RULE.finding(first.place.clone(), message).with_label("these modules are not judged");
     if !beginnings.is_empty() {
         let read = quoted(beginnings.iter().map(|name| &**name));
-        finding =
-            finding.with_note(format!("{read} were read from their own folders, without what they are given besides"));
+        let how = match beginnings {
+            [_] => "was read from its own folder, without what it is given besides",
+            _ => "were read from their own folders, without what they are given besides",
+        };
+        finding = finding.with_note(format!("{read} {how}"));
     }
     if !left.is_empty() {
         finding = finding.with_note(format!("nothing that was read has {files}"));

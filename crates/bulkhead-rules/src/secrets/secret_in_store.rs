@@ -10,7 +10,7 @@ use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Stated, Tree, When, unwrapped, written};
-use crate::unlock::unlock_key_in_store::is_copied;
+use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-in-store",
@@ -291,10 +291,22 @@ fn is_called_secret(name: &str) -> bool {
 /// What says that a service has no secret, or makes one itself.
 const NO_SECRETS: [&str; 8] = ["disable", "disabled", "false", "generate", "none", "null", "unnecessary", "unused"];
 
-/// Whether a setting is a text for what it says: files, variables, and what programs put in the place of a name are none.
+/// How a setting begins that says where the secret is: a file, a variable, a tag of YAML.
+const REFERENCES: [&str; 9] = ["$", "./", "/", "<", "ENV[", "env:", "file:", "http://", "https://"];
+
+/// What programs put something in the place of, within a setting.
+const REPLACED: [&str; 4] = ["${", "$__", "%(", "{{"];
+
+/// Whether a setting is a text for what it says, and not where to find it.
 fn is_plain(text: &str) -> bool {
-    let refers = |c: char| "${}%<>/!#:".contains(c) || c.is_whitespace();
-    is_literal(text) && !text.contains(refers) && !NO_SECRETS.iter().any(|word| text.eq_ignore_ascii_case(word))
+    let is_tag = text.strip_prefix('!').is_some_and(|tag| tag.contains(' '));
+    let is_braced = text.starts_with('{') && text.ends_with('}');
+    let refers = is_tag
+        || is_braced
+        || is_ciphertext(text)
+        || REFERENCES.iter().any(|begin| text.starts_with(begin))
+        || REPLACED.iter().any(|part| text.contains(part));
+    is_literal(text) && !refers && !NO_SECRETS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a file was put into the store; what age has encrypted may be there.

@@ -31,7 +31,7 @@ use bulkhead_fleet::Machine;
 use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
-pub(crate) use reading::{Trees, Unread, is_of_people, is_variant_of, read, text_of};
+pub(crate) use reading::{Trees, Unread, is_variant_of, read, text_of};
 pub(crate) use schema::{Known, OWN, is_submodule, known};
 pub(crate) use secret_path::is_secret_path;
 pub(crate) use when::{Assumed, When, clashes, written};

@@ -7,7 +7,8 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{
-    Configuration, Definition, Platform, Systems, load, load_system, name_outside_hive, systems, systems_file,
+    Configuration, Definition, Platform, Systems, is_of_people, load, load_system, name_outside_hive, systems,
+    systems_file,
 };
 use bulkhead_source::{FileTree, TreePath, read_text};
 use foldhash::{HashMap, HashSet};
@@ -220,11 +221,6 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         }
     }
     trees
-}
-
-/// Whether a place is in a file, and not in a text of this program.
-pub(crate) fn is_of_people(place: &Place) -> bool {
-    !place.file.starts_with("<built-in")
 }
 
 /// What is in the file of the fleet that a path value names, if it is a text.

@@ -140,13 +140,13 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
 /// the store in clear.
 fn is_encrypted(context: &Context<'_>, path: &str) -> bool {
     let begin = || context.tree.read_prefix(&TreePath::new(path).ok()?, LOOK).ok();
-    begin().is_some_and(|prefix| {
-        let begins = |with: &str| prefix.bytes.starts_with(with.as_bytes());
-        begins("age-encryption.org/")
-            || begins("-----BEGIN AGE ENCRYPTED FILE-----")
-            || begins("-----BEGIN PGP MESSAGE-----")
-            || String::from_utf8_lossy(&prefix.bytes).contains("ENC[AES256_GCM,")
-    })
+    begin().is_some_and(|prefix| is_ciphertext(&String::from_utf8_lossy(&prefix.bytes)))
+}
+
+/// Whether it is what age, GnuPG or sops has encrypted.
+pub(crate) fn is_ciphertext(text: &str) -> bool {
+    let begins = ["age-encryption.org/", "-----BEGIN AGE ENCRYPTED FILE-----", "-----BEGIN PGP MESSAGE-----"];
+    begins.iter().any(|begin| text.starts_with(begin)) || text.contains("ENC[AES256_GCM,")
 }
 
 /// Whether a file's name says that it is a key.
