@@ -30,6 +30,7 @@ mod header_error;
 mod key_error;
 pub mod matching;
 pub mod onion;
+mod pgp;
 pub mod private_key;
 pub mod recipient;
 pub mod ssh;

@@ -11,6 +11,7 @@ use std::fmt;
 
 use crate::bech32;
 use crate::encoding::decode_padded;
+use crate::pgp;
 
 /// What kind of private key a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -180,6 +181,8 @@ fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
         return whole_pem_key(bytes, offset);
     }
     if kind != PrivateKeyKind::OpenSsh {
+        // Each part of a PGP key is protected by itself.
+        let body = if is_pgp { &rest[..rest.len().min(MAX_WHOLE_BODY)] } else { body };
         return Some(PrivateKeyFound { kind, encrypted: pem_is_encrypted(kind, label, body), offset });
     }
     let beginning: Vec<u8> = beginning.take_while(|line| is_base64(line)).flatten().copied().collect();
@@ -191,12 +194,20 @@ fn pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
 fn pem_is_encrypted(kind: PrivateKeyKind, label: &[u8], body: &[u8]) -> Option<bool> {
     match kind {
         PrivateKeyKind::Pkcs8 => Some(label.starts_with(b"ENCRYPTED ")),
-        PrivateKeyKind::Pgp => None,
+        PrivateKeyKind::Pgp => pgp::is_protected(&pgp_packets(body)),
         _ => {
             let head = &body[..body.len().min(200)];
             Some(positions(head, b"Proc-Type:").next().is_some() && positions(head, b"ENCRYPTED").next().is_some())
         }
     }
+}
+
+/// What the body of a PGP armour decodes to, as far as it is there.
+fn pgp_packets(body: &[u8]) -> Vec<u8> {
+    let end = positions(body, b"-----END ").next().unwrap_or(body.len());
+    let (encoded, _) = pem_text(&body[..end]).unwrap_or_default();
+    let whole = encoded.as_bytes();
+    decode_padded(&whole[..whole.len() / 4 * 4]).unwrap_or_default()
 }
 
 /// The armoured key that begins at `offset`, if all of it is there.
@@ -222,8 +233,15 @@ fn whole_pem_key(bytes: &[u8], offset: usize) -> Option<PrivateKeyFound> {
 }
 
 /// What the lines between the first and the last of an armour decode to, and whether there are headers before them.
-/// Lines may be quoted, commented out, or joined by `\n`.
 fn pem_body(body: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let (encoded, has_headers) = pem_text(body)?;
+    let decoded = decode_padded(encoded.as_bytes()).filter(|decoded| !decoded.is_empty())?;
+    Some((decoded, has_headers))
+}
+
+/// The lines of an armour, joined, without headers, and whether there are any. Lines may be quoted, commented out, or joined
+/// by `\n`.
+fn pem_text(body: &[u8]) -> Option<(String, bool)> {
     let text = std::str::from_utf8(body).ok()?.replace("\\r", "").replace("\\n", "\n");
     let (mut encoded, mut has_headers) = (String::with_capacity(text.len()), false);
     for line in text.lines() {
@@ -238,8 +256,7 @@ fn pem_body(body: &[u8]) -> Option<(Vec<u8>, bool)> {
             encoded.push_str(line);
         }
     }
-    let decoded = decode_padded(encoded.as_bytes()).filter(|decoded| !decoded.is_empty())?;
-    Some((decoded, has_headers))
+    Some((encoded, has_headers))
 }
 
 /// Whether bytes are one SEQUENCE of DER and nothing else.

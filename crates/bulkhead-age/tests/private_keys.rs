@@ -128,6 +128,39 @@ fn whole_keys_of_every_kind() {
     }
 }
 
+/// A packet of OpenPGP with a secret key of version 4 (RFC 9580, 5.5.3), whose octet of S2K usage is `usage`.
+fn secret_key(tag: u8, algorithm: u8, public: &[u8], usage: u8) -> Vec<u8> {
+    let body = [&[4, 1, 2, 3, 4, algorithm], public, &[usage], &[9; 60]].concat();
+    [&[0x80 | tag << 2, u8::try_from(body.len()).unwrap()], body.as_slice()].concat()
+}
+
+#[test]
+fn whether_a_passphrase_protects_a_pgp_key() {
+    let oid = |rest: &[u8]| [&[3, 1, 2, 3], rest].concat();
+    let integer = [0, 9, 1, 255];
+    let rsa = [integer, integer].concat();
+    let eddsa = oid(&integer);
+    let ecdh = oid(&[&integer[..], &[3, 1, 8, 7]].concat());
+    let user = [0xcd, 2, b'm', b'e'];
+    for (protected, packets) in [
+        (Some(false), secret_key(5, 1, &rsa, 0)),
+        (Some(true), secret_key(5, 1, &rsa, 254)),
+        (Some(true), [secret_key(5, 22, &eddsa, 254), user.to_vec(), secret_key(7, 18, &ecdh, 255)].concat()),
+        // The key is protected, the subkey is not.
+        (Some(false), [secret_key(5, 22, &eddsa, 254), user.to_vec(), secret_key(7, 18, &ecdh, 0)].concat()),
+        (Some(true), secret_key(5, 27, &[7; 32], 253)),
+        // An algorithm of tomorrow, and a packet that is cut off.
+        (None, secret_key(5, 90, &[7; 32], 254)),
+        (None, [secret_key(5, 1, &rsa, 254), vec![0x95, 0x01]].concat()),
+    ] {
+        let text = pem("PGP PRIVATE KEY BLOCK", &packets).replacen("-----\n", "-----\n\n", 1);
+        for text in [text.replace("\n-----END", "\n=aB3d\n-----END"), text.replace('\n', "\n      ")] {
+            assert_eq!(looks_like_private_key(text.as_bytes()).unwrap().encrypted, protected, "{text}");
+            assert_eq!(whole_private_key(text.as_bytes()).unwrap().encrypted, protected, "{text}");
+        }
+    }
+}
+
 #[test]
 fn what_is_shown_in_part_is_no_whole_key() {
     let key = pem("OPENSSH PRIVATE KEY", &openssh("none", [5, 5]));

@@ -507,9 +507,11 @@ impl Loader<'_> {
                 (rules, found)
             })
             .collect();
-        // A function that other rules files call is judged through what they make of it.
+        // A function that other rules files call is judged through what they make of it. They may have put a folder before
+        // its names; the sets with the keys are still its own.
         let entries = loaded.iter().filter_map(|(rules, _)| rules.as_ref()).flat_map(|rules| &rules.entries);
-        let written_in: HashSet<Arc<str>> = entries.map(|entry| entry.key.file.clone()).collect();
+        let written_in: HashSet<Arc<str>> =
+            entries.flat_map(|entry| [entry.key.file.clone(), entry.place.file.clone()]).collect();
         let is_called = |rules: &RulesFile| {
             let is_none = matches!(&rules.state, RulesState::Failed(gap) if gap.kind == GapKind::Invalid);
             options.rules.is_empty() && is_none && written_in.contains(rules.path.as_str())

@@ -155,6 +155,14 @@ fn rules_that_are_a_function_are_not_passed_over() {
     folder.write("rules.nix", format!("{{ \"wifi.age\".publicKeys = [ \"{key}\" ]; }}"));
     let run = folder.bulkhead(&["audit", "--format", "json"]);
     assert!(!run.stdout.contains("a function"), "{}", run.stdout);
+    // One that another file calls is judged through what that makes of it, also under other names.
+    let part = format!("{{ lib, ... }}: let a = 1; in {{ \"wifi.age\".publicKeys = [ \"{key}\" ]; }}");
+    let root = "let rules = import ./host/secrets.nix { lib = null; }; in\n\
+                builtins.listToAttrs (map (n: { name = \"host/${n}\"; value = rules.${n}; }) (builtins.attrNames rules))";
+    folder.write("host/wifi.age", &secret).write("host/secrets.nix", part).write("secrets.nix", root);
+    let run = folder.bulkhead(&["audit", "--format", "json"]);
+    assert!(!run.stdout.contains("a function"), "{}", run.stdout);
+    assert!(run.rules().contains(&"stale-recipient".to_owned()), "{}", run.stdout);
 }
 
 #[test]
