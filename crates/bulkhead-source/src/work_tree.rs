@@ -45,6 +45,8 @@ pub struct WorkTree {
     named: PathBuf,
     /// Folders that are real ones, as all folders above them are.
     folders: RwLock<HashSet<Box<str>>>,
+    /// Folders that something lies in: modules ask for files beside them again and again, most of which are not there.
+    filled: RwLock<HashSet<Box<str>>>,
     /// The submodules in the index of each git repository that somebody asked about. Git is not run before.
     submodules: Mutex<HashMap<PathBuf, HashSet<TreePath>>>,
 }
@@ -59,7 +61,13 @@ impl WorkTree {
             return Err(fail("it is not a directory".to_owned()));
         }
         let named = std::path::absolute(root).unwrap_or_else(|_| real.clone());
-        Ok(WorkTree { root: real, named, folders: RwLock::default(), submodules: Mutex::default() })
+        Ok(WorkTree {
+            root: real,
+            named,
+            folders: RwLock::default(),
+            filled: RwLock::default(),
+            submodules: Mutex::default(),
+        })
     }
 
     /// Replace the file at `path`, or make it, following links inside the tree; [`write_atomic`] says how.
@@ -272,13 +280,19 @@ impl FileTree for WorkTree {
 
     /// A submodule that is not checked out is an empty folder; only then is git asked what it stands for.
     fn is_submodule(&self, path: &TreePath) -> bool {
-        if path.is_root() {
+        if path.is_root() || self.filled.read().unwrap_or_else(PoisonError::into_inner).contains(path.as_str()) {
             return false;
         }
+        let asked = path;
         let Ok(Resolved::Directory(path, ())) = links::resolve(self, path, true) else { return false };
         let folder = self.on_disk(path.as_str());
-        if !fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) {
-            return false;
+        match fs::read_dir(&folder).map(|mut entries| entries.next()) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                self.filled.write().unwrap_or_else(PoisonError::into_inner).insert(Box::from(asked.as_str()));
+                return false;
+            }
+            Err(_) => return false,
         }
         // A folder outside of git is what it looks like.
         let Some(top) = git::find_git_root(&folder) else { return false };
