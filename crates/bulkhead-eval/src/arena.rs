@@ -9,8 +9,8 @@
 use std::alloc::Layout;
 use std::cell::{Cell, OnceCell};
 use std::mem::needs_drop;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bulkhead_syntax::Ast;
@@ -19,7 +19,8 @@ use bumpalo::Bump;
 /// All objects of one evaluation.
 ///
 /// The system clears memory when it is touched for the first time, which took a third of the time of large evaluations.
-/// So where an evaluation needs more than [`CHUNK`], another thread touches memory ahead of it.
+/// So where an evaluation needs more than [`CHUNK`], another thread touches memory ahead of it, unless there is some that an
+/// evaluation before has left.
 pub struct Arena<'a> {
     memory: &'a Memory,
     /// Where objects go.
@@ -46,6 +47,12 @@ pub struct Held {
 
 /// Bytes that are prepared at once.
 const CHUNK: usize = 4 << 20;
+
+/// So many chunks are kept for the evaluations that come next: memory that was touched before need not be cleared.
+const MOST_KEPT: usize = 40;
+
+/// Chunks that nothing lies in.
+static KEPT: Mutex<Vec<Bump>> = Mutex::new(Vec::new());
 
 /// A chunk of which less is left is not used any more.
 const REST: usize = 128 << 10;
@@ -87,14 +94,31 @@ impl Memory {
         }
     }
 
-    /// A chunk that has been prepared, if one is at hand.
+    /// A chunk that was used before or has been prepared, if one is at hand.
     fn prepared(&self) -> Option<Bump> {
+        let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if kept.is_some() {
+            return kept;
+        }
         let ahead = self.ahead.get_or_init(|| {
             let (sender, receiver) = sync_channel(1);
             let thread = thread::Builder::new().name("memory".to_owned()).spawn(move || prepare(&sender));
             thread.ok().map(|_| receiver)
         });
         ahead.as_ref()?.try_recv().ok()
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        for mut chunk in std::mem::take(&mut self.chunks).into_vec() {
+            // Of one that has grown, the part that came last stays, which is larger.
+            chunk.reset();
+            let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+            if (CHUNK..=CHUNK + REST).contains(&chunk.chunk_capacity()) && kept.len() < MOST_KEPT {
+                kept.push(chunk);
+            }
+        }
     }
 }
 

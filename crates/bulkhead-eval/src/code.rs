@@ -1,11 +1,11 @@
 //! Parsed files as an evaluator holds them, and the numbering of their places.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_source::{Position, Span};
-use bulkhead_syntax::{Ast, Expr, ExprId, NameId, TextId};
+use bulkhead_syntax::{Ast, Expr, ExprId, NameId, Symbol, TextId};
 
 use crate::arena::{Arena, Held};
 use crate::value::{Attrs, Pos, Str};
@@ -30,6 +30,8 @@ pub struct Code<'a> {
     pub scope: Option<&'a Attrs<'a>>,
     /// The strings without interpolation, by [`TextId`].
     texts: &'a [Str<'a>],
+    /// The names of all variables that are read in it, sorted.
+    read: OnceCell<&'a [Symbol]>,
 }
 
 impl<'a> Code<'a> {
@@ -53,6 +55,21 @@ impl<'a> Code<'a> {
     #[inline]
     pub fn text(&self, id: TextId) -> &'a Str<'a> {
         &self.texts[id.0 as usize]
+    }
+
+    /// Whether a variable of this name is read anywhere in the file.
+    pub fn reads(&self, arena: &'a Arena<'a>, name: Symbol) -> bool {
+        let read = self.read.get_or_init(|| {
+            let names = self.exprs.iter().filter_map(|expr| match expr {
+                Expr::Variable { name, .. } => Some(*name),
+                _ => None,
+            });
+            let mut names: Vec<Symbol> = names.collect();
+            names.sort_unstable();
+            names.dedup();
+            arena.copied(&names)
+        });
+        read.binary_search(&name).is_ok()
     }
 
     fn span(&self, pos: Pos) -> Span {
@@ -95,7 +112,9 @@ impl<'a> Files<'a> {
         });
         let texts = arena.slice((0..ast.texts).map(|_| Str::flat(texts.next().unwrap_or_default(), None)));
         let names = base + ast.exprs.len() as u32;
-        let code = arena.alloc(Code { ast, exprs: &ast.exprs, index, base, names, file, folder, path, scope, texts });
+        let read = OnceCell::new();
+        let exprs = &ast.exprs;
+        let code = arena.alloc(Code { ast, exprs, index, base, names, file, folder, path, scope, texts, read });
         files.push(code);
         Some(code)
     }

@@ -29,8 +29,9 @@ mod world;
 
 pub use eval::normal_path;
 pub use explain::{Explanation, Member, Part};
+pub use outcome::Summary;
 pub use outcome::parse_failure;
 pub use print::quote;
 pub use request::{Answer, Argument, Input, Output, Request};
-pub use session::{FormalName, Members, Node, ParsedText, Session, Shape, Split};
+pub use session::{Form, FormalName, Identity, Mark, Members, Node, ParsedText, Session, Shape, Split};
 pub use world::{Limits, Located, Mount, ParseFailure, STACK_SIZE, World, mark_large_stack, on_large_stack};

@@ -1,5 +1,7 @@
 //! From an evaluator's values and errors to owned data.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 use std::ptr;
 use std::sync::Arc;
 
@@ -37,14 +39,7 @@ impl<'a> Evaluator<'a> {
         if let Some(failure) = &path.exhausted {
             return Data { kind: DataKind::Failed(failure.clone()), place: self.files.place(pos) };
         }
-        path.nodes += 1;
-        let forced = self.nested(pos, || {
-            self.reserve(pos, path.nodes * NODE)?;
-            if path.containers.len() > MAX_NESTING {
-                return Err(self.limit(pos, format!("a value is nested more than {MAX_NESTING} levels deep")));
-            }
-            self.force(value)
-        });
+        let forced = self.part(value, pos, path);
         let value = match forced {
             Ok(value) => value,
             Err(error) => {
@@ -52,8 +47,7 @@ impl<'a> Evaluator<'a> {
                 let kind = match &error.cause {
                     Cause::Unknown(unknown) => DataKind::Unknown(self.unknown_of(unknown)),
                     Cause::Failure(kind) => {
-                        // Steps and memory don't come back: what is left needs no look, and no message of its own.
-                        let ends = *kind == FailureKind::Limit && !self.has_room(path.nodes * NODE);
+                        let ends = self.ends(*kind, path);
                         let failure = Arc::new(self.failure_of(*error));
                         if ends {
                             path.exhausted = Some(failure.clone());
@@ -70,8 +64,8 @@ impl<'a> Evaluator<'a> {
             Value::Bool(Truth(value), _) => DataKind::Bool(value),
             Value::Int(value, _) => DataKind::Int(value),
             Value::Float(value, _) => DataKind::Float(value),
-            Value::String(text, _) => DataKind::String(Arc::from(text.lossy())),
-            Value::Path(path, _) => DataKind::Path(Arc::from(path.path)),
+            Value::String(text, _) => DataKind::String(self.shared_text(text.bytes())),
+            Value::Path(path, _) => DataKind::Path(self.shared_text(path.path.as_bytes())),
             Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) | Value::Thunk(_) => DataKind::Function,
             Value::Unknown(unknown, _) => DataKind::Unknown(self.unknown_of(unknown)),
             Value::List(list, at) => match path.enter(ptr::from_ref(list) as usize) {
@@ -85,14 +79,14 @@ impl<'a> Evaluator<'a> {
             Value::Attrs(attrs, at) => match self.output_path(attrs) {
                 // A derivation is what it becomes in JSON and in strings: where its output lies.
                 Ok(Some(Value::Unknown(unknown, _))) => DataKind::Unknown(self.unknown_of(unknown)),
-                Ok(Some(Value::String(text, _))) => DataKind::String(Arc::from(text.lossy())),
+                Ok(Some(Value::String(text, _))) => DataKind::String(self.shared_text(text.bytes())),
                 Err(error) => self.failed(*error),
                 Ok(_) if !path.enter(self.identity(attrs)) => self.endless(at),
                 Ok(_) => {
                     let entries = attrs.entries().iter().map(|attr| {
                         let field =
                             Field { key: self.files.place(attr.key), value: self.convert(attr.value, attr.key, path) };
-                        (Arc::from(attr.name.as_str()), field)
+                        (self.shared_text(attr.name.as_str().as_bytes()), field)
                     });
                     let entries = entries.collect();
                     path.containers.pop();
@@ -102,6 +96,87 @@ impl<'a> Evaluator<'a> {
             },
         };
         Data { kind, place }
+    }
+
+    /// A part of a value, evaluated within the limits.
+    fn part(&self, value: Value<'a>, pos: Pos, path: &mut Path) -> Result<Value<'a>, Box<Error<'a>>> {
+        path.nodes += 1;
+        self.nested(pos, || {
+            self.reserve(pos, path.nodes * NODE)?;
+            if path.containers.len() > MAX_NESTING {
+                return Err(self.limit(pos, format!("a value is nested more than {MAX_NESTING} levels deep")));
+            }
+            self.force(value)
+        })
+    }
+
+    /// Whether nothing more can be evaluated after such a failure. Steps and memory don't come back: what is left needs no
+    /// look, and no message of its own.
+    fn ends(&self, kind: FailureKind, path: &Path) -> bool {
+        kind == FailureKind::Limit && !self.has_room(path.nodes * NODE)
+    }
+
+    /// What [`Evaluator::data_after`] would give, in short; `nodes` are not kept.
+    pub fn summary_of(&self, value: Value<'a>, nodes: usize, awaited: &str) -> Summary {
+        let mut path = Path { containers: Vec::new(), nodes, exhausted: None };
+        let mut summary = Summarizer { hasher: DefaultHasher::new(), awaited, waits: false };
+        self.summarize(value, Pos::NONE, &mut path, &mut summary);
+        Summary { hash: summary.hasher.finish(), values: path.nodes - nodes, waits: summary.waits }
+    }
+
+    /// As [`Evaluator::convert`].
+    fn summarize(&self, value: Value<'a>, pos: Pos, path: &mut Path, summary: &mut Summarizer<'_>) {
+        if path.exhausted.is_some() {
+            return summary.tag(0);
+        }
+        let value = match self.part(value, pos, path) {
+            Ok(value) => value,
+            Err(error) => {
+                if let Cause::Failure(kind) = &error.cause
+                    && self.ends(*kind, path)
+                {
+                    path.exhausted = Some(Arc::new(self.failure_of(*error)));
+                    return summary.tag(0);
+                }
+                return summary.error(&error);
+            }
+        };
+        match value {
+            Value::Null(_) => summary.tag(1),
+            Value::Bool(Truth(value), _) => summary.tag(2 + u8::from(value)),
+            Value::Int(value, _) => summary.word(4, value.cast_unsigned()),
+            Value::Float(value, _) => summary.word(5, value.to_bits()),
+            Value::String(text, _) => summary.text(6, text.bytes()),
+            Value::Path(at, _) => summary.text(7, at.path.as_bytes()),
+            Value::Closure(..) | Value::Builtin(..) | Value::Partial(..) | Value::Thunk(_) => summary.tag(8),
+            Value::Unknown(unknown, _) => summary.unknown(unknown),
+            Value::List(list, _) => {
+                if !path.enter(ptr::from_ref(list) as usize) {
+                    return summary.tag(0);
+                }
+                summary.word(9, list.len() as u64);
+                list.iter().for_each(|item| self.summarize(item, pos, path, summary));
+                path.containers.pop();
+            }
+            Value::Attrs(attrs, _) => match self.output_path(attrs) {
+                Ok(Some(Value::Unknown(unknown, _))) => summary.unknown(unknown),
+                Ok(Some(Value::String(text, _))) => summary.text(6, text.bytes()),
+                Err(error) => summary.error(&error),
+                Ok(_) if !path.enter(self.identity(attrs)) => summary.tag(0),
+                Ok(_) => {
+                    summary.word(10, attrs.entries().len() as u64);
+                    match attrs.open {
+                        Some(unknown) => summary.unknown(unknown),
+                        None => summary.tag(11),
+                    }
+                    for attr in attrs.entries() {
+                        attr.name.hash(&mut summary.hasher);
+                        self.summarize(attr.value, attr.key, path, summary);
+                    }
+                    path.containers.pop();
+                }
+            },
+        }
     }
 
     /// What tells a set apart from others: the address of what it stands for, or its own.
@@ -130,10 +205,18 @@ impl<'a> Evaluator<'a> {
     /// Why something is unknown, with its place.
     pub fn unknown_of(&self, unknown: &value::Unknown<'a>) -> Unknown {
         Unknown {
-            reason: Arc::from(unknown.reason),
-            help: unknown.help.map(Arc::from),
+            reason: self.shared_text(unknown.reason.as_bytes()),
+            help: unknown.help.map(|help| self.shared_text(help.as_bytes())),
             place: self.files.place(unknown.origin),
         }
+    }
+
+    /// A text that is handed out again and again: the same value is seen in several places, sets have the same names, and most
+    /// values are unknown for one of a few reasons. So it is copied once. Bytes that are not UTF-8 are replaced.
+    fn shared_text(&self, text: &'a [u8]) -> Arc<str> {
+        let mut shared = self.shared_texts.borrow_mut();
+        let known = shared.entry((text.as_ptr() as usize, text.len()));
+        known.or_insert_with(|| Arc::from(String::from_utf8_lossy(text))).clone()
     }
 
     /// An error for people: places instead of positions.
@@ -156,6 +239,51 @@ impl<'a> Evaluator<'a> {
             trace.push((None, format!("… and {} steps more", error.omitted)));
         }
         Failure { message, kind, place: error.place.or_else(|| self.files.place(at)), help, trace }
+    }
+}
+
+/// What a value is in all its parts, in short.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Equal for what is equal but for functions, places, and why something has failed or, if it is for another reason than
+    /// the one that was asked for, is unknown.
+    pub hash: u64,
+    /// How many values there are.
+    pub values: usize,
+    /// Whether a part is unknown for the reason that was asked for.
+    pub waits: bool,
+}
+
+struct Summarizer<'t> {
+    hasher: DefaultHasher,
+    awaited: &'t str,
+    waits: bool,
+}
+
+impl Summarizer<'_> {
+    fn tag(&mut self, tag: u8) {
+        tag.hash(&mut self.hasher);
+    }
+
+    fn word(&mut self, tag: u8, word: u64) {
+        (tag, word).hash(&mut self.hasher);
+    }
+
+    fn text(&mut self, tag: u8, text: &[u8]) {
+        (tag, text).hash(&mut self.hasher);
+    }
+
+    fn unknown(&mut self, unknown: &value::Unknown<'_>) {
+        let waits = unknown.reason == self.awaited;
+        self.tag(12 + u8::from(waits));
+        self.waits |= waits;
+    }
+
+    fn error(&mut self, error: &Error<'_>) {
+        match &error.cause {
+            Cause::Unknown(unknown) => self.unknown(unknown),
+            Cause::Failure(_) => self.tag(0),
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::code::Code;
 use crate::data::{Data, Failure, Unknown};
 use crate::error::{Cause, Error};
 use crate::eval::Evaluator;
+use crate::eval::limits::{Used, sorting};
+use crate::outcome::Summary;
 use crate::value::{self, Attr, Env, Frame, Pos, Slot, State, Truth, Value};
 use crate::world::{Located, World, on_large_stack};
 
@@ -55,6 +57,33 @@ pub enum Shape<'a> {
     Failed(Arc<Failure>),
 }
 
+/// What a value is, without what is in it: quicker than [`Shape`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A set, with what tells it apart ([`Members::identity`]).
+    Attrs(usize),
+    /// A list.
+    List,
+    /// A string.
+    String,
+    /// A path.
+    Path,
+    /// An integer.
+    Int,
+    /// A Boolean.
+    Bool(bool),
+    /// Something that can be called.
+    Function,
+    /// `null`
+    Null,
+    /// A float.
+    Other,
+    /// Something unknown.
+    Unknown,
+    /// The evaluation failed.
+    Failed,
+}
+
 /// The attributes of a set.
 #[derive(Default)]
 pub struct Members<'a> {
@@ -94,6 +123,24 @@ pub enum Split<'a> {
     Update(Node<'a>, Node<'a>),
 }
 
+/// What a session has used of the limits at a moment.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    used: Used,
+    nodes: usize,
+}
+
+/// What tells a value apart from others of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity((u8, u32, u64));
+
+impl Node<'_> {
+    /// Equal for what is the same in memory. Of the same value that was made twice it is not.
+    pub fn identity(self) -> Identity {
+        Identity(self.value.identity())
+    }
+}
+
 /// A parameter in a pattern.
 pub struct FormalName {
     /// Its name.
@@ -128,6 +175,24 @@ impl World {
 pub struct ParsedText(Result<Arc<Ast>, Vec<SyntaxError>>);
 
 impl<'a> Session<'a> {
+    /// This moment, as far as limits go.
+    pub fn mark(&self) -> Mark {
+        Mark { used: self.evaluator.used(), nodes: self.nodes.get() }
+    }
+
+    /// Take what comes now for an evaluation that began at `mark`: what was used since does not count. So several
+    /// evaluations share what they begin with.
+    pub fn begin_again(&self, mark: Mark) {
+        self.evaluator.forgive_after(mark.used);
+        self.nodes.set(mark.nodes);
+    }
+
+    /// How many steps and bytes were used since `mark`.
+    pub fn used_since(&self, mark: Mark) -> (u64, u64) {
+        let Used { steps, memory } = self.evaluator.used();
+        (steps.saturating_sub(mark.used.steps), memory.saturating_sub(mark.used.memory))
+    }
+
     /// The value of a file (or of the `default.nix` in a folder) of the first tree.
     pub fn import(&self, path: &TreePath) -> Result<Node<'a>, Failure> {
         self.import_absolute(&self.absolute(path))
@@ -255,6 +320,22 @@ impl<'a> Session<'a> {
         Some(formals.iter().map(name).collect())
     }
 
+    /// What a function can see of a set that it is called with: attributes of these names. `None` if it may be more.
+    pub fn seen_by(&self, function: Node<'a>) -> Option<Vec<&'static str>> {
+        let ev = self.evaluator;
+        let Ok(Value::Closure(closure, _)) = ev.force(function.value) else { return None };
+        let is_read = |name: Symbol| closure.code.reads(ev.arena, name);
+        match &closure.lambda.parameter {
+            Parameter::Name(name, _) => (!is_read(*name)).then(Vec::new),
+            Parameter::Pattern { ellipsis: false, .. } => None,
+            Parameter::Pattern { whole: Some((name, _)), .. } if is_read(*name) => None,
+            Parameter::Pattern { formals, .. } => {
+                let read = formals.iter().map(|formal| formal.name).filter(|name| is_read(*name));
+                Some(read.map(Symbol::as_str).collect())
+            }
+        }
+    }
+
     /// Where the value's name is written, if it is an attribute.
     pub fn key(&self, node: Node<'a>) -> Option<Place> {
         self.evaluator.files.place(node.key)
@@ -272,6 +353,11 @@ impl<'a> Session<'a> {
         data
     }
 
+    /// What [`Session::data`] would give, in short, and whether some of it is unknown because `awaited` is.
+    pub fn summary(&self, node: Node<'a>, awaited: &str) -> Summary {
+        self.evaluator.summary_of(node.value, self.nodes.get(), awaited)
+    }
+
     /// Take a set for the one that `identity` tells ([`Members::identity`]), or for itself: an earlier or later state of the
     /// same thing. So a set that has an earlier state of itself in it contains itself, and has no end. Gives the identity.
     pub fn stands_for(&self, node: Node<'a>, identity: Option<usize>) -> Option<usize> {
@@ -280,6 +366,39 @@ impl<'a> Session<'a> {
         let identity = identity.unwrap_or(own);
         self.evaluator.stand_ins.borrow_mut().insert(own, identity);
         Some(identity)
+    }
+
+    /// What a value is, without what is in it.
+    pub fn form(&self, node: Node<'a>) -> Form {
+        let ev = self.evaluator;
+        match ev.nested(node.key, || ev.force(node.value)) {
+            Ok(Value::Attrs(attrs, _)) => Form::Attrs(ev.identity(attrs)),
+            Ok(Value::List(..)) => Form::List,
+            Ok(Value::String(..)) => Form::String,
+            Ok(Value::Path(..)) => Form::Path,
+            Ok(Value::Int(..)) => Form::Int,
+            Ok(Value::Bool(Truth(value), _)) => Form::Bool(value),
+            Ok(Value::Closure(..) | Value::Builtin(..) | Value::Partial(..)) => Form::Function,
+            Ok(Value::Null(_)) => Form::Null,
+            Ok(Value::Unknown(..)) => Form::Unknown,
+            Ok(Value::Float(..) | Value::Thunk(_)) => Form::Other,
+            Err(error) => match &error.cause {
+                Cause::Unknown(_) => Form::Unknown,
+                Cause::Failure(_) => Form::Failed,
+            },
+        }
+    }
+
+    /// An attribute of what is a set.
+    pub fn member(&self, node: Node<'a>, name: &str) -> Option<Node<'a>> {
+        let ev = self.evaluator;
+        match ev.nested(node.key, || ev.force(node.value)) {
+            Ok(Value::Attrs(attrs, _)) => {
+                let attr = attrs.get(Symbol::new(name))?;
+                Some(Node { value: attr.value, key: attr.key })
+            }
+            _ => None,
+        }
     }
 
     /// What a value is.
@@ -294,10 +413,12 @@ impl<'a> Session<'a> {
         };
         match value {
             Value::Attrs(attrs, _) => {
-                let attrs_of = attrs.by_name().into_iter();
-                let attrs_of = attrs_of.map(|attr| (attr.name.as_str(), Node { value: attr.value, key: attr.key }));
+                ev.charge(sorting(attrs.entries().len()));
+                let member = |attr: &Attr<'a>| (attr.name.as_str(), Node { value: attr.value, key: attr.key });
+                let mut members: Vec<(&'static str, Node<'a>)> = attrs.entries().iter().map(member).collect();
+                members.sort_unstable_by_key(|(name, _)| *name);
                 Shape::Attrs(Members {
-                    attrs: attrs_of.collect(),
+                    attrs: members,
                     open: attrs.open.map(|unknown| ev.unknown_of(unknown)),
                     rest: attrs.open.map(|unknown| Node { value: Value::Unknown(unknown, Pos::NONE), key: Pos::NONE }),
                     update: match attrs.open.and_then(|_| self.split(node)) {

@@ -128,6 +128,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Equal for values that are the same in memory, with the same place; so they are equal in all that can be asked of them.
+    pub fn identity(self) -> (u8, u32, u64) {
+        fn address<T>(of: &T) -> u64 {
+            ptr::from_ref(of) as u64
+        }
+        let (kind, word) = match self {
+            Value::Null(_) => (0, 0),
+            Value::Bool(Truth(value), _) => (1, u64::from(value)),
+            Value::Int(value, _) => (2, value.cast_unsigned()),
+            Value::Float(value, _) => (3, value.to_bits()),
+            Value::String(text, _) => (4, address(text)),
+            Value::Path(path, _) => (5, address(path)),
+            Value::List(list, _) => (6, address(list)),
+            Value::Attrs(attrs, _) => (7, address(attrs)),
+            Value::Closure(closure, _) => (8, address(closure)),
+            Value::Builtin(builtin, _) => (9, address(builtin)),
+            Value::Partial(partial, _) => (10, address(partial)),
+            Value::Unknown(unknown, _) => (11, address(unknown)),
+            Value::Thunk(thunk) => (12, address(thunk)),
+        };
+        (kind, self.pos().0, word)
+    }
+
     /// The value itself or, of a thunk that has been evaluated, its value: to look at, not to be put in its place.
     pub fn resolved(self) -> Value<'a> {
         match self.settled() {

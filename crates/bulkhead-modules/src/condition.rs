@@ -1,5 +1,7 @@
 //! Whether something holds.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Unknown;
 
@@ -10,7 +12,7 @@ pub enum Condition {
     #[default]
     Always,
     /// It does if all of these come true.
-    Possible(Vec<Guard>),
+    Possible(Arc<[Guard]>),
 }
 
 /// A condition that is unknown.
@@ -40,11 +42,10 @@ impl Condition {
 
     /// This, and one more.
     pub fn and(&self, guard: Guard) -> Condition {
-        let mut guards = self.guards().to_vec();
-        if !guards.contains(&guard) {
-            guards.push(guard);
+        if self.guards().contains(&guard) {
+            return self.clone();
         }
-        Condition::Possible(guards)
+        Condition::Possible(self.guards().iter().cloned().chain([guard]).collect())
     }
 
     /// Both.

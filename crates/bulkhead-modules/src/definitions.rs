@@ -469,16 +469,21 @@ fn is_list(path: &OptionPath) -> bool {
 fn fits_in_module(path: &OptionPath, patterns: &[&[&str]]) -> bool {
     let names = path.names();
     let fits = |pattern: &&[&str]| {
-        names.len().checked_sub(pattern.len()).is_some_and(|start| {
-            (start == 0 || is_submodule(&OptionPath::of(&names[..start]))) && begins(&names[start..], pattern)
-        })
+        names
+            .len()
+            .checked_sub(pattern.len())
+            .is_some_and(|start| begins(&names[start..], pattern) && (start == 0 || leads_to_module(&names[..start])))
     };
     patterns.iter().any(fits)
 }
 
 /// Whether the value of an option is a module.
 pub fn is_submodule(path: &OptionPath) -> bool {
-    let names = path.names();
+    leads_to_module(path.names())
+}
+
+/// The same of the names of a path.
+pub fn leads_to_module(names: &[Arc<str>]) -> bool {
     !names.is_empty() && depth_of(names) == names.len()
 }
 

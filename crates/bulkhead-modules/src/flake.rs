@@ -4,7 +4,9 @@
 //! `outputs` is called with inputs whose contents are unknown but for the functions that make systems
 //! (`flake.nix` beside this file): `nixosSystem` keeps what it is given, and so the modules of each system can be read.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bulkhead_diagnostics::Place;
@@ -12,7 +14,7 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
 use bulkhead_source::{FileTree, TreePath};
 
-use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people};
+use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people, unusable};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run, run_again};
 use crate::tree::problem;
@@ -289,33 +291,121 @@ pub fn load_system(
     })
 }
 
-/// Why there may be more in [`load_beginning`].
+/// What is read of a file that makes systems.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'w> {
+    /// The system of this name, with further modules: as [`load_system`].
+    System(&'w str, &'w [TreePath]),
+    /// A machine whose own modules begin in these files, without those that the flake gives it besides, which can't be
+    /// known.
+    Beginning(&'w [TreePath]),
+}
+
+/// Why there may be more in [`Wanted::Beginning`].
 const GIVEN_BESIDES: &str = "what else the flake gives to this machine can't be known";
 
-/// Read the modules of a machine that begin at `files`, without those that `flake` gives it besides, which can't be known.
-pub fn load_beginning(world: &World, flake: Option<&TreePath>, files: &[TreePath]) -> Configuration {
-    read(world, None, |session, mut arguments, configuration| {
-        let roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
-        if let Some(flake) = flake {
-            // Nearly all flakes call modules with their inputs, and many with themselves.
-            let made = Called::of(session, world, flake).and_then(|called| {
-                let known = Outputs::of(session, world, flake)?;
-                called.made(if known.is_of_parts { known.value } else { session.null() })
-            });
-            let given = made.ok().flatten().and_then(|made| made.get("arguments"));
-            if let Some(Shape::Attrs(given)) = given.map(|given| session.look(given)) {
-                let known = ["inputs", "self"].map(|name| Some((Arc::from(name), given.get(name)?)));
-                arguments.special.extend(known.into_iter().flatten());
+/// Systems are read in one session until they have taken so many bytes: until then each saves the evaluation of the flake,
+/// which takes longer than that of many a system; and none of the memory comes back before.
+const MOST_SHARED: u64 = 64 << 20;
+
+/// Read those of `wanted` that nobody has taken yet, and give each to `made` with its index. Several threads may share
+/// `taken`, the number of those that are taken. The file is evaluated once for many of them; what each may use is the
+/// same as if it were read alone.
+pub fn load_several<R: Send>(
+    world: &World,
+    flake: Option<&TreePath>,
+    wanted: &[Wanted<'_>],
+    taken: &AtomicUsize,
+    made: &(dyn Fn(usize, Configuration) -> R + Sync),
+) -> Vec<(usize, R)> {
+    let take = || {
+        let index = taken.fetch_add(1, Ordering::Relaxed);
+        wanted.get(index).map(|wanted| (index, *wanted))
+    };
+    let of_systems = wanted.iter().any(|wanted| matches!(wanted, Wanted::System(..)));
+    let mut all = Vec::new();
+    while let Some(first) = take() {
+        let read = world.session(|session| {
+            let mut read = Vec::new();
+            let shared = Shared::of(session, world, flake, of_systems);
+            let mark = session.mark();
+            let mut next = Some(first);
+            while let Some((index, wanted)) = next {
+                session.begin_again(mark);
+                read.push((index, made(index, shared.read(session, world, flake, wanted))));
+                next = if session.used_since(mark).1 > MOST_SHARED { None } else { take() };
             }
-            configuration.undecided.push(Undecided {
-                path: OptionPath::root(),
-                what: UNKNOWN_BESIDES,
-                reason: Unknown { reason: Arc::from(GIVEN_BESIDES), help: None, place: None },
-                place: Some(Place::file(flake.to_arc())),
-            });
+            read
+        });
+        match read {
+            Ok(read) => all.extend(read),
+            Err(error) => {
+                let problems = vec![no_thread(&error)];
+                all.push((first.0, made(first.0, Configuration { problems, ..Configuration::default() })));
+            }
         }
-        run(session, arguments, &roots, None, configuration);
-    })
+    }
+    all
+}
+
+/// What systems of a file have in common.
+struct Shared<'s, 'a> {
+    arguments: Result<Arguments<'a>, Failure>,
+    outputs: Option<Result<Outputs<'s, 'a>, Failure>>,
+    /// What nearly all flakes call modules with: their inputs, and many themselves.
+    given: OnceCell<Vec<(Arc<str>, Node<'a>)>>,
+}
+
+impl<'s, 'a> Shared<'s, 'a> {
+    fn of(session: &'s Session<'a>, world: &World, flake: Option<&TreePath>, of_systems: bool) -> Shared<'s, 'a> {
+        let known = if of_systems { know_nixpkgs(session, world, true) } else { Ok(()) };
+        let outputs = |flake| known.and_then(|()| Outputs::of(session, world, flake));
+        let outputs = flake.map(outputs);
+        let arguments = match &outputs {
+            Some(Ok(outputs)) => Ok(outputs.base.clone()),
+            _ => Arguments::new(session, world),
+        };
+        Shared { arguments, outputs, given: OnceCell::new() }
+    }
+
+    fn read(
+        &self,
+        session: &'s Session<'a>,
+        world: &World,
+        flake: Option<&TreePath>,
+        wanted: Wanted<'_>,
+    ) -> Configuration {
+        let mut configuration = Configuration::default();
+        configuration.problems.extend(unusable(session, world));
+        let mut arguments = match &self.arguments {
+            Ok(arguments) => arguments.clone(),
+            Err(failure) => {
+                configuration.problems.push(failure.clone());
+                return configuration;
+            }
+        };
+        let (Wanted::System(_, files) | Wanted::Beginning(files)) = wanted;
+        let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
+        match (wanted, &self.outputs) {
+            (_, None) => {}
+            (Wanted::System(name, _), Some(Ok(outputs))) => {
+                outputs.modules_of(name, &mut roots, &mut arguments, &mut configuration);
+            }
+            (Wanted::System(..), Some(Err(failure))) => configuration.problems.push(failure.clone()),
+            (Wanted::Beginning(_), Some(outputs)) => {
+                let given = self.given.get_or_init(|| outputs.as_ref().map_or_else(|_| Vec::new(), Outputs::given));
+                arguments.special.extend(given.iter().cloned());
+                configuration.undecided.push(Undecided {
+                    path: OptionPath::root(),
+                    what: UNKNOWN_BESIDES,
+                    reason: Unknown { reason: Arc::from(GIVEN_BESIDES), help: None, place: None },
+                    place: flake.map(|flake| Place::file(flake.to_arc())),
+                });
+            }
+        }
+        run(session, arguments, &roots, None, &mut configuration);
+        configuration
+    }
 }
 
 /// A flake, or another file that may make systems, that can be called with inputs of which nothing is known.
@@ -385,13 +475,20 @@ impl<'s, 'a> Called<'s, 'a> {
 struct Outputs<'s, 'a> {
     session: &'s Session<'a>,
     file: Arc<str>,
+    called: Called<'s, 'a>,
+    /// What modules are called with that are not those of flake-parts.
+    base: Arguments<'a>,
     value: Node<'a>,
+    /// What was known of that before: what `self` has is one of these.
+    before: Vec<Node<'a>>,
     /// Whether modules of flake-parts make it.
     is_of_parts: bool,
     /// What makes a hive of colmena of the attribute `colmena`.
     make_hive: Option<Node<'a>>,
-    /// What modules of flake-parts say for one system, which stands for all.
-    of_system: Option<Node<'a>>,
+    /// Modules of flake-parts that say something for one system, which stands for all; and what they are called with.
+    per_system: Option<(Arguments<'a>, Root<'a>)>,
+    /// What they say.
+    of_system: OnceCell<Option<Node<'a>>>,
     /// Why modules of flake-parts may say more.
     unseen: Option<Undecided>,
     kind: Kind,
@@ -401,21 +498,26 @@ impl<'s, 'a> Outputs<'s, 'a> {
     fn of(session: &'s Session<'a>, world: &World, path: &TreePath) -> Result<Outputs<'s, 'a>, Failure> {
         let called = Called::of(session, world, path)?;
         let kind = called.kind;
+        let base = Arguments::of_lib(session, called.lib);
         let file = path.to_arc();
         let mut outputs = Outputs {
             session,
             file,
             value: called.not_known,
+            base: base.clone(),
+            called,
+            before: Vec::new(),
             is_of_parts: false,
             make_hive: None,
-            of_system: None,
+            per_system: None,
+            of_system: OnceCell::new(),
             unseen: None,
             kind,
         };
         let mut given = session.null();
         let mut known = HashMap::new();
         for _ in 0..ROUNDS {
-            let Some(all) = called.made(given)? else { break };
+            let Some(all) = outputs.called.made(given)? else { break };
             let of_parts = ["arguments", "ofSystem", "options", "products"].map(|name| all.get(name));
             let (Some(value), [Some(arguments), Some(of_system), Some(options), Some(products)]) =
                 (all.get("outputs"), of_parts)
@@ -431,7 +533,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
                 break;
             };
             let mut configuration = Configuration::default();
-            let mut called = Arguments::new(session, world)?;
+            let mut called = base.clone();
             let members = |node| match session.look(node) {
                 Shape::Attrs(members) => members.attrs,
                 _ => Vec::new(),
@@ -466,19 +568,35 @@ impl<'s, 'a> Outputs<'s, 'a> {
             outputs.unseen = configuration.problems.into_iter().map(of_problem).chain(undecided).next();
             let Shape::Attrs(config) = session.look(config) else { break };
             if let Some(module) = config.get("perSystem") {
-                let mut called = Arguments::new(session, world)?;
+                let mut called = base.clone();
                 called.special = arguments;
                 called.special.extend(members(of_system).into_iter().map(|(name, node)| (Arc::from(name), node)));
                 let all = session.attrs(vec![("imports", session.list(&[products, module]))], None);
-                let roots = [Root::Value(all, outputs.file.clone())];
-                let mut ignored = Configuration::default();
-                outputs.of_system = Some(run(session, called, &roots, None, &mut ignored));
+                outputs.per_system = Some((called, Root::Value(all, outputs.file.clone())));
             }
             let Some(flake) = config.get("flake") else { break };
+            outputs.before.extend(outputs.is_of_parts.then_some(given));
             (outputs.value, given) = (flake, flake);
             outputs.is_of_parts = true;
         }
         Ok(outputs)
+    }
+
+    /// What modules of flake-parts say for one system.
+    fn of_system(&self) -> Option<Node<'a>> {
+        let run = || {
+            let (called, root) = self.per_system.clone()?;
+            Some(run(self.session, called, &[root], None, &mut Configuration::default()))
+        };
+        *self.of_system.get_or_init(run)
+    }
+
+    /// What nearly all flakes call modules with.
+    fn given(&self) -> Vec<(Arc<str>, Node<'a>)> {
+        let made = self.called.made(if self.is_of_parts { self.value } else { self.session.null() });
+        let arguments = made.ok().flatten().and_then(|made| made.get("arguments"));
+        let Some(Shape::Attrs(given)) = arguments.map(|given| self.session.look(given)) else { return Vec::new() };
+        ["inputs", "self"].into_iter().filter_map(|name| Some((Arc::from(name), given.get(name)?))).collect()
     }
 
     /// An output of a flake.
@@ -585,7 +703,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
             _ => return Vec::new(),
         }
-        if let Some(of_system) = self.of_system
+        if let Some(of_system) = self.of_system()
             && let Shape::Attrs(all) = self.session.look(of_system)
         {
             for (name, node) in all.attrs.iter().filter(|(name, _)| OF_SYSTEM.contains(name)) {
@@ -634,19 +752,31 @@ impl<'s, 'a> Outputs<'s, 'a> {
         Arc::from(path.rsplit('/').next().unwrap_or(path))
     }
 
-    /// What tells apart what the systems were made of that the flake names as such.
+    /// What tells apart what the systems were made of that the flake names as such. What it says of itself is made of what was
+    /// known before, and is the same.
     fn known_arguments(&self) -> HashSet<usize> {
-        let of =
-            |members: Members<'a>| members.attrs.into_iter().filter_map(|(_, node)| self.arguments(node)).collect();
+        let of = |members: Members<'a>| {
+            let made = |(name, node): (&'static str, Node<'a>)| Some((name, self.arguments(node)?.identity));
+            members.attrs.into_iter().filter_map(made).collect::<HashMap<_, _>>()
+        };
         let named = match self.member("nixosConfigurations") {
             Shape::Attrs(members) => of(members),
-            _ => Vec::new(),
+            _ => HashMap::new(),
         };
         let nodes = match self.hive() {
             Some(Shape::Attrs(members)) => of(members),
-            _ => Vec::new(),
+            _ => HashMap::new(),
         };
-        named.into_iter().chain(nodes).map(|arguments| arguments.identity).collect()
+        let mut known: HashSet<usize> = named.values().chain(nodes.values()).copied().collect();
+        for value in &self.before {
+            let Shape::Attrs(outputs) = self.session.look(*value) else { continue };
+            let systems = outputs.get("nixosConfigurations").map(|node| self.session.look(node));
+            if let Some(Shape::Attrs(systems)) = systems {
+                known
+                    .extend(of(systems).into_iter().filter(|(name, _)| named.contains_key(name)).map(|(_, made)| made));
+            }
+        }
+        known
     }
 
     /// What a system was made of.

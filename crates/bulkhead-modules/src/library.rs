@@ -1,11 +1,13 @@
 //! `lib`, and what else modules are called with.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Failure;
-use bulkhead_eval::{Node, ParsedText, Session, Shape, World};
+use bulkhead_eval::{Identity, Node, ParsedText, Session, Shape, World};
 
 use crate::OptionPath;
 use crate::nixos;
@@ -87,14 +89,32 @@ pub struct Arguments<'a> {
     pub given: HashMap<Arc<str>, Node<'a>>,
     /// `specialArgs`: they come before all else.
     pub special: HashMap<Arc<str>, Node<'a>>,
+    /// What modules were called with before, and gave.
+    calls: Rc<Calls<'a>>,
+}
+
+/// What modules gave that are functions, for all configurations of a session. What a module gave stays evaluated: called with
+/// the same again, as in the next pass if it reads no `config`, it takes no time.
+#[derive(Default)]
+struct Calls<'a> {
+    /// By the function, and by what it sees of its arguments.
+    given: RefCell<HashMap<(Identity, Vec<Identity>), Node<'a>>>,
+    /// Arguments that come from outside, by their names.
+    outside: RefCell<HashMap<&'static str, Node<'a>>>,
+    /// The names of submodules.
+    names: RefCell<HashMap<Arc<str>, Node<'a>>>,
 }
 
 impl<'a> Arguments<'a> {
     pub fn new(session: &Session<'a>, world: &World) -> Result<Arguments<'a>, Failure> {
-        let lib = lib(session, world)?;
+        Ok(Arguments::of_lib(session, lib(session, world)?))
+    }
+
+    /// The same, with a `lib` at hand.
+    pub fn of_lib(session: &Session<'a>, lib: Node<'a>) -> Arguments<'a> {
         let packages = session.unknown(PACKAGES, None);
         let not_yet = Scope { config: session.unknown(NOT_YET, None), options: session.unknown(NOT_YET, None) };
-        Ok(Arguments {
+        Arguments {
             lib,
             pkgs: session.attrs(vec![("lib", lib)], Some(packages)),
             scope: not_yet,
@@ -105,7 +125,8 @@ impl<'a> Arguments<'a> {
             nixos: None,
             given: HashMap::new(),
             special: HashMap::new(),
-        })
+            calls: Rc::default(),
+        }
     }
 
     /// For a machine whose modules are those of NixOS too.
@@ -126,37 +147,74 @@ impl<'a> Arguments<'a> {
         Ok(())
     }
 
+    /// What a module gives that is a function, whose pattern has these names.
+    pub fn call(
+        &self,
+        session: &Session<'a>,
+        function: Node<'a>,
+        names: &[&'static str],
+        name: Option<Node<'a>>,
+    ) -> Result<Node<'a>, Failure> {
+        let Some(seen) = session.seen_by(function) else {
+            return session.call(function, self.of(session, names, name));
+        };
+        let seen = seen.into_iter().map(|wanted| self.argument(session, wanted, name).identity());
+        let key = (function.identity(), seen.collect());
+        if let Some(known) = self.calls.given.borrow().get(&key) {
+            return Ok(*known);
+        }
+        let given = session.call(function, self.of(session, names, name))?;
+        self.calls.given.borrow_mut().insert(key, given);
+        Ok(given)
+    }
+
+    /// What modules are called with by this name, that of the submodule being `name`.
+    fn argument(&self, session: &Session<'a>, wanted: &'static str, name: Option<Node<'a>>) -> Node<'a> {
+        if let Some(special) = self.special.get(wanted) {
+            return *special;
+        }
+        match (wanted, name) {
+            ("lib", _) => self.lib,
+            ("pkgs", _) => self.pkgs,
+            ("config", _) => self.scope.config,
+            ("options", _) => self.scope.options,
+            ("modulesPath", _) => self.modules_path,
+            ("name", Some(name)) => name,
+            _ => self.given.get(wanted).copied().unwrap_or_else(|| self.outside(session, wanted)),
+        }
+    }
+
+    fn outside(&self, session: &Session<'a>, wanted: &'static str) -> Node<'a> {
+        *self.calls.outside.borrow_mut().entry(wanted).or_insert_with(|| {
+            let unknown = session.unknown(&format!("{}{wanted}{}", OUTSIDE.0, OUTSIDE.1), None);
+            match wanted {
+                // What the fleet's own flake gives out are modules of the fleet.
+                "inputs" => session.attrs(vec![("self", session.unknown(OWN_FLAKE, None))], Some(unknown)),
+                _ => unknown,
+            }
+        })
+    }
+
+    /// The name of a submodule.
+    pub fn name(&self, session: &Session<'a>, name: &Arc<str>) -> Node<'a> {
+        *self.calls.names.borrow_mut().entry(name.clone()).or_insert_with(|| session.string(name))
+    }
+
     /// The set to call a module with, whose pattern has these names.
-    pub fn of(&self, session: &Session<'a>, names: &[&'static str], name: Option<Node<'a>>) -> Node<'a> {
+    fn of(&self, session: &Session<'a>, names: &[&'static str], name: Option<Node<'a>>) -> Node<'a> {
         let outside = "module arguments other than lib, config, options, pkgs and modulesPath come from outside of these \
                        modules";
         let rest = session.unknown(outside, Some("define it in `_module.args` of one of these modules"));
-        // Of entries with the same name, the first one counts.
+        let always = ["lib", "pkgs", "config", "options", "modulesPath"].into_iter().chain(name.map(|_| "name"));
         let mut entries: Vec<(&str, Node<'a>)> = self.special.iter().map(|(name, node)| (&**name, *node)).collect();
-        entries.extend([
-            ("lib", self.lib),
-            ("pkgs", self.pkgs),
-            ("config", self.scope.config),
-            ("options", self.scope.options),
-            ("modulesPath", self.modules_path),
-        ]);
-        entries.extend(name.map(|name| ("name", name)));
-        for wanted in names {
-            if entries.iter().all(|(name, _)| name != wanted) {
-                let value = self.given.get(*wanted).copied().unwrap_or_else(|| {
-                    let reason = format!("{}{wanted}{}", OUTSIDE.0, OUTSIDE.1);
-                    let unknown = session.unknown(&reason, None);
-                    match *wanted {
-                        // What the fleet's own flake gives out are modules of the fleet.
-                        "inputs" => session.attrs(vec![("self", session.unknown(OWN_FLAKE, None))], Some(unknown)),
-                        _ => unknown,
-                    }
-                });
-                entries.push((wanted, value));
+        for wanted in always.chain(names.iter().copied()) {
+            if entries.iter().all(|(name, _)| *name != wanted) {
+                entries.push((wanted, self.argument(session, wanted, name)));
             }
         }
         let given = self.given.iter().filter(|(name, _)| !names.contains(&&***name));
         let given: Vec<(&str, Node<'a>)> = given.map(|(name, node)| (&**name, *node)).collect();
+        // Of entries with the same name, the first one counts.
         entries.extend(given.into_iter().filter(|(name, _)| !["lib", "pkgs", "config", "options"].contains(name)));
         session.attrs(entries, Some(rest))
     }

@@ -259,24 +259,34 @@ fn run_one<'a>(
             }
         }
         loader.whole = states.get(&OptionPath::root()).copied();
-        let config = session.data(scope.config);
-        configuration.definitions.clear();
+        let merged = session.summary(scope.config, NOT_YET);
+        let is_settled = before.is_some_and(|(config, _)| config == merged.hash);
+        let most = if is_nixos { MAX_VALUES.1 } else { MAX_VALUES.0 };
+        seen += merged.values;
         let own: Vec<(usize, Condition)> =
             modules.iter().filter(|(index, _)| !loader.module(*index).file.starts_with(OF_NIXOS)).cloned().collect();
-        definitions::collect(&mut loader, &own, configuration);
-        let Digest { hasher, is_open, values } = digest(configuration, &config, &loader);
-        let digest = hasher.finish();
-        seen += values;
-        configuration.config = Some(config);
+        // As long as `config` itself is on the way, it does not matter what else waits for it.
+        let mut told = None;
+        if !merged.waits || is_settled || pass == MAX_PASSES || seen > most {
+            configuration.definitions.clear();
+            definitions::collect(&mut loader, &own, configuration);
+            let digest = digest(configuration, &loader);
+            seen += digest.values;
+            told = Some(digest);
+        }
         configuration.faults = faults;
-        let is_too_much = pass == MAX_PASSES || seen > if is_nixos { MAX_VALUES.1 } else { MAX_VALUES.0 };
+        let is_open = merged.waits || told.as_ref().is_none_or(|digest| digest.is_open);
+        let digest = told.map(|digest| digest.hasher.finish());
+        let is_same = is_settled && digest.is_some() && before == Some((merged.hash, digest));
+        let is_too_much = pass == MAX_PASSES || seen > most;
         // Where memory has run out, what was looked at last has failed for that, and waits for nothing.
         if let DataKind::Failed(failure) = session.data(session.null()).kind {
             loader.failed((*failure).clone());
         }
-        let is_last = !is_open || before == Some(digest) || is_too_much;
+        let is_last = !is_open || is_same || is_too_much;
         if is_last {
-            if is_too_much && is_open && before != Some(digest) {
+            configuration.config = Some(session.data(scope.config));
+            if is_too_much && is_open && !is_same {
                 let message = format!("`config` is not known after {pass} passes over {seen} values in all");
                 loader.failed(Failure { kind: FailureKind::Limit, ..problem(message, None) });
             } else if is_open && !is_nixos {
@@ -302,9 +312,10 @@ fn run_one<'a>(
             last = found;
             break;
         }
-        before = Some(digest);
+        before = Some((merged.hash, digest));
         loader.known = found;
         if let Err(failure) = loader.arguments.set_scope(session, scope) {
+            configuration.config = Some(session.data(scope.config));
             loader.failed(failure);
             break;
         }
@@ -335,8 +346,8 @@ fn modules<'a>(
     modules
 }
 
-/// What a pass has found, to tell whether the next one finds more, and whether anything waits for that.
-fn digest(configuration: &Configuration, config: &Data, loader: &Loader<'_, '_>) -> Digest {
+/// What a pass has found besides `config`, to tell whether the next one finds more, and whether anything waits for that.
+fn digest(configuration: &Configuration, loader: &Loader<'_, '_>) -> Digest {
     let mut digest = Digest { hasher: DefaultHasher::new(), is_open: false, values: 0 };
     for definition in &configuration.definitions {
         definition.path.hash(&mut digest.hasher);
@@ -344,7 +355,6 @@ fn digest(configuration: &Configuration, config: &Data, loader: &Loader<'_, '_>)
         digest.condition(&definition.condition);
         digest.data(&definition.value);
     }
-    digest.data(config);
     for undecided in &loader.undecided {
         digest.reason(&undecided.reason);
     }
@@ -360,7 +370,9 @@ struct Digest {
 
 impl Digest {
     fn reason(&mut self, reason: &Unknown) {
-        self.is_open |= *reason.reason == *NOT_YET;
+        let waits = *reason.reason == *NOT_YET;
+        waits.hash(&mut self.hasher);
+        self.is_open |= waits;
     }
 
     fn condition(&mut self, condition: &Condition) {

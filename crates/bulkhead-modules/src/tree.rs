@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, FailureKind, Unknown};
-use bulkhead_eval::{Members, Node, Session, Shape, Split};
+use bulkhead_eval::{Form, Members, Node, Session, Shape, Split};
 
 use crate::condition::{Condition, Guard};
 use crate::library::{Arguments, NOT_READ, is_of_people};
@@ -231,7 +231,7 @@ impl<'s, 'a> Loader<'s, 'a> {
         let given = std::mem::replace(&mut self.arguments.given, special.iter().cloned().collect());
         // Submodules don't get them.
         let outer_special = std::mem::take(&mut self.arguments.special);
-        self.name = prefix.names().last().map(|name| self.session.string(name));
+        self.name = prefix.names().last().map(|name| self.arguments.name(self.session, name));
         let mark = self.modules.len();
         let seen = (self.undecided.len(), self.problems.len());
         let mut reached = self.nested_roots(prefix, modules);
@@ -440,8 +440,7 @@ impl<'s, 'a> Loader<'s, 'a> {
                 let formals = self.session.formals(node).unwrap_or_default();
                 let names: Vec<&'static str> = formals.iter().map(|formal| formal.name).collect();
                 self.wants_options |= names.is_empty() || names.contains(&"options");
-                let argument = self.arguments.of(self.session, &names, self.name);
-                match self.session.call(node, argument) {
+                match self.arguments.call(self.session, node, &names, self.name) {
                     Ok(body) => self.fill(index, body, origin, true),
                     Err(failure) => self.failed(failure),
                 }
@@ -525,8 +524,7 @@ impl<'s, 'a> Loader<'s, 'a> {
 
     /// Whether a value is all of `config`, or of `options`: it holds itself, and is not gone into.
     pub fn is_whole(&self, node: Node<'a>) -> bool {
-        self.whole.is_some()
-            && matches!(self.session.look(node), Shape::Attrs(members) if Some(members.identity) == self.whole)
+        self.whole.is_some() && matches!(self.session.form(node), Form::Attrs(identity) if Some(identity) == self.whole)
     }
 
     /// What a value is; of one that is unknown also what it is put together of, as long as that has an end.
@@ -626,8 +624,10 @@ impl<'s, 'a> Loader<'s, 'a> {
 
     /// A condition that holds if `test` is as expected too; `None` if it surely is not.
     pub fn guarded(&mut self, condition: &Condition, test: Node<'a>, expected: bool) -> Option<Condition> {
+        if let Form::Bool(value) = self.session.form(test) {
+            return (value == expected).then(|| condition.clone());
+        }
         match self.session.look(test) {
-            Shape::Bool(value) => (value == expected).then(|| condition.clone()),
             Shape::Unknown(reason, _) => {
                 let place = self.session.place(test);
                 self.doubts.insert((place.clone(), reason.reason.clone()), test);
@@ -659,7 +659,15 @@ impl<'s, 'a> Loader<'s, 'a> {
     /// `_type` of a set, if it is there and not known.
     pub fn unknown_tag(&self, members: &Members<'a>) -> Option<Node<'a>> {
         let tag = members.get("_type")?;
-        matches!(self.session.look(tag), Shape::Unknown(..)).then_some(tag)
+        (self.session.form(tag) == Form::Unknown).then_some(tag)
+    }
+
+    /// `_type` of what is a set.
+    pub fn tag_of(&self, node: Node<'a>) -> Option<String> {
+        match self.session.look(self.session.member(node, "_type")?) {
+            Shape::String(tag) => Some(tag),
+            _ => None,
+        }
     }
 
     /// `_type` of a set.
@@ -676,14 +684,11 @@ impl<'s, 'a> Loader<'s, 'a> {
         for (index, condition) in modules {
             let module = match &self.modules[*index].config {
                 Some(Contents::Shorthand(members)) => members.get("_module"),
-                Some(Contents::Config(node)) => match self.session.look(*node) {
-                    Shape::Attrs(members) => members.get("_module"),
-                    _ => None,
-                },
+                Some(Contents::Config(node)) => self.session.member(*node, "_module"),
                 None => None,
             };
-            let Some(Shape::Attrs(module)) = module.map(|node| self.session.look(node)) else { continue };
-            let Some(Shape::Attrs(args)) = module.get("args").map(|node| self.session.look(node)) else { continue };
+            let args = module.and_then(|module| self.session.member(module, "args"));
+            let Some(Shape::Attrs(args)) = args.map(|node| self.session.look(node)) else { continue };
             if self.tag(&args).is_some() || !condition.is_always() {
                 continue;
             }

@@ -18,6 +18,13 @@ const CHECK_EVERY: u64 = 1024;
 pub const RAISE_LIMIT: &str =
     "if this is meant, raise the limit (see `bulkhead eval --help`, or [limits] in bulkhead.toml)";
 
+/// What an evaluation has used: steps, and bytes of memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    pub steps: u64,
+    pub memory: u64,
+}
+
 /// What it takes to sort so many things, in steps.
 pub fn sorting(length: usize) -> usize {
     length * length.checked_ilog2().map_or(0, |log| 1 + log as usize) / 2
@@ -74,10 +81,11 @@ impl<'a> Evaluator<'a> {
     #[cold]
     fn check(&self, pos: Pos) -> Result<'a, ()> {
         let (now, limit) = (self.steps.get(), self.limits.steps);
-        if now > limit {
+        let last = limit.saturating_add(self.forgiven.get().steps);
+        if now > last {
             return Err(self.limit(pos, format!("evaluation takes more than {limit} steps")));
         }
-        self.next_check.set((now + CHECK_EVERY).min(limit + 1));
+        self.next_check.set((now + CHECK_EVERY).min(last.saturating_add(1)));
         self.arena.look_ahead();
         self.reserve(pos, 0)
     }
@@ -87,7 +95,7 @@ impl<'a> Evaluator<'a> {
     pub fn reserve(&self, pos: Pos, bytes: usize) -> Result<'a, ()> {
         let limit = self.limits.memory;
         let used = (self.arena.used() + self.outside.get()).saturating_add(bytes as u64);
-        if used > limit {
+        if used > limit.saturating_add(self.forgiven.get().memory) {
             return Err(self.limit(pos, format!("evaluation needs more than {} MiB of memory", limit >> 20)));
         }
         Ok(())
@@ -124,7 +132,20 @@ impl<'a> Evaluator<'a> {
 
     /// How many steps are left.
     pub fn steps_left(&self) -> u64 {
-        self.limits.steps.saturating_sub(self.steps.get())
+        self.limits.steps.saturating_add(self.forgiven.get().steps).saturating_sub(self.steps.get())
+    }
+
+    /// What was used so far.
+    pub fn used(&self) -> Used {
+        Used { steps: self.steps.get(), memory: self.arena.used() + self.outside.get() }
+    }
+
+    /// Count nothing any more that was used after `since`: what comes now is another evaluation, with the same values at hand.
+    pub fn forgive_after(&self, since: Used) {
+        let Used { steps, memory } = self.used();
+        self.forgiven
+            .set(Used { steps: steps.saturating_sub(since.steps), memory: memory.saturating_sub(since.memory) });
+        self.next_check.set(0);
     }
 
     /// A name that is made during the evaluation. Names live as long as the process, so they count as memory for good.

@@ -40,6 +40,7 @@ use crate::value::{Closure, Env, Frame, FreeFrames, List, Pos, Slot, State, Thun
 use crate::world::{self, Limits, World};
 
 use self::force::{PassedOver, is_equal_by_place};
+use self::limits::Used;
 use self::names::Names;
 use self::sets::is_plain;
 pub use self::strings::normal_path;
@@ -64,6 +65,8 @@ pub struct Evaluator<'a> {
     pub symbols: &'static Symbols,
     limits: Limits,
     steps: Cell<u64>,
+    /// What was used and does not count.
+    forgiven: Cell<Used>,
     /// At this step steps and memory are looked at.
     next_check: Cell<u64>,
     depth: Cell<u32>,
@@ -82,6 +85,8 @@ pub struct Evaluator<'a> {
     /// What the thunks were, by their addresses, whose values are unknown or may have more attributes; if somebody will
     /// ask.
     pub origins: Option<RefCell<FxHashMap<usize, State<'a>>>>,
+    /// Texts that were handed out, by where they lie in memory, which they do as long as the evaluation.
+    pub shared_texts: RefCell<FxHashMap<(usize, usize), Arc<str>>>,
     /// Sets that stand for another one, by their addresses: see `Session::stands_for`.
     pub stand_ins: RefCell<FxHashMap<usize, usize>>,
     /// What stands for the values of unknown files and functions: see `Session::stand_in`.
@@ -134,6 +139,7 @@ impl<'a> Evaluator<'a> {
             symbols: &SYMBOLS,
             limits: *world.limits(),
             steps: Cell::new(0),
+            forgiven: Cell::default(),
             next_check: Cell::new(0),
             depth: Cell::new(0),
             outside: Cell::new(0),
@@ -144,6 +150,7 @@ impl<'a> Evaluator<'a> {
             names: Names::default(),
             recorded: None,
             origins: None,
+            shared_texts: RefCell::default(),
             stand_ins: RefCell::default(),
             stand_in: Cell::new(None),
             stands_for_files_at_hand: Cell::new(false),

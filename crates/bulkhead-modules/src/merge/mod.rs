@@ -45,7 +45,8 @@ const MAX_FAULTS: usize = 1_000;
 pub struct Def<'a> {
     pub node: Node<'a>,
     pub file: Arc<str>,
-    pub key: Option<Place>,
+    /// The attribute whose name it is under.
+    pub key: Option<Node<'a>>,
     pub condition: Condition,
     /// Of the outermost `mkOverride`.
     pub priority: Option<i64>,
@@ -71,7 +72,7 @@ impl<'a> Def<'a> {
     }
 
     /// The same for a value in it, which has priority and order of its own.
-    fn inner(&self, node: Node<'a>, key: Option<Place>) -> Def<'a> {
+    fn inner(&self, node: Node<'a>, key: Option<Node<'a>>) -> Def<'a> {
         Def { node, key, priority: None, order: None, ..self.clone() }
     }
 }
@@ -331,7 +332,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
             return self.untyped(path, defs, level.depth + 1);
         }
         if level.region == Region::Whole {
-            let place = defs.iter().find_map(|def| def.key.clone());
+            let place = defs.iter().find_map(|def| self.key(def));
             let reason = Unknown { reason: NOT_DECLARED.into(), help: None, place: place.clone() };
             if defs.iter().any(|def| def.opaque.is_none()) {
                 self.loader.unknown_at(&path, crate::UNDECLARED, reason, place);
@@ -340,7 +341,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         }
         if level.unseen.is_none() && !may_be_declared {
             for def in defs.iter().filter(|def| def.condition.is_always()) {
-                let place = def.key.clone().or_else(|| self.loader.session.place(def.node));
+                let place = self.key(def).or_else(|| self.loader.session.place(def.node));
                 let message = format!("the option `{path}` does not exist");
                 self.fault(FaultKind::Undeclared, &path, message, place.into_iter().collect());
             }
@@ -363,6 +364,11 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         if self.faults.len() < MAX_FAULTS && !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
+    }
+
+    /// Where the name of a definition is written.
+    fn key(&self, def: &Def<'a>) -> Option<Place> {
+        def.key.and_then(|key| self.loader.session.key(key))
     }
 
     /// Something unknown for the reason of what is in the way of certainty.

@@ -1,6 +1,6 @@
 //! Declared options.
 
-use bulkhead_eval::{Members, Node, Shape};
+use bulkhead_eval::{Form, Members, Node, Shape};
 
 use super::types::{Kind, Type};
 use super::untyped::is_certain;
@@ -85,7 +85,7 @@ impl<'a> Merger<'_, '_, 'a> {
             Kind::Equal | Kind::One => true,
             Kind::NullOr(_) | Kind::Either(..) | Kind::Anything | Kind::Unspecified => {
                 let scalar = |def: &Def<'a>| {
-                    matches!(self.loader.session.look(def.node), Shape::Bool(_) | Shape::Int(_) | Shape::Null)
+                    matches!(self.loader.session.form(def.node), Form::Bool(_) | Form::Int | Form::Null)
                 };
                 outcome.counting.iter().all(scalar)
             }
@@ -204,8 +204,7 @@ impl<'a> Merger<'_, '_, 'a> {
     /// Whether a read-only option is set more than once; its default counts.
     fn is_set_twice(&mut self, path: &OptionPath, decls: &[(Decl<'a>, Members<'a>)], defs: &[Def<'a>]) -> bool {
         let is_read_only = decls.iter().any(|(_, members)| {
-            let flag = members.get("readOnly").map(|node| self.loader.session.look(node));
-            matches!(flag, Some(Shape::Bool(true)))
+            members.get("readOnly").is_some_and(|node| self.loader.session.form(node) == Form::Bool(true))
         });
         if !is_read_only {
             return false;

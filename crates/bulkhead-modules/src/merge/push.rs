@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::Unknown;
-use bulkhead_eval::{Members, Node, Shape, Split};
+use bulkhead_eval::{Form, Members, Node, Shape, Split};
 
 use super::{Decl, Def, MAX_DEPTH, Merger, Opaque};
 use crate::condition::Guard;
@@ -84,7 +84,7 @@ impl<'a> Merger<'_, '_, 'a> {
             }
             _ if path.names().is_empty() => {}
             _ => {
-                let place = def.key.clone().or_else(|| self.loader.session.place(def.node));
+                let place = self.key(&def).or_else(|| self.loader.session.place(def.node));
                 let message = format!("`{path}` is a set of options, and this is no set");
                 if def.condition.is_always() {
                     self.fault(FaultKind::WrongType, path, message, place.into_iter().collect());
@@ -121,8 +121,7 @@ impl<'a> Merger<'_, '_, 'a> {
             && let Some(parts) = self.loader.update(left, right, &def.condition, 0)
         {
             for Part { name, node, condition } in parts {
-                let key = self.loader.session.key(node);
-                into.add(name, Def { node, key, condition, ..def.clone() });
+                into.add(name, Def { node, key: Some(node), condition, ..def.clone() });
             }
             return;
         }
@@ -131,8 +130,7 @@ impl<'a> Merger<'_, '_, 'a> {
             self.push_unknown(Def { node, ..def.clone() }, reason, names, into);
         }
         for (name, node) in members.attrs {
-            let key = self.loader.session.key(node);
-            into.add(name, Def { node, key, ..def.clone() });
+            into.add(name, Def { node, key: Some(node), ..def.clone() });
         }
     }
 
@@ -143,11 +141,8 @@ impl<'a> Merger<'_, '_, 'a> {
         let guard = Guard { place: reason.place.clone(), expected: true, reason };
         let condition = def.condition.and(guard);
         // Reasons that are values keep their origin.
-        let node = if except.is_empty() && matches!(self.loader.session.look(def.node), Shape::Unknown(..)) {
-            def.node
-        } else {
-            node
-        };
+        let node =
+            if except.is_empty() && self.loader.session.form(def.node) == Form::Unknown { def.node } else { node };
         into.add_unknown(Def { node, condition, opaque, ..def }, except);
     }
 
@@ -234,7 +229,7 @@ impl<'a> Merger<'_, '_, 'a> {
 
     /// Where a definition is written.
     pub(super) fn place(&self, def: &Def<'a>) -> Option<Place> {
-        let key = def.key.clone().filter(|key| !key.file.starts_with('<'));
+        let key = self.key(def).filter(|key| !key.file.starts_with('<'));
         key.or_else(|| self.loader.session.place(def.node))
     }
 }

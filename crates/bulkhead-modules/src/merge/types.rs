@@ -1,7 +1,7 @@
 //! What the values of a type are merged like.
 
 use bulkhead_eval::data::DataKind;
-use bulkhead_eval::{Members, Node, Shape};
+use bulkhead_eval::{Form, Members, Node, Shape};
 
 use super::Merger;
 
@@ -56,13 +56,15 @@ const ONE: &[&str] = &["package", "shellPackage", "raw", "pkgs", "luaInline", "f
 
 impl<'a> Merger<'_, '_, 'a> {
     pub(super) fn type_of(&mut self, node: Node<'a>) -> Type<'a> {
-        let Shape::Attrs(members) = self.loader.session.look(node) else { return Type { node, kind: Kind::Unknown } };
-        if let Some(known) = self.types.get(&members.identity) {
+        let session = self.loader.session;
+        let Form::Attrs(identity) = session.form(node) else { return Type { node, kind: Kind::Unknown } };
+        if let Some(known) = self.types.get(&identity) {
             return *known;
         }
+        let Shape::Attrs(members) = session.look(node) else { return Type { node, kind: Kind::Unknown } };
         let kind = self.kind(&members).unwrap_or(Kind::Unknown);
         let found = Type { node, kind };
-        self.types.insert(members.identity, found);
+        self.types.insert(identity, found);
         found
     }
 
@@ -141,21 +143,18 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     pub(super) fn member(&self, node: Node<'a>, name: &str) -> Option<Node<'a>> {
-        match self.loader.session.look(node) {
-            Shape::Attrs(members) => members.get(name),
-            _ => None,
-        }
+        self.loader.session.member(node, name)
     }
 
     /// Whether a value is of a type; `None` if that is not known.
     pub(super) fn is_of(&mut self, kind: &Type<'a>, value: Node<'a>) -> Option<bool> {
-        if let Shape::Unknown(..) | Shape::Failed(_) = self.loader.session.look(value) {
+        if let Form::Unknown | Form::Failed = self.loader.session.form(value) {
             return None;
         }
         let Some(check) = self.member(kind.node, "check") else { return Some(true) };
         let answer = self.loader.session.call(check, value).ok()?;
-        match self.loader.session.look(answer) {
-            Shape::Bool(answer) => Some(answer),
+        match self.loader.session.form(answer) {
+            Form::Bool(answer) => Some(answer),
             _ => None,
         }
     }

@@ -4,11 +4,11 @@
 //! defined, and more; of what takes one value (Booleans, numbers, null, and the strings that are known to be such) two
 //! definitions of the usual priority must be the same. That nothing unseen forces another one is assumed.
 
-use bulkhead_eval::{Node, Shape};
+use bulkhead_eval::{Form, Node};
 
 use super::values::{Presence, is_package};
 use super::{Def, Level, MAX_DEPTH, Merger, Region};
-use crate::definitions::{is_missing_inside, is_submodule};
+use crate::definitions::{is_missing_inside, is_submodule, leads_to_module};
 use crate::library::NIXOS_CONFIG;
 use crate::tree::{Inner, Role};
 use crate::{DEFAULT_PRIORITY, OptionPath};
@@ -69,9 +69,10 @@ impl<'a> Merger<'_, '_, 'a> {
         {
             return Presence::Yes(only.node);
         }
-        let is_set = |def: &Def<'a>| match self.loader.session.look(def.node) {
-            Shape::Attrs(members) => Some(!is_package(&members)),
-            Shape::Unknown(..) => None,
+        let session = self.loader.session;
+        let is_set = |def: &Def<'a>| match session.form(def.node) {
+            Form::Attrs(_) => Some(!is_package(session, def.node)),
+            Form::Unknown => None,
             _ => Some(false),
         };
         let sets: Vec<Option<bool>> = all.iter().map(is_set).collect();
@@ -116,15 +117,15 @@ impl<'a> Merger<'_, '_, 'a> {
         {
             return self.doubt(guard);
         }
-        let takes_one = |def: &Def<'a>| match session.look(def.node) {
-            Shape::Bool(_) | Shape::Int(_) | Shape::Null | Shape::Other => !matches(OTHERWISE, path, true),
-            Shape::String(_) => matches(STRINGS, path, false),
-            Shape::Unknown(..) => strongest.len() == 1,
+        let takes_one = |def: &Def<'a>| match session.form(def.node) {
+            Form::Bool(_) | Form::Int | Form::Null | Form::Other => !matches(OTHERWISE, path, true),
+            Form::String => matches(STRINGS, path, false),
+            Form::Unknown => strongest.len() == 1,
             _ => false,
         };
         if (region != Region::Fleet && !is_certain(best)) || !strongest.iter().all(takes_one) {
             // An unknown value of its own tells more.
-            let own = strongest.iter().find(|def| matches!(session.look(def.node), Shape::Unknown(..)));
+            let own = strongest.iter().find(|def| session.form(def.node) == Form::Unknown);
             return own.map_or(unknown, |def| def.node);
         }
         let all: Vec<Def<'a>> = strongest;
@@ -178,8 +179,8 @@ fn matches(patterns: &[&[&str]], path: &OptionPath, below: bool) -> bool {
         (0..names.len()).any(|start| {
             let rest = &names[start..];
             (rest.len() == pattern.len() || (below && rest.len() > pattern.len()))
-                && (start == 0 || is_submodule(&OptionPath::of(&names[..start])))
                 && pattern.iter().zip(rest).all(|(wanted, name)| *wanted == "*" || **wanted == **name)
+                && (start == 0 || leads_to_module(&names[..start]))
         })
     })
 }

@@ -1,6 +1,6 @@
 //! One option, attribute or item: which definitions count, whether they are of its type, and what they come to.
 
-use bulkhead_eval::{Members, Node, Shape, Split};
+use bulkhead_eval::{Form, Node, Session, Shape, Split};
 
 use super::types::{Kind, Type};
 use super::{Def, MAX_DEPTH, MAX_VALUES, Merger, Region};
@@ -91,6 +91,10 @@ impl<'a> Merger<'_, '_, 'a> {
         if depth > MAX_DEPTH || def.opaque.is_some() {
             return into.push(def);
         }
+        let session = self.loader.session;
+        if matches!(session.form(def.node), Form::Attrs(_)) && session.member(def.node, "_type").is_none() {
+            return into.push(def);
+        }
         match self.loader.look(def.node) {
             Shape::Attrs(members) => {
                 if let Some(node) = self.loader.unknown_tag(&members) {
@@ -123,8 +127,7 @@ impl<'a> Merger<'_, '_, 'a> {
 
     /// What was not taken off a definition, because it is inside of what comes after it: `mkIf` in `mkForce`.
     fn left_on(&self, def: &Def<'a>) -> Option<&'static str> {
-        let Shape::Attrs(members) = self.loader.session.look(def.node) else { return None };
-        match self.loader.tag(&members)?.as_str() {
+        match self.loader.tag_of(def.node)?.as_str() {
             "if" => Some("`mkIf`"),
             "merge" => Some("`mkMerge`"),
             "override" => Some("another priority"),
@@ -231,10 +234,10 @@ impl<'a> Merger<'_, '_, 'a> {
             Kind::LazyAttrs(element) => self.attrs(path, element, defs, true, depth),
             Kind::Submodule => self.submodule(path, kind, defs, depth),
             Kind::NullOr(inner) => {
-                let is_null = |def: &Def<'a>| matches!(self.loader.session.look(def.node), Shape::Null);
+                let is_null = |def: &Def<'a>| self.loader.session.form(def.node) == Form::Null;
                 match sure.first() {
                     Some(first) if is_null(first) => first.node,
-                    Some(first) if !matches!(self.loader.session.look(first.node), Shape::Unknown(..)) => {
+                    Some(first) if self.loader.session.form(first.node) != Form::Unknown => {
                         let inner = self.type_of(inner);
                         self.merge_doubtful(path, &inner, defs, doubt, depth)
                     }
@@ -246,9 +249,9 @@ impl<'a> Merger<'_, '_, 'a> {
                 let inner = self.type_of(inner);
                 self.merge_doubtful(path, &inner, defs, doubt, depth)
             }
-            Kind::Anything if !sure.is_empty() => match self.loader.session.look(sure[0].node) {
-                Shape::Attrs(_) => self.anything(path, kind, defs, depth),
-                Shape::Bool(_) | Shape::Int(_) | Shape::Null | Shape::String(_) => self.equal(path, &sure),
+            Kind::Anything if !sure.is_empty() => match self.loader.session.form(sure[0].node) {
+                Form::Attrs(_) => self.anything(path, kind, defs, depth),
+                Form::Bool(_) | Form::Int | Form::Null | Form::String => self.equal(path, &sure),
                 _ => doubt,
             },
             _ => doubt,
@@ -290,7 +293,7 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     fn any(&self, defs: &[Def<'a>]) -> Node<'a> {
-        let is = |def: &Def<'a>, wanted: bool| matches!(self.loader.session.look(def.node), Shape::Bool(value) if value == wanted);
+        let is = |def: &Def<'a>, wanted: bool| self.loader.session.form(def.node) == Form::Bool(wanted);
         let decisive = defs.iter().find(|def| is(def, true)).or_else(|| defs.iter().find(|def| !is(def, false)));
         decisive.or(defs.first()).map_or_else(|| self.loader.session.bool(false), |def| def.node)
     }
@@ -381,8 +384,8 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     fn null_or(&mut self, path: &OptionPath, inner: Node<'a>, defs: &[Def<'a>], depth: usize) -> Node<'a> {
-        let is_null = |def: &&Def<'a>| matches!(self.loader.session.look(def.node), Shape::Null);
-        let is_other = |def: &&Def<'a>| !matches!(self.loader.session.look(def.node), Shape::Null | Shape::Unknown(..));
+        let is_null = |def: &&Def<'a>| self.loader.session.form(def.node) == Form::Null;
+        let is_other = |def: &&Def<'a>| !matches!(self.loader.session.form(def.node), Form::Null | Form::Unknown);
         let nulls = defs.iter().filter(is_null).count();
         if nulls == 0 {
             if let Some(first) = defs.first()
@@ -435,20 +438,19 @@ impl<'a> Merger<'_, '_, 'a> {
 
     fn anything(&mut self, path: &OptionPath, kind: &Type<'a>, defs: &[Def<'a>], depth: usize) -> Node<'a> {
         let session = self.loader.session;
-        let known = defs.iter().map(|def| session.look(def.node));
-        let mut known = known.filter(|shape| !matches!(shape, Shape::Unknown(..))).peekable();
-        let are_sets = known.peek().is_some()
-            && known.all(|shape| matches!(shape, Shape::Attrs(members) if !is_package(&members)));
+        let mut known = defs.iter().filter(|def| session.form(def.node) != Form::Unknown).peekable();
+        let is_set = |def: &Def<'a>| matches!(session.form(def.node), Form::Attrs(_)) && !is_package(session, def.node);
+        let are_sets = known.peek().is_some() && known.all(is_set);
         if are_sets {
             return self.attrs(path, kind.node, defs, false, depth);
         }
-        match (defs, defs.first().map(|def| session.look(def.node))) {
-            ([_], Some(Shape::List(_))) => self.list(path, kind.node, defs, depth),
+        match (defs, defs.first().map(|def| session.form(def.node))) {
+            ([_], Some(Form::List)) => self.list(path, kind.node, defs, depth),
             ([only], _) => only.node,
-            (_, Some(Shape::Function | Shape::Attrs(_))) => {
+            (_, Some(Form::Function | Form::Attrs(_))) => {
                 session.unknown("it is put together of several functions or packages", None)
             }
-            (_, Some(Shape::List(_))) => self.conflict(path, defs, "lists are not joined here"),
+            (_, Some(Form::List)) => self.conflict(path, defs, "lists are not joined here"),
             _ => self.equal(path, defs),
         }
     }
@@ -492,14 +494,16 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 
     fn submodule(&mut self, path: &OptionPath, kind: &Type<'a>, defs: &[Def<'a>], depth: usize) -> Node<'a> {
-        let Shape::Attrs(members) = self.loader.session.look(kind.node) else { return kind.node };
-        let Some(modules) = members.get("getSubModules") else {
+        if !matches!(self.loader.session.form(kind.node), Form::Attrs(_)) {
+            return kind.node;
+        }
+        let Some(modules) = self.member(kind.node, "getSubModules") else {
             return self.loader.session.unknown("the modules of this type are not known", None);
         };
-        let payload = members.get("functor").and_then(|functor| self.member(functor, "payload"));
+        let payload = self.member(kind.node, "functor").and_then(|functor| self.member(functor, "payload"));
         let is_config = payload
             .and_then(|payload| self.member(payload, "shorthandOnlyDefinesConfig"))
-            .is_some_and(|node| matches!(self.loader.session.look(node), Shape::Bool(true)));
+            .is_some_and(|node| self.loader.session.form(node) == Form::Bool(true));
         let special = payload.and_then(|payload| self.member(payload, "specialArgs"));
         let special: Vec<(std::sync::Arc<str>, Node<'a>)> = match special.map(|node| self.loader.session.look(node)) {
             Some(Shape::Attrs(members)) => members.attrs.into_iter().map(|(name, node)| (name.into(), node)).collect(),
@@ -513,7 +517,7 @@ impl<'a> Merger<'_, '_, 'a> {
         let mut inner: Vec<Inner<'a>> =
             base.into_iter().map(|(node, condition)| Inner { node, file: file.clone(), condition, role }).collect();
         for def in defs {
-            let is_set = matches!(self.loader.session.look(def.node), Shape::Attrs(_) | Shape::Unknown(..));
+            let is_set = matches!(self.loader.session.form(def.node), Form::Attrs(_) | Form::Unknown);
             inner.push(Inner {
                 node: def.node,
                 file: def.file.clone(),
@@ -543,8 +547,8 @@ impl<'a> Merger<'_, '_, 'a> {
 
     /// The value if it is unknown, else something unknown for this reason.
     fn unknown_of(&self, node: Node<'a>, reason: &str) -> Node<'a> {
-        match self.loader.session.look(node) {
-            Shape::Unknown(..) | Shape::Failed(_) => node,
+        match self.loader.session.form(node) {
+            Form::Unknown | Form::Failed => node,
             _ => self.loader.session.unknown(reason, None),
         }
     }
@@ -554,6 +558,6 @@ impl<'a> Merger<'_, '_, 'a> {
     }
 }
 
-pub fn is_package(members: &Members<'_>) -> bool {
-    members.get("outPath").is_some() || members.get("drvPath").is_some()
+pub fn is_package<'a>(session: &Session<'a>, node: Node<'a>) -> bool {
+    session.member(node, "outPath").is_some() || session.member(node, "drvPath").is_some()
 }

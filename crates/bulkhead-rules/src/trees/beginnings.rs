@@ -3,10 +3,11 @@
 
 use bulkhead_eval::World;
 use bulkhead_eval::data::DataKind;
-use bulkhead_modules::{Configuration, load_beginning};
+use bulkhead_modules::{Configuration, Wanted};
 use bulkhead_source::TreePath;
 use foldhash::{HashMap, HashSet};
-use rayon::prelude::*;
+
+use super::reading::load_on_all_threads;
 
 /// What fleets call the folders of their machines.
 const FOLDERS: [&str; 14] = [
@@ -93,17 +94,24 @@ pub(super) fn find(
     let mut taken: Vec<String> = Vec::new();
     for depth in depths {
         let same = by_depth.remove(&depth).unwrap_or_default();
-        let open = same.into_par_iter().filter(|(candidate, _)| {
+        let is_open = |(candidate, _): &(Candidate, &TreePath)| {
             !taken.iter().any(|folder| candidate.folder.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+        };
+        let open: Vec<(Candidate, &TreePath)> = same.into_iter().filter(is_open).collect();
+        let roots = |(candidate, file): &(Candidate, &TreePath)| -> Vec<TreePath> {
+            let beside = BESIDE.iter().filter_map(|name| file.parent()?.join(name).ok());
+            let beside = beside.filter(|path| candidate.has_folder && all.contains(path.as_str()));
+            std::iter::once((*file).clone()).chain(beside).collect()
+        };
+        let roots: Vec<Vec<TreePath>> = open.iter().map(roots).collect();
+        let wanted: Vec<Wanted<'_>> = roots.iter().map(|roots| Wanted::Beginning(roots)).collect();
+        let configurations = load_on_all_threads(world, flake, &wanted, &|_, configuration| {
+            is_machine(&configuration).then_some(configuration)
         });
         let mut loaded: Vec<(Candidate, &TreePath, Configuration)> = open
-            .filter_map(|(candidate, file)| {
-                let beside = BESIDE.iter().filter_map(|name| file.parent()?.join(name).ok());
-                let beside = beside.filter(|path| candidate.has_folder && all.contains(path.as_str()));
-                let roots: Vec<TreePath> = std::iter::once(file.clone()).chain(beside).collect();
-                let configuration = load_beginning(world, flake, &roots);
-                is_machine(&configuration).then_some((candidate, file, configuration))
-            })
+            .into_iter()
+            .zip(configurations)
+            .filter_map(|((candidate, file), configuration)| Some((candidate, file, configuration?)))
             .collect();
         // Of several in a folder the one counts that has most of it.
         loaded.sort_by_key(|(_, file, configuration)| (std::cmp::Reverse(configuration.modules.len()), *file));

@@ -1,13 +1,17 @@
 //! Which module trees there are: those of the machines' folders, and of the systems that flakes and networks of nodes make.
 
 use std::borrow::Cow;
+use std::collections::hash_map::{DefaultHasher, RandomState};
+use std::fmt::Write;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{
-    Configuration, Definition, Platform, Systems, is_of_people, load, load_system, name_outside_hive, systems,
+    Configuration, Definition, Platform, Systems, Wanted, is_of_people, load, load_several, name_outside_hive, systems,
     systems_file,
 };
 use bulkhead_source::{FileTree, TreePath, read_text};
@@ -181,28 +185,53 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         }
     }
     let mapping = Arc::new(Mapping::new(&fleet.config.toml.mappings));
-    let trees = |Job { machine, name, given, roots, made_by, may_repeat }: Job<'a>| {
-        let mut configuration = match (&made_by, roots.first()) {
-            (Some(file), _) => load_system(world, file, &given, &roots, None),
-            (_, Some(root)) => load(world, root),
-            _ => return Vec::new(),
-        };
+    let trees = |job: &Job<'a>, mut configuration: Configuration| {
+        let Job { machine, name, made_by, may_repeat, .. } = job;
         let specialised = std::mem::take(&mut configuration.specialisations).into_iter().map(|special| {
             let name = Arc::from(format!("{name} (specialisation {})", special.name));
             (name, special.configuration)
         });
         let all: Vec<(Arc<str>, Configuration)> = specialised.collect();
-        let all = std::iter::once((name, configuration)).chain(all);
+        let all = std::iter::once((name.clone(), configuration)).chain(all);
         let is_whole = made_by.is_some();
         let text_of = |path: &str| text_of(world, files, path);
         let tree = |(name, configuration)| {
             Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone(), &text_of)
         };
-        all.map(|named| (tree(named), may_repeat)).collect::<Vec<_>>()
+        all.map(|named| (tree(named), *may_repeat)).collect::<Vec<_>>()
     };
     let read = |jobs: Vec<Job<'a>>| {
-        let all: Vec<Vec<(Tree<'a>, bool)>> = jobs.into_par_iter().map(trees).collect();
-        without_repetitions(all.into_iter().flatten().collect())
+        // Those of one file together.
+        let mut files: Vec<Option<&TreePath>> = Vec::new();
+        for job in &jobs {
+            if !files.contains(&job.made_by.as_ref()) {
+                files.push(job.made_by.as_ref());
+            }
+        }
+        let of_file = |file: Option<&TreePath>| {
+            let of_file = jobs.iter().enumerate().filter(|(_, job)| job.made_by.as_ref() == file);
+            let own: Vec<(usize, &Job<'a>)> = of_file.collect();
+            let read: Vec<Vec<(Tree<'a>, bool)>> = match file {
+                Some(file) => {
+                    let wanted: Vec<Wanted<'_>> =
+                        own.iter().map(|(_, job)| Wanted::System(&job.given, &job.roots)).collect();
+                    let made = |index: usize, configuration| {
+                        own.get(index).map(|(_, job)| trees(job, configuration)).unwrap_or_default()
+                    };
+                    load_on_all_threads(world, Some(file), &wanted, &made)
+                }
+                None => {
+                    let read = |(_, job): &(usize, &Job<'a>)| {
+                        job.roots.first().map(|root| trees(job, load(world, root))).unwrap_or_default()
+                    };
+                    own.par_iter().map(read).collect()
+                }
+            };
+            own.iter().map(|(index, _)| *index).zip(read).collect::<Vec<_>>()
+        };
+        let mut all: Vec<(usize, Vec<(Tree<'a>, bool)>)> = files.into_par_iter().flat_map_iter(of_file).collect();
+        all.sort_by_key(|(index, _)| *index);
+        without_repetitions(all.into_iter().flat_map(|(_, trees)| trees).collect())
     };
     let mut trees = Trees { all: read(jobs), others: read(of_others), unread, beginnings: Vec::new() };
     if !trees.unread.is_empty() {
@@ -221,6 +250,21 @@ pub(crate) fn read<'a>(fleet: &'a Fleet, files: &dyn FileTree, world: &World) ->
         }
     }
     trees
+}
+
+/// Read machines that a file makes, or might make, on all threads.
+pub(super) fn load_on_all_threads<R: Send>(
+    world: &World,
+    file: Option<&TreePath>,
+    wanted: &[Wanted<'_>],
+    made: &(dyn Fn(usize, Configuration) -> R + Sync),
+) -> Vec<R> {
+    let taken = AtomicUsize::new(0);
+    let threads = rayon::current_num_threads().min(wanted.len());
+    let read = |_| load_several(world, file, wanted, &taken, made);
+    let mut all: Vec<(usize, R)> = (0..threads).into_par_iter().flat_map_iter(read).collect();
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, read)| read).collect()
 }
 
 /// What is in the file of the fleet that a path value names, if it is a text.
@@ -247,6 +291,16 @@ pub(crate) fn is_variant_of(name: &str, machine: &str) -> bool {
         || name_outside_hive(name) == Some(machine)
 }
 
+/// Hashes a text that is never put together.
+struct Hashed(DefaultHasher);
+
+impl std::fmt::Write for Hashed {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
 /// The trees without those that may repeat others, and do: most flakes make hives, images and what deploy-rs takes of the same
 /// modules as their systems.
 fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
@@ -259,21 +313,29 @@ fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
         [first, second] => &**first == "networking" && &**second == "hostName",
         _ => false,
     };
+    // What is equal is told by a hash that nobody can foresee.
+    let state = RandomState::new();
+    let hashed = |told: std::fmt::Arguments<'_>| {
+        let mut hashed = Hashed(state.build_hasher());
+        // It takes whatever it is given.
+        let _ = hashed.write_fmt(told);
+        hashed.0.finish()
+    };
     // The file alone tells where a module was given to the system.
     let written = |named: &Named| {
         let Definition { path, key, value, condition, priority, order, .. } = &named.definition;
-        format!("{path:?} {key:?} {value:?} {condition:?} {priority} {order}")
+        hashed(format_args!("{path:?} {key:?} {value:?} {condition:?} {priority} {order}"))
     };
     let said = |tree: &Tree<'_>| {
-        let mut all: Vec<String> = tree.definitions().iter().filter(|named| !is_own(named)).map(written).collect();
+        let mut all: Vec<u64> = tree.definitions().iter().filter(|named| !is_own(named)).map(written).collect();
         all.sort_unstable();
         all
     };
-    let gaps = |tree: &Tree<'_>| -> HashSet<String> {
-        let undecided = tree.configuration.undecided.iter().map(|undecided| format!("{undecided:?}"));
-        undecided.chain(tree.configuration.problems.iter().map(|problem| format!("{problem:?}"))).collect()
+    let gaps = |tree: &Tree<'_>| -> HashSet<u64> {
+        let undecided = tree.configuration.undecided.iter().map(|undecided| hashed(format_args!("{undecided:?}")));
+        undecided.chain(tree.configuration.problems.iter().map(|problem| hashed(format_args!("{problem:?}")))).collect()
     };
-    type Said = (Vec<String>, HashSet<String>);
+    type Said = (Vec<u64>, HashSet<u64>);
     let all: Vec<(Tree<'_>, bool, Said)> = all
         .into_par_iter()
         .map(|(tree, may_repeat)| {
@@ -282,7 +344,7 @@ fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
         })
         .collect();
     let mut kept: Vec<Tree<'_>> = Vec::new();
-    let mut known: HashMap<Vec<String>, Vec<HashSet<String>>> = HashMap::default();
+    let mut known: HashMap<Vec<u64>, Vec<HashSet<u64>>> = HashMap::default();
     for (tree, may_repeat, (said, gaps)) in all {
         let others = known.entry(said).or_default();
         if may_repeat && others.iter().any(|other| gaps.is_subset(other)) {
