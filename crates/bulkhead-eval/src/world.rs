@@ -142,6 +142,8 @@ pub struct World {
     /// The SHA-256 of the archive of a file or folder, by absolute path: code that puts a path into a string in a loop
     /// would read the whole folder each time.
     archives: Mutex<HashMap<Box<str>, [u8; 32]>>,
+    /// Where what evaluations put into the store was copied from, by its path there.
+    copies: Mutex<HashMap<Box<str>, Box<str>>>,
 }
 
 impl World {
@@ -157,6 +159,7 @@ impl World {
             pipe_operators: false,
             parsed: Mutex::default(),
             archives: Mutex::default(),
+            copies: Mutex::default(),
         }
     }
 
@@ -257,6 +260,22 @@ impl World {
     pub fn in_first_tree(&self, absolute: &str) -> Option<TreePath> {
         let located = self.locate(absolute)?;
         std::ptr::eq(located.mount, &self.mounts[0]).then_some(located.path)
+    }
+
+    /// The file or folder of the first tree that a path in the store is a copy of.
+    pub fn copied_from(&self, stored: &str) -> Option<TreePath> {
+        let inside = stored.strip_prefix("/nix/store/")?;
+        let (copy, rest) = stored.split_at(inside.find('/').map_or(stored.len(), |end| end + "/nix/store/".len()));
+        let origin = self.copies.lock().unwrap_or_else(PoisonError::into_inner).get(copy).cloned()?;
+        self.in_first_tree(&format!("{origin}{rest}"))
+    }
+
+    /// That an absolute path was copied to the store.
+    pub(crate) fn note_copy(&self, stored: &str, origin: &str) {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        if !copies.contains_key(stored) {
+            copies.insert(Box::from(stored), Box::from(origin));
+        }
     }
 
     /// Which tree an absolute path lies in.

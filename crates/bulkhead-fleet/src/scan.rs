@@ -234,7 +234,7 @@ const SYSTEM_WORDS: [&str; 7] =
 
 /// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
 /// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
-const OPTION_WORDS: [&str; 35] = [
+const OPTION_WORDS: [&str; 53] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -270,6 +270,24 @@ const OPTION_WORDS: [&str; 35] = [
     "age.secrets",
     "age = {",
     " age =",
+    "nftables",
+    "FORWARD",
+    "MASQUERADE",
+    "crypttab",
+    "identityPaths",
+    "passFile",
+    "PassFile",
+    "passwdFile",
+    "secretKey",
+    "SecretKey",
+    "lientSecret",
+    "apiKey",
+    "authToken",
+    "accessToken",
+    "_PASSWORD",
+    "_SECRET",
+    "_TOKEN",
+    "API_KEY",
 ];
 
 impl TextHints {

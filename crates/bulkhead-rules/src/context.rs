@@ -138,6 +138,11 @@ impl<'a> Context<'a> {
         self.world?.in_first_tree(path)
     }
 
+    /// The file of the fleet that a path in the store is a copy of.
+    pub(crate) fn copied_from(&self, path: &str) -> Option<TreePath> {
+        self.world?.copied_from(path)
+    }
+
     /// What is in the file of the fleet that a path value names, if it is a text.
     pub(crate) fn text_of(&self, path: &str) -> Option<Arc<str>> {
         trees::text_of(self.world?, self.tree, path)

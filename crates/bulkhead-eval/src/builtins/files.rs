@@ -528,6 +528,7 @@ impl<'a> Evaluator<'a> {
         };
         let fixed = Fixed { recursive: how.recursive, algorithm: hash::Algorithm::Sha256, hash: hash.to_vec() };
         let path = fixed_path(how.name, &fixed).map_err(|message| Error::evaluation(message, pos))?;
+        self.world.note_copy(&path, absolute);
         let origin = Arc::from(absolute);
         let copy = if how.filter.is_some() { Stored::Filtered(origin) } else { Stored::Copy(origin) };
         match self.stored(path.into_bytes(), copy, pos) {

@@ -19,6 +19,7 @@ use crate::network::private_range_open::is_open;
 use crate::rule::{Area, Rule};
 use crate::trees::guards::removes_a_guard;
 use crate::trees::inside::inside;
+use crate::trees::made::is_made_in_store;
 use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::copied_at;
@@ -178,7 +179,9 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
             let is_forward = |rules: &str| rules.contains("hook forward") || named.path == option(FORWARD);
             let is_decided = partial(context, value).is_some_and(|rules| {
                 let text = &rules.text;
-                rules.is_enough || removes_a_guard(tree, text) || (is_forward(text) && is_open(text))
+                (rules.is_enough && !rules.runs_unknown())
+                    || removes_a_guard(tree, text)
+                    || (is_forward(text) && is_open(text))
             });
             if !is_decided && tree.counts(named) {
                 let help =
@@ -200,6 +203,7 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
                 is_secret_path(context, at)
                     || copied_at(context, at).is_some()
                     || (is_named && written_file(context, at).is_some())
+                    || ((is_named || inside.starts_with(&option("vpn"))) && is_made_in_store(context, at))
             };
             readings.has(path, &named.definition.path) && !at.is_some_and(is_known)
         };

@@ -184,6 +184,11 @@ fn definition(
             if is_judged && matches!(definition.value.kind, DataKind::String(_)) {
                 return;
             }
+            // Where ours is a list of names, a fleet's own may be one name.
+            let is_list = schema.get("type").and_then(Value::as_str) == Some("array");
+            if !is_native && is_list && matches!(definition.value.kind, DataKind::String(_)) {
+                return;
+            }
             let key = std::ptr::from_ref(schema) as usize;
             let Some(validator) = validators.entry(key).or_insert_with(|| ValueSchema::new(schema)) else { return };
             for violation in validator.validate(&definition.path.to_string(), &definition.value, &at()) {

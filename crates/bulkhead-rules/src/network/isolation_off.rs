@@ -45,11 +45,11 @@ networking.sandbox.enable = lib.mkForce false;
 networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason = \"the test database\"; } ];
 ```
 
-**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), a condition of it or a command that runs with it is
-a warning: whether the guard still works is not judged. In scripts of the host, `flush ruleset` and the removal of the
-guard's tables are seen where they are written out. Programs that unload rules, and other users of nf_tables, are not
-looked at; the guard itself notices them on the machine. Files of networkd that are texts of the configuration, or lie in
-the repository, are read; others are *undecided* where they may be about a bridge.
+**Limits.** What is forced upon the unit of a guard (`lib.mkForce`), a condition of it or a command that runs with it
+is a warning: whether the guard still works is not judged. In scripts of the host, `flush ruleset` and the removal of
+the guard's tables are seen where they are written out. Programs that unload rules, and other users of nf_tables, are
+not looked at; the guard itself notices them on the machine. Files of networkd that are texts of the configuration, or
+lie in the repository, are read; others are *undecided* where they may be about a bridge.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",

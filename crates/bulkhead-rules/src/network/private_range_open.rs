@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use bulkhead_diagnostics::{Diagnostic, Severity};
-use bulkhead_modules::OptionPath;
-
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
-use crate::trees::partial::partial;
-use crate::trees::{Assumed, Named, Stated, Tree, option};
+use crate::trees::firewall::{behind, commands, forward_chains, iptables, rules, sets, tables};
+use crate::trees::{Stated, option};
 use crate::words::enumerate;
+use bulkhead_diagnostics::{Diagnostic, Severity};
 
 /// What is not the internet and is meant when private networks are closed: RFC 1918, carrier-grade NAT and Tailscale (RFC
 /// 6598), link-local addresses and the metadata services of clouds (RFC 3927).
@@ -22,8 +20,9 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "Forward rules close some private networks and leave others open.",
     docs: "\
-`networking.firewall.extraForwardRules`, or a table of `networking.nftables.tables` with a chain at the hook
-`forward`, drops or rejects what is sent to some of the private networks, but not to all of them: 10.0.0.0/8,
+`networking.firewall.extraForwardRules`, rules with a chain at the hook `forward` (`networking.nftables.tables`,
+`ruleset`, a `rulesetFile` of the repository), or commands of iptables (`networking.firewall.extraCommands`) drop or
+reject what is sent to some of the private networks, but not to all of them: 10.0.0.0/8,
 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 (carrier-grade NAT, Tailscale) and 169.254.0.0/16 (the metadata services
 of clouds).
 
@@ -39,8 +38,9 @@ extraForwardRules = \"iifname sandbox0 ip daddr { 10.0.0.0/8, 192.168.0.0/16 } d
 extraForwardRules = \"iifname sandbox0 oifname eth0 ip daddr != { 10.0.0.0/8, … } accept; iifname sandbox0 drop\";
 ```
 
-**Limits.** Texts of rules are searched for networks in the lines that end in `drop` or `reject`; that an earlier rule
-accepts is not seen. Rules that drop everything else (a bare `drop`, or a policy) close all of them.
+**Limits.** Texts of rules are searched for networks in the lines that end in `drop` or `reject`, also by the names of
+sets; that an earlier rule accepts is not seen. Rules that drop everything else (a bare `drop`, or a policy) close all
+of them.
 
 **Data.** `machine`: the machine. `open`: the networks.
 ",
@@ -49,17 +49,16 @@ accepts is not seen. Rules that drop everything else (a bare `drop`, or a policy
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
-        let forward = option("networking.firewall.extraForwardRules");
-        let mut texts = tree.texts(&forward, None);
-        texts.extend(partly_known(context, tree, &forward));
-        let tables = option("networking.nftables.tables");
-        for (name, _) in tree.children(&tables) {
-            let content = tables.join(&name).join("content");
-            let contents = tree.texts(&content, None).into_iter().chain(partly_known(context, tree, &content));
-            texts.extend(contents.filter(|stated| stated.value.contains("hook forward")));
-        }
-        for stated in texts {
-            let (Some(at), Some(open)) = (stated.place, open(&stated.value)) else { continue };
+        let forward = rules(context, tree, &option("networking.firewall.extraForwardRules"));
+        let is_forward = |stated: &Stated<Arc<str>>| {
+            let chains = || stated.value.contains("chain");
+            stated.value.contains("forward") && chains()
+        };
+        let of_tables = tables(context, tree).into_iter().filter(is_forward);
+        let of_rules = forward.into_iter().chain(of_tables).map(|stated| (open(&stated.value), stated));
+        let of_commands = commands(context, tree).into_iter().map(|stated| (open_to_commands(&stated.value), stated));
+        for (open, stated) in of_rules.chain(of_commands) {
+            let (Some(at), Some(open)) = (stated.place, open) else { continue };
             let message = format!(
                 "`{}` closes some private networks, but not {}",
                 stated.option,
@@ -75,18 +74,6 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// What is written of rules that are not known as a whole.
-fn partly_known(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<Arc<str>>> {
-    let read = |named: &Named| {
-        let text = partial(context, &named.definition.value)?.text;
-        let mut stated = named.stated().with(Arc::from(text));
-        let what = format!("parts of `{}` are not known, and may close them", stated.option);
-        stated.when.assumed.push(Assumed { what, place: None });
-        Some(stated)
-    };
-    tree.counting(path).into_iter().filter_map(read).collect()
-}
-
 /// Whether rules close some private networks, and not others.
 pub(crate) fn is_open(rules: &str) -> bool {
     open(rules).is_some()
@@ -95,8 +82,10 @@ pub(crate) fn is_open(rules: &str) -> bool {
 /// The private networks that rules leave open which close another; `None` if they close none, or all.
 fn open(rules: &str) -> Option<Vec<&'static str>> {
     // A set may go over several lines: a statement is what ends in its verdict.
+    let sets = sets(rules);
+    let chains = forward_chains(rules)?;
     let text: String =
-        rules.lines().map(|line| line.split('#').next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
+        chains.lines().map(|line| line.split('#').next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
     if text.contains("policy drop") {
         return None;
     }
@@ -114,7 +103,10 @@ fn open(rules: &str) -> Option<Vec<&'static str>> {
                     if text.contains("daddr !=") {
                         return None;
                     }
-                    closed.extend(statement.iter().skip(at).filter_map(|word| Prefix::parse(word)));
+                    for word in statement.iter().skip(at) {
+                        // A name that nothing tells may be of all.
+                        closed.extend(sets.networks(word)?);
+                    }
                 }
                 statement.clear();
             }
@@ -122,6 +114,36 @@ fn open(rules: &str) -> Option<Vec<&'static str>> {
             word => statement.push(word),
         }
     }
+    left_open(&closed)
+}
+
+/// The same of commands of iptables.
+fn open_to_commands(script: &str) -> Option<Vec<&'static str>> {
+    let mut closed: Vec<Prefix> = Vec::new();
+    for command in iptables(script) {
+        let has = |words: &[&str]| command.iter().any(|word| words.contains(&word.as_str()));
+        if command.iter().map(String::as_str).collect::<Vec<_>>().ends_with(&["-P", "FORWARD", "DROP"]) {
+            return None;
+        }
+        let chain = behind(&command, &["-A", "-I", "--append", "--insert"]);
+        let is_forwarded =
+            chain.is_some_and(|chain| !matches!(chain, "INPUT" | "OUTPUT") && !chain.starts_with("nixos-"));
+        if !is_forwarded || !matches!(behind(&command, &["-j", "--jump"]), Some("DROP" | "REJECT")) {
+            continue;
+        }
+        match behind(&command, &["-d", "--destination", "--dst"]) {
+            // All else is dropped.
+            Some(_) if has(&["!"]) => return None,
+            Some(networks) => closed.extend(networks.split(',').filter_map(Prefix::parse)),
+            None if has(&["-m", "-p", "-o", "-s", "--match", "--protocol", "--out-interface", "--source"]) => {}
+            None => return None,
+        }
+    }
+    left_open(&closed)
+}
+
+/// The private networks that are not closed, if some are.
+fn left_open(closed: &[Prefix]) -> Option<Vec<&'static str>> {
     let private = || PRIVATE.iter().filter_map(|range| Some((*range, Prefix::parse(range)?)));
     if !private().any(|(_, range)| closed.iter().any(|prefix| prefix.covers(&range))) {
         return None;

@@ -12,7 +12,7 @@ use super::{called, subnets};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
-use crate::trees::{Stated, Tree, When, is_placeholder, option};
+use crate::trees::{Shape, Stated, Tree, When, is_placeholder, option};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -301,7 +301,10 @@ fn interfaces(tree: &Tree<'_>) -> Interfaces {
         field(item, &["base"], &plain)
     });
     let root = option("containers");
-    for (name, _) in tree.children(&root) {
+    // Another module than ours may make a container of each compartment: its address is that of the compartment.
+    let others = tree.networks.all.iter().filter(|network| network.shape != Shape::Native);
+    let made: Vec<&Arc<str>> = others.flat_map(|network| &network.peers).map(|peer| &peer.name).collect();
+    for (name, _) in tree.children(&root).into_iter().filter(|(name, _)| !made.contains(&name)) {
         let path = root.join(&name);
         let side = Arc::from(format!("ve-{name}"));
         for stated in without_bridge(tree, &path) {

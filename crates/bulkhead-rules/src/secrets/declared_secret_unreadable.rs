@@ -1,15 +1,18 @@
 //! `declared-secret-unreadable`: a secret of a machine that is not encrypted to it.
 
+use std::sync::Arc;
+
 use bulkhead_age::Recipient;
-use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_fleet::{Fact, Key, KeyOwner};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use serde_json::Value;
 
 use super::declared::{Declared, Holder, declared};
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, Origin};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::namesakes::namesakes;
 use crate::trees::{Tree, option};
 use crate::words::quoted;
 
@@ -34,8 +37,10 @@ age.secrets.wifi.file = ./secrets/wifi.age;                  # in the configurat
 ```
 
 **Limits.** A machine that decrypts with other keys (`age.identityPaths`), or has several host keys of which the rule
-may name another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine. Systems of a
-flake without a `properties.nix` are not judged: nothing says which key is theirs. Secrets of users
+may name another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine. Of systems of a
+flake without a `properties.nix` the key is the one that a rules file calls like the system (`leela = \"ssh-ed25519 …\"`,
+or with the comment `root@leela`), and it is a warning; where no key is called so, and the rule has not all keys of its
+file, it is *undecided*, once for all of them. Secrets of users
 (`home-manager.users.<name>.age.secrets`) want one of the machine's `userKeys`, which is a warning too; those of
 containers and virtual machines are not judged: their keys are not known.
 
@@ -51,8 +56,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             by_path.entry(path.as_str()).or_default().push(comparison);
         }
     }
-    for tree in context.trees().iter().filter(|tree| tree.has_properties()) {
+    let mut unnamed = Vec::new();
+    for tree in context.trees() {
         let declared = declared(context, tree);
+        if !tree.has_properties() {
+            of_namesakes(context, tree, &declared, &by_path, &mut unnamed, found);
+            continue;
+        }
         let ruled = declared.iter().filter_map(|secret| Some((secret, by_path.get(secret.file.value.as_str())?)));
         let (of_machine, others): (Vec<_>, Vec<_>) = ruled.partition(|(secret, _)| secret.holder == Holder::Machine);
         of_users(context, tree, &others, found);
@@ -94,6 +104,105 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+    found.extend(nameless(&unnamed));
+}
+
+/// A secret of a system of which no key is known.
+struct Unnamed {
+    machine: Arc<str>,
+    secret: Arc<str>,
+    place: Place,
+    rule: Place,
+}
+
+/// The secrets of a system without properties: its key is one that is called like it.
+fn of_namesakes(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    declared: &[Declared],
+    by_path: &HashMap<&str, Vec<&Comparison<'_>>>,
+    unnamed: &mut Vec<Unnamed>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let of_machine = declared.iter().filter(|secret| secret.holder == Holder::Machine);
+    let ruled: Vec<_> =
+        of_machine.filter_map(|secret| Some((secret, by_path.get(secret.file.value.as_str())?))).collect();
+    if ruled.is_empty() {
+        return;
+    }
+    let keys = namesakes(context, tree);
+    // With another key than its host's a machine is whoever has that.
+    let has_others = !tree.below(&option("age.identityPaths")).is_empty();
+    for (secret, rules) in ruled {
+        for rule in rules.iter().filter(|rule| rule.gaps.is_empty()) {
+            let has = |known: &HashSet<&str>| rule.keys.iter().any(|key| known.contains(key.identity()));
+            if has(&keys.exact) || has(&keys.similar) {
+                continue;
+            }
+            if keys.exact.is_empty() || has_others {
+                if !is_for_all(context, rule) {
+                    unnamed.push(Unnamed {
+                        machine: tree.name.clone(),
+                        secret: secret.name.clone(),
+                        place: secret.place.clone(),
+                        rule: rule.place(),
+                    });
+                }
+                continue;
+            }
+            let name = &tree.name;
+            let message = format!("`{name}` is not among the recipients of `{}`, which it declares", rule.name);
+            let mut finding = RULE
+                .judged(context.tree, &secret.file.when, secret.place.clone(), message)
+                .with_label("it fails at activation")
+                .with_related(rule.place(), format!("for {} keys, none of them called `{name}`", rule.keys.len()))
+                .with_note("going by names: there are keys that are called like it, which other rules have");
+            finding.severity = finding.severity.min(Severity::Warning);
+            found.push(
+                finding
+                    .with_help("add the machine to the rule and rekey, or take the declaration out")
+                    .with_data("machine", &**name)
+                    .with_data("secret", &*secret.name)
+                    .with_data("path", secret.file.value.as_str()),
+            );
+        }
+    }
+}
+
+/// Whether a rule has every key that some rule of its file has.
+fn is_for_all(context: &Context<'_>, rule: &Comparison<'_>) -> bool {
+    let Origin::Rules(file, _) = rule.origin else { return false };
+    let keys: HashSet<&str> = rule.keys.iter().map(|key| key.identity()).collect();
+    let all = context.comparisons().all.iter();
+    let mut same = all.filter(|other| matches!(other.origin, Origin::Rules(of, _) if of.path == file.path));
+    same.all(|other| other.keys.iter().all(|key| keys.contains(key.identity())))
+}
+
+/// That the keys of systems are not known, once for all.
+fn nameless(unnamed: &[Unnamed]) -> Option<Diagnostic> {
+    let first = unnamed.first()?;
+    let mut machines: Vec<&str> = Vec::new();
+    for other in unnamed {
+        if !machines.contains(&&*other.machine) {
+            machines.push(&other.machine);
+        }
+    }
+    let of_first = unnamed.iter().filter(|other| other.machine == first.machine).map(|other| &*other.secret);
+    let message = format!(
+        "can't tell whether {} can read what it declares: no key in the rules is called like it",
+        quoted(machines.iter().copied())
+    );
+    let mut finding = RULE.finding(first.place.clone(), message).with_related(first.rule.clone(), "the rule");
+    finding.severity = Severity::Undecided;
+    Some(
+        finding
+            .with_help(
+                "call its key like the machine, in the rules file; or write a `properties.nix` with its `hostKey`",
+            )
+            .with_data("machine", &*first.machine)
+            .with_data("secret", &*first.secret)
+            .with_data("secrets", Value::Array(of_first.map(Value::from).collect())),
+    )
 }
 
 /// Secrets that users decrypt by home-manager, each with the rules for its file: they have keys of their own, and may have

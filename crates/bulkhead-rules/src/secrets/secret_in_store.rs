@@ -8,9 +8,10 @@ use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
+use crate::trees::made::is_made_in_store;
 use crate::trees::secret_mention::copied_at;
-use crate::trees::{Stated, Tree, When, unwrapped, written};
-use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied};
+use crate::trees::{Stated, Tree, When, unwrapped};
+use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied, stored};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-in-store",
@@ -20,9 +21,11 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
 `password`, that of OpenVPN's `authUserPass`); or, as a warning, a setting of a service that is called like a secret
-has (`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …); or, as a warning too, an option that names the
-file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix copies into its
-store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`).
+has (`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …), a variable in the environment of a unit, a
+container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.etc` (`psk=…`); or, as a warning too, an
+option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which
+Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
+`age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine.
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -36,28 +39,32 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 ```
 
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
-names: secrets in other options, in `environment.etc`, in scripts and in `environment` of units are not seen; nor are
+names: secrets in other options and in scripts are not seen; nor are
 files that may hold no secret (`environmentFile`), values that are not known, modules that can't be read (those of
-flake inputs), and `initialPassword`, which is there to be changed. The text of a secret is not shown.
+flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which NixOS takes there
+on purpose. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",
     check: Some(check),
 };
 
-/// How names of options end that take the path of a secret.
-const FILES: [&str; 11] = [
-    "passwordFile",
-    "PasswordFile",
-    "privateKeyFile",
-    "presharedKeyFile",
-    "secretFile",
-    "secretKeyFile",
-    "tokenFile",
-    "TokenFile",
-    "authKeyFile",
-    "credentialsFile",
-    "SecretFile",
+/// How names of options end that take the path of a secret, without `_` and in small letters.
+const FILES: [&str; 14] = [
+    "accesskeyfile",
+    "apikeyfile",
+    "authkeyfile",
+    "credentialsfile",
+    "passfile",
+    "passwdfile",
+    "passwordfile",
+    "presharedkeyfile",
+    "privatekeyfile",
+    "pskfile",
+    "secretfile",
+    "secretkeyfile",
+    "signingkeyfile",
+    "tokenfile",
 ];
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -117,7 +124,15 @@ impl<'d> Part<'d> {
             let mut sets = Vec::new();
             items.for_each(|item| unwrapped(item, depth, &mut sets));
             for set in sets {
-                self.add_fields(&set, format!("{}.*", self.option), depth, parts);
+                if !matches!(set.value.kind, DataKind::Attrs(_))
+                    && (is_identities(&self.path) || is_variables(&self.path))
+                {
+                    let place = set.place.unwrap_or_else(|| self.place.clone());
+                    let (path, option) = (self.path.clone(), self.option.clone());
+                    parts.push(Part { path, option, value: set.value, place, when: set.when });
+                } else {
+                    self.add_fields(&set, format!("{}.*", self.option), depth, parts);
+                }
             }
         } else if let (DataKind::Attrs(_), Some(deeper)) = (&self.value.kind, depth.checked_sub(1))
             && depth < DEEPEST
@@ -164,10 +179,10 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             }
             finding
         }
-        kind if names_file(names) => {
+        kind if names_file(names) || is_identities(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
             let mut has_text = false;
-            let is_made = || written(context.tree, &at).is_some_and(|text| text.contains("writeText"));
+            let is_made = || is_made_in_store(context, &at);
             // What age has encrypted is no secret; that the option wants it decrypted is another matter.
             let (at, message) = match kind {
                 DataKind::Path(path) if !path.ends_with(".age") && is_copied(context, path, &at) => {
@@ -177,6 +192,13 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
                 DataKind::String(path) if is_in_store(path) => {
                     (at, format!("`{option}` is a file in the Nix store, which everybody on the machine can read"))
                 }
+                // Also the text of a path, in a flake.
+                DataKind::String(_) => match stored(context, value) {
+                    Some(file) if !file.ends_with(".age") => {
+                        (at, format!("`{option}` is the file `{file}` of the repository, which is in the Nix store"))
+                    }
+                    _ => return None,
+                },
                 DataKind::Unknown(_) | DataKind::Failed(_) => match copied_at(context, &at) {
                     Some(file) if !file.ends_with(".age") => {
                         (at, format!("`{option}` is the file `{file}`, which Nix copies into its store"))
@@ -192,7 +214,9 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
                 _ => return None,
             };
             let mut finding = RULE.judged(context.tree, when, at, message);
-            finding.severity = finding.severity.min(Severity::Warning);
+            if !is_identities(names) {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
             if has_text { unshown(context, finding) } else { finding }
         }
         _ => return None,
@@ -207,7 +231,7 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
 
 /// A finding at the text of a secret. What is marked is shown, with the lines that it stands on: so nothing is marked
 /// there, and the line is told instead.
-fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnostic {
+pub(crate) fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnostic {
     let Some(span) = finding.place.span.take() else { return finding };
     let file = finding.place.file.clone();
     let text = TreePath::new(&file).ok().and_then(|path| read_text(context.tree, &path, FILE_LIMIT).ok());
@@ -230,7 +254,58 @@ fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnostic {
 }
 
 fn names_file(path: &OptionPath) -> bool {
-    path.names().last().is_some_and(|name| FILES.iter().any(|end| name.ends_with(end)))
+    path.names().last().is_some_and(|name| {
+        let name = plain_name(name);
+        FILES.iter().any(|end| name.ends_with(end))
+    })
+}
+
+/// Whether it is where the keys are that decrypt the secrets.
+fn is_identities(path: &OptionPath) -> bool {
+    matches!(path.names(), [.., age, last] if **age == *"age" && **last == *"identityPaths")
+}
+
+/// Whether it is a list of variables for a unit, as systemd takes them: `NAME=value`.
+fn is_variables(path: &OptionPath) -> bool {
+    matches!(path.names(), [.., unit, last] if **unit == *"serviceConfig" && **last == *"Environment")
+}
+
+/// Whether it is a variable in an environment.
+fn is_variable_of(names: &[&str]) -> bool {
+    matches!(
+        names,
+        ["systemd", .., "environment", _]
+            | ["environment", "variables" | "sessionVariables", _]
+            | ["virtualisation", "oci-containers", "containers", _, "environment", _]
+            | [.., "home", "sessionVariables", _]
+    )
+}
+
+/// How variables are called that have secrets, besides [`SECRETS`].
+const VARIABLES: [&str; 6] = ["accesskey", "passwd", "privatekey", "secret", "token", "apikey"];
+
+/// Whether a variable is called like a secret, and its value may be one.
+fn is_secret_variable(name: &str, value: &str) -> bool {
+    let plain = plain_name(name);
+    let is_called = is_called_secret(name) || VARIABLES.iter().any(|end| plain.ends_with(end));
+    // Switches and numbers are none; `%d` is where systemd puts credentials.
+    let is_switch = value.chars().all(|c| c.is_ascii_digit()) || ["true", "yes", "no", "off", "on"].contains(&value);
+    is_called && !is_switch && !value.starts_with('%') && is_plain(value)
+}
+
+/// Whether a file has a line that gives a secret: `psk=…`, `password: …`.
+fn has_secret_line(text: &str) -> bool {
+    text.lines().any(|line| {
+        let Some((name, value)) = line.split_once('=').or_else(|| line.split_once(": ")) else { return false };
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let is_called = name == "psk" || is_called_secret(name);
+        is_word
+            && is_called
+            && !value.is_empty()
+            && !value.contains(char::is_whitespace)
+            && is_secret_variable("secret", value)
+    })
 }
 
 /// Whether an option has a secret as its value, or in the sets of a list.
@@ -252,6 +327,12 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
             let (name, value) = line.split_once('=').unwrap_or_default();
             matches!(name.trim(), "psk" | "password") && is_literal(value.trim().trim_matches('"'))
         }),
+        (["systemd", .., "serviceConfig", "Environment"], DataKind::String(text)) => {
+            let words = text.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+            words.filter_map(|word| word.split_once('=')).any(|(name, value)| is_secret_variable(name, value))
+        }
+        (["environment", "etc", _, "text"], DataKind::String(text)) => has_secret_line(text),
+        (names @ [.., name], DataKind::String(text)) if is_variable_of(names) => is_secret_variable(name, text),
         (["services", _, .., name], DataKind::String(text)) => is_called_secret(name) && is_plain(text),
         _ => false,
     }
@@ -260,7 +341,8 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
 /// Whether an option can have nothing but a secret that is meant to be kept.
 fn is_surely_secret(path: &OptionPath) -> bool {
     match path.names() {
-        [first, ..] if **first == *"users" => false,
+        [first, ..] if ["users", "environment", "virtualisation", "home"].contains(&&**first) => false,
+        [first, second, ..] if **first == *"systemd" => **second == *"network",
         [first, second, ..] if **first == *"services" => **second == *"openvpn",
         _ => true,
     }
@@ -283,9 +365,14 @@ const SECRETS: [&str; 10] = [
 /// Whether an attribute is called like a secret. A first password is there to be changed, and a hash is none.
 fn is_called_secret(name: &str) -> bool {
     // Options have no `-`: with one it is a name that people gave to something.
-    let name: String = name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect();
+    let name = plain_name(name);
     let is_other = ["initial", "default", "hashed"].iter().any(|begin| name.starts_with(begin));
     !is_other && SECRETS.iter().any(|end| name.ends_with(end))
+}
+
+/// A name without `_` and in small letters.
+fn plain_name(name: &str) -> String {
+    name.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// What says that a service has no secret, or makes one itself.

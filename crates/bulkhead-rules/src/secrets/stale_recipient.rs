@@ -41,8 +41,8 @@ keys that can't be read or are not known, the finding is *undecided*.
 `secrets/properties.nix`, or to the `hostKey` of the machine in whose folder the secret lies.
 
 **Data.** `secret`: its name in the rules file. `path`: its file. `recipients`: a list of `tag` and `name` (null if
-nobody knows it). `secrets`, `paths`: all secrets of a handwritten rules file that the same others can read, if there are
-several: they get one finding.
+nobody knows it). `secrets`, `paths`: all secrets of a handwritten rules file that the same others can read, if there
+are several: they get one finding.
 ",
     check: Some(check),
 };

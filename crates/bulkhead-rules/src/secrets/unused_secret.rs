@@ -22,7 +22,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A secret is encrypted to machines, and no machine declares it.",
     docs: "\
 A rules file names an `.age` file that is there, no machine's `age.secrets` has it, and no other Nix file and no
-script names it.
+script names it. A comment is no use, nor is a declaration that no machine turns on.
 
 **Why it matters.** A secret that nobody needs is still one that can leak, and is rekeyed at each change. Often the
 service is gone, and the login still works.
@@ -70,18 +70,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     let texts = texts(context);
-    let is_named = |rule: &&Comparison<'_>| {
-        let name = rule.path.as_ref().map_or("", |path| path.name());
-        // Also without its ending, where a name is put together or a secret is asked for.
-        let stem = rule.name.strip_suffix(".age").unwrap_or(&rule.name);
-        let asked = [format!("\"{stem}\""), format!("/{stem}\""), format!("secrets.{stem}")];
-        texts.iter().any(|(_, text)| text.contains(name) || asked.iter().any(|word| text.contains(word.as_str())))
-    };
-    let mut unused: Vec<&Comparison<'_>> = candidates.into_iter().filter(|rule| !is_named(rule)).collect();
-    without_named_elsewhere(context, &mut unused);
-    if unused.is_empty() {
-        return;
-    }
+    let trees = context.all_trees();
+    // A system that is not known may have any file, and make something else of it.
+    let read = if trees.unread.is_empty() { trees.files() } else { HashSet::default() };
     let unknown = context.all_trees().with_others().find_map(|tree| {
         let undecided = tree.configuration.undecided_at(&root).into_iter();
         let named = undecided.filter(|undecided| {
@@ -94,9 +85,28 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .next()
             .or_else(|| tree.configuration.problems.first().map(|problem| problem.message.clone()))
     });
-    let trees = context.all_trees();
-    // A system that is not known may have any file, and make something else of it.
-    let read = if trees.unread.is_empty() { trees.files() } else { HashSet::default() };
+    // What is declared in a file that machines have is known, unless something of it is not.
+    let is_known = |path: &TreePath| unknown.is_none() && read.contains(path.as_str());
+    let is_named = |rule: &&Comparison<'_>| {
+        let name = rule.path.as_ref().map_or("", |path| path.name());
+        // Also without its ending, where a name is put together or a secret is asked for.
+        let stem = rule.name.strip_suffix(".age").unwrap_or(&rule.name);
+        let asked = [format!("\"{stem}\""), format!("/{stem}\"")];
+        let reference = format!("secrets.{stem}");
+        texts.iter().any(|(path, text)| match is_known(path) {
+            true => occurrences(text, name).any(|at| !is_declaration(text, at)),
+            false => {
+                occurrences(text, name).next().is_some()
+                    || asked.iter().any(|word| text.contains(word.as_str()))
+                    || has_word(text, &reference)
+            }
+        })
+    };
+    let mut unused: Vec<&Comparison<'_>> = candidates.into_iter().filter(|rule| !is_named(rule)).collect();
+    without_named_elsewhere(context, &mut unused);
+    if unused.is_empty() {
+        return;
+    }
     let putting = |(path, text): &(&TreePath, Arc<str>)| Putting {
         is_read: read.contains(path.as_str()),
         patterns: patterns(text),
@@ -153,13 +163,13 @@ fn without_named_elsewhere(context: &Context<'_>, unused: &mut Vec<&Comparison<'
         if unused.is_empty() {
             return;
         }
-        let Ok(text) = read_text(context.tree, path, FILE_LIMIT) else { continue };
+        let Some(text) = read_without_comments(context, path) else { continue };
         unused.retain(|rule| {
             let name = rule.path.as_ref().map_or("", |path| path.name());
             let stem = name.strip_suffix(".age").unwrap_or(name);
             // A single word is one of many things.
             let is_told = stem.contains(['-', '_', '.']) && text.contains(&format!("\"{stem}\""));
-            !text.contains(name) && !is_told
+            occurrences(&text, name).next().is_none() && !is_told
         });
     }
 }
@@ -237,12 +247,45 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
+/// Where the name of a file stands in the text, as no part of another one.
+fn occurrences<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
+    text.match_indices(name).map(|(at, _)| at).filter(move |at| {
+        // A dot at its end is one of a sentence.
+        let after = text[at + name.len()..].trim_start_matches('.');
+        !text[..*at].ends_with(goes_on) && !after.starts_with(goes_on)
+    })
+}
+
+/// Whether what stands there is the value of an attribute `file`, as in `age.secrets.wifi.file = ../wifi.age;`.
+fn is_declaration(text: &str, at: usize) -> bool {
+    let begins = |(at, c): (usize, char)| c == ';' || (c == '{' && !text[..at].ends_with('$'));
+    let start = text[..at].char_indices().rev().find(|found| begins(*found)).map_or(0, |(at, _)| at + 1);
+    let Some((name, _)) = text[start..at].split_once('=') else { return false };
+    let name = name.trim();
+    name == "file" || name.ends_with(".file")
+}
+
+/// The text of a file; of a Nix file without its comments.
+fn read_without_comments(context: &Context<'_>, path: &TreePath) -> Option<Arc<str>> {
+    let text = read_text(context.tree, path, FILE_LIMIT).ok()?;
+    let names = path.name().ends_with(".nix").then(|| context.names_in(&path.to_arc())).flatten();
+    let Some(names) = names.filter(|names| !names.ast.comments.is_empty()) else { return Some(text) };
+    let mut kept = String::with_capacity(text.len());
+    let mut from = 0;
+    for comment in &names.ast.comments {
+        kept.push_str(text.get(from..comment.span.start as usize)?);
+        from = comment.span.end as usize;
+    }
+    kept.push_str(text.get(from..)?);
+    Some(Arc::from(kept))
+}
+
 /// The files that speak of secrets, with their texts, but for the rules.
 fn texts<'f>(context: &Context<'f>) -> Vec<(&'f TreePath, Arc<str>)> {
     let fleet = context.fleet;
     let rules = rules_of(context);
     let others = fleet.module_files.iter().filter(|path| !rules.contains(path.as_str()));
-    others.filter_map(|path| Some((path, read_text(context.tree, path, FILE_LIMIT).ok()?))).collect()
+    others.filter_map(|path| Some((path, read_without_comments(context, path)?))).collect()
 }
 
 /// The files that rules are written in.

@@ -20,6 +20,54 @@ pub(crate) struct Partial {
     pub(crate) is_enough: bool,
 }
 
+/// Programs whose commands are what they say: by these, and by what the shell has itself, nobody else's rules are loaded.
+const PROGRAMS: [&str; 31] = [
+    "arptables",
+    "awk",
+    "bridge",
+    "cat",
+    "chmod",
+    "conntrack",
+    "cut",
+    "echo",
+    "ethtool",
+    "false",
+    "grep",
+    "head",
+    "hostname",
+    "ip",
+    "ip46tables",
+    "ip6tables",
+    "ipset",
+    "iptables",
+    "logger",
+    "mkdir",
+    "modprobe",
+    "nft",
+    "printf",
+    "rm",
+    "sed",
+    "sleep",
+    "sysctl",
+    "systemctl",
+    "tc",
+    "test",
+    "touch",
+];
+
+impl Partial {
+    /// Whether a command is a program of a package of which nothing is known.
+    pub(crate) fn runs_unknown(&self) -> bool {
+        let before = ["!", "(", "{", "do", "else", "exec", "if", "then", "while"];
+        let commands = self.text.lines().flat_map(|line| line.split([';', '&', '|']));
+        commands.into_iter().any(|command| {
+            let program = command.split_whitespace().find(|word| !before.contains(word));
+            let Some(program) = program.filter(|program| program.starts_with(PART)) else { return false };
+            !PROGRAMS.contains(&program.rsplit('/').next().unwrap_or_default())
+        })
+    }
+}
+
 /// What is written of a text that is not known as a whole. `None` if nothing is, or if it is known.
 pub(crate) fn partial(context: &Context<'_>, data: &Data) -> Option<Partial> {
     if !matches!(data.kind, DataKind::Unknown(_) | DataKind::Failed(_)) {
@@ -54,7 +102,13 @@ fn add(names: &Names, id: ExprId, depth: u8, found: &mut Partial) {
         Expr::Variable { .. } if names.stands_for(id).is_some() => {
             names.stands_for(id).into_iter().for_each(|id| add(names, id, depth, found));
         }
-        _ if is_path(names, id) => found.text.push_str(PART),
+        _ if is_path(names, id) => {
+            found.text.push_str(PART);
+            if let Some(program) = program(names, id) {
+                found.text.push_str("/bin/");
+                found.text.push_str(program);
+            }
+        }
         _ => not_known(found),
     }
 }
@@ -62,6 +116,16 @@ fn add(names: &Names, id: ExprId, depth: u8, found: &mut Partial) {
 fn not_known(found: &mut Partial) {
     found.text.push_str(PART);
     found.is_enough = false;
+}
+
+/// The program that `getExe` and `getExe'` give, by how it is written.
+fn program(names: &Names, id: ExprId) -> Option<&str> {
+    let Expr::Apply { function, arguments } = names.ast.expr(id) else { return None };
+    match (written(&names.ast, *function).rsplit('.').next()?, &**arguments) {
+        ("getExe'", [_, name]) => Some(written(&names.ast, *name).trim_matches('"')),
+        ("getExe", [package]) => written(&names.ast, *package).rsplit('.').next(),
+        _ => None,
+    }
 }
 
 /// Whether it is the path of a package, of a program in one, or of a secret.

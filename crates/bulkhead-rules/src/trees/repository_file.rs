@@ -33,9 +33,11 @@ pub(crate) fn repository_file(context: &Context<'_>, data: &Data) -> Option<Tree
             (context.tree.exists(&file) || at.and_then(|at| written_file(context, at)).as_ref() == Some(&file))
                 .then_some(file)
         }
-        DataKind::String(_) | DataKind::Path(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
-            written_file(context, at?)
+        // A copy that another file has made is known by where it lies.
+        DataKind::String(path) | DataKind::Path(path) => {
+            at.and_then(|at| written_file(context, at)).or_else(|| context.copied_from(path))
         }
+        DataKind::Unknown(_) | DataKind::Failed(_) => written_file(context, at?),
         _ => None,
     }
 }

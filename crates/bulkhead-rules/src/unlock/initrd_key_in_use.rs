@@ -8,6 +8,7 @@ use bulkhead_source::{TreePath, read_text};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::made::is_made_in_store;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::{Mention, mention_at};
 use crate::trees::{Assumed, Named, Stated, Tree, When, option, plain_path, text, written};
@@ -20,7 +21,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A boot environment is given a host key, or a secret, that the running machine uses.",
     docs: "\
 `boot.initrd.network.ssh.hostKeys`, `boot.initrd.secrets` or another file of the boot environment names a key of the
-machine's SSH server, or a decrypted secret of agenix that other options use.
+machine's SSH server, a decrypted secret of agenix that other options use, a file that an option of the running machine
+names (`privateKeyFile`), or an onion service of its own.
 
 **Why it matters.** What the boot environment holds lies in clear in `/boot`: whoever holds the disk, or reads
 `/boot`, has the machine's identity, with which all of its secrets are decrypted, or the secret itself.
@@ -58,8 +60,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     let known = host_keys.iter().find(|key| key.path == *path);
                     let known = known.map(|key| (key.what, key.when.clone(), key.place.clone()));
                     let Some((why, when, place)) = known.or_else(|| usual(path)) else {
-                        if let Some(secret) = path.strip_prefix("/run/agenix/") {
-                            found.extend(of_secret(context, tree, secret, &source, at));
+                        match path.strip_prefix("/run/agenix/") {
+                            Some(secret) => found.extend(of_secret(context, tree, secret, &source, at)),
+                            None => found.extend(of_file(context, tree, path, &source, at)),
                         }
                         continue;
                     };
@@ -122,7 +125,15 @@ fn sources(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Source>> {
             let is_copied = data.place.as_ref().is_none_or(|at| is_copied(context, path, at));
             (!is_copied).then(|| Source::Path(plain_path(path)))
         }
-        DataKind::Unknown(_) if data.place.as_ref().is_some_and(|at| written_file(context, at).is_some()) => None,
+        // Nor is one that is made.
+        DataKind::Unknown(_)
+            if data
+                .place
+                .as_ref()
+                .is_some_and(|at| written_file(context, at).is_some() || is_made_in_store(context, at)) =>
+        {
+            None
+        }
         DataKind::Unknown(unknown) => Some(Source::Unknown(unknown.reason.clone())),
         DataKind::Failed(failure) => Some(Source::Unknown(Arc::from(&*failure.message))),
         _ => None,
@@ -204,6 +215,39 @@ fn makes_keys(context: &Context<'_>, named: &Named) -> bool {
         text.get(span.start as usize..span.end as usize).map(is_making)
     };
     text().unwrap_or(false)
+}
+
+/// A file that an option of the running machine names too, or the folder of an onion service of its own.
+fn of_file(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    path: &Arc<str>,
+    source: &Stated<Source>,
+    at: Place,
+) -> Option<Diagnostic> {
+    let names_file = |named: &&Named| {
+        let names = named.path.names();
+        let is_file = names.last().is_some_and(|name| name.ends_with("File"));
+        // What the boot environment unlocks, or how, is no use of a running machine.
+        let is_boot = names.first().is_some_and(|first| ["boot", "disko", "fileSystems"].contains(&&**first));
+        is_file && !is_boot && text(&named.definition.value).is_some_and(|text| plain_path(&text) == *path)
+    };
+    let onion = || {
+        let inside = path.strip_prefix("/var/lib/tor/onion/")?;
+        let name = inside.split('/').next().filter(|name| !name.is_empty())?;
+        tree.below(&option("services.tor.relay.onionServices").join(name)).first()
+    };
+    let named = tree.definitions().iter().find(names_file).or_else(onion)?;
+    let when = source.when.and(&named.stated().when)?;
+    let message = format!("the boot environment of `{}` holds {path}, which the running machine uses", tree.name);
+    Some(
+        RULE.judged(context.tree, &when, at, message)
+            .with_label("stored in clear in /boot")
+            .with_related(named.place(), format!("`{}` uses it, too", named.definition.path))
+            .with_help("give the boot environment a key that is used nowhere else")
+            .with_data("machine", &*tree.name)
+            .with_data("path", &**path),
+    )
 }
 
 fn of_secret(

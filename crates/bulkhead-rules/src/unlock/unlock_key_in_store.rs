@@ -9,8 +9,10 @@ use bulkhead_source::TreePath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::secrets::secret_in_store::unshown;
+use crate::trees::made::is_made_in_store;
 use crate::trees::repository_file::{repository_file, written_file};
-use crate::trees::{Stated, Tree, option};
+use crate::trees::{Stated, Tree, option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
     name: "unlock-key-in-store",
@@ -18,10 +20,10 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The key of a disk or boot environment is a file of the repository, or in the Nix store.",
     docs: "\
-`keyFile` of an encrypted disk or swap device, a file of `boot.initrd.secrets`, or a host key of
-`boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a file
-of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB loads
-as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning.
+`keyFile` of an encrypted disk or swap device, also one of `/etc/crypttab`, a file of `boot.initrd.secrets`, or a host
+key of `boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a
+file of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB
+loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning.
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -37,8 +39,8 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 ```
 
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
-none, nor is what age, GnuPG or sops has encrypted. What is computed from packages (`pkgs.writeText`), or comes from
-modules that can't be read, is not looked at.
+none, nor is what age, GnuPG or sops has encrypted. What comes from modules that can't be read is not looked at; of what
+is computed from packages, only what is made of a text (`pkgs.writeText`).
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
@@ -57,8 +59,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
             let message =
                 format!("`{}` is `{shown}`, which is in the Nix store, where everybody can read it", stated.option);
+            let finding = RULE.judged(context.tree, &stated.when, at, message);
+            // Of a text it would be shown.
+            let is_text = stated.option.ends_with(".text") || shown == MADE;
             found.push(
-                RULE.judged(context.tree, &stated.when, at, message)
+                if is_text { unshown(context, finding) } else { finding }
                     .with_help("make a new key in a file on the machine, and name that file as a string")
                     .with_data("machine", &*tree.name)
                     .with_data("option", stated.option.clone())
@@ -93,7 +98,13 @@ fn second_initrd(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
 
 /// What unlocks, as far as it is a file in the store.
 fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
-    let path = |data: &Data| stored(context, data);
+    let path = |data: &Data| {
+        let is_made = || data.place.as_ref().is_some_and(|at| is_made_in_store(context, at));
+        match &data.kind {
+            DataKind::Unknown(_) | DataKind::Failed(_) if is_made() => Some(Arc::from(MADE)),
+            _ => stored(context, data),
+        }
+    };
     let items = tree.items(&option("boot.initrd.network.ssh.hostKeys")).into_iter().filter_map(|item| {
         Some(Stated { value: path(item.value)?, place: item.place, option: item.option, when: item.when })
     });
@@ -103,9 +114,13 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
         found.extend(tree.stated(&secrets.join(&name), path, None));
     }
     let devices = option("boot.initrd.luks.devices");
+    let mut key_files: Vec<Arc<str>> = Vec::new();
     for (name, _) in tree.children(&devices) {
-        found.extend(tree.stated(&devices.join(&name).join("keyFile"), path, None));
+        let option = devices.join(&name).join("keyFile");
+        key_files.extend(tree.texts(&option, None).into_iter().map(|stated| plain_path(&stated.value)));
+        found.extend(tree.stated(&option, path, None));
     }
+    found.extend(crypttab(context, tree));
     for item in tree.items(&option("swapDevices")) {
         let DataKind::Attrs(device) = &item.value.kind else { continue };
         let Some(DataKind::Attrs(set)) = device.attrs.get("encrypted").map(|field| &field.value.kind) else { continue };
@@ -125,8 +140,11 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
         let files = option(files);
         for (name, _) in tree.children(&files) {
             // Much else is put there.
-            let key = |data: &Data| path(data).filter(|file| is_called_key(&name) || is_called_key(file));
+            let is_key = key_files.contains(&plain_path(&name));
+            let key = |data: &Data| path(data).filter(|file| is_key || is_called_key(&name) || is_called_key(file));
             found.extend(tree.stated(&files.join(&name).join("source"), key, None));
+            let texts = tree.texts(&files.join(&name).join("text"), None).into_iter();
+            found.extend(texts.filter(|_| is_key).map(|text| text.with(Arc::from(format!("the text of {name}")))));
         }
     }
     let systems = option("fileSystems");
@@ -134,6 +152,23 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
         found.extend(tree.stated(&systems.join(&name).join("encrypted").join("keyFile"), path, None));
     }
     found
+}
+
+/// What a file is called that Nix makes of a text.
+const MADE: &str = "a file that is made";
+
+/// The key files of disks in `/etc/crypttab`: the third field of a line.
+fn crypttab(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
+    let texts = tree.texts(&option("environment.etc.crypttab.text"), None);
+    let keys = texts.iter().flat_map(|stated| {
+        let lines = stated.value.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let keys = lines.filter_map(|line| line.split_whitespace().nth(2)).filter(|key| key.starts_with("/nix/store/"));
+        keys.map(|key| {
+            let file = context.copied_from(key).map_or_else(|| Arc::from(key), |file| file.to_arc());
+            Stated { option: format!("the key of a disk in {}", stated.option), ..stated.with(file) }
+        })
+    });
+    keys.collect()
 }
 
 /// Whether a file is one that age, GnuPG or sops has encrypted, which anybody may read. What git-crypt has encrypted lies in
@@ -157,7 +192,7 @@ fn is_called_key(path: &str) -> bool {
 }
 
 /// What is in the store: a file of the repository that Nix copies there, with the whole of a flake or by itself.
-fn stored(context: &Context<'_>, data: &Data) -> Option<Arc<str>> {
+pub(crate) fn stored(context: &Context<'_>, data: &Data) -> Option<Arc<str>> {
     let (DataKind::String(text) | DataKind::Path(text)) = &data.kind else {
         return written_file(context, data.place.as_ref()?).map(|file| file.to_arc());
     };

@@ -13,7 +13,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The host forwards, or translates addresses, for the bridge of a VPN.",
     docs: "\
-`networking.nat` or systemd-networkd (`IPMasquerade`, `IPv4Forwarding`, `IPForward`) names the bridge of the VPN's
+`networking.nat`, systemd-networkd (`IPMasquerade`, `IPv4Forwarding`, `IPForward`), or a rule of nf_tables or iptables
+that translates addresses (`masquerade`, `snat`) names the bridge of the VPN's
 services, one of their interfaces, or addresses of theirs.
 
 **Why it matters.** A host that forwards is a gateway: a service that takes the host for its router reaches the
@@ -37,7 +38,7 @@ vpn.containers.web.ip = \"10.73.0.11\";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (tree, vpn) in vpns(context.trees()) {
-        for forwarding in forwarding(tree, vpn) {
+        for forwarding in forwarding(context, tree, vpn) {
             let Some(when) = forwarding.when.and(&vpn.when) else { continue };
             let message = format!("the host forwards for the services behind the VPN: {}", forwarding.what);
             let mut finding = RULE.judged(context.tree, &when, forwarding.place, message);

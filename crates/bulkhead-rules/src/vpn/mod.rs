@@ -16,7 +16,9 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::DataKind;
 use bulkhead_modules::OptionPath;
 
+use crate::context::Context;
 use crate::trees::addresses::Prefix;
+use crate::trees::firewall::{commands, tables, translations};
 use crate::trees::networkd::{Link, files, is_yes};
 use crate::trees::{Assumed, Named, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
@@ -42,11 +44,12 @@ pub(crate) struct Forwarding {
 }
 
 /// Options by which the host forwards, or translates addresses, for the VPN's bridge or its ports.
-pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
+pub(crate) fn forwarding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
     let mut found = Vec::new();
     let names: Vec<&Stated<Arc<str>>> =
         vpn.bridges.iter().chain(vpn.everybody().flat_map(|peer| &peer.interfaces)).collect();
     let named = |name: &str| names.iter().any(|stated| fits(name, &stated.value));
+    let from = found.len();
     for item in tree.items(&option("networking.nat.internalInterfaces")) {
         let (Some(name), Some(place)) = (text(item.value), item.place.clone()) else { continue };
         if named(&name) {
@@ -67,6 +70,12 @@ pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
             }
         }
     }
+    // What `networking.nat` says is nothing where it is surely off.
+    let off = tree.bools(&option("networking.nat.enable"), Some(false));
+    if off.iter().all(|stated| !stated.value && stated.when.is_sure()) {
+        found.truncate(from);
+    }
+    found.extend(translating(context, tree, vpn, &named));
     let links: Vec<Link> = Link::bridges(tree, vpn).into_iter().chain(Link::ports(vpn)).collect();
     let own = files(tree, vpn, &links);
     for file in &own {
@@ -92,6 +101,35 @@ pub(crate) fn forwarding(tree: &Tree<'_>, vpn: &Network) -> Vec<Forwarding> {
                     }
                 }
             }
+        }
+    }
+    found
+}
+
+/// Rules that translate the addresses of the VPN's services.
+fn translating(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, named: &dyn Fn(&str) -> bool) -> Vec<Forwarding> {
+    let mut found = Vec::new();
+    let nftables = tree.bools(&option("networking.nftables.enable"), Some(false));
+    let is_on = nftables.iter().any(|stated| stated.value || !stated.when.is_sure());
+    let of_tables = tables(context, tree).into_iter().filter(|_| is_on);
+    for stated in of_tables.chain(commands(context, tree)) {
+        let Some(place) = stated.place.clone() else { continue };
+        for rule in translations(&stated.value) {
+            let mut whens: Vec<When> = Vec::new();
+            for word in &rule {
+                if named(word) {
+                    whens.push(stated.when.clone());
+                }
+                let Some(range) = Prefix::parse(word) else { continue };
+                let of_subnets = crate::network::subnets(vpn).into_iter();
+                let overlapping = of_subnets.filter(|(_, subnet, _)| subnet.overlaps(&range));
+                whens.extend(overlapping.filter_map(|(_, _, holds)| stated.when.and(&holds)));
+            }
+            found.extend(whens.into_iter().next().map(|when| Forwarding {
+                what: format!("`{}` translates their addresses", stated.option),
+                place: place.clone(),
+                when,
+            }));
         }
     }
     found

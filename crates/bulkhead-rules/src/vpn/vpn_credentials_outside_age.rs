@@ -8,6 +8,7 @@ use bulkhead_eval::data::{Data, DataKind};
 use super::vpns;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::made::is_made_in_store;
 use crate::trees::{option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
@@ -53,7 +54,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             paths.extend(tree.children(&root).into_iter().map(|(name, _)| root.join(&name)));
         }
         for path in paths {
-            for stated in tree.stated(&path, file, None) {
+            let read = |data: &Data| {
+                let is_made = || data.place.as_ref().is_some_and(|at| is_made_in_store(context, at));
+                match &data.kind {
+                    DataKind::Unknown(_) | DataKind::Failed(_) => {
+                        is_made().then(|| File::InStore(Arc::from("a file that is made")))
+                    }
+                    _ => file(data),
+                }
+            };
+            for stated in tree.stated(&path, read, None) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
                 let (message, severity) = match &stated.value {
                     File::Copied(file) => (

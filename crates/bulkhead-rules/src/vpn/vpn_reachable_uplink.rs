@@ -84,7 +84,7 @@ impl std::fmt::Display for Node {
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (tree, vpn) in vpns(context.trees()) {
-        let steps = steps(tree, vpn);
+        let steps = steps(context, tree, vpn);
         for name in containers(vpn).into_iter().filter(|name| &**name != VPN_CONTAINER) {
             for path in paths(&steps, &name) {
                 found.extend(finding(context, tree, vpn, &name, &path));
@@ -93,7 +93,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
+fn steps(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut add = |from: Node, to: Node, how: String, place: Option<Place>, when: When, is_weak: bool| {
         steps.push(Step { from, to, how, place, when, is_weak });
@@ -177,7 +177,7 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
     let filter = filter_forward(tree);
     for open in unguarded {
         add(Node::Bridge, Node::Router, "the host's address".to_owned(), None, open.clone(), false);
-        for forwarding in forwarding(tree, vpn) {
+        for forwarding in forwarding(context, tree, vpn) {
             let uplink = Node::Uplink(Arc::from("the host's uplink"));
             add(Node::Router, uplink, forwarding.what, Some(forwarding.place), forwarding.when, false);
         }
@@ -206,7 +206,7 @@ fn steps(tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
             let keys = ["IPForward", "IPMasquerade"].iter().flat_map(|key| file.all("Network", key));
             of_links.extend(keys.filter(|stated| super::is_on(&stated.value)).map(Stated::plain));
         }
-        let told: Vec<Place> = forwarding(tree, vpn).into_iter().map(|forwarding| forwarding.place).collect();
+        let told: Vec<Place> = forwarding(context, tree, vpn).into_iter().map(|forwarding| forwarding.place).collect();
         for stated in of_links {
             if !stated.place.as_ref().is_some_and(|place| told.contains(place)) {
                 switches.push((format!("`{}` is on", stated.option), stated));

@@ -7,6 +7,7 @@ use bulkhead_fleet::{KeyOwner, PublicKey};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::namesakes::{is_key_of, is_named_with};
 use crate::trees::{Stated, Tree, When, Workspace, clashes};
 
 pub(crate) const RULE: Rule = Rule {
@@ -29,6 +30,8 @@ workspaces.dev.hostKey = \"ssh-ed25519 AAAAC3Nza… root@s0\";
 # good
 workspaces.dev.hostKey = \"ssh-ed25519 AAAAC3Nza… dev\";
 ```
+
+Where a rules file has the key, it is also that of a recipient of secrets, unless it is called like the workspace.
 
 **Limits.** A workspace of the same name on another machine may have been moved: then it is a warning.
 
@@ -71,20 +74,22 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for written in &all {
-        let owner = context.fleet.keys.owners(written.key.identity()).iter().find(|owner| {
-            matches!(
-                owner,
-                KeyOwner::Host { .. }
-                    | KeyOwner::Unlock { .. }
-                    | KeyOwner::User { .. }
-                    | KeyOwner::Admin { .. }
-                    | KeyOwner::Deploy { .. }
-            )
-        });
-        let Some(owner) = owner else { continue };
+        // What only rules files know may be the workspace's own key: it may have secrets, too.
+        let owners = context.fleet.keys.owners(written.key.identity());
+        let is_own = |owner: &&KeyOwner| {
+            matches!(owner, KeyOwner::Binding { .. }) && is_named_with(&written.key, owners, &written.workspace.name)
+        };
+        let Some(owner) = owners.iter().find(|owner| !is_own(owner)) else { continue };
         let machine = machine(owner).and_then(|index| context.fleet.machines.get(index));
         let place = machine.map(|machine| machine.place.clone());
-        found.push(finding(context, written, &written.stated.when, whose(context, owner), place));
+        let mut told = finding(context, written, &written.stated.when, whose(context, owner), place);
+        if let KeyOwner::Binding { place, .. } = owner {
+            told = told.with_related(place.clone(), "the same key");
+            if !context.trees().iter().any(|tree| is_key_of(tree, &written.key, owners)) {
+                told.severity = told.severity.min(Severity::Warning);
+            }
+        }
+        found.push(told);
     }
     all.sort_by(|a, b| a.key.identity().cmp(b.key.identity()));
     for group in all.chunk_by(|a, b| a.key.identity() == b.key.identity()) {
@@ -135,6 +140,7 @@ fn whose(context: &Context<'_>, owner: &KeyOwner) -> String {
         KeyOwner::Host { .. } => format!("the host key of `{name}`"),
         KeyOwner::Unlock { .. } => format!("the key of a boot environment, `{name}`"),
         KeyOwner::Deploy { .. } => format!("a deploy key, `{name}`"),
+        KeyOwner::Binding { .. } => format!("that of `{name}`, to whom secrets are encrypted"),
         _ => format!("the key of a person, `{name}`"),
     }
 }

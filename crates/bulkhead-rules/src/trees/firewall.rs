@@ -1,0 +1,303 @@
+//! Texts of firewalls: rules of nf_tables, and commands of iptables.
+
+use std::sync::Arc;
+
+use bulkhead_eval::data::Data;
+use bulkhead_modules::OptionPath;
+use bulkhead_source::read_text;
+use foldhash::{HashMap, HashMapExt};
+
+use super::addresses::Prefix;
+use super::partial::partial;
+use super::repository_file::repository_file;
+use super::{Assumed, Named, Stated, Tree, option, text};
+use crate::context::Context;
+
+/// Files of rules longer than this are not read, in bytes.
+const FILE_LIMIT: u64 = 4 << 20;
+
+/// Scripts in which commands of iptables are.
+const COMMANDS: [&str; 3] =
+    ["networking.firewall.extraCommands", "networking.nat.extraCommands", "networking.localCommands"];
+
+/// All rules of nf_tables of the fleet's own: of tables, of the whole, and in a file of the repository.
+pub(crate) fn tables(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
+    let tables = option("networking.nftables.tables");
+    let contents = tree.children(&tables).into_iter().map(|(name, _)| tables.join(&name).join("content"));
+    let mut found: Vec<Stated<Arc<str>>> = Vec::new();
+    for path in contents.chain([option("networking.nftables.ruleset")]) {
+        found.extend(rules(context, tree, &path));
+    }
+    let in_file = |data: &Data| read_text(context.tree, &repository_file(context, data)?, FILE_LIMIT).ok();
+    found.extend(tree.stated(&option("networking.nftables.rulesetFile"), in_file, None));
+    found
+}
+
+/// Scripts of the firewall.
+pub(crate) fn commands(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
+    COMMANDS.iter().flat_map(|path| rules(context, tree, &option(path))).collect()
+}
+
+/// What an option says, also where parts of it are not known.
+pub(crate) fn rules(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath) -> Vec<Stated<Arc<str>>> {
+    let mut found = tree.stated(path, text, None);
+    let read = |named: &Named| {
+        let partial = partial(context, &named.definition.value)?;
+        let mut stated = named.stated().with(Arc::from(partial.text));
+        if !partial.is_enough {
+            let what = format!("parts of `{}` are not known, and may close them", stated.option);
+            stated.when.assumed.push(Assumed { what, place: None });
+        }
+        Some(stated)
+    };
+    found.extend(tree.counting(path).into_iter().filter_map(read));
+    found
+}
+
+/// Rules without comments, as words; braces, commas and the like are none.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_between = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';' | '=' | '"' | '\'');
+    let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    code.flat_map(move |line| line.split(is_between)).filter(|word| !word.is_empty())
+}
+
+/// What names stand for in rules: `$name` for what is defined, `@name` for a set.
+pub(crate) struct Sets<'t>(HashMap<String, Vec<&'t str>>);
+
+/// What rules define, and the elements of their sets.
+pub(crate) fn sets(text: &str) -> Sets<'_> {
+    let all: Vec<&str> = words(text).collect();
+    let mut found: HashMap<String, Vec<&str>> = HashMap::new();
+    let is_element = |word: &&&str| Prefix::parse(word).is_some() || word.starts_with('$') || is_address(word);
+    let elements = |from: usize| -> Vec<&str> { all.iter().skip(from).take_while(is_element).copied().collect() };
+    for (at, word) in all.iter().enumerate() {
+        let next = |step: usize| all.get(at + step).copied();
+        match (*word, next(1), next(2)) {
+            ("define", Some(name), _) => {
+                found.insert(format!("${name}"), elements(at + 2));
+            }
+            ("set", Some(name), Some("type" | "typeof" | "flags" | "comment" | "auto-merge" | "elements")) => {
+                let body = all.iter().skip(at + 2).take_while(|word| !matches!(**word, "set" | "chain" | "map"));
+                let begin = body.clone().position(|word| *word == "elements");
+                found.insert(format!("@{name}"), begin.map_or_else(Vec::new, |begin| elements(at + 3 + begin)));
+            }
+            _ => {}
+        }
+    }
+    Sets(found)
+}
+
+fn is_address(word: &str) -> bool {
+    word.parse::<std::net::IpAddr>().is_ok()
+}
+
+impl<'t> Sets<'t> {
+    /// The networks that a word of a rule stands for; `None` where it is a name that nothing tells.
+    pub(crate) fn networks(&self, word: &str) -> Option<Vec<Prefix>> {
+        self.followed(word, 8)
+    }
+
+    fn followed(&self, word: &str, depth: u8) -> Option<Vec<Prefix>> {
+        if !word.starts_with(['$', '@']) {
+            return Some(prefix(word).into_iter().collect());
+        }
+        let depth = depth.checked_sub(1)?;
+        let mut all = Vec::new();
+        for element in self.0.get(word)? {
+            all.extend(self.followed(element, depth)?);
+        }
+        Some(all)
+    }
+}
+
+/// A network, or a single address.
+fn prefix(word: &str) -> Option<Prefix> {
+    let address =
+        || word.parse().ok().and_then(|ip: std::net::IpAddr| Prefix::of(ip, if ip.is_ipv4() { 32 } else { 128 }));
+    Prefix::parse(word).or_else(address)
+}
+
+/// The chains of rules that packets pass which are forwarded: those at the hook `forward`, and those without a hook, to
+/// which others jump. Rules without chains are of one. `None` if no chain is at the hook.
+pub(crate) fn forward_chains(text: &str) -> Option<String> {
+    if !words(text).any(|word| word == "chain") {
+        return Some(text.to_owned());
+    }
+    let mut kept = String::new();
+    let mut is_any = false;
+    for chain in chains(text) {
+        let is_forward = has_hook(chain, "forward");
+        is_any |= is_forward;
+        if is_forward || !words(chain).any(|word| word == "hook") {
+            kept.push_str(chain);
+            kept.push('\n');
+        }
+    }
+    is_any.then_some(kept)
+}
+
+/// Whether a chain is at a hook.
+pub(crate) fn has_hook(chain: &str, hook: &str) -> bool {
+    let all: Vec<&str> = words(chain).collect();
+    all.windows(2).any(|pair| *pair == ["hook", hook])
+}
+
+/// The bodies of all chains.
+pub(crate) fn chains(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("chain") {
+        let is_word = text[..at].ends_with(|c: char| c.is_whitespace() || matches!(c, '{' | ';' | '}')) || at == 0;
+        let after = &text[at + "chain".len()..];
+        let Some(open) = after.find('{').filter(|open| is_word && after[..*open].split_whitespace().count() == 1)
+        else {
+            continue;
+        };
+        let body = &after[open + 1..];
+        let mut depth = 1;
+        let end = body.char_indices().find(|(_, c)| {
+            depth += match c {
+                '{' => 1,
+                '}' => -1,
+                _ => 0,
+            };
+            depth == 0
+        });
+        found.push(end.map_or(body, |(end, _)| &body[..end]));
+    }
+    found
+}
+
+/// The commands of iptables in a script, each as its words, with the variables of `for x in …` replaced one by one.
+pub(crate) fn iptables(script: &str) -> Vec<Vec<String>> {
+    let joined = script.replace("\\\n", " ");
+    let code: Vec<&str> = joined.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
+    let plain = |word: &str| word.trim_matches(['"', '\'']).to_owned();
+    let mut loops: HashMap<String, Vec<String>> = HashMap::new();
+    let mut found = Vec::new();
+    for part in code.iter().flat_map(|line| line.split([';', '&', '|'])) {
+        let mut words: Vec<String> = part.split_whitespace().map(plain).collect();
+        while words.first().is_some_and(|word| matches!(word.as_str(), "do" | "then" | "{" | "if" | "else")) {
+            words.remove(0);
+        }
+        if let [begin, name, within, values @ ..] = words.as_slice()
+            && (begin.as_str(), within.as_str()) == ("for", "in")
+        {
+            loops.insert(name.clone(), values.to_vec());
+            continue;
+        }
+        let is_iptables = |word: &String| matches!(word.rsplit('/').next(), Some("iptables" | "ip46tables"));
+        let Some(at) = words.iter().position(is_iptables) else { continue };
+        let words = words.split_off(at + 1);
+        let variable = |word: &String| {
+            let name = word.strip_prefix('$')?;
+            let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+            loops.get(name).cloned()
+        };
+        match words.iter().enumerate().find_map(|(at, word)| Some((at, variable(word)?))) {
+            Some((at, values)) => found.extend(values.into_iter().map(|value| {
+                let mut words = words.clone();
+                words[at] = value;
+                words
+            })),
+            None => found.push(words),
+        }
+    }
+    found
+}
+
+/// What is behind one of these flags in a command.
+pub(crate) fn behind<'w>(command: &'w [String], flags: &[&str]) -> Option<&'w str> {
+    let at = command.iter().position(|word| flags.contains(&word.as_str()))?;
+    command.get(at + 1).map(String::as_str)
+}
+
+/// Where rules translate addresses: for each, the interfaces and networks that it names as those where packets come
+/// from.
+pub(crate) fn translations(text: &str) -> Vec<Vec<String>> {
+    let sets = sets(text);
+    let mut found = Vec::new();
+    let mut rule: Vec<&str> = Vec::new();
+    let separated = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    for statement in separated.flat_map(|line| line.split(';')) {
+        // A set may go over several lines.
+        rule.extend(words(statement));
+        let is_open = rule.last().is_some_and(|word| matches!(*word, "saddr" | "iifname" | "iif"));
+        if rule.iter().any(|word| matches!(*word, "masquerade" | "snat")) {
+            found.push(origins(&rule, &sets));
+        }
+        if !is_open {
+            rule.clear();
+        }
+    }
+    for command in iptables(text) {
+        if matches!(behind(&command, &["-j", "--jump"]), Some("MASQUERADE" | "SNAT")) {
+            let from = ["-s", "--source", "--src", "-i", "--in-interface"];
+            let is_negated = command.windows(2).any(|pair| pair[0] == "!" && from.contains(&pair[1].as_str()));
+            let words = behind(&command, &from).filter(|_| !is_negated).into_iter().flat_map(|word| word.split(','));
+            found.push(words.map(str::to_owned).collect());
+        }
+    }
+    found
+}
+
+/// The interfaces and networks from which packets come that a rule is about; none where it says from which not.
+fn origins(rule: &[&str], sets: &Sets<'_>) -> Vec<String> {
+    let mut is_origin = false;
+    let mut found = Vec::new();
+    for word in rule {
+        match *word {
+            "saddr" | "iifname" | "iif" => is_origin = true,
+            "daddr" | "oifname" | "oif" | "ip" | "ip6" | "meta" | "ct" | "tcp" | "udp" | "counter" => is_origin = false,
+            "!" if is_origin => return Vec::new(),
+            name if is_origin && sets.0.contains_key(name) => {
+                found.extend(sets.0.get(name).into_iter().flatten().map(|word| (*word).to_owned()));
+            }
+            word if is_origin => found.push(word.to_owned()),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{forward_chains, iptables, sets, translations};
+
+    #[test]
+    fn names_stand_for_their_elements() {
+        let text = "define a = { 10.0.0.0/8, 172.16.0.0/12 }\ntable inet x {\n set b { type ipv4_addr; flags interval\n \
+                    elements = { $a,\n 192.168.0.0/16 } }\n chain c { meta mark set 1 }\n}";
+        let sets = sets(text);
+        assert_eq!(sets.networks("@b").map(|all| all.len()), Some(3));
+        assert_eq!(sets.networks("$a").map(|all| all.len()), Some(2));
+        assert!(sets.networks("@other").is_none());
+    }
+
+    #[test]
+    fn of_chains_those_count_that_forwarded_packets_pass() {
+        let text = "chain in { type filter hook input priority 0; policy drop; }\n\
+                    chain fwd { type filter hook forward priority 0; jump more }\nchain more { ip daddr { 10.0.0.0/8 } drop }";
+        let kept = forward_chains(text).unwrap_or_default();
+        assert!(kept.contains("10.0.0.0/8") && !kept.contains("policy drop"));
+        assert_eq!(forward_chains("chain in { type filter hook input priority 0; }"), None);
+        assert_eq!(forward_chains("ip daddr 10.0.0.0/8 drop").as_deref(), Some("ip daddr 10.0.0.0/8 drop"));
+    }
+
+    #[test]
+    fn commands_of_iptables_are_words() {
+        let found =
+            iptables("for n in 10.0.0.0/8 \"192.168.0.0/16\"; do\n  /bin/iptables -A FORWARD -d $n -j DROP; done");
+        assert_eq!(found.len(), 2);
+        assert!(found[1].contains(&"192.168.0.0/16".to_owned()));
+    }
+
+    #[test]
+    fn translations_name_where_packets_come_from() {
+        let found = translations(
+            "chain p { type nat hook postrouting priority 100; ip saddr 10.73.0.0/24 oifname e masquerade; }",
+        );
+        assert!(found[0].contains(&"10.73.0.0/24".to_owned()));
+        let found = translations("iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -o eth0 -j MASQUERADE");
+        assert_eq!(found, [["10.0.0.0/8"]]);
+    }
+}
