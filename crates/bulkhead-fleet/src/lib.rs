@@ -39,7 +39,7 @@ pub use properties::{
 };
 pub use query::{
     KeyState, MachineView, MachinesAnswer, PlaceView, ReaderView, ReadersAnswer, RemoteUnlockView, RolesAnswer,
-    SecretRef, SecretView, SecretsAnswer,
+    SecretRef, SecretView, SecretsAnswer, SystemView,
 };
 pub use rules_file::{GENERATED_MARKER, RuleEntry, RuleTarget, RulesFile, RulesState};
 pub use scan::{AgeFile, AgeFileError, Evidence, KeyLike};

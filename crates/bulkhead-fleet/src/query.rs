@@ -36,9 +36,23 @@ pub struct RolesAnswer {
 pub struct MachinesAnswer {
     /// The properties by the name of the machine. Of two machines of one name, which `check` reports, the first.
     pub machines: BTreeMap<Arc<str>, MachineView>,
-    /// The machines that may have the role asked about, but it is not known: in words.
+    /// The systems without a `properties.nix` by name, if no role was asked about.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub systems: BTreeMap<Arc<str>, SystemView>,
+    /// What may be missing: machines that may have the role asked about, and systems that can't be known. In words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<String>,
+}
+
+/// A system that a file makes, and of which no `properties.nix` says anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SystemView {
+    /// Where it is named.
+    pub place: PlaceView,
+    /// `nixos`, `nix-darwin` or `home-manager`.
+    pub platform: &'static str,
+    /// Whether nobody is seen to make it, and it was found by the folder that its own modules begin in.
+    pub by_folder: bool,
 }
 
 /// What a machine's properties say: names as in the Nix file, keys as their lines. What is neither there nor in `unknown`
@@ -284,7 +298,7 @@ impl Fleet {
                 None => undecided.push(roles_unknown(machine)),
             }
         }
-        MachinesAnswer { machines, undecided }
+        MachinesAnswer { machines, systems: BTreeMap::new(), undecided }
     }
 
     /// All secrets: those of the convention, or the entries of the rules files where there is no convention.

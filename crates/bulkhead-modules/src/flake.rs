@@ -157,6 +157,15 @@ pub enum Platform {
 }
 
 impl Platform {
+    /// Its name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Platform::NixOs => "nixos",
+            Platform::Darwin => "nix-darwin",
+            Platform::Home => "home-manager",
+        }
+    }
+
     /// By what our text says that something is.
     fn of(tag: &str) -> Option<Platform> {
         match tag {
@@ -304,6 +313,23 @@ pub enum Wanted<'w> {
 /// Why there may be more in [`Wanted::Beginning`].
 const GIVEN_BESIDES: &str = "what else the flake gives to this machine can't be known";
 
+/// What makes a machine that is read from where its own modules begin a part of one.
+pub fn given_besides(flake: Option<&TreePath>) -> Undecided {
+    Undecided {
+        path: OptionPath::root(),
+        what: UNKNOWN_BESIDES,
+        reason: Unknown { reason: Arc::from(GIVEN_BESIDES), help: None, place: None },
+        place: flake.map(|flake| Place::file(flake.to_arc())),
+    }
+}
+
+/// Read one machine as [`Wanted::Beginning`].
+pub fn load_beginning(world: &World, flake: Option<&TreePath>, files: &[TreePath]) -> Configuration {
+    let wanted = [Wanted::Beginning(files)];
+    let read = load_several(world, flake, &wanted, &AtomicUsize::new(0), &|_, configuration| configuration);
+    read.into_iter().next().map(|(_, configuration)| configuration).unwrap_or_default()
+}
+
 /// Systems are read in one session until they have taken so many bytes: until then each saves the evaluation of the flake,
 /// which takes longer than that of many a system; and none of the memory comes back before.
 const MOST_SHARED: u64 = 64 << 20;
@@ -395,12 +421,7 @@ impl<'s, 'a> Shared<'s, 'a> {
             (Wanted::Beginning(_), Some(outputs)) => {
                 let given = self.given.get_or_init(|| outputs.as_ref().map_or_else(|_| Vec::new(), Outputs::given));
                 arguments.special.extend(given.iter().cloned());
-                configuration.undecided.push(Undecided {
-                    path: OptionPath::root(),
-                    what: UNKNOWN_BESIDES,
-                    reason: Unknown { reason: Arc::from(GIVEN_BESIDES), help: None, place: None },
-                    place: flake.map(|flake| Place::file(flake.to_arc())),
-                });
+                configuration.undecided.push(given_besides(flake));
             }
         }
         run(session, arguments, &roots, None, &mut configuration);
@@ -591,12 +612,15 @@ impl<'s, 'a> Outputs<'s, 'a> {
         *self.of_system.get_or_init(run)
     }
 
-    /// What nearly all flakes call modules with.
+    /// What nearly all flakes call modules with. nixos-unified hands over the same as `flake`.
     fn given(&self) -> Vec<(Arc<str>, Node<'a>)> {
         let made = self.called.made(if self.is_of_parts { self.value } else { self.session.null() });
         let arguments = made.ok().flatten().and_then(|made| made.get("arguments"));
         let Some(Shape::Attrs(given)) = arguments.map(|given| self.session.look(given)) else { return Vec::new() };
-        ["inputs", "self"].into_iter().filter_map(|name| Some((Arc::from(name), given.get(name)?))).collect()
+        let mut all: Vec<(&'static str, Node<'a>)> =
+            ["inputs", "self"].into_iter().filter_map(|name| Some((name, given.get(name)?))).collect();
+        all.push(("flake", self.session.attrs(all.clone(), Some(self.session.unknown(GIVEN_BESIDES, None)))));
+        all.into_iter().map(|(name, node)| (Arc::from(name), node)).collect()
     }
 
     /// An output of a flake.

@@ -38,8 +38,8 @@ pub use condition::{Condition, Guard};
 pub use definitions::{depth_inside, is_submodule as takes_module};
 pub use effective::Effective;
 pub use flake::{
-    Platform, System, Systems, Wanted, is_apart, is_given, load_several, load_system, name_outside_hive, systems,
-    systems_file,
+    Platform, System, Systems, Wanted, given_besides, is_apart, is_given, load_beginning, load_several, load_system,
+    name_outside_hive, systems, systems_file,
 };
 pub use library::{BUILT_IN, PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib, is_of_people};
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};

@@ -23,4 +23,4 @@ mod workspaces;
 pub use context::{CommittedLine, Context, History, RemovedLine};
 pub use registry::{Selection, find, registry, run};
 pub use rule::{Area, Check, Rule};
-pub use trees::mapping_fault;
+pub use trees::{Origin, OtherSystem, mapping_fault, other_systems};

@@ -226,3 +226,50 @@ fn gen_secrets_and_check_agree_on_what_is_refused() {
     std::os::unix::fs::symlink("/etc/rules.nix", fleet.path().join("secrets/secrets.nix")).unwrap();
     agree(&fleet, "error", [1, 1, 1]);
 }
+
+#[test]
+fn systems_without_properties_are_listed_and_shown() {
+    let fleet = Folder::empty();
+    let flake = r#"{
+  outputs = { nixpkgs, frame, darwin, ... }: {
+    nixosConfigurations = {
+      made = nixpkgs.lib.nixosSystem { modules = [ { services.made.enable = true; } ]; };
+      begun = frame.lib.machine ./hosts/begun;
+    };
+    darwinConfigurations.mac = darwin.lib.darwinSystem { modules = [ { services.mac.enable = true; } ]; };
+  };
+}"#;
+    fleet
+        .write("flake.nix", flake)
+        .write("hosts/begun/default.nix", "{ flake, ... }: { services.begun.enable = flake.inputs != null; }")
+        .write("plain.nix", "import <nixpkgs/nixos> { configuration = { services.plain.enable = true; }; }");
+    let run = fleet.bulkhead(&["machines"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let listed: Vec<Vec<&str>> = run.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    let expected = [
+        ["begun", "-", "-", "hosts/begun/default.nix"],
+        ["darwinConfigurations.mac", "-", "nix-darwin", "flake.nix:7"],
+        ["made", "-", "-", "flake.nix:4"],
+        ["plain", "-", "-", "plain.nix"],
+    ];
+    assert_eq!(listed, expected, "{}", run.stdout);
+    assert!(!run.stderr.contains("no machines"), "{}", run.stderr);
+    assert!(run.stderr.contains("the flake input `frame` is not fetched"), "{}", run.stderr);
+
+    let systems = fleet.bulkhead(&["machines", "--json"]).json()["systems"].clone();
+    assert_eq!(
+        systems["made"],
+        json!({ "place": { "file": "flake.nix", "line": 4 }, "platform": "nixos", "by_folder": false })
+    );
+    assert_eq!(systems["begun"]["by_folder"], true);
+    for row in expected {
+        let shown = fleet.bulkhead(&["show", row[0], "services"]);
+        let name = row[0].rsplit('.').next().unwrap();
+        assert!(shown.stdout.contains(&format!("services.{name}.enable")), "{}: {}", row[0], shown.stdout);
+    }
+    let run = fleet.bulkhead(&["show", "begum"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("did you mean `begun`?"), "{}", run.stderr);
+    // Roles are properties.
+    assert_eq!(fleet.bulkhead(&["machines", "--role", "web", "--json"]).code, 2);
+}

@@ -170,7 +170,7 @@ fn finding(files: Vec<Unseen<'_>>, what: &str) -> Option<Diagnostic> {
 }
 
 /// What is told of systems that are unknown for one reason.
-fn systems(same: &[&Unread], left: &[&TreePath], beginnings: &[Arc<str>]) -> Option<Diagnostic> {
+fn systems(same: &[&Unread], left: &[&TreePath], beginnings: &[(Arc<str>, Vec<TreePath>)]) -> Option<Diagnostic> {
     let first = same.first()?;
     let names: Vec<&str> = same.iter().filter_map(|system| system.name.as_deref()).collect();
     let message = match names.as_slice() {
@@ -180,7 +180,7 @@ fn systems(same: &[&Unread], left: &[&TreePath], beginnings: &[Arc<str>]) -> Opt
     let files = quoted(left.iter().map(|path| path.as_str()));
     let mut finding = RULE.finding(first.place.clone(), message).with_label("these modules are not judged");
     if !beginnings.is_empty() {
-        let read = quoted(beginnings.iter().map(|name| &**name));
+        let read = quoted(beginnings.iter().map(|(name, _)| &**name));
         let how = match beginnings {
             [_] => "was read from its own folder, without what it is given besides",
             _ => "were read from their own folders, without what they are given besides",

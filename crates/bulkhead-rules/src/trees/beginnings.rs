@@ -69,16 +69,26 @@ const OF_OTHERS: [&str; 5] = ["flake", "home", "homebrew", "launchd", "perSystem
 /// A machine, and what its own modules say.
 pub(super) struct Beginning {
     pub(super) name: String,
-    pub(super) file: TreePath,
+    /// Where they begin, and what belongs to it, whoever imports that.
+    pub(super) roots: Vec<TreePath>,
     pub(super) configuration: Configuration,
 }
 
-/// The machines among `files`, of which those in `read` belong to others. `flake` is what they may be made by.
+impl Beginning {
+    /// The file that they begin in.
+    pub(super) fn file(&self) -> &TreePath {
+        &self.roots[0]
+    }
+}
+
+/// The machines among `files`, of which those in `read` belong to others. `flake` is what they may be made by; what is called
+/// like one that is `named` somewhere is one.
 pub(super) fn find(
     world: &World,
     flake: Option<&TreePath>,
     files: &[TreePath],
     read: &HashSet<&str>,
+    named: &HashSet<&str>,
 ) -> Vec<Beginning> {
     let all: HashSet<&str> = files.iter().map(TreePath::as_str).collect();
     let mut by_depth: HashMap<usize, Vec<(Candidate, &TreePath)>> = HashMap::default();
@@ -105,22 +115,24 @@ pub(super) fn find(
         };
         let roots: Vec<Vec<TreePath>> = open.iter().map(roots).collect();
         let wanted: Vec<Wanted<'_>> = roots.iter().map(|roots| Wanted::Beginning(roots)).collect();
-        let configurations = load_on_all_threads(world, flake, &wanted, &|_, configuration| {
-            is_machine(&configuration).then_some(configuration)
+        let configurations = load_on_all_threads(world, flake, &wanted, &|index, configuration| {
+            let is_named = open.get(index).is_some_and(|(candidate, _)| named.contains(candidate.name.as_str()));
+            is_machine(&configuration, is_named).then_some(configuration)
         });
-        let mut loaded: Vec<(Candidate, &TreePath, Configuration)> = open
+        let mut loaded: Vec<(Candidate, Vec<TreePath>, Configuration)> = open
             .into_iter()
+            .zip(roots)
             .zip(configurations)
-            .filter_map(|((candidate, file), configuration)| Some((candidate, file, configuration?)))
+            .filter_map(|(((candidate, _), roots), configuration)| Some((candidate, roots, configuration?)))
             .collect();
         // Of several in a folder the one counts that has most of it.
-        loaded.sort_by_key(|(_, file, configuration)| (std::cmp::Reverse(configuration.modules.len()), *file));
-        for (candidate, file, configuration) in loaded {
+        loaded.sort_by(|(_, a, of_a), (_, b, of_b)| of_b.modules.len().cmp(&of_a.modules.len()).then_with(|| a.cmp(b)));
+        for (candidate, roots, configuration) in loaded {
             if taken.contains(&candidate.folder) {
                 continue;
             }
             taken.push(candidate.folder);
-            found.push(Beginning { name: candidate.name, file: file.clone(), configuration });
+            found.push(Beginning { name: candidate.name, roots, configuration });
         }
     }
     // One that another one imports is a part of it.
@@ -128,11 +140,11 @@ pub(super) fn find(
         .iter()
         .flat_map(|beginning| {
             let modules = beginning.configuration.modules.iter().map(|module| &*module.file);
-            modules.filter(|file| *file != beginning.file.as_str()).map(str::to_owned)
+            modules.filter(|file| *file != beginning.file().as_str()).map(str::to_owned)
         })
         .collect();
-    found.retain(|beginning| !parts.contains(beginning.file.as_str()));
-    found.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
+    found.retain(|beginning| !parts.contains(beginning.file().as_str()));
+    found.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.roots.cmp(&b.roots)));
     found
 }
 
@@ -179,9 +191,9 @@ fn candidate(file: &TreePath) -> Option<Candidate> {
     }
 }
 
-/// Whether modules are those of a machine with NixOS.
-fn is_machine(configuration: &Configuration) -> bool {
-    let mut is_machine = false;
+/// Whether modules are those of a machine with NixOS, by what they say; one that is `named` need not say more than others.
+fn is_machine(configuration: &Configuration, is_named: bool) -> bool {
+    let mut is_machine = is_named;
     for definition in &configuration.definitions {
         let names: Vec<&str> = definition.path.names().iter().map(|name| &**name).collect();
         let value = &definition.value.kind;

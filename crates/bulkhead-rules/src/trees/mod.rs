@@ -34,6 +34,7 @@ use bulkhead_fleet::Machine;
 use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
+pub use reading::{Origin, OtherSystem, other_systems};
 pub(crate) use reading::{Trees, Unread, is_variant_of, read, text_of};
 pub(crate) use schema::{Known, OWN, is_submodule, known};
 pub(crate) use secret_path::is_secret_path;

@@ -235,6 +235,9 @@ pub struct GenDocsArgs {
 /// `machines`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Systems without a properties.nix, which a flake or another file makes or which begin in a folder of their own, are listed
+with the place of their name: `show` takes the names of all.
+
 Example: bulkhead machines --role server --json | jq '.machines | map_values(.hostNames)'
 
 In tables `?` is what is not known, and `-` what is not there.

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use bulkhead_diagnostics::Place;
+use bulkhead_diagnostics::{Place, nearest};
 use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_fleet::LoadOptions;
 use bulkhead_modules::{
-    Configuration, NIXOS_FILES, Nixos, OptionPath, System, Undecided, load_all, load_nixos, load_system, systems,
-    systems_file,
+    Configuration, NIXOS_FILES, Nixos, OptionPath, System, Undecided, given_besides, load_all, load_beginning,
+    load_nixos, load_system, systems, systems_file,
 };
+use bulkhead_rules::{Origin, OtherSystem, other_systems};
 use bulkhead_source::TreePath;
 
 use super::args::{Global, ModulesArgs};
@@ -36,11 +37,15 @@ pub fn load(
     machine: &str,
     listed: &OptionPath,
 ) -> Result<(TreePath, Configuration)> {
-    let given = Given::of(project, machine)?;
+    let mut given = Given::of(project, machine)?;
     let (root, mut roots) = match (root_module(project, machine), &given) {
         (Ok(root), _) => (root.clone(), vec![root]),
         (Err(_), Given::System(file)) => (file.clone(), Vec::new()),
-        (Err(error), _) => return Err(error),
+        (Err(error), _) => {
+            let system = elsewhere(project, machine, error)?;
+            given = Given::Elsewhere(system.origin);
+            (system.file, Vec::new())
+        }
     };
     for module in &args.modules {
         match TreePath::new(module) {
@@ -51,6 +56,16 @@ pub fn load(
     let nixos = nixos(project, global, &root, listed)?;
     let world = project.world();
     let mut configuration = match (&given, &nixos) {
+        (Given::Elsewhere(Origin::Made(name)), _) => load_system(world, &root, name, &roots, nixos.as_ref()),
+        (Given::Elsewhere(Origin::Begins(files)), Some(nixos)) => {
+            let mut configuration = load_nixos(world, &[files.as_slice(), &roots].concat(), nixos);
+            configuration.undecided.push(given_besides(systems_file(project.tree()).as_ref()));
+            configuration
+        }
+        (Given::Elsewhere(Origin::Begins(files)), None) => {
+            let files = [files.as_slice(), &roots].concat();
+            load_beginning(world, systems_file(project.tree()).as_ref(), &files)
+        }
         (Given::System(flake) | Given::Fleet(flake), _) => load_system(world, flake, machine, &roots, nixos.as_ref()),
         (_, Some(nixos)) => load_nixos(world, &roots, nixos),
         (_, None) => load_all(world, &roots),
@@ -61,6 +76,20 @@ pub fn load(
     Ok((root, configuration))
 }
 
+/// A system that another file makes, or whose own modules begin somewhere; `error` says that nothing else is called so.
+fn elsewhere(project: &Project, name: &str, error: anyhow::Error) -> Result<OtherSystem> {
+    let fleet = project.fleet(&LoadOptions::default())?;
+    let (systems, _) = other_systems(&fleet, project.tree(), project.world());
+    if let Some(system) = systems.iter().find(|system| &*system.name == name) {
+        return Ok(system.clone());
+    }
+    let machines = fleet.machines.iter().map(|machine| &*machine.name);
+    match nearest(name, machines.chain(systems.iter().map(|system| &*system.name))) {
+        Some(near) => bail!("no machine is called `{name}`; did you mean `{near}`?"),
+        None => Err(error),
+    }
+}
+
 /// The modules that `flake.nix` (or `hive.nix`) gives a machine.
 enum Given {
     /// None: there is no flake, it does not name the machine, or a file was asked for and no machine.
@@ -69,6 +98,8 @@ enum Given {
     System(TreePath),
     /// Those that this flake gives all machines of a fleet.
     Fleet(TreePath),
+    /// None: another file makes the system, or its own modules are all that is seen of it.
+    Elsewhere(Origin),
     /// They can't be known.
     Unknown(Undecided),
 }

@@ -4,11 +4,14 @@ use std::io::{self, IsTerminal};
 
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::{Diagnostic, Report, Severity, Summary, nearest};
-use bulkhead_fleet::{Fleet, KeyState, LoadOptions, MachinesAnswer, PlaceView, ReadersAnswer};
+use bulkhead_fleet::{Fleet, KeyState, LoadOptions, MachinesAnswer, PlaceView, ReadersAnswer, SystemView};
+use bulkhead_modules::Platform;
+use bulkhead_rules::{Origin, other_systems};
 
 use super::args::{Global, JsonArgs, MachinesArgs, SecretsArgs, WhoCanReadArgs};
 use super::progress::Meter;
 use super::table::table;
+use super::values::place_view;
 use super::{FINDINGS, OK, Program, output};
 use crate::Project;
 
@@ -20,12 +23,6 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
     let fleet = project.fleet(&LoadOptions { progress: Some(&tell), ..LoadOptions::default() })?;
     drop(meter);
     let errors: Vec<_> = errors(&fleet).cloned().collect();
-    if fleet.machines.is_empty() {
-        output::tell(&format!(
-            "no machines: there is no {}/**/properties.nix in {}",
-            fleet.config.machines, fleet.origin
-        ));
-    }
     if !errors.is_empty() {
         let summary = Summary {
             machines: fleet.counts.machines,
@@ -37,6 +34,16 @@ pub fn load(program: Program, global: &Global) -> Result<(Project, Fleet)> {
         output::show_problems(&project, global, &Report::new(errors, summary))?;
     }
     Ok((project, fleet))
+}
+
+/// That no machine has properties, which most answers are made of.
+fn tell_no_machines(fleet: &Fleet) {
+    if fleet.machines.is_empty() {
+        output::tell(&format!(
+            "no machines: there is no {}/**/properties.nix in {}",
+            fleet.config.machines, fleet.origin
+        ));
+    }
 }
 
 /// An answer that lacks something because of errors is still printed, but does not look like a clean run.
@@ -75,8 +82,29 @@ fn unknown_role(fleet: &Fleet, role: &str) -> anyhow::Error {
 }
 
 pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Result<u8> {
-    let (_, fleet) = load(program, global)?;
-    let answer = fleet.machines_answer(args.role.as_deref());
+    let (project, fleet) = load(program, global)?;
+    let mut answer = fleet.machines_answer(args.role.as_deref());
+    if args.role.is_none() {
+        let (systems, reasons) = other_systems(&fleet, project.tree(), project.world());
+        let sources = project.sources();
+        for system in systems {
+            let view = SystemView {
+                place: place_view(&system.place, &sources),
+                platform: system.platform.as_str(),
+                by_folder: matches!(system.origin, Origin::Begins(_)),
+            };
+            answer.systems.insert(system.name, view);
+        }
+        // One reason may hide many systems.
+        for reason in reasons {
+            if !answer.undecided.iter().any(|told| **told == *reason) {
+                answer.undecided.push(reason.to_string());
+            }
+        }
+    }
+    if answer.systems.is_empty() {
+        tell_no_machines(&fleet);
+    }
     if let Some(role) = &args.role
         && !fleet.roles.contains_key(role.as_str())
         && answer.is_complete()
@@ -88,7 +116,7 @@ pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Resul
         output::print_json(&answer)?;
         return Ok(code);
     }
-    let rows: Vec<Vec<String>> = answer
+    let mut rows: Vec<Vec<String>> = answer
         .machines
         .iter()
         .map(|(name, machine)| {
@@ -103,6 +131,10 @@ pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Resul
             vec![name.to_string(), arch, roles, machine.path.to_string()]
         })
         .collect();
+    rows.extend(answer.systems.iter().map(|(name, system)| {
+        let what = if system.platform == Platform::NixOs.as_str() { "-" } else { system.platform };
+        vec![name.to_string(), "-".to_owned(), what.to_owned(), show_place(Some(&system.place))]
+    }));
     output::print(&table(&rows, width()))?;
     tell_unknown_properties(&answer);
     tell_undecided(&answer.undecided);
@@ -111,6 +143,7 @@ pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Resul
 
 pub fn roles(program: Program, global: &Global, args: &JsonArgs) -> Result<u8> {
     let (_, fleet) = load(program, global)?;
+    tell_no_machines(&fleet);
     let answer = fleet.roles_answer();
     if args.json {
         output::print_json(&answer)?;
@@ -125,6 +158,7 @@ pub fn roles(program: Program, global: &Global, args: &JsonArgs) -> Result<u8> {
 
 pub fn secrets(program: Program, global: &Global, args: &SecretsArgs) -> Result<u8> {
     let (project, fleet) = load(program, global)?;
+    tell_no_machines(&fleet);
     let machine = match &args.machine {
         None => None,
         Some(name) => match fleet.machines_named(name).next() {
@@ -163,6 +197,7 @@ pub fn secrets(program: Program, global: &Global, args: &SecretsArgs) -> Result<
 
 pub fn who_can_read(program: Program, global: &Global, args: &WhoCanReadArgs) -> Result<u8> {
     let (project, fleet) = load(program, global)?;
+    tell_no_machines(&fleet);
     let found = fleet.find_secrets(&args.secret);
     if found.is_empty() {
         let all = fleet.all_secrets();

@@ -1,7 +1,6 @@
 //! Where the modules of a machine start.
 
 use anyhow::{Result, bail};
-use bulkhead_diagnostics::nearest;
 use bulkhead_fleet::LoadOptions;
 use bulkhead_source::TreePath;
 
@@ -23,9 +22,6 @@ pub fn root_module(project: &Project, name: &str) -> Result<TreePath> {
     }
     let fleet = project.fleet(&LoadOptions::default())?;
     let Some(machine) = fleet.machines.iter().find(|machine| &*machine.name == name) else {
-        if let Some(near) = nearest(name, fleet.machines.iter().map(|machine| &*machine.name)) {
-            bail!("no machine is called `{name}`; did you mean `{near}`?");
-        }
         bail!("no machine is called `{name}`, and there is no such file; `bulkhead machines` lists the machines");
     };
     let files = ROOT_FILES.iter().filter_map(|file| machine.dir.join(file).ok());

@@ -2,6 +2,7 @@
 
 use bulkhead_diagnostics::{Place, Sources};
 use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
+use bulkhead_fleet::PlaceView;
 use bulkhead_modules::OptionPath;
 use bulkhead_source::LineIndex;
 use serde_json::{Map, Value, json};
@@ -11,13 +12,19 @@ const SHORT: usize = 60;
 
 /// A file and a line.
 pub fn at(place: &Place, sources: &dyn Sources) -> String {
-    match place.span.zip(sources.text(&place.file)) {
-        Some((span, text)) => {
-            let position = LineIndex::new(&text).position(&text, span.start);
-            format!("{}:{}", place.file, position.line)
-        }
-        None => place.file.to_string(),
+    match place_view(place, sources) {
+        PlaceView { file, line: Some(line) } => format!("{file}:{line}"),
+        PlaceView { file, line: None } => file.to_string(),
     }
+}
+
+/// The same as data.
+pub fn place_view(place: &Place, sources: &dyn Sources) -> PlaceView {
+    let line = place.span.zip(sources.text(&place.file)).map(|(span, text)| {
+        let position = LineIndex::new(&text).position(&text, span.start);
+        position.line
+    });
+    PlaceView { file: place.file.clone(), line }
 }
 
 /// `{ file, line, column }`
