@@ -42,6 +42,7 @@ pub use flake::{
     name_outside_hive, systems, systems_file,
 };
 pub use library::{BUILT_IN, PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib, is_of_people};
+pub use merge::own::DEFAULTS as OWN_DEFAULTS;
 pub use nixos::{NEEDED as NIXOS_FILES, Nixos, UNDECIDED_ASSERTION, UNDECIDED_WARNING};
 pub use options::{Declared, OptionType};
 pub use passes::{is_foreign, is_of_nixos};

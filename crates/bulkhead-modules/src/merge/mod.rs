@@ -4,6 +4,7 @@
 //! the modules of the next pass (see [`crate::passes`]).
 
 mod options;
+pub mod own;
 mod push;
 mod types;
 mod untyped;
@@ -132,6 +133,8 @@ pub struct Merger<'m, 's, 'a> {
     values: usize,
     /// Why modules of other projects may declare more.
     others: Option<Unknown>,
+    /// Whose options are there that nothing declares.
+    owners: own::Owners,
     /// Whether the type is a part of an `either`: NixOS does not look into that for modules.
     in_either: bool,
 }
@@ -145,6 +148,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
             types: HashMap::new(),
             values: 0,
             others: None,
+            owners: own::Owners::default(),
             in_either: false,
         }
     }
@@ -225,6 +229,10 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         let mut config = Vec::with_capacity(names.len());
         let mut options = Vec::new();
         let mut open = children.rest();
+        self.note_owners(&level, &names, open.is_some());
+        if level.region == Region::Nixos && level.path.names().is_empty() {
+            config.extend(self.defaults_below(&level.path, &names));
+        }
         for name in names {
             let defs = children.take(name);
             let path = level.path.join(name);

@@ -6,6 +6,7 @@
 
 use bulkhead_eval::{Form, Node};
 
+use super::own;
 use super::values::{Presence, is_package};
 use super::{Def, Level, MAX_DEPTH, Merger, Region};
 use crate::definitions::{is_missing_inside, is_submodule, leads_to_module};
@@ -89,9 +90,15 @@ impl<'a> Merger<'_, '_, 'a> {
         let is_mixed = all.iter().any(|def| def.priority.unwrap_or(DEFAULT_PRIORITY) != strongest.unwrap_or_default());
         let mut children = self.children(all, path);
         let names: Vec<&'static str> = children.named.keys().copied().collect();
+        let is_told = children.rest().is_none();
         let mut entries = Vec::new();
+        let mut are_all = true;
+        if is_told {
+            entries.extend(self.defaults_below(path, &names));
+        }
         for name in names {
             let defs = children.take(name);
+            are_all &= Self::are_all_sure(&defs);
             let key = defs.first().map(|def| def.node);
             let is_sure = defs.iter().any(|def| def.condition.is_always());
             let value = match self.untyped(path.join(name), defs, depth + 1) {
@@ -101,7 +108,11 @@ impl<'a> Merger<'_, '_, 'a> {
             };
             entries.push((name, key.map_or(value, |key| session.named_as(value, key))));
         }
-        session.attrs(entries, Some(session.unknown(NIXOS_CONFIG, None)))
+        if is_told && let Some(interface) = self.interface(path, &entries) {
+            entries.push(("interface", interface));
+        }
+        let is_closed = is_told && are_all && !is_mixed && self.is_closed(path);
+        session.attrs(entries, (!is_closed).then(|| session.unknown(NIXOS_CONFIG, None)))
     }
 
     /// What definitions come to that are no sets, or of which that is not known.
@@ -119,7 +130,7 @@ impl<'a> Merger<'_, '_, 'a> {
         }
         let takes_one = |def: &Def<'a>| match session.form(def.node) {
             Form::Bool(_) | Form::Int | Form::Null | Form::Other => !matches(OTHERWISE, path, true),
-            Form::String => matches(STRINGS, path, false),
+            Form::String => matches(STRINGS, path, false) || matches(own::STRINGS, path, false),
             Form::Unknown => strongest.len() == 1,
             _ => false,
         };

@@ -1,9 +1,12 @@
 //! `trusted-interface`: a firewall that trusts the inside of a compartment.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::firewall::{commands, rules, trusted};
 use crate::trees::{Purpose, Stated, Tree, option, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -12,7 +15,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The firewall trusts the interface of workspaces or services.",
     docs: "\
-`networking.firewall.trustedInterfaces` names the bridge of workspaces or of the VPN's services, or the interface of
+`networking.firewall.trustedInterfaces`, or a rule of `extraInputRules` or `extraCommands` that accepts everything from
+an interface, names the bridge of workspaces or of the VPN's services, or the interface of
 one of them.
 
 **Why it matters.** NixOS' firewall accepts everything that comes from a trusted interface: all services of the host,
@@ -38,9 +42,15 @@ looked at.
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        for item in tree.items(&option("networking.firewall.trustedInterfaces")) {
-            let (Some(name), Some(at)) = (text(item.value), item.place.clone()) else { continue };
-            let Some((inside, whose)) = inside(tree, &name) else { continue };
+        let listed = tree.items(&option("networking.firewall.trustedInterfaces")).into_iter();
+        let mut all: Vec<Stated<Arc<str>>> = listed.filter_map(|item| Some(item.with(text(item.value)?))).collect();
+        let input = rules(context, tree, &option("networking.firewall.extraInputRules"));
+        for stated in input.into_iter().chain(commands(context, tree)) {
+            all.extend(trusted(&stated.value).into_iter().map(|name| stated.with(Arc::from(name))));
+        }
+        for item in all {
+            let (name, Some(at)) = (&item.value, item.place.clone()) else { continue };
+            let Some((inside, whose)) = inside(tree, name) else { continue };
             let Some(when) = item.when.and(&inside.when) else { continue };
             let message = format!("the firewall trusts `{name}`, {whose}");
             found.push(
@@ -48,7 +58,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                     .with_label("everything from there is accepted")
                     .with_help("take it out, and open what is needed one by one")
                     .with_data("machine", &*tree.name)
-                    .with_data("interface", &*name),
+                    .with_data("interface", &**name),
             );
         }
     }
@@ -56,7 +66,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 /// What is inside of a compartment and has an interface of this name; `+` at its end stands for anything, as iptables has it,
 /// `*` as nft has it.
-fn inside<'t>(tree: &'t Tree<'_>, name: &str) -> Option<(&'t Stated<std::sync::Arc<str>>, String)> {
+fn inside<'t>(tree: &'t Tree<'_>, name: &str) -> Option<(&'t Stated<Arc<str>>, String)> {
     let fits = |interface: &str| match name.strip_suffix(['+', '*']) {
         Some(start) => interface.starts_with(start),
         None => interface == name,

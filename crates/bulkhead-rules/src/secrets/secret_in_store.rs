@@ -25,7 +25,8 @@ has (`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …), a vari
 container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.etc` (`psk=…`); or, as a warning too, an
 option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which
 Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
-`age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine.
+`age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of the
+SSH server. Files of variables (`environmentFile`) that lie in the repository are looked into.
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -39,10 +40,9 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 ```
 
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
-names: secrets in other options and in scripts are not seen; nor are
-files that may hold no secret (`environmentFile`), values that are not known, modules that can't be read (those of
-flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which NixOS takes there
-on purpose. The text of a secret is not shown.
+names: secrets in other options and in scripts are not seen; nor are values that are not known, modules that can't be
+read (those of flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which
+NixOS takes there on purpose. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",
@@ -125,7 +125,7 @@ impl<'d> Part<'d> {
             items.for_each(|item| unwrapped(item, depth, &mut sets));
             for set in sets {
                 if !matches!(set.value.kind, DataKind::Attrs(_))
-                    && (is_identities(&self.path) || is_variables(&self.path))
+                    && (is_identities(&self.path) || is_variables(&self.path) || is_list_of_texts(&self.path))
                 {
                     let place = set.place.unwrap_or_else(|| self.place.clone());
                     let (path, option) = (self.path.clone(), self.option.clone());
@@ -179,7 +179,22 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             }
             finding
         }
-        kind if names_file(names) || is_identities(names) => {
+        // What is in such a file is no secret by the option's name, but by its own.
+        kind if names_variables(names) => {
+            let at = value.place.clone().unwrap_or_else(|| place.clone());
+            let file = match kind {
+                DataKind::Path(path) if is_copied(context, path, &at) => context.file_of(path)?.to_arc(),
+                _ => stored(context, value)?,
+            };
+            if !has_secret_variable(context, &file) {
+                return None;
+            }
+            let message = format!("`{option}` is the file `{file}` of the repository, which is in the Nix store");
+            let mut finding = RULE.judged(context.tree, when, at, message);
+            finding.severity = finding.severity.min(Severity::Warning);
+            finding
+        }
+        kind if names_file(names) || is_identities(names) || is_host_key(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
             let mut has_text = false;
             let is_made = || is_made_in_store(context, &at);
@@ -214,7 +229,7 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
                 _ => return None,
             };
             let mut finding = RULE.judged(context.tree, when, at, message);
-            if !is_identities(names) {
+            if !is_identities(names) && !is_host_key(names) {
                 finding.severity = finding.severity.min(Severity::Warning);
             }
             if has_text { unshown(context, finding) } else { finding }
@@ -260,6 +275,34 @@ fn names_file(path: &OptionPath) -> bool {
     })
 }
 
+/// Whether it takes a file of variables, which may have a secret or none.
+fn names_variables(path: &OptionPath) -> bool {
+    path.names().last().is_some_and(|name| plain_name(name).ends_with("environmentfile"))
+}
+
+/// Whether it is a host key of the SSH server.
+fn is_host_key(path: &OptionPath) -> bool {
+    let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
+    match names.as_slice() {
+        ["services", "openssh", "hostKeys", "path"] => true,
+        ["environment", "etc", file, "source"] => file.starts_with("ssh/ssh_host_") && !file.ends_with(".pub"),
+        _ => false,
+    }
+}
+
+/// Whether a file of the repository has a variable that is a secret.
+fn has_secret_variable(context: &Context<'_>, file: &str) -> bool {
+    let text = TreePath::new(file).ok().and_then(|path| read_text(context.tree, &path, FILE_LIMIT).ok());
+    text.is_some_and(|text| {
+        let lines = text.lines().map(|line| line.trim().trim_start_matches("export "));
+        let variables = lines.filter_map(|line| line.split_once('='));
+        variables.into_iter().any(|(name, value)| {
+            let is_name = !name.is_empty() && is_name_of_variable(name);
+            is_name && (name.starts_with("PSK") || is_secret_variable(name, "secret")) && !value.trim().is_empty()
+        })
+    })
+}
+
 /// Whether it is where the keys are that decrypt the secrets.
 fn is_identities(path: &OptionPath) -> bool {
     matches!(path.names(), [.., age, last] if **age == *"age" && **last == *"identityPaths")
@@ -268,6 +311,19 @@ fn is_identities(path: &OptionPath) -> bool {
 /// Whether it is a list of variables for a unit, as systemd takes them: `NAME=value`.
 fn is_variables(path: &OptionPath) -> bool {
     matches!(path.names(), [.., unit, last] if **unit == *"serviceConfig" && **last == *"Environment")
+}
+
+/// Whether it is another list whose texts are looked at.
+fn is_list_of_texts(path: &OptionPath) -> bool {
+    matches!(path.names(), [first, _, last] if
+        (**first == *"fileSystems" && **last == *"options") || (**first == *"nix" && **last == *"access-tokens"))
+}
+
+/// Whether a text has a token for a host, as Nix takes them.
+fn has_access_token(text: &str) -> bool {
+    text.split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .any(|(host, token)| host.contains('.') && is_plain(token))
 }
 
 /// Whether it is a variable in an environment.
@@ -320,9 +376,23 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
             | ["systemd", "network", "netdevs", _, "wireguardConfig", "PrivateKey"]
             | ["systemd", "network", "netdevs", _, "wireguardPeers", "PresharedKey"]
             | ["systemd", "network", "netdevs", _, "wireguardPeers", "wireguardPeerConfig", "PresharedKey"]
+            | ["networking", "networkmanager", "ensureProfiles", "profiles", _, "wifi-security", "psk"]
             | ["users", "users", _, "password"],
             DataKind::String(text),
         ) => is_literal(text),
+        (["networking", "networkmanager", "ensureProfiles", "profiles", _, _, name], DataKind::String(text)) => {
+            is_called_secret(name) && is_plain(text)
+        }
+        // `github.com=…`, also several.
+        (["nix", "settings", "access-tokens"], DataKind::String(text)) => has_access_token(text),
+        (["nix", "extraOptions"], DataKind::String(text)) => text.lines().any(|line| {
+            let (name, value) = line.split_once('=').unwrap_or_default();
+            matches!(name.trim(), "access-tokens" | "extra-access-tokens") && has_access_token(value)
+        }),
+        (["fileSystems", _, "options"], DataKind::String(text)) => text.split(',').any(|option| {
+            let (name, value) = option.split_once('=').unwrap_or_default();
+            matches!(name, "pass" | "passwd" | "password") && is_plain(value)
+        }),
         (["networking", "wireless", "networks", _, "auth"], DataKind::String(text)) => text.lines().any(|line| {
             let (name, value) = line.split_once('=').unwrap_or_default();
             matches!(name.trim(), "psk" | "password") && is_literal(value.trim().trim_matches('"'))
@@ -333,7 +403,10 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
         }
         (["environment", "etc", _, "text"], DataKind::String(text)) => has_secret_line(text),
         (names @ [.., name], DataKind::String(text)) if is_variable_of(names) => is_secret_variable(name, text),
-        (["services", _, .., name], DataKind::String(text)) => is_called_secret(name) && is_plain(text),
+        (["services", "k3s" | "rke2", "token" | "agentToken"], DataKind::String(text)) => is_plain(text),
+        // Transmission hashes it, and knows a hash by its brace.
+        (["services", "transmission", .., "rpc-password"], DataKind::String(text)) if text.starts_with('{') => false,
+        (["services" | "programs", _, .., name], DataKind::String(text)) => is_called_secret(name) && is_plain(text),
         _ => false,
     }
 }
@@ -341,7 +414,7 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
 /// Whether an option can have nothing but a secret that is meant to be kept.
 fn is_surely_secret(path: &OptionPath) -> bool {
     match path.names() {
-        [first, ..] if ["users", "environment", "virtualisation", "home"].contains(&&**first) => false,
+        [first, ..] if ["users", "environment", "virtualisation", "home", "programs"].contains(&&**first) => false,
         [first, second, ..] if **first == *"systemd" => **second == *"network",
         [first, second, ..] if **first == *"services" => **second == *"openvpn",
         _ => true,
@@ -349,11 +422,14 @@ fn is_surely_secret(path: &OptionPath) -> bool {
 }
 
 /// How services name their secrets, without `_` and in small letters.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 13] = [
     "accesstoken",
     "apikey",
     "apitoken",
     "authtoken",
+    "passphrase",
+    "auth-secret",
+    "admintoken",
     "clientsecret",
     "password",
     "preauthkey",
@@ -366,7 +442,9 @@ const SECRETS: [&str; 10] = [
 fn is_called_secret(name: &str) -> bool {
     // Options have no `-`: with one it is a name that people gave to something.
     let name = plain_name(name);
-    let is_other = ["initial", "default", "hashed"].iter().any(|begin| name.starts_with(begin));
+    let is_other = ["initial", "default", "hashed", "existing", "imagepull", "disable"]
+        .iter()
+        .any(|begin| name.starts_with(begin));
     !is_other && SECRETS.iter().any(|end| name.ends_with(end))
 }
 

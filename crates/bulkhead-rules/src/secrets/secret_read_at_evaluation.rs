@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_source::read_text;
-use bulkhead_syntax::{Ast, Expr, ExprId};
+use bulkhead_syntax::{Ast, Expr, ExprId, Parameter};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
@@ -34,7 +34,7 @@ services.x.passwordFile = config.age.secrets.x.path;
 ```
 
 **Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are
-not: of a function of one's own that reads what it is given, the calls are not seen. Where a secret's path is only a
+not, but for a function of the same file that reads just what it is given. Where a secret's path is only a
 part of what is read, or is given to `map` with the reader, it is *undecided*. `import`, `hashFile` and
 `builtins.path` of a secret are not seen.
 
@@ -115,8 +115,27 @@ fn read(ast: &Ast, names: &Names, function: ExprId, arguments: &[ExprId]) -> Opt
     })
 }
 
-/// Whether an expression is one of the functions that read, also under another name.
+/// Whether an expression is one of the functions that read, also under another name,
+/// or one of the file's own that reads its argument.
 fn is_reader(ast: &Ast, names: &Names, function: ExprId) -> bool {
+    is_known_reader(ast, names, function)
+        || reads_argument(ast, names, names.stands_for(function).unwrap_or(function)).unwrap_or_default()
+}
+
+/// Whether a function reads what it is called with: `path: lib.removeSuffix "\n" (builtins.readFile path)`.
+fn reads_argument(ast: &Ast, names: &Names, function: ExprId) -> Option<bool> {
+    let Expr::Lambda(lambda) = ast.expr(function) else { return None };
+    let Parameter::Name(parameter, _) = &lambda.parameter else { return None };
+    let is_argument = |id: ExprId| matches!(ast.expr(id), Expr::Variable { name, .. } if name == parameter);
+    Some(names.within(ast.span(lambda.body)).any(|id| match ast.expr(id) {
+        Expr::Apply { function, arguments } => {
+            arguments.first().is_some_and(|first| is_argument(*first)) && is_known_reader(ast, names, *function)
+        }
+        _ => false,
+    }))
+}
+
+fn is_known_reader(ast: &Ast, names: &Names, function: ExprId) -> bool {
     let is_named = |id: ExprId| {
         let name = written(ast, id);
         READERS.iter().any(|reader| name == *reader || name.ends_with(&format!(".{reader}")))

@@ -354,4 +354,13 @@ mod tests {
             assert!(declared.starts_with(&format!("\"{default}\"")), "{option}");
         }
     }
+
+    /// What `config` has where nothing defines them is the same.
+    #[test]
+    fn defaults_are_those_of_config() {
+        for (path, value) in bulkhead_modules::OWN_DEFAULTS.iter().filter(|(path, _)| path[0] != "age") {
+            let known = DEFAULTS.iter().find(|(option, ..)| *option == path.join("."));
+            assert_eq!(known.map(|(_, native, _)| native), Some(value), "{path:?}");
+        }
+    }
 }

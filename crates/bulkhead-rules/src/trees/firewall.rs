@@ -211,6 +211,77 @@ pub(crate) fn behind<'w>(command: &'w [String], flags: &[&str]) -> Option<&'w st
     command.get(at + 1).map(String::as_str)
 }
 
+/// Whether rules drop all IPv6 on a bridge: what comes to it, or what is forwarded and what is for the host.
+pub(crate) fn closes_ip6(text: &str, bridges: &[&str]) -> bool {
+    let drops = |chain: &&str| {
+        let code = chain.lines().map(|line| line.split('#').next().unwrap_or_default());
+        code.flat_map(|line| line.split(';')).any(|statement| {
+            let all: Vec<&str> = words(statement).collect();
+            let is_plain = |word: &&str| {
+                let known = ["ether", "type", "ip6", "meta", "protocol", "ibrname", "obrname", "counter", "drop"];
+                known.contains(word) || bridges.contains(word)
+            };
+            all.ends_with(&["drop"]) && all.contains(&"ip6") && all.iter().all(is_plain)
+        })
+    };
+    let chains = chains(text);
+    let closes = |hook: &str| chains.iter().filter(|chain| has_hook(chain, hook)).any(drops);
+    closes("prerouting") || (closes("forward") && closes("input"))
+}
+
+/// The interfaces from which rules for the host accept everything, as nf_tables or iptables have them.
+pub(crate) fn trusted(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    for statement in code.flat_map(|line| line.split(';')) {
+        let all: Vec<&str> = words(statement).filter(|word| *word != "counter").collect();
+        if let ["iifname" | "iif", names @ .., "accept"] = all.as_slice()
+            && !names.iter().any(|name| MATCHES.contains(name))
+        {
+            found.extend(names.iter().map(|name| (*name).to_owned()));
+        }
+    }
+    for command in iptables(text) {
+        let chain = behind(&command, &["-A", "-I", "--append", "--insert"]);
+        let is_of_host = chain.is_some_and(|chain| matches!(chain, "INPUT" | "nixos-fw"));
+        let is_accepting = matches!(behind(&command, &["-j", "--jump"]), Some("ACCEPT" | "nixos-fw-accept"));
+        let narrows = ["!", "-p", "-m", "-d", "-s", "--protocol", "--match", "--destination", "--source"];
+        let is_narrow = command.iter().any(|word| narrows.contains(&word.as_str()));
+        if is_of_host && is_accepting && !is_narrow {
+            found.extend(behind(&command, &["-i", "--in-interface"]).map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// Words by which a rule is about less than all packets from somewhere.
+const MATCHES: [&str; 14] =
+    ["!", "ct", "daddr", "dport", "ether", "icmp", "icmpv6", "ip", "ip6", "meta", "saddr", "tcp", "th", "udp"];
+
+/// Whether a script sets another default route than one by these addresses; by which gateway.
+pub(crate) fn default_route(script: &str, own: &[std::net::IpAddr]) -> Option<String> {
+    let joined = script.replace("\\\n", " ");
+    let code = joined.lines().map(|line| line.split('#').next().unwrap_or_default());
+    for command in code.flat_map(|line| line.split([';', '&', '|'])) {
+        let all: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
+        let begin = all.windows(3).position(|part| {
+            matches!(part[0], "route" | "ro" | "r")
+                && matches!(part[1], "add" | "append" | "change" | "replace")
+                && matches!(part[2], "default" | "0/0" | "0.0.0.0/0" | "0.0.0.0/1" | "128.0.0.0/1")
+        });
+        let Some(begin) = begin.filter(|_| all.iter().any(|word| word.rsplit('/').next() == Some("ip"))) else {
+            continue;
+        };
+        let via = all.iter().skip(begin).skip_while(|word| **word != "via").nth(1);
+        match via {
+            Some(gateway) if gateway.parse().is_ok_and(|gateway| own.contains(&gateway)) => {}
+            Some(gateway) => return Some((*gateway).to_owned()),
+            None => return Some("what is at its interface".to_owned()),
+        }
+    }
+    None
+}
+
 /// Where rules translate addresses: for each, the interfaces and networks that it names as those where packets come
 /// from.
 pub(crate) fn translations(text: &str) -> Vec<Vec<String>> {
@@ -261,7 +332,34 @@ fn origins(rule: &[&str], sets: &Sets<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{forward_chains, iptables, sets, translations};
+    use super::{closes_ip6, default_route, forward_chains, iptables, sets, translations, trusted};
+
+    #[test]
+    fn ipv6_is_closed_where_nothing_of_it_passes() {
+        let chain =
+            |hook: &str, rule: &str| format!("chain c_{hook} {{ type filter hook {hook} priority 0; {rule}; }}\n");
+        let drop = "meta ibrname \"vpn0\" ether type ip6 drop";
+        assert!(closes_ip6(&(chain("forward", drop) + &chain("input", drop)), &["vpn0"]));
+        assert!(closes_ip6(&chain("prerouting", "ether type ip6 drop"), &["vpn0"]));
+        assert!(!closes_ip6(&chain("forward", drop), &["vpn0"]));
+        assert!(!closes_ip6(&chain("prerouting", drop), &["other0"]));
+        assert!(!closes_ip6(&chain("prerouting", "ip6 daddr fe80::1 drop"), &["vpn0"]));
+    }
+
+    #[test]
+    fn an_interface_is_trusted_where_everything_from_it_is_accepted() {
+        assert_eq!(trusted("iifname { \"a\", \"b\" } accept"), ["a", "b"]);
+        assert_eq!(trusted("iptables -A nixos-fw -i a -j nixos-fw-accept"), ["a"]);
+        assert!(trusted("iifname a tcp dport 22 accept\niptables -A INPUT -i a -p tcp -j ACCEPT").is_empty());
+    }
+
+    #[test]
+    fn a_default_route_is_told_unless_it_is_the_given_one() {
+        let own = ["10.73.0.2".parse().unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))];
+        assert_eq!(default_route("…/bin/ip route replace default via 10.73.0.1", &own).as_deref(), Some("10.73.0.1"));
+        assert_eq!(default_route("ip route add default via 10.73.0.2", &own), None);
+        assert_eq!(default_route("ip route show default\n# ip route add default via 10.0.0.1", &own), None);
+    }
 
     #[test]
     fn names_stand_for_their_elements() {

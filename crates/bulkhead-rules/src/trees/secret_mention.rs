@@ -125,7 +125,7 @@ impl Names {
     }
 
     /// The expressions that begin where a span does or within it: what is inside of it.
-    fn within(&self, span: Span) -> impl Iterator<Item = ExprId> + '_ {
+    pub(crate) fn within(&self, span: Span) -> impl Iterator<Item = ExprId> + '_ {
         let from = self.by_start.partition_point(|id| self.ast.span(*id).start < span.start);
         let begin = self.by_start.get(from..).unwrap_or_default().iter().copied();
         begin

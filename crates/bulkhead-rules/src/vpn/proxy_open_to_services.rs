@@ -1,6 +1,10 @@
 //! `proxy-open-to-services`: a proxy of the host that services reach, too.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_eval::data::DataKind;
+use bulkhead_modules::OptionPath;
 
 use super::vpns;
 use crate::context::Context;
@@ -30,7 +34,8 @@ services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.0/24
 services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.2\" ]; };
 ```
 
-**Limits.** Other proxies are not looked at. With Bulkhead's module it is a warning, because its guard lets services
+**Limits.** Of squid, privoxy, microsocks, 3proxy and dante only where they listen is looked at, for a warning; whom
+they let in is not, nor are other proxies. With Bulkhead's module it is a warning, because its guard lets services
 reach nothing of the host.
 
 **Data.** `machine`: the machine.
@@ -41,6 +46,7 @@ reach nothing of the host.
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let settings = option("services.tinyproxy.settings");
     for (tree, vpn) in vpns(context.trees()) {
+        others(context, tree, vpn, found);
         for on in tree.on(&option("services.tinyproxy.enable")) {
             let Some(holds) = on.when.and(&vpn.when) else { continue };
             if !listens_on_bridge(tree, vpn) {
@@ -79,14 +85,57 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Other proxies, where they listen, and where by themselves; they are not asked whom they let in.
+const OTHERS: [(&str, &str, &str); 5] = [
+    ("services._3proxy", "services.*.bindAddress", "0.0.0.0"),
+    ("services.dante", "", "0.0.0.0"),
+    ("services.microsocks", "ip", "127.0.0.1"),
+    ("services.privoxy", "settings.listen-address", "127.0.0.1:8118"),
+    ("services.squid", "proxyAddress", "0.0.0.0"),
+];
+
+/// Other proxies that listen on the bridge.
+fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec<Diagnostic>) {
+    for (service, listen, default) in OTHERS {
+        let root = option(service);
+        let mut listens: Vec<Arc<str>> = Vec::new();
+        if let Some((list, field)) = listen.split_once(".*.") {
+            for item in tree.items(&root.join(list)) {
+                let DataKind::Attrs(set) = &item.value.kind else { continue };
+                let own = set.attrs.get(field).and_then(|field| text(&field.value));
+                listens.push(own.unwrap_or_else(|| Arc::from(default)));
+            }
+        } else if !listen.is_empty() {
+            let path = OptionPath::of(root.names().iter().map(|name| &**name).chain(listen.split('.')));
+            listens.extend(tree.texts(&path, Some(default)).into_iter().map(|stated| stated.value));
+        }
+        if listens.is_empty() {
+            listens.push(Arc::from(default));
+        }
+        let address = |text: &str| text.parse().or_else(|_| text.parse().map(|at: std::net::SocketAddr| at.ip()));
+        let on_bridge = listens.iter().any(|text| is_on_bridge(vpn, address(text).ok()));
+        for on in tree.on(&root.join("enable")).into_iter().filter(|_| on_bridge) {
+            let (Some(when), Some(at)) = (on.when.and(&vpn.when), on.place.clone()) else { continue };
+            let message = format!("`{service}` listens on the bridge of the VPN: services behind it may use it");
+            let mut finding = RULE.judged(context.tree, &when, at, message);
+            finding.severity = finding.severity.min(Severity::Warning);
+            found.push(
+                finding.with_help("let it listen on another address of the host").with_data("machine", &*tree.name),
+            );
+        }
+    }
+}
+
+/// Whether an address is that of the host on the bridge, or all of them.
+fn is_on_bridge(vpn: &Network, address: Option<std::net::IpAddr>) -> bool {
+    let host = || addresses(vpn).into_iter().filter(|address| address.peer.name.is_empty());
+    address.is_none_or(|address| address.is_unspecified() || host().any(|own| own.value == address))
+}
+
 /// Whether the proxy listens where services are: also if it is not known where.
 fn listens_on_bridge(tree: &Tree<'_>, vpn: &Network) -> bool {
     let listens: Vec<Stated<_>> = tree.texts(&option("services.tinyproxy.settings.Listen"), Some("127.0.0.1"));
-    let host: Vec<_> = addresses(vpn).into_iter().filter(|address| address.peer.name.is_empty()).collect();
-    listens.iter().any(|listen| match listen.value.parse::<std::net::IpAddr>() {
-        Ok(address) => address.is_unspecified() || host.iter().any(|own| own.value == address),
-        Err(_) => true,
-    })
+    listens.iter().any(|listen| is_on_bridge(vpn, listen.value.parse().ok()))
 }
 
 /// Who of the services an entry of `Allow` lets in.

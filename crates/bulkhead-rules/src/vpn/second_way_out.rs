@@ -10,8 +10,10 @@ use bulkhead_modules::OptionPath;
 use super::{configurations, container, containers, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::firewall::default_route;
 use crate::trees::flags::flags;
 use crate::trees::networkd::{File, all_files};
+use crate::trees::partial::partial;
 use crate::trees::{Assumed, Network, Stated, Tree, VPN_CONTAINER, When, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -38,7 +40,7 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** Whether the way leads to the internet is what `vpn-reachable-uplink` says. Routes that a program sets at
-run time are not seen.
+run time are not seen, unless it is `ip route` in a script or command of a unit.
 
 **Data.** `machine`: the machine. `container`: the container. `option`: the option.
 ",
@@ -102,9 +104,15 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let from_others =
                 format!("the address and the default route of {of} come from whoever answers on the bridge");
             let leases = leases(tree, &name, &files).into_iter().map(|stated| (stated, from_others.clone()));
+            let routes = routes(context, tree, vpn, &name).into_iter().map(|stated| {
+                (
+                    stated.plain(),
+                    format!("it sets a default route of {of} by {}, and not by the VPN container", stated.value),
+                )
+            });
             let unread = files.iter().filter_map(unread);
             let unread = unread.map(|stated| (stated, format!("it may be another way out of {of}")));
-            for (stated, what) in tunnels.chain(leases).chain(unread) {
+            for (stated, what) in tunnels.chain(leases).chain(routes).chain(unread) {
                 let (Some(when), Some(at)) = (stated.when.and(&vpn.when), stated.place.clone()) else { continue };
                 let message = format!("`{}` is set: {what}", stated.option);
                 // What it carries goes through the VPN's tunnel first, and a lease takes somebody who gives one.
@@ -227,6 +235,32 @@ fn leases(tree: &Tree<'_>, name: &str, files: &[File]) -> Vec<Stated<()>> {
             .extend(leases.filter(|stated| super::is_on(&stated.value) || *stated.value == *"ipv6").map(Stated::plain));
     }
     found
+}
+
+/// Default routes that scripts in a container's own configuration set.
+fn routes(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str) -> Vec<Stated<String>> {
+    if name == VPN_CONTAINER {
+        return Vec::new();
+    }
+    let own: Vec<IpAddr> =
+        vpn.own.iter().flat_map(|peer| &peer.addresses).filter_map(|stated| stated.value.parse().ok()).collect();
+    // The host is no router of theirs.
+    let own: Vec<IpAddr> = own.into_iter().filter(|address| !is_host(vpn, *address)).collect();
+    let mut found = Vec::new();
+    for config in configurations(name) {
+        for named in ["systemd", "networking"].iter().flat_map(|root| tree.below(&config.join(root))) {
+            let value = &named.definition.value;
+            let script = text(value).or_else(|| partial(context, value).map(|script| Arc::from(script.text)));
+            let gateway = script.and_then(|script| default_route(&script, &own));
+            found.extend(gateway.filter(|_| tree.counts(named)).map(|gateway| named.stated().with(gateway)));
+        }
+    }
+    found
+}
+
+fn is_host(vpn: &Network, address: IpAddr) -> bool {
+    let host = vpn.own.iter().filter(|peer| peer.name.is_empty());
+    host.flat_map(|peer| &peer.addresses).any(|stated| stated.value.parse() == Ok(address))
 }
 
 /// A file of networkd in a container whose text is not known.

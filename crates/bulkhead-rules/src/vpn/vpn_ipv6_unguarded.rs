@@ -8,8 +8,9 @@ use bulkhead_eval::data::{Data, DataKind};
 use super::{container, containers, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::firewall::closes_ip6;
 use crate::trees::networkd::{File, Link, files, is_yes};
-use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option};
+use crate::trees::{Assumed, Named, Network, Shape, Stated, Tree, When, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "vpn-ipv6-unguarded",
@@ -18,8 +19,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "There is IPv6 on the bridge of a VPN whose tunnel has none.",
     docs: "\
 The bridge of a VPN's services, or one of their containers, is given IPv6: an address, router advertisements
-(`IPv6AcceptRA`), `localAddress6`, `hostAddress6`. Where another module than Bulkhead's makes the bridge, it is a
-warning that nothing closes IPv6 on it.
+(`IPv6AcceptRA`), `localAddress6`, `hostAddress6`, or by radvd of the host. Where another module than Bulkhead's makes
+the bridge, it is a warning that nothing closes IPv6 on it.
 
 **Why it matters.** The tunnel carries IPv4. Services that have IPv6 besides reach the host, and what the host
 forwards to, past it; a router advertisement from anybody on the bridge is enough.
@@ -34,8 +35,9 @@ systemd.network.networks.\"10-vpn0\" = { matchConfig.Name = \"vpn0\"; networkCon
 systemd.network.networks.\"10-vpn0\" = { matchConfig.Name = \"vpn0\"; networkConfig.LinkLocalAddressing = \"no\"; };
 ```
 
-**Limits.** Bulkhead's module has neither addresses nor a way for it; what is given in spite of that is an error. Rules
-of nf_tables are not judged: where a table has some for IPv6, it is *undecided* whether they close it.
+**Limits.** Bulkhead's module has neither addresses nor a way for it; what is given in spite of that is an error. Of
+rules of nf_tables only those are judged that drop all IPv6 on the bridge, in a table of the family `bridge` at the hook
+`prerouting`, or at `forward` and `input`: where a table has others for IPv6, it is *undecided* whether they close it.
 
 **Data.** `machine`: the machine.
 ",
@@ -87,6 +89,16 @@ fn given(tree: &Tree<'_>, vpn: &Network) -> Vec<(Stated<()>, &'static str)> {
         let six = file.addresses().into_iter().filter(|stated| stated.value.contains(':'));
         found.extend(six.map(|stated| (stated.plain(), "the VPN's bridge has IPv6")));
     }
+    // Advertisements of the host itself.
+    let radvd = tree.on(&option("services.radvd.enable")).into_iter().next();
+    for stated in tree.texts(&option("services.radvd.config"), None) {
+        let all: Vec<&str> = stated.value.split(|c: char| c.is_whitespace() || c == '{').collect();
+        let is_named = |bridge: &Stated<Arc<str>>| all.windows(2).any(|pair| *pair == ["interface", &*bridge.value]);
+        let when = radvd.as_ref().and_then(|radvd| radvd.when.and(&stated.when));
+        if let (true, Some(when)) = (vpn.bridges.iter().any(is_named), when) {
+            found.push((Stated { when, ..stated.plain() }, "the host advertises IPv6 on the VPN's bridge"));
+        }
+    }
     for name in containers(vpn) {
         for key in ["localAddress6", "hostAddress6"] {
             let stated = tree.stated(&container(&name, key), some, None);
@@ -104,6 +116,19 @@ fn units<'t>(tree: &'t Tree<'_>, vpn: &Network) -> Vec<&'t File> {
 /// Whether something surely keeps IPv6 from the bridge of a module that is not ours.
 fn is_closed(tree: &Tree<'_>, vpn: &Network) -> bool {
     if tree.off(&option("networking.enableIPv6")).iter().any(|stated| stated.when.is_sure()) {
+        return true;
+    }
+    let bridges: Vec<&str> = vpn.bridges.iter().map(|bridge| &*bridge.value).collect();
+    let is_dropping = |(name, _): &(Arc<str>, &Named)| {
+        let table = option("networking.nftables.tables").join(name);
+        let is = |text: Stated<Arc<str>>, wanted: &dyn Fn(&str) -> bool| text.when.is_sure() && wanted(&text.value);
+        let of_bridges =
+            tree.texts(&table.join("family"), None).into_iter().any(|text| is(text, &|name| name == "bridge"));
+        let closes = |rules: &str| closes_ip6(rules, &bridges);
+        of_bridges && tree.texts(&table.join("content"), None).into_iter().any(|text| is(text, &closes))
+    };
+    let is_nftables = tree.on(&option("networking.nftables.enable")).iter().any(|stated| stated.when.is_sure());
+    if is_nftables && tree.children(&option("networking.nftables.tables")).iter().any(is_dropping) {
         return true;
     }
     let is_none = |stated: &Stated<Arc<str>>| matches!(&*stated.value, "no" | "ipv4") && stated.when.is_sure();
