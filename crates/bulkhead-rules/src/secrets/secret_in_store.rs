@@ -8,7 +8,7 @@ use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
-use crate::trees::made::is_made_in_store;
+use crate::trees::made::made_in_store;
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Stated, Tree, When, unwrapped};
 use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied, stored};
@@ -197,7 +197,7 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
         kind if names_file(names) || is_identities(names) || is_host_key(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
             let mut has_text = false;
-            let is_made = || is_made_in_store(context, &at);
+            let is_made = || made_in_store(context, &at, &|text| !has_no_secret(text));
             // What age has encrypted is no secret; that the option wants it decrypted is another matter.
             let (at, message) = match kind {
                 DataKind::Path(path) if !path.ends_with(".age") && is_copied(context, path, &at) => {
@@ -303,6 +303,18 @@ fn has_secret_variable(context: &Context<'_>, file: &str) -> bool {
     })
 }
 
+/// Whether a text is a list of variables of which none is a secret, or names the file of one.
+fn has_no_secret(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    lines.peek().is_some()
+        && lines.all(|line| {
+            let Some((name, _)) = line.strip_prefix("export ").unwrap_or(line).split_once('=') else { return false };
+            let plain = plain_name(name);
+            let is_secret = is_called_secret(name) || VARIABLES.iter().any(|end| plain.ends_with(end));
+            is_name_of_variable(name) && !is_secret
+        })
+}
+
 /// Whether it is where the keys are that decrypt the secrets.
 fn is_identities(path: &OptionPath) -> bool {
     matches!(path.names(), [.., age, last] if **age == *"age" && **last == *"identityPaths")
@@ -359,7 +371,8 @@ fn has_secret_line(text: &str) -> bool {
         is_word
             && is_called
             && !value.is_empty()
-            && !value.contains(char::is_whitespace)
+            // What is called is not written here.
+            && !value.contains(|c: char| c.is_whitespace() || c == '(')
             && is_secret_variable("secret", value)
     })
 }
@@ -376,12 +389,12 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
             | ["systemd", "network", "netdevs", _, "wireguardConfig", "PrivateKey"]
             | ["systemd", "network", "netdevs", _, "wireguardPeers", "PresharedKey"]
             | ["systemd", "network", "netdevs", _, "wireguardPeers", "wireguardPeerConfig", "PresharedKey"]
-            | ["networking", "networkmanager", "ensureProfiles", "profiles", _, "wifi-security", "psk"]
             | ["users", "users", _, "password"],
             DataKind::String(text),
         ) => is_literal(text),
+        // `envsubst` puts variables in their places, whatever the case of their names.
         (["networking", "networkmanager", "ensureProfiles", "profiles", _, _, name], DataKind::String(text)) => {
-            is_called_secret(name) && is_plain(text)
+            (*name == "psk" && is_literal(text) && !text.starts_with('$')) || (is_called_secret(name) && is_plain(text))
         }
         // `github.com=…`, also several.
         (["nix", "settings", "access-tokens"], DataKind::String(text)) => has_access_token(text),
@@ -442,7 +455,7 @@ const SECRETS: [&str; 13] = [
 fn is_called_secret(name: &str) -> bool {
     // Options have no `-`: with one it is a name that people gave to something.
     let name = plain_name(name);
-    let is_other = ["initial", "default", "hashed", "existing", "imagepull", "disable"]
+    let is_other = ["initial", "default", "hashed", "existing", "imagepull", "disable", "ask"]
         .iter()
         .any(|begin| name.starts_with(begin));
     !is_other && SECRETS.iter().any(|end| name.ends_with(end))
@@ -460,7 +473,7 @@ const NO_SECRETS: [&str; 8] = ["disable", "disabled", "false", "generate", "none
 const REFERENCES: [&str; 9] = ["$", "./", "/", "<", "ENV[", "env:", "file:", "http://", "https://"];
 
 /// What programs put something in the place of, within a setting.
-const REPLACED: [&str; 4] = ["${", "$__", "%(", "{{"];
+const REPLACED: [&str; 5] = ["${", "$__", "%(", "%env(", "{{"];
 
 /// Whether a setting is a text for what it says, and not where to find it.
 fn is_plain(text: &str) -> bool {
@@ -469,9 +482,24 @@ fn is_plain(text: &str) -> bool {
     let refers = is_tag
         || is_braced
         || is_ciphertext(text)
+        || is_duration(text)
         || REFERENCES.iter().any(|begin| text.starts_with(begin))
         || REPLACED.iter().any(|part| text.contains(part));
     is_literal(text) && !refers && !NO_SECRETS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// How long something holds, as in `access_token = "1 week"`.
+fn is_duration(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_unit = |unit: &str| {
+        let unit = unit.strip_suffix('s').filter(|unit| unit.len() > 2).unwrap_or(unit);
+        [
+            "ms", "s", "m", "h", "d", "w", "M", "y", "sec", "second", "min", "minute", "hour", "day", "week", "month",
+            "year",
+        ]
+        .contains(&unit)
+    };
+    unit.len() < text.len() && is_unit(unit.trim_start())
 }
 
 /// Whether a file was put into the store; what age has encrypted may be there.
@@ -505,8 +533,8 @@ fn is_name_of_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// Whether a text in capitals says that a secret is to be put in its place.
+/// Whether a text says that a secret is to be put in its place.
 fn is_placeholder(text: &str) -> bool {
     let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " _-<>{}[]".contains(c);
-    (text.contains("REPLACE") || text.contains("PLACEHOLDER")) && text.chars().all(is_capital)
+    text.to_ascii_lowercase().contains("placeholder") || (text.contains("REPLACE") && text.chars().all(is_capital))
 }

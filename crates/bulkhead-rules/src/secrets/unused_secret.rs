@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_eval::data::DataKind;
 use bulkhead_modules::UNKNOWN_DEFINITION;
-use bulkhead_source::{TreePath, read_text};
+use bulkhead_source::{FileKind, TreePath, read_text};
 use foldhash::{HashSet, HashSetExt};
 use serde_json::Value;
 
@@ -12,7 +13,8 @@ use super::declared::declared;
 use crate::comparison::{Comparison, Origin};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::option;
+use crate::trees::repository_file::repository_file;
+use crate::trees::{Tree, option};
 use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
@@ -85,6 +87,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             .next()
             .or_else(|| tree.configuration.problems.first().map(|problem| problem.message.clone()))
     });
+    // Of machines that are read from their own folders, what makes them may name anything.
+    let unknown = unknown.or_else(|| {
+        let unread = trees.unread.first().filter(|_| !trees.beginnings.is_empty())?;
+        Some(unread.reason.to_string())
+    });
     // What is declared in a file that machines have is known, unless something of it is not.
     let is_known = |path: &TreePath| unknown.is_none() && read.contains(path.as_str());
     let is_named = |rule: &&Comparison<'_>| {
@@ -114,13 +121,22 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     };
     let putting: Vec<Putting> = texts.iter().map(putting).collect();
     let has_word = |word: &str| texts.iter().any(|(_, text)| has_word(text, word));
+    let handed = handed_folders(context);
+    let is_handed = |rule: &&Comparison<'_>| {
+        rule.path.as_ref().is_some_and(|path| handed.iter().any(|(folder, _)| path.starts_with(folder)))
+    };
     let may_be_used = |rule: &&Comparison<'_>| {
         let name = rule.path.as_ref().map_or("", |path| path.name());
-        unknown.is_some() || putting.iter().any(|file| file.may_name(name, &has_word))
+        unknown.is_some() || is_handed(rule) || putting.iter().any(|file| file.may_name(name, &has_word))
     };
     let (open, unused): (Vec<&Comparison<'_>>, Vec<_>) = unused.into_iter().partition(may_be_used);
     if let Some(first) = open.first() {
-        let reason = unknown.unwrap_or_else(|| "a file puts the names of secrets together".to_owned());
+        let is_of =
+            |(folder, _): &&(TreePath, String)| first.path.as_ref().is_some_and(|path| path.starts_with(folder));
+        let reason = match handed.iter().find(is_of) {
+            Some((folder, option)) if unknown.is_none() => format!("`{option}` is the folder `{folder}`"),
+            _ => unknown.unwrap_or_else(|| "a file puts the names of secrets together".to_owned()),
+        };
         let names: Vec<&str> = open.iter().map(|rule| &*rule.name).collect();
         let message = format!("can't tell whether any machine uses {}: {reason}", quoted(names.iter().copied()));
         let mut finding = RULE.finding(first.place(), message);
@@ -136,6 +152,23 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 .with_data("secrets", vec![Value::from(&*rule.name)]),
         );
     }
+}
+
+/// Folders of the fleet that options have as their value, with the options: whoever reads them may use all that lies there.
+fn handed_folders(context: &Context<'_>) -> Vec<(TreePath, String)> {
+    let mut folders: Vec<(TreePath, String)> = Vec::new();
+    for named in context.all_trees().with_others().flat_map(Tree::definitions) {
+        let definition = &named.definition;
+        if !matches!(&definition.value.kind, DataKind::Path(text) | DataKind::String(text) if text.starts_with('/')) {
+            continue;
+        }
+        let folder = repository_file(context, &definition.value)
+            .filter(|folder| !folder.is_root() && matches!(context.tree.kind(folder), Ok(Some(FileKind::Directory))));
+        folders.extend(folder.map(|folder| (folder, definition.path.to_string())));
+    }
+    folders.sort();
+    folders.dedup_by(|a, b| a.0 == b.0);
+    folders
 }
 
 /// Whether a secret is for those alone who can read all secrets of its rules file, and some that machines use are for

@@ -1,7 +1,7 @@
 //! Files that packages put into the store, by how they are written: what is in them can't be computed here.
 
 use bulkhead_diagnostics::Place;
-use bulkhead_syntax::{Expr, ExprId, StringPart};
+use bulkhead_syntax::{AttrValue, Expr, ExprId, StringPart};
 
 use super::secret_mention::{Names, written};
 use crate::context::Context;
@@ -9,30 +9,68 @@ use crate::context::Context;
 /// Expressions in expressions are followed this far.
 const DEEPEST: u8 = 16;
 
+/// What stands for text that is computed.
+pub(crate) const COMPUTED: char = char::REPLACEMENT_CHARACTER;
+
 /// Functions of nixpkgs and of Nix that make a file with a text that is given to them.
 const MAKERS: [&str; 5] = ["toFile", "writeScript", "writeText", "writeTextDir", "writeTextFile"];
 
 /// Whether the expression at a place is a file that is made in the store of a text: `pkgs.writeText "key" "…"`, also in a
 /// string.
 pub(crate) fn is_made_in_store(context: &Context<'_>, place: &Place) -> bool {
-    let Some(names) = context.names_in(&place.file) else { return false };
-    names.at(place).into_iter().any(|id| is_made(&names, id, DEEPEST))
+    made_in_store(context, place, &|_| true)
 }
 
-fn is_made(names: &Names, id: ExprId, depth: u8) -> bool {
+/// The same, if `is_wanted` takes the text, with [`COMPUTED`] in the place of each interpolation. One that is not written
+/// there is wanted.
+pub(crate) fn made_in_store(context: &Context<'_>, place: &Place, is_wanted: &dyn Fn(&str) -> bool) -> bool {
+    let Some(names) = context.names_in(&place.file) else { return false };
+    names.at(place).into_iter().any(|id| is_made(&names, id, is_wanted, DEEPEST))
+}
+
+fn is_made(names: &Names, id: ExprId, is_wanted: &dyn Fn(&str) -> bool, depth: u8) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
     match names.ast.expr(id) {
         Expr::Apply { function, arguments } => {
             let called = written(&names.ast, *function);
             let called = called.rsplit('.').next().unwrap_or(called);
-            MAKERS.contains(&called) || (called == "toString" && arguments.iter().any(|of| is_made(names, *of, depth)))
+            if MAKERS.contains(&called) {
+                let text = arguments.last().and_then(|last| text_of(names, *last, depth));
+                return text.is_none_or(|text| is_wanted(&text));
+            }
+            called == "toString" && arguments.iter().any(|of| is_made(names, *of, is_wanted, depth))
         }
         Expr::Interpolated(parts) => match parts.first() {
-            Some(StringPart::Interpolation(first)) => is_made(names, *first, depth),
+            Some(StringPart::Interpolation(first)) => is_made(names, *first, is_wanted, depth),
             _ => false,
         },
-        Expr::Select { base, .. } => is_made(names, *base, depth),
-        Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, depth)),
+        Expr::Select { base, .. } => is_made(names, *base, is_wanted, depth),
+        Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, depth)),
         _ => false,
+    }
+}
+
+/// What an expression writes into a file, as far as it is written there.
+fn text_of(names: &Names, id: ExprId, depth: u8) -> Option<String> {
+    let depth = depth.checked_sub(1)?;
+    match names.ast.expr(id) {
+        Expr::Text(text, _) => Some(text.to_string()),
+        Expr::Interpolated(parts) => {
+            let part = |part: &StringPart| match part {
+                StringPart::Text(text, _) => text.to_string(),
+                StringPart::Interpolation(_) => COMPUTED.to_string(),
+            };
+            Some(parts.iter().map(part).collect())
+        }
+        // The argument of `writeTextFile`.
+        Expr::Attrs(set) => {
+            let text = set.attrs.iter().find(|attr| attr.name.as_str() == "text")?;
+            match text.value {
+                AttrValue::Expr(id) => text_of(names, id, depth),
+                _ => None,
+            }
+        }
+        Expr::Variable { .. } => text_of(names, names.stands_for(id)?, depth),
+        _ => None,
     }
 }
