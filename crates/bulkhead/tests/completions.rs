@@ -28,6 +28,12 @@ fn names_of_the_fleet_are_offered() {
     // What a shell would take for more than a word is not offered.
     fleet.write("secrets/pia$(touch x).age", "").write("secrets/-pia.age", "");
     assert_eq!(offered(&fleet, &["bulkhead", "who-can-read", "pia"]), ["pia-login"]);
+    // `show` knows what a flake makes, too.
+    let flake =
+        "{ outputs = { nixpkgs, ... }: { nixosConfigurations.hornet = nixpkgs.lib.nixosSystem { modules = [ ]; }; }; }";
+    let made = Folder::empty();
+    made.write("flake.nix", flake);
+    assert_eq!(offered(&made, &["bulkhead", "show", "ho"]), ["hornet"]);
     // Where there is no fleet there is nothing to offer, and nothing to say.
     assert_eq!(offered(&Folder::empty(), &["bulkhead", "who-can-read", "p"]), [""; 0]);
 }

@@ -318,7 +318,7 @@ Exit code: 0 all of it is known; 1 something is not known, files have errors, or
 all the same, and says so: `unknown`, `condition`, `undecided`, `problems` and `faults` in JSON); 2 the tool failed.")]
 pub struct ShowArgs {
     /// The machine: its name, its folder, or any file that is a module
-    #[arg(value_name = "MACHINE", add = ArgValueCandidates::new(complete::machines))]
+    #[arg(value_name = "MACHINE", add = ArgValueCandidates::new(complete::configurations))]
     pub machine: String,
     /// The option, or the start of its path: `services.openssh`; names with dots in double quotes
     #[arg(value_name = "OPTION")]
@@ -352,10 +352,10 @@ Examples:
 Exit code: 0 nothing differs, 1 something does, 2 the tool failed.")]
 pub struct DiffConfigArgs {
     /// The one: a machine, its folder, or any file that is a module; of a revision with `REV:` before it
-    #[arg(value_name = "[REV:]MACHINE", add = ArgValueCandidates::new(complete::machines))]
+    #[arg(value_name = "[REV:]MACHINE", add = ArgValueCandidates::new(complete::configurations))]
     pub old: String,
     /// The other
-    #[arg(value_name = "[REV:]MACHINE", add = ArgValueCandidates::new(complete::machines))]
+    #[arg(value_name = "[REV:]MACHINE", add = ArgValueCandidates::new(complete::configurations))]
     pub new: String,
     /// Only this option, and what is below it
     #[arg(value_name = "OPTION")]

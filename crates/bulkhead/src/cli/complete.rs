@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io;
 
 use bulkhead_fleet::{Fleet, LoadOptions};
+use bulkhead_modules::{systems, systems_file};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
@@ -49,6 +50,14 @@ pub fn machines() -> Vec<CompletionCandidate> {
     fleet().map_or_else(Vec::new, |fleet| candidates(fleet.machines.iter().map(|machine| machine.name.to_string())))
 }
 
+/// The names of all machines, and of the systems that the flake is seen to make.
+pub fn configurations() -> Vec<CompletionCandidate> {
+    let Some((project, fleet)) = project_and_fleet() else { return Vec::new() };
+    let made = systems_file(project.tree()).map(|file| systems(project.world(), &file).systems).unwrap_or_default();
+    let machines = fleet.machines.iter().map(|machine| machine.name.to_string());
+    candidates(machines.chain(made.iter().map(|system| system.name.to_string())))
+}
+
 /// The names of all roles.
 pub fn roles() -> Vec<CompletionCandidate> {
     fleet().map_or_else(Vec::new, |fleet| candidates(fleet.roles.keys().map(|role| role.to_string())))
@@ -75,7 +84,12 @@ fn candidates(names: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
 
 /// The fleet around the current folder; what is wrong with it is nothing to a shell.
 fn fleet() -> Option<Fleet> {
+    project_and_fleet().map(|(_, fleet)| fleet)
+}
+
+fn project_and_fleet() -> Option<(Project, Fleet)> {
     let root = find_root(&std::env::current_dir().ok()?);
     let project = Project::open(&OpenOptions { root, ..OpenOptions::default() }).ok()?;
-    project.fleet(&LoadOptions::default()).ok()
+    let fleet = project.fleet(&LoadOptions::default()).ok()?;
+    Some((project, fleet))
 }
