@@ -69,7 +69,10 @@
       }
     ];
     # host-forwards-for-vpn, vpn-reachable-uplink
-    nat.internalInterfaces = [ "vpn0" ];
+    nat = {
+      enable = true;
+      internalInterfaces = [ "vpn0" ];
+    };
   };
 
   vpn = {
