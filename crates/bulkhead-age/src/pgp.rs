@@ -20,7 +20,7 @@ pub(crate) fn is_protected(packets: &[u8]) -> Option<bool> {
     (protected && !unknown && rest.is_empty()).then_some(true)
 }
 
-/// The tag and the body of the first packet, and what follows (RFC 9580, 4.2). A body that is cut off is given as it is.
+/// The tag and the body of the first packet, and what follows (RFC 9580, 4.2); nothing of one that is cut off.
 fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let (tag, (length, rest)) = match first {
@@ -49,7 +49,7 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         }
         _ => return None,
     };
-    let (body, after) = rest.split_at(length.min(rest.len()));
+    let (body, after) = rest.split_at_checked(length)?;
     Some((tag, body, after))
 }
 

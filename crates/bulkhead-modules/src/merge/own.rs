@@ -56,15 +56,20 @@ pub struct Owners {
 }
 
 impl<'a> Merger<'_, '_, 'a> {
-    /// Note whose options there are: of names at the root. What a module that can't be read defines is not known.
+    /// Note whose options there are: of names at the root. What a module that can't be read defines is not known, and it may
+    /// declare options of these names with other defaults.
     pub(super) fn note_owners(&mut self, level: &Level<'a>, names: &[&'static str], is_open: bool) {
-        if !level.path.names().is_empty() || level.region != Region::Nixos || is_open || level.unseen.is_some() {
+        if !level.path.names().is_empty() || level.region != Region::Nixos || is_open || self.others.is_some() {
             return;
         }
         // Modules of these names have other defaults.
         let has = |name: &str| names.contains(&name);
-        self.owners =
-            Owners { sandbox: has("workspaces") && !has("sandboxed-workspace"), vpn: has("vpn"), age: has("age") };
+        self.owners = Owners {
+            sandbox: has("workspaces") && !has("sandboxed-workspace"),
+            vpn: has("vpn"),
+            // home-manager by itself has another folder.
+            age: has("age") && !has("home"),
+        };
     }
 
     fn is_ours(&self, path: &[&str]) -> bool {

@@ -104,8 +104,8 @@ fn open(rules: &str) -> Option<Vec<&'static str>> {
                         return None;
                     }
                     for word in statement.iter().skip(at) {
-                        // A name that nothing tells may be of all.
-                        closed.extend(sets.networks(word)?);
+                        // What a name stands for that nothing tells is not seen to be closed.
+                        closed.extend(sets.networks(word).unwrap_or_default());
                     }
                 }
                 statement.clear();
@@ -115,6 +115,13 @@ fn open(rules: &str) -> Option<Vec<&'static str>> {
         }
     }
     left_open(&closed)
+}
+
+/// Flags of iptables before where packets go to.
+const DESTINATION: [&str; 3] = ["-d", "--destination", "--dst"];
+
+fn is_destination(word: &str) -> bool {
+    DESTINATION.contains(&word)
 }
 
 /// The same of commands of iptables.
@@ -131,9 +138,9 @@ fn open_to_commands(script: &str) -> Option<Vec<&'static str>> {
         if !is_forwarded || !matches!(behind(&command, &["-j", "--jump"]), Some("DROP" | "REJECT")) {
             continue;
         }
-        match behind(&command, &["-d", "--destination", "--dst"]) {
+        match behind(&command, &DESTINATION) {
             // All else is dropped.
-            Some(_) if has(&["!"]) => return None,
+            Some(_) if command.windows(2).any(|pair| pair[0] == "!" && is_destination(&pair[1])) => return None,
             Some(networks) => closed.extend(networks.split(',').filter_map(Prefix::parse)),
             None if has(&["-m", "-p", "-o", "-s", "--match", "--protocol", "--out-interface", "--source"]) => {}
             None => return None,

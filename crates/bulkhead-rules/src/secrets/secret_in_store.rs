@@ -197,7 +197,10 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
         kind if names_file(names) || is_identities(names) || is_host_key(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
             let mut has_text = false;
-            let is_made = || made_in_store(context, &at, &|text| !has_no_secret(text));
+            // A key by itself may look like a variable.
+            let may_be_variables =
+                names.names().last().is_some_and(|name| plain_name(name).ends_with("credentialsfile"));
+            let is_made = || made_in_store(context, &at, &|text| !may_be_variables || !has_no_secret(text));
             // What age has encrypted is no secret; that the option wants it decrypted is another matter.
             let (at, message) = match kind {
                 DataKind::Path(path) if !path.ends_with(".age") && is_copied(context, path, &at) => {
@@ -308,10 +311,14 @@ fn has_no_secret(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
     lines.peek().is_some()
         && lines.all(|line| {
-            let Some((name, _)) = line.strip_prefix("export ").unwrap_or(line).split_once('=') else { return false };
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            let Some((name, value)) = line.split_once('=') else { return false };
             let plain = plain_name(name);
-            let is_secret = is_called_secret(name) || VARIABLES.iter().any(|end| plain.ends_with(end));
-            is_name_of_variable(name) && !is_secret
+            let names_file = plain.ends_with("file") || plain.ends_with("path");
+            let may_be_secret = ["cred", "key", "pass", "pat", "psk", "pw", "secret", "token"];
+            let is_secret = may_be_secret.iter().any(|part| plain.contains(part)) && !names_file;
+            // `postgres://user:password@host`
+            is_name_of_variable(name) && !is_secret && !(value.contains("://") && value.contains('@'))
         })
 }
 
@@ -357,7 +364,8 @@ fn is_secret_variable(name: &str, value: &str) -> bool {
     let plain = plain_name(name);
     let is_called = is_called_secret(name) || VARIABLES.iter().any(|end| plain.ends_with(end));
     // Switches and numbers are none; `%d` is where systemd puts credentials.
-    let is_switch = value.chars().all(|c| c.is_ascii_digit()) || ["true", "yes", "no", "off", "on"].contains(&value);
+    let is_number = value.len() < 5 && value.chars().all(|c| c.is_ascii_digit());
+    let is_switch = is_number || ["true", "yes", "no", "off", "on"].contains(&value);
     is_called && !is_switch && !value.starts_with('%') && is_plain(value)
 }
 
@@ -419,7 +427,10 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
         (["services", "k3s" | "rke2", "token" | "agentToken"], DataKind::String(text)) => is_plain(text),
         // Transmission hashes it, and knows a hash by its brace.
         (["services", "transmission", .., "rpc-password"], DataKind::String(text)) if text.starts_with('{') => false,
-        (["services" | "programs", _, .., name], DataKind::String(text)) => is_called_secret(name) && is_plain(text),
+        (["services" | "programs", _, .., name], DataKind::String(text)) => {
+            let holds_so_long = name.ends_with("token") && names.contains(&"lifespans") && is_duration(text);
+            is_called_secret(name) && is_plain(text) && !holds_so_long
+        }
         _ => false,
     }
 }
@@ -482,7 +493,7 @@ fn is_plain(text: &str) -> bool {
     let refers = is_tag
         || is_braced
         || is_ciphertext(text)
-        || is_duration(text)
+        || (text.contains(' ') && text.to_ascii_lowercase().contains("placeholder"))
         || REFERENCES.iter().any(|begin| text.starts_with(begin))
         || REPLACED.iter().any(|part| text.contains(part));
     is_literal(text) && !refers && !NO_SECRETS.iter().any(|word| text.eq_ignore_ascii_case(word))
@@ -533,8 +544,8 @@ fn is_name_of_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// Whether a text says that a secret is to be put in its place.
+/// Whether a text in capitals says that a secret is to be put in its place.
 fn is_placeholder(text: &str) -> bool {
     let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " _-<>{}[]".contains(c);
-    text.to_ascii_lowercase().contains("placeholder") || (text.contains("REPLACE") && text.chars().all(is_capital))
+    (text.contains("REPLACE") || text.contains("PLACEHOLDER")) && text.chars().all(is_capital)
 }

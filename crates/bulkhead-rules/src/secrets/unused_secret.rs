@@ -295,7 +295,11 @@ fn is_declaration(text: &str, at: usize) -> bool {
     let start = text[..at].char_indices().rev().find(|found| begins(*found)).map_or(0, |(at, _)| at + 1);
     let Some((name, _)) = text[start..at].split_once('=') else { return false };
     let name = name.trim();
-    name == "file" || name.ends_with(".file")
+    // `age.secrets.wifi.file = …`, and `age.secrets.wifi = { file = …`; a set that is an argument or an item is another one.
+    (name.ends_with(".file") && name.contains("secrets."))
+        || (name == "file"
+            && text[..start].contains("secrets")
+            && text[..start].trim_end_matches('{').trim_end().ends_with('='))
 }
 
 /// The text of a file; of a Nix file without its comments.

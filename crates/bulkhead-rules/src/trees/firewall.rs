@@ -54,12 +54,21 @@ pub(crate) fn rules(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath) -
     found
 }
 
+/// Rules without comments.
+fn without_comments(text: &str) -> String {
+    let code: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
+    code.join("\n")
+}
+
 /// Rules without comments, as words; braces, commas and the like are none.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';' | '=' | '"' | '\'');
     let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     code.flat_map(move |line| line.split(is_between)).filter(|word| !word.is_empty())
 }
+
+/// So many elements of sets are looked at for a name, with those of the sets in them.
+const MOST_ELEMENTS: u32 = 10_000;
 
 /// What names stand for in rules: `$name` for what is defined, `@name` for a set.
 pub(crate) struct Sets<'t>(HashMap<String, Vec<&'t str>>);
@@ -94,17 +103,19 @@ fn is_address(word: &str) -> bool {
 impl<'t> Sets<'t> {
     /// The networks that a word of a rule stands for; `None` where it is a name that nothing tells.
     pub(crate) fn networks(&self, word: &str) -> Option<Vec<Prefix>> {
-        self.followed(word, 8)
+        self.followed(word, 8, &mut MOST_ELEMENTS.clone())
     }
 
-    fn followed(&self, word: &str, depth: u8) -> Option<Vec<Prefix>> {
+    /// `left` is how many more elements are looked at.
+    fn followed(&self, word: &str, depth: u8, left: &mut u32) -> Option<Vec<Prefix>> {
+        *left = left.checked_sub(1)?;
         if !word.starts_with(['$', '@']) {
             return Some(prefix(word).into_iter().collect());
         }
         let depth = depth.checked_sub(1)?;
         let mut all = Vec::new();
         for element in self.0.get(word)? {
-            all.extend(self.followed(element, depth)?);
+            all.extend(self.followed(element, depth, left)?);
         }
         Some(all)
     }
@@ -120,6 +131,7 @@ fn prefix(word: &str) -> Option<Prefix> {
 /// The chains of rules that packets pass which are forwarded: those at the hook `forward`, and those without a hook, to
 /// which others jump. Rules without chains are of one. `None` if no chain is at the hook.
 pub(crate) fn forward_chains(text: &str) -> Option<String> {
+    let text = &without_comments(text);
     if !words(text).any(|word| word == "chain") {
         return Some(text.to_owned());
     }
@@ -145,14 +157,16 @@ pub(crate) fn has_hook(chain: &str, hook: &str) -> bool {
 /// The bodies of all chains.
 pub(crate) fn chains(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
+    let mut passed = 0;
     for (at, _) in text.match_indices("chain") {
-        let is_word = text[..at].ends_with(|c: char| c.is_whitespace() || matches!(c, '{' | ';' | '}')) || at == 0;
-        let after = &text[at + "chain".len()..];
-        let Some(open) = after.find('{').filter(|open| is_word && after[..*open].split_whitespace().count() == 1)
-        else {
+        // There are no chains in chains.
+        if at < passed {
             continue;
-        };
-        let body = &after[open + 1..];
+        }
+        let is_word = text[..at].ends_with(|c: char| c.is_whitespace() || matches!(c, '{' | ';' | '}')) || at == 0;
+        let after = text[at + "chain".len()..].trim_start();
+        let name = after.find(|c: char| c.is_whitespace() || c == '{').filter(|name| is_word && *name > 0);
+        let Some(body) = name.and_then(|name| after[name..].trim_start().strip_prefix('{')) else { continue };
         let mut depth = 1;
         let end = body.char_indices().find(|(_, c)| {
             depth += match c {
@@ -162,7 +176,9 @@ pub(crate) fn chains(text: &str) -> Vec<&str> {
             };
             depth == 0
         });
-        found.push(end.map_or(body, |(end, _)| &body[..end]));
+        let inside = end.map_or(body, |(end, _)| &body[..end]);
+        passed = text.len() - body.len() + inside.len();
+        found.push(inside);
     }
     found
 }
@@ -214,17 +230,24 @@ pub(crate) fn behind<'w>(command: &'w [String], flags: &[&str]) -> Option<&'w st
 /// Whether rules drop all IPv6 on a bridge: what comes to it, or what is forwarded and what is for the host.
 pub(crate) fn closes_ip6(text: &str, bridges: &[&str]) -> bool {
     let drops = |chain: &&str| {
-        let code = chain.lines().map(|line| line.split('#').next().unwrap_or_default());
-        code.flat_map(|line| line.split(';')).any(|statement| {
+        let mut statements = chain.lines().flat_map(|line| line.split(';')).map(|statement| {
             let all: Vec<&str> = words(statement).collect();
+            // What passes before is not seen.
+            let is_passed = |word: &&str| matches!(*word, "accept" | "goto" | "jump" | "queue" | "return" | "vmap");
+            let is_other = all.iter().any(is_passed) && all.first() != Some(&"policy");
             let is_plain = |word: &&str| {
                 let known = ["ether", "type", "ip6", "meta", "protocol", "ibrname", "obrname", "counter", "drop"];
                 known.contains(word) || bridges.contains(word)
             };
-            all.ends_with(&["drop"]) && all.contains(&"ip6") && all.iter().all(is_plain)
-        })
+            if is_other {
+                return Some(false);
+            }
+            (all.ends_with(&["drop"]) && all.contains(&"ip6") && all.iter().all(is_plain)).then_some(true)
+        });
+        statements.find_map(|decided| decided) == Some(true)
     };
-    let chains = chains(text);
+    let text = without_comments(text);
+    let chains = chains(&text);
     let closes = |hook: &str| chains.iter().filter(|chain| has_hook(chain, hook)).any(drops);
     closes("prerouting") || (closes("forward") && closes("input"))
 }
@@ -344,6 +367,8 @@ mod tests {
         assert!(!closes_ip6(&chain("forward", drop), &["vpn0"]));
         assert!(!closes_ip6(&chain("prerouting", drop), &["other0"]));
         assert!(!closes_ip6(&chain("prerouting", "ip6 daddr fe80::1 drop"), &["vpn0"]));
+        assert!(!closes_ip6(&chain("prerouting", "accept; ether type ip6 drop"), &["vpn0"]));
+        assert!(!closes_ip6(&format!("# {}", chain("prerouting", "ether type ip6 drop")), &["vpn0"]));
     }
 
     #[test]
@@ -369,6 +394,10 @@ mod tests {
         assert_eq!(sets.networks("@b").map(|all| all.len()), Some(3));
         assert_eq!(sets.networks("$a").map(|all| all.len()), Some(2));
         assert!(sets.networks("@other").is_none());
+        // Names of names of names are not followed for ever.
+        let of_next = |n: usize| format!("define a{n} = {{ {} }}\n", vec![format!("$a{}", n + 1); 25].join(", "));
+        let deep: String = (0..7).map(of_next).chain(["define a7 = { 10.0.0.0/8 }".to_owned()]).collect();
+        assert!(super::sets(&deep).networks("$a0").is_none());
     }
 
     #[test]

@@ -125,7 +125,8 @@ fn is_closed(tree: &Tree<'_>, vpn: &Network) -> bool {
         let of_bridges =
             tree.texts(&table.join("family"), None).into_iter().any(|text| is(text, &|name| name == "bridge"));
         let closes = |rules: &str| closes_ip6(rules, &bridges);
-        of_bridges && tree.texts(&table.join("content"), None).into_iter().any(|text| is(text, &closes))
+        let may_be_off = tree.bools(&table.join("enable"), Some(true)).iter().any(|stated| !stated.value);
+        of_bridges && !may_be_off && tree.texts(&table.join("content"), None).into_iter().any(|text| is(text, &closes))
     };
     let is_nftables = tree.on(&option("networking.nftables.enable")).iter().any(|stated| stated.when.is_sure());
     if is_nftables && tree.children(&option("networking.nftables.tables")).iter().any(is_dropping) {

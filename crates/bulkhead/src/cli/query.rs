@@ -102,7 +102,7 @@ pub fn machines(program: Program, global: &Global, args: &MachinesArgs) -> Resul
             }
         }
     }
-    if answer.systems.is_empty() {
+    if answer.systems.is_empty() && answer.undecided.is_empty() {
         tell_no_machines(&fleet);
     }
     if let Some(role) = &args.role
