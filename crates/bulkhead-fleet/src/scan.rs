@@ -232,9 +232,10 @@ const NETWORK_WORDS: [&str; 9] = [
 const SYSTEM_WORDS: [&str; 7] =
     ["nixpkgs/nixos>", "eval-config.nix", "/nixos\"", ".nixos {", ".nixos [", ".nixos (", ".nixos ./"];
 
-/// Words without which a file defines none of the options that rules about module trees read: their names, or what takes
-/// names from files that are not in Nix. Options that a fleet's `mappings` name come on top.
-const OPTION_WORDS: [&str; 53] = [
+/// Words without which, and without those of [`SECRET_WORDS`], a file defines none of the options that rules about module
+/// trees read: their names, or what takes names from files that are not in Nix. Options that a fleet's `mappings` name come
+/// on top.
+const OPTION_WORDS: [&str; 22] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -247,27 +248,9 @@ const OPTION_WORDS: [&str; 53] = [
     "trustedInterfaces",
     "hostKeys",
     "authorizedKeys",
-    "initrd",
-    "extraInitrd",
-    "keyFile",
-    "KeyFile",
-    "privateKey",
-    "PrivateKey",
-    "presharedKey",
-    ".password",
-    "password =",
-    "psk",
-    "authUserPass",
-    "passwordFile",
-    "PasswordFile",
-    "ecretFile",
-    "okenFile",
-    "credentialsFile",
-    "hashedPassword",
     "internalInterfaces",
     "internalIPs",
     ".age",
-    "age.secrets",
     "age = {",
     " age =",
     "nftables",
@@ -275,20 +258,34 @@ const OPTION_WORDS: [&str; 53] = [
     "MASQUERADE",
     "crypttab",
     "identityPaths",
-    "passFile",
-    "PassFile",
-    "passwdFile",
-    "secretKey",
-    "SecretKey",
-    "lientSecret",
-    "apiKey",
-    "authToken",
-    "accessToken",
-    "_PASSWORD",
-    "_SECRET",
-    "_TOKEN",
-    "API_KEY",
 ];
+
+/// The same for what is called like a secret, however a service or a program writes it: in small letters, without `_` and
+/// `-`.
+const SECRET_WORDS: [&str; 16] = [
+    "accesskey",
+    "apikey",
+    "authkey",
+    "credentialsfile",
+    "environmentfile",
+    "initrd",
+    "keyfile",
+    "pass=",
+    "passfile",
+    "passphrase",
+    "passw",
+    "privatekey",
+    "psk",
+    "secret",
+    "sshhost",
+    "token",
+];
+
+/// Whether a text has one of [`SECRET_WORDS`].
+fn speaks_of_secrets(bytes: &[u8]) -> bool {
+    let plain: Vec<u8> = bytes.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase).collect();
+    SECRET_WORDS.iter().any(|word| contains(&plain, word.as_bytes()))
+}
 
 impl TextHints {
     /// `words` are further words for [`TextHints::options`].
@@ -300,7 +297,7 @@ impl TextHints {
             age_name: contains(bytes, b".age"),
             import: ["import", "readDir", "readFile"].iter().any(|word| contains(bytes, word.as_bytes())),
             generated: bytes.starts_with(GENERATED_MARKER.as_bytes()),
-            options: all.any(|word| contains(bytes, word.as_bytes())),
+            options: all.any(|word| contains(bytes, word.as_bytes())) || speaks_of_secrets(bytes),
             flake: has(&FLAKE_WORDS),
             // A hive of colmena has `meta`, and its nodes say where they are deployed.
             network: has(&NETWORK_WORDS) || has(&SYSTEM_WORDS) || (has(&["meta"]) && has(&["deployment"])),

@@ -267,6 +267,11 @@ fn systems_without_properties_are_listed_and_shown() {
         let name = row[0].rsplit('.').next().unwrap();
         assert!(shown.stdout.contains(&format!("services.{name}.enable")), "{}: {}", row[0], shown.stdout);
     }
+    // One that has no folder of its own.
+    fleet.change("flake.nix", "      begun =", "      gone = frame.lib.machine { };\n      begun =");
+    let run = fleet.bulkhead(&["show", "gone"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("the flake input `frame` is not fetched"), "{}", run.stderr);
     let run = fleet.bulkhead(&["show", "begum"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("did you mean `begun`?"), "{}", run.stderr);

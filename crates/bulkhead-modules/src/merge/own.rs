@@ -20,20 +20,11 @@ pub const DEFAULTS: &[(&[&str], &str)] = &[
     (&["vpn", "vpnAddress"], "10.73.0.2"),
 ];
 
-/// Options that take one text; `*` is any name.
+/// Further options that take one text; `*` is any name.
 pub const STRINGS: &[&[&str]] = &[
-    &["age", "secretsDir"],
-    &["networking", "sandbox", "bridge"],
-    &["networking", "sandbox", "gateway"],
     &["networking", "sandbox", "gateway6"],
-    &["networking", "sandbox", "subnet"],
     &["networking", "sandbox", "subnet6"],
-    &["vpn", "bridgeName"],
     &["vpn", "containers", "*", "ip"],
-    &["vpn", "hostAddress"],
-    &["vpn", "interfaceName"],
-    &["vpn", "subnet"],
-    &["vpn", "vpnAddress"],
     &["workspaces", "*", "hostKey"],
     &["workspaces", "*", "ip"],
     &["workspaces", "*", "ip6"],

@@ -130,7 +130,10 @@ impl<'a> Merger<'_, '_, 'a> {
         }
         let takes_one = |def: &Def<'a>| match session.form(def.node) {
             Form::Bool(_) | Form::Int | Form::Null | Form::Other => !matches(OTHERWISE, path, true),
-            Form::String => matches(STRINGS, path, false) || matches(own::STRINGS, path, false),
+            Form::String => {
+                let own = own::DEFAULTS.iter().map(|(option, _)| option).chain(own::STRINGS);
+                matches(STRINGS, path, false) || own.into_iter().any(|option| matches(&[option], path, false))
+            }
             Form::Unknown => strongest.len() == 1,
             _ => false,
         };

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use bulkhead_diagnostics::{Diagnostic, Severity};
+
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
 use crate::trees::firewall::{behind, commands, forward_chains, iptables, rules, sets, tables};
 use crate::trees::{Stated, option};
 use crate::words::enumerate;
-use bulkhead_diagnostics::{Diagnostic, Severity};
 
 /// What is not the internet and is meant when private networks are closed: RFC 1918, carrier-grade NAT and Tailscale (RFC
 /// 6598), link-local addresses and the metadata services of clouds (RFC 3927).
@@ -50,10 +51,7 @@ of them.
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         let forward = rules(context, tree, &option("networking.firewall.extraForwardRules"));
-        let is_forward = |stated: &Stated<Arc<str>>| {
-            let chains = || stated.value.contains("chain");
-            stated.value.contains("forward") && chains()
-        };
+        let is_forward = |stated: &Stated<Arc<str>>| stated.value.contains("forward") && stated.value.contains("chain");
         let of_tables = tables(context, tree).into_iter().filter(is_forward);
         let of_rules = forward.into_iter().chain(of_tables).map(|stated| (open(&stated.value), stated));
         let of_commands = commands(context, tree).into_iter().map(|stated| (open_to_commands(&stated.value), stated));
@@ -83,9 +81,7 @@ pub(crate) fn is_open(rules: &str) -> bool {
 fn open(rules: &str) -> Option<Vec<&'static str>> {
     // A set may go over several lines: a statement is what ends in its verdict.
     let sets = sets(rules);
-    let chains = forward_chains(rules)?;
-    let text: String =
-        chains.lines().map(|line| line.split('#').next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
+    let text = forward_chains(rules)?;
     if text.contains("policy drop") {
         return None;
     }

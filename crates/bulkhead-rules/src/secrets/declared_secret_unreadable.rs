@@ -38,11 +38,11 @@ age.secrets.wifi.file = ./secrets/wifi.age;                  # in the configurat
 
 **Limits.** A machine that decrypts with other keys (`age.identityPaths`), or has several host keys of which the rule
 may name another one, makes a warning. Without a known `hostKey` it is *undecided*, once for a machine. Of systems of a
-flake without a `properties.nix` the key is the one that a rules file calls like the system (`leela = \"ssh-ed25519 …\"`,
-or with the comment `root@leela`), and it is a warning; where no key is called so, and the rule has not all keys of its
-file, it is *undecided*, once for all of them. Secrets of users
-(`home-manager.users.<name>.age.secrets`) want one of the machine's `userKeys`, which is a warning too; those of
-containers and virtual machines are not judged: their keys are not known.
+flake without a `properties.nix` the key is the one that a rules file calls like the system (`leela = \"ssh-ed25519
+…\"`, or with the comment `root@leela`), and it is a warning, or *undecided* where the rule has another key with that
+name in its own; where no key is called so, and the rule has not all keys of its file, it is *undecided*, once for all
+of them. Secrets of users (`home-manager.users.<name>.age.secrets`) want one of the machine's `userKeys`, which is a
+warning too; those of containers and virtual machines are not judged: their keys are not known.
 
 **Data.** `machine`: the machine. `secret`: the name in `age.secrets`. `path`: the file.
 ",
@@ -136,7 +136,8 @@ fn of_namesakes(
     for (secret, rules) in ruled {
         for rule in rules.iter().filter(|rule| rule.gaps.is_empty()) {
             let has = |known: &HashSet<&str>| rule.keys.iter().any(|key| known.contains(key.identity()));
-            if has(&keys.exact) || has(&keys.similar) {
+            let similar = has(&keys.similar);
+            if has(&keys.exact) || (similar && keys.exact.is_empty()) {
                 continue;
             }
             if keys.exact.is_empty() || has_others {
@@ -158,6 +159,11 @@ fn of_namesakes(
                 .with_related(rule.place(), format!("for {} keys, none of them called `{name}`", rule.keys.len()))
                 .with_note("going by names: there are keys that are called like it, which other rules have");
             finding.severity = finding.severity.min(Severity::Warning);
+            if similar {
+                finding.severity = Severity::Undecided;
+                finding =
+                    finding.with_note(format!("unless a key of the rule in whose name `{name}` is a part is its own"));
+            }
             found.push(
                 finding
                     .with_help("add the machine to the rule and rekey, or take the declaration out")

@@ -8,7 +8,7 @@ use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
-use crate::trees::made::made_in_store;
+use crate::trees::made::{COMPUTED, made_in_store};
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Stated, Tree, When, unwrapped};
 use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied, stored};
@@ -26,7 +26,7 @@ container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.et
 option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which
 Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
 `age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of the
-SSH server. Files of variables (`environmentFile`) that lie in the repository are looked into.
+SSH server. Files of variables (`environmentFile`) that lie in the repository, or are made, are looked into.
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -42,7 +42,10 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
 names: secrets in other options and in scripts are not seen; nor are values that are not known, modules that can't be
 read (those of flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which
-NixOS takes there on purpose. The text of a secret is not shown.
+NixOS takes there on purpose; nor what says that something else stands for it (`$NAME`, `@NAME@`, `ext:…`, `%env(…)%`,
+`REPLACE_ME`, a sentence with `placeholder` in it), how long a token holds in `lifespans`, switches and numbers of at
+most four digits in variables, and made files of variables of which none is called like a secret. The text of a secret
+is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",
@@ -183,14 +186,24 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
         kind if names_variables(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
             let file = match kind {
-                DataKind::Path(path) if is_copied(context, path, &at) => context.file_of(path)?.to_arc(),
-                _ => stored(context, value)?,
+                DataKind::Path(path) if is_copied(context, path, &at) => {
+                    context.file_of(path).map(|file| file.to_arc())
+                }
+                _ => stored(context, value),
             };
-            if !has_secret_variable(context, &file) {
-                return None;
-            }
-            let message = format!("`{option}` is the file `{file}` of the repository, which is in the Nix store");
-            let mut finding = RULE.judged(context.tree, when, at, message);
+            let has_text = file.is_none() && made_in_store(context, &at, &has_secret_variable);
+            let message = match file {
+                Some(file) => {
+                    let text = read_text(context.tree, &TreePath::new(&file).ok()?, FILE_LIMIT).ok()?;
+                    has_secret_variable(&text).then(|| {
+                        format!("`{option}` is the file `{file}` of the repository, which is in the Nix store")
+                    })?
+                }
+                None => has_text
+                    .then(|| format!("`{option}` is a file that is made in the Nix store, with the secret in it"))?,
+            };
+            let finding = RULE.judged(context.tree, when, at, message);
+            let mut finding = if has_text { unshown(context, finding) } else { finding };
             finding.severity = finding.severity.min(Severity::Warning);
             finding
         }
@@ -293,32 +306,35 @@ fn is_host_key(path: &OptionPath) -> bool {
     }
 }
 
-/// Whether a file of the repository has a variable that is a secret.
-fn has_secret_variable(context: &Context<'_>, file: &str) -> bool {
-    let text = TreePath::new(file).ok().and_then(|path| read_text(context.tree, &path, FILE_LIMIT).ok());
-    text.is_some_and(|text| {
-        let lines = text.lines().map(|line| line.trim().trim_start_matches("export "));
-        let variables = lines.filter_map(|line| line.split_once('='));
-        variables.into_iter().any(|(name, value)| {
-            let is_name = !name.is_empty() && is_name_of_variable(name);
-            is_name && (name.starts_with("PSK") || is_secret_variable(name, "secret")) && !value.trim().is_empty()
-        })
+/// The lines of a file of variables, each as a name and a value; `None` for a line that is something else.
+fn variables(text: &str) -> impl Iterator<Item = Option<(&str, &str)>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| {
+        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+        is_name_of_variable(name).then_some((name, value))
+    })
+}
+
+/// Whether a file of variables has one that is a secret.
+fn has_secret_variable(text: &str) -> bool {
+    variables(text).flatten().any(|(name, value)| {
+        let is_written = value.chars().any(|c| c != COMPUTED && !c.is_whitespace() && c != '"');
+        is_written && (name.starts_with("PSK") || is_secret_variable(name, "secret"))
     })
 }
 
 /// Whether a text is a list of variables of which none is a secret, or names the file of one.
 fn has_no_secret(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
-    lines.peek().is_some()
-        && lines.all(|line| {
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            let Some((name, value)) = line.split_once('=') else { return false };
+    let mut variables = variables(text).peekable();
+    variables.peek().is_some()
+        && variables.all(|variable| {
+            let Some((name, value)) = variable else { return false };
             let plain = plain_name(name);
             let names_file = plain.ends_with("file") || plain.ends_with("path");
             let may_be_secret = ["cred", "key", "pass", "pat", "psk", "pw", "secret", "token"];
             let is_secret = may_be_secret.iter().any(|part| plain.contains(part)) && !names_file;
             // `postgres://user:password@host`
-            is_name_of_variable(name) && !is_secret && !(value.contains("://") && value.contains('@'))
+            !(is_secret || (value.contains("://") && value.contains('@')))
         })
 }
 

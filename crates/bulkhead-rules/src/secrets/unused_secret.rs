@@ -101,7 +101,16 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let asked = [format!("\"{stem}\""), format!("/{stem}\"")];
         let reference = format!("secrets.{stem}");
         texts.iter().any(|(path, text)| match is_known(path) {
-            true => occurrences(text, name).any(|at| !is_declaration(text, at)),
+            true => {
+                let quoted = &asked[0];
+                // As an attribute's name it is declared, or read where it is.
+                let is_name = |at: usize| {
+                    text[..at].ends_with("secrets.") || text[at + quoted.len()..].trim_start().starts_with(['=', '.'])
+                };
+                occurrences(text, name).any(|at| !is_declaration(text, at))
+                    || (stem.contains(['-', '_', '.'])
+                        && text.match_indices(quoted.as_str()).any(|(at, _)| !is_name(at)))
+            }
             false => {
                 occurrences(text, name).next().is_some()
                     || asked.iter().any(|word| text.contains(word.as_str()))

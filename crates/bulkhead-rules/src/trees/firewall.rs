@@ -54,17 +54,20 @@ pub(crate) fn rules(context: &Context<'_>, tree: &Tree<'_>, path: &OptionPath) -
     found
 }
 
+/// The lines of rules or of a script without comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|line| line.split('#').next().unwrap_or_default())
+}
+
 /// Rules without comments.
 fn without_comments(text: &str) -> String {
-    let code: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
-    code.join("\n")
+    code(text).collect::<Vec<_>>().join("\n")
 }
 
 /// Rules without comments, as words; braces, commas and the like are none.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';' | '=' | '"' | '\'');
-    let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    code.flat_map(move |line| line.split(is_between)).filter(|word| !word.is_empty())
+    code(text).flat_map(move |line| line.split(is_between)).filter(|word| !word.is_empty())
 }
 
 /// So many elements of sets are looked at for a name, with those of the sets in them.
@@ -103,7 +106,8 @@ fn is_address(word: &str) -> bool {
 impl<'t> Sets<'t> {
     /// The networks that a word of a rule stands for; `None` where it is a name that nothing tells.
     pub(crate) fn networks(&self, word: &str) -> Option<Vec<Prefix>> {
-        self.followed(word, 8, &mut MOST_ELEMENTS.clone())
+        let mut left = MOST_ELEMENTS;
+        self.followed(word, 8, &mut left)
     }
 
     /// `left` is how many more elements are looked at.
@@ -128,8 +132,8 @@ fn prefix(word: &str) -> Option<Prefix> {
     Prefix::parse(word).or_else(address)
 }
 
-/// The chains of rules that packets pass which are forwarded: those at the hook `forward`, and those without a hook, to
-/// which others jump. Rules without chains are of one. `None` if no chain is at the hook.
+/// The chains of rules that packets pass which are forwarded: those at the hook `forward`, and those to which some chain
+/// jumps. Rules without chains are of one. `None` if no chain is at the hook.
 pub(crate) fn forward_chains(text: &str) -> Option<String> {
     let text = &without_comments(text);
     if !words(text).any(|word| word == "chain") {
@@ -137,11 +141,14 @@ pub(crate) fn forward_chains(text: &str) -> Option<String> {
     }
     let mut kept = String::new();
     let mut is_any = false;
-    for chain in chains(text) {
-        let is_forward = has_hook(chain, "forward");
+    let all: Vec<&str> = words(text).collect();
+    let is_reached =
+        |name: &str| all.windows(2).any(|pair| matches!(pair, ["goto" | "jump", reached] if *reached == name));
+    for Chain { name, body } in chains(text) {
+        let is_forward = has_hook(body, "forward");
         is_any |= is_forward;
-        if is_forward || !words(chain).any(|word| word == "hook") {
-            kept.push_str(chain);
+        if is_forward || is_reached(name) {
+            kept.push_str(body);
             kept.push('\n');
         }
     }
@@ -149,13 +156,19 @@ pub(crate) fn forward_chains(text: &str) -> Option<String> {
 }
 
 /// Whether a chain is at a hook.
-pub(crate) fn has_hook(chain: &str, hook: &str) -> bool {
+fn has_hook(chain: &str, hook: &str) -> bool {
     let all: Vec<&str> = words(chain).collect();
     all.windows(2).any(|pair| *pair == ["hook", hook])
 }
 
-/// The bodies of all chains.
-pub(crate) fn chains(text: &str) -> Vec<&str> {
+/// A chain of rules.
+struct Chain<'t> {
+    name: &'t str,
+    body: &'t str,
+}
+
+/// All chains of rules without comments.
+fn chains(text: &str) -> Vec<Chain<'_>> {
     let mut found = Vec::new();
     let mut passed = 0;
     for (at, _) in text.match_indices("chain") {
@@ -165,8 +178,9 @@ pub(crate) fn chains(text: &str) -> Vec<&str> {
         }
         let is_word = text[..at].ends_with(|c: char| c.is_whitespace() || matches!(c, '{' | ';' | '}')) || at == 0;
         let after = text[at + "chain".len()..].trim_start();
-        let name = after.find(|c: char| c.is_whitespace() || c == '{').filter(|name| is_word && *name > 0);
-        let Some(body) = name.and_then(|name| after[name..].trim_start().strip_prefix('{')) else { continue };
+        let end = after.find(|c: char| c.is_whitespace() || c == '{').filter(|end| is_word && *end > 0);
+        let Some((name, rest)) = end.map(|end| after.split_at(end)) else { continue };
+        let Some(body) = rest.trim_start().strip_prefix('{') else { continue };
         let mut depth = 1;
         let end = body.char_indices().find(|(_, c)| {
             depth += match c {
@@ -178,7 +192,7 @@ pub(crate) fn chains(text: &str) -> Vec<&str> {
         });
         let inside = end.map_or(body, |(end, _)| &body[..end]);
         passed = text.len() - body.len() + inside.len();
-        found.push(inside);
+        found.push(Chain { name, body: inside });
     }
     found
 }
@@ -186,11 +200,10 @@ pub(crate) fn chains(text: &str) -> Vec<&str> {
 /// The commands of iptables in a script, each as its words, with the variables of `for x in …` replaced one by one.
 pub(crate) fn iptables(script: &str) -> Vec<Vec<String>> {
     let joined = script.replace("\\\n", " ");
-    let code: Vec<&str> = joined.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
     let plain = |word: &str| word.trim_matches(['"', '\'']).to_owned();
     let mut loops: HashMap<String, Vec<String>> = HashMap::new();
     let mut found = Vec::new();
-    for part in code.iter().flat_map(|line| line.split([';', '&', '|'])) {
+    for part in code(&joined).flat_map(|line| line.split([';', '&', '|'])) {
         let mut words: Vec<String> = part.split_whitespace().map(plain).collect();
         while words.first().is_some_and(|word| matches!(word.as_str(), "do" | "then" | "{" | "if" | "else")) {
             words.remove(0);
@@ -229,7 +242,7 @@ pub(crate) fn behind<'w>(command: &'w [String], flags: &[&str]) -> Option<&'w st
 
 /// Whether rules drop all IPv6 on a bridge: what comes to it, or what is forwarded and what is for the host.
 pub(crate) fn closes_ip6(text: &str, bridges: &[&str]) -> bool {
-    let drops = |chain: &&str| {
+    let drops = |chain: &str| {
         let mut statements = chain.lines().flat_map(|line| line.split(';')).map(|statement| {
             let all: Vec<&str> = words(statement).collect();
             // What passes before is not seen.
@@ -248,15 +261,14 @@ pub(crate) fn closes_ip6(text: &str, bridges: &[&str]) -> bool {
     };
     let text = without_comments(text);
     let chains = chains(&text);
-    let closes = |hook: &str| chains.iter().filter(|chain| has_hook(chain, hook)).any(drops);
+    let closes = |hook: &str| chains.iter().map(|chain| chain.body).filter(|body| has_hook(body, hook)).any(drops);
     closes("prerouting") || (closes("forward") && closes("input"))
 }
 
 /// The interfaces from which rules for the host accept everything, as nf_tables or iptables have them.
 pub(crate) fn trusted(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    for statement in code.flat_map(|line| line.split(';')) {
+    for statement in code(text).flat_map(|line| line.split(';')) {
         let all: Vec<&str> = words(statement).filter(|word| *word != "counter").collect();
         if let ["iifname" | "iif", names @ .., "accept"] = all.as_slice()
             && !names.iter().any(|name| MATCHES.contains(name))
@@ -284,8 +296,7 @@ const MATCHES: [&str; 14] =
 /// Whether a script sets another default route than one by these addresses; by which gateway.
 pub(crate) fn default_route(script: &str, own: &[std::net::IpAddr]) -> Option<String> {
     let joined = script.replace("\\\n", " ");
-    let code = joined.lines().map(|line| line.split('#').next().unwrap_or_default());
-    for command in code.flat_map(|line| line.split([';', '&', '|'])) {
+    for command in code(&joined).flat_map(|line| line.split([';', '&', '|'])) {
         let all: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
         let begin = all.windows(3).position(|part| {
             matches!(part[0], "route" | "ro" | "r")
@@ -311,8 +322,7 @@ pub(crate) fn translations(text: &str) -> Vec<Vec<String>> {
     let sets = sets(text);
     let mut found = Vec::new();
     let mut rule: Vec<&str> = Vec::new();
-    let separated = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    for statement in separated.flat_map(|line| line.split(';')) {
+    for statement in code(text).flat_map(|line| line.split(';')) {
         // A set may go over several lines.
         rule.extend(words(statement));
         let is_open = rule.last().is_some_and(|word| matches!(*word, "saddr" | "iifname" | "iif"));
@@ -406,6 +416,9 @@ mod tests {
                     chain fwd { type filter hook forward priority 0; jump more }\nchain more { ip daddr { 10.0.0.0/8 } drop }";
         let kept = forward_chains(text).unwrap_or_default();
         assert!(kept.contains("10.0.0.0/8") && !kept.contains("policy drop"));
+        // To this one nobody jumps.
+        let kept = forward_chains(&text.replace("jump more", "accept")).unwrap_or_default();
+        assert!(!kept.contains("10.0.0.0/8"));
         assert_eq!(forward_chains("chain in { type filter hook input priority 0; }"), None);
         assert_eq!(forward_chains("ip daddr 10.0.0.0/8 drop").as_deref(), Some("ip daddr 10.0.0.0/8 drop"));
     }

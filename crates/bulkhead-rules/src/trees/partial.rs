@@ -56,14 +56,18 @@ const PROGRAMS: [&str; 31] = [
 ];
 
 impl Partial {
-    /// Whether a command is a program of a package of which nothing is known.
+    /// Whether a command is a program of a package of which nothing is known, or loads rules from a file.
     pub(crate) fn runs_unknown(&self) -> bool {
         let before = ["!", "(", "{", "do", "else", "exec", "if", "then", "while"];
         let commands = self.text.lines().flat_map(|line| line.split([';', '&', '|']));
         commands.into_iter().any(|command| {
-            let program = command.split_whitespace().find(|word| !before.contains(word));
-            let Some(program) = program.filter(|program| program.starts_with(PART)) else { return false };
-            !PROGRAMS.contains(&program.rsplit('/').next().unwrap_or_default())
+            let mut words = command.split_whitespace().skip_while(|word| before.contains(word));
+            let Some(program) = words.next().filter(|program| program.starts_with(PART)) else { return false };
+            let name = program.rsplit('/').next().unwrap_or_default();
+            // What comes by a pipe is written in the script, too.
+            let loads = name == "nft"
+                && words.clone().zip(words.skip(1)).any(|(flag, file)| matches!(flag, "-f" | "--file") && file != "-");
+            loads || !PROGRAMS.contains(&name)
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `proxy-open-to-services`: a proxy of the host that services reach, too.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
@@ -99,6 +100,7 @@ fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec
     for (service, listen, default) in OTHERS {
         let root = option(service);
         let mut listens: Vec<Arc<str>> = Vec::new();
+        let mut unknown = None;
         if let Some((list, field)) = listen.split_once(".*.") {
             for item in tree.items(&root.join(list)) {
                 let DataKind::Attrs(set) = &item.value.kind else { continue };
@@ -108,17 +110,23 @@ fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec
         } else if !listen.is_empty() {
             let path = OptionPath::of(root.names().iter().map(|name| &**name).chain(listen.split('.')));
             listens.extend(tree.texts(&path, Some(default)).into_iter().map(|stated| stated.value));
+            unknown = tree.unknown(&path).into_iter().next();
         }
-        if listens.is_empty() {
+        if listens.is_empty() && unknown.is_none() {
             listens.push(Arc::from(default));
         }
-        let address = |text: &str| text.parse().or_else(|_| text.parse().map(|at: std::net::SocketAddr| at.ip()));
-        let on_bridge = listens.iter().any(|text| is_on_bridge(vpn, address(text).ok()));
-        for on in tree.on(&root.join("enable")).into_iter().filter(|_| on_bridge) {
+        let on_bridge = listens.iter().any(|text| is_on_bridge(vpn, address(text)));
+        for on in tree.on(&root.join("enable")).into_iter().filter(|_| on_bridge || unknown.is_some()) {
             let (Some(when), Some(at)) = (on.when.and(&vpn.when), on.place.clone()) else { continue };
             let message = format!("`{service}` listens on the bridge of the VPN: services behind it may use it");
             let mut finding = RULE.judged(context.tree, &when, at, message);
             finding.severity = finding.severity.min(Severity::Warning);
+            if let Some((why, place)) = unknown.as_ref().filter(|_| !on_bridge) {
+                finding.severity = Severity::Undecided;
+                finding = finding
+                    .with_note(format!("unless it listens elsewhere, which is not known: {why}"))
+                    .with_related(place.clone(), "not known");
+            }
             found.push(
                 finding.with_help("let it listen on another address of the host").with_data("machine", &*tree.name),
             );
@@ -126,8 +134,16 @@ fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec
     }
 }
 
-/// Whether an address is that of the host on the bridge, or all of them.
-fn is_on_bridge(vpn: &Network, address: Option<std::net::IpAddr>) -> bool {
+/// The address that a proxy listens at, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    if text.strip_prefix("localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().or_else(|_| text.parse().map(|at: SocketAddr| at.ip())).ok()
+}
+
+/// Whether an address is that of the host on the bridge, or all of them; one that is not known is.
+fn is_on_bridge(vpn: &Network, address: Option<IpAddr>) -> bool {
     let host = || addresses(vpn).into_iter().filter(|address| address.peer.name.is_empty());
     address.is_none_or(|address| address.is_unspecified() || host().any(|own| own.value == address))
 }
@@ -135,7 +151,7 @@ fn is_on_bridge(vpn: &Network, address: Option<std::net::IpAddr>) -> bool {
 /// Whether the proxy listens where services are: also if it is not known where.
 fn listens_on_bridge(tree: &Tree<'_>, vpn: &Network) -> bool {
     let listens: Vec<Stated<_>> = tree.texts(&option("services.tinyproxy.settings.Listen"), Some("127.0.0.1"));
-    listens.iter().any(|listen| is_on_bridge(vpn, listen.value.parse().ok()))
+    listens.iter().any(|listen| is_on_bridge(vpn, address(&listen.value)))
 }
 
 /// Who of the services an entry of `Allow` lets in.

@@ -7,8 +7,8 @@ use bulkhead_diagnostics::{Place, nearest};
 use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_fleet::LoadOptions;
 use bulkhead_modules::{
-    Configuration, NIXOS_FILES, Nixos, OptionPath, System, Undecided, given_besides, load_all, load_beginning,
-    load_nixos, load_system, systems, systems_file,
+    Configuration, NIXOS_FILES, Nixos, OptionPath, Platform, System, Undecided, given_besides, load_all,
+    load_beginning, load_nixos, load_system, systems, systems_file,
 };
 use bulkhead_rules::{Origin, OtherSystem, other_systems};
 use bulkhead_source::TreePath;
@@ -38,12 +38,21 @@ pub fn load(
     listed: &OptionPath,
 ) -> Result<(TreePath, Configuration)> {
     let mut given = Given::of(project, machine)?;
+    let mut platform = Platform::NixOs;
     let (root, mut roots) = match (root_module(project, machine), &given) {
         (Ok(root), _) => (root.clone(), vec![root]),
-        (Err(_), Given::System(file)) => (file.clone(), Vec::new()),
+        (Err(_), Given::System(file, of)) => {
+            platform = *of;
+            (file.clone(), Vec::new())
+        }
         (Err(error), _) => {
+            let error = match &given {
+                Given::Unknown(undecided) => error.context(format!("{}: {}", undecided.what, undecided.reason.reason)),
+                _ => error,
+            };
             let system = elsewhere(project, machine, error)?;
             given = Given::Elsewhere(system.origin);
+            platform = system.platform;
             (system.file, Vec::new())
         }
     };
@@ -53,7 +62,14 @@ pub fn load(
             _ => bail!("--module {module}: there is no such file in {}", project.tree().describe()),
         }
     }
-    let nixos = nixos(project, global, &root, listed)?;
+    let nixos = match platform {
+        Platform::NixOs => nixos(project, global, &root, listed)?,
+        of if global.nixpkgs.is_some() => {
+            output::tell(&format!("`{machine}` is a system of {}: the modules of NixOS are not read", of.as_str()));
+            None
+        }
+        _ => None,
+    };
     let world = project.world();
     let mut configuration = match (&given, &nixos) {
         (Given::Elsewhere(Origin::Made(name)), _) => load_system(world, &root, name, &roots, nixos.as_ref()),
@@ -66,7 +82,9 @@ pub fn load(
             let files = [files.as_slice(), &roots].concat();
             load_beginning(world, systems_file(project.tree()).as_ref(), &files)
         }
-        (Given::System(flake) | Given::Fleet(flake), _) => load_system(world, flake, machine, &roots, nixos.as_ref()),
+        (Given::System(flake, _) | Given::Fleet(flake), _) => {
+            load_system(world, flake, machine, &roots, nixos.as_ref())
+        }
         (_, Some(nixos)) => load_nixos(world, &roots, nixos),
         (_, None) => load_all(world, &roots),
     };
@@ -94,8 +112,8 @@ fn elsewhere(project: &Project, name: &str, error: anyhow::Error) -> Result<Othe
 enum Given {
     /// None: there is no flake, it does not name the machine, or a file was asked for and no machine.
     Nothing,
-    /// Those of a system that this flake makes.
-    System(TreePath),
+    /// Those of a system that this flake makes, and what it is one of.
+    System(TreePath, Platform),
     /// Those that this flake gives all machines of a fleet.
     Fleet(TreePath),
     /// None: another file makes the system, or its own modules are all that is seen of it.
@@ -114,7 +132,7 @@ impl Given {
         let system = made.systems.iter().find(|system| &*system.name == machine);
         let place = || Some(Place::file(flake.to_arc()));
         let unknown = match (system, made.unknown, made.problem) {
-            (Some(System { unknown: None, .. }), ..) => return Ok(Given::System(flake)),
+            (Some(System { unknown: None, platform, .. }), ..) => return Ok(Given::System(flake, *platform)),
             (Some(System { unknown: Some(reason), place, .. }), ..) => Some((reason.clone(), place.clone())),
             (None, ..) if made.has_fleet => return Ok(Given::Fleet(flake)),
             (None, Some((reason, at)), _) => Some((reason, at.or_else(place))),

@@ -4,7 +4,7 @@ use bulkhead_diagnostics::{Place, Sources};
 use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
 use bulkhead_fleet::PlaceView;
 use bulkhead_modules::OptionPath;
-use bulkhead_source::LineIndex;
+use bulkhead_source::{LineIndex, Position};
 use serde_json::{Map, Value, json};
 
 /// Values in an overview are cut, in characters.
@@ -20,21 +20,20 @@ pub fn at(place: &Place, sources: &dyn Sources) -> String {
 
 /// The same as data.
 pub fn place_view(place: &Place, sources: &dyn Sources) -> PlaceView {
-    let line = place.span.zip(sources.text(&place.file)).map(|(span, text)| {
-        let position = LineIndex::new(&text).position(&text, span.start);
-        position.line
-    });
+    let line = position(place, sources).map(|position| position.line);
     PlaceView { file: place.file.clone(), line }
+}
+
+/// Where a place begins.
+fn position(place: &Place, sources: &dyn Sources) -> Option<Position> {
+    let (span, text) = place.span.zip(sources.text(&place.file))?;
+    Some(LineIndex::new(&text).position(&text, span.start))
 }
 
 /// `{ file, line, column }`
 pub fn place_json(place: &Place, sources: &dyn Sources) -> Value {
-    let position = place.span.zip(sources.text(&place.file)).map(|(span, text)| {
-        let position = LineIndex::new(&text).position(&text, span.start);
-        (position.line, position.column)
-    });
-    match position {
-        Some((line, column)) => json!({ "file": &*place.file, "line": line, "column": column }),
+    match position(place, sources) {
+        Some(Position { line, column }) => json!({ "file": &*place.file, "line": line, "column": column }),
         None => json!({ "file": &*place.file }),
     }
 }
