@@ -244,9 +244,12 @@ fn pem_body(body: &[u8]) -> Option<(Vec<u8>, bool)> {
 fn pem_text(body: &[u8]) -> Option<(String, bool)> {
     let text = std::str::from_utf8(body).ok()?.replace("\\r", "").replace("\\n", "\n");
     let (mut encoded, mut has_headers) = (String::with_capacity(text.len()), false);
+    // Two slashes may also be the first digits of a line, one of 4,096.
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let comment = if lines.all(|line| line.starts_with("//")) { "//" } else { "" };
     for line in text.lines() {
         let line = line.trim();
-        let line = line.strip_prefix("//").unwrap_or(line);
+        let line = line.strip_prefix(comment).unwrap_or(line);
         let line = line.strip_suffix(" +").unwrap_or(line);
         let line = line.trim_matches(|c: char| c.is_whitespace() || "\"'#>*|,;`\\".contains(c));
         if line.contains(": ") && encoded.is_empty() {

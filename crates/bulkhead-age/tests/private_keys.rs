@@ -97,6 +97,19 @@ fn whole_keys_are_found_however_they_are_pasted() {
     }
 }
 
+/// Ciphertext may have lines that look like comments: `//` is 12 bits that are set.
+#[test]
+fn a_line_of_a_key_may_begin_with_slashes() {
+    let headers = "-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n";
+    let key = pem("RSA PRIVATE KEY", &[0xff; 640]).replacen("-----\n", headers, 1);
+    assert!(key.contains("\n//"));
+    let commented: String = key.lines().map(|line| format!("//{line}\n")).collect();
+    for text in [&key, &commented, &key.replace('\n', "\\n")] {
+        let found = whole_private_key(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((found.kind, found.encrypted), (PrivateKeyKind::Rsa, Some(true)), "{text}");
+    }
+}
+
 #[test]
 fn whole_keys_of_every_kind() {
     let secret_packet = [&[0x95, 0x01, 0x00][..], &[9; 80]].concat();
