@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bulkhead_source::{FileTree, ReadError, TreePath};
+use bulkhead_source::{Entry, FileTree, ReadError, TreePath};
 use bulkhead_syntax::{Ast, SyntaxError};
 
 use crate::arena::{Arena, Memory};
@@ -129,7 +129,20 @@ impl Located<'_> {
     }
 }
 
-type Parsed = HashMap<(Arc<str>, TreePath), Result<Arc<Ast>, ParseFailure>>;
+/// Files and folders of a mount, by its place.
+type ByPath<T> = HashMap<(Arc<str>, TreePath), T>;
+
+/// So many bytes of files are kept for evaluations that read them again.
+const MOST_KEPT: usize = 32 << 20;
+
+/// What was read, since each machine's evaluation reads the same files and folders.
+#[derive(Default)]
+struct ReadBefore {
+    files: ByPath<Arc<[u8]>>,
+    /// The bytes of all `files`.
+    size: usize,
+    folders: ByPath<Arc<[Entry]>>,
+}
 
 /// What evaluated code may see, the files parsed and the hashes of archives computed so far. Shared by threads.
 pub struct World {
@@ -138,7 +151,8 @@ pub struct World {
     search_path: Vec<(String, String)>,
     abort_on_warnings: bool,
     pipe_operators: bool,
-    parsed: Mutex<Parsed>,
+    parsed: Mutex<ByPath<Result<Arc<Ast>, ParseFailure>>>,
+    read_before: Mutex<ReadBefore>,
     /// The SHA-256 of the archive of a file or folder, by absolute path: code that puts a path into a string in a loop
     /// would read the whole folder each time.
     archives: Mutex<HashMap<Box<str>, [u8; 32]>>,
@@ -158,6 +172,7 @@ impl World {
             abort_on_warnings: false,
             pipe_operators: false,
             parsed: Mutex::default(),
+            read_before: Mutex::default(),
             archives: Mutex::default(),
             copies: Mutex::default(),
         }
@@ -301,6 +316,33 @@ impl World {
         let hash = compute()?;
         self.archives.lock().unwrap_or_else(PoisonError::into_inner).insert(Box::from(absolute), hash);
         Ok(hash)
+    }
+
+    /// The content of a file.
+    pub(crate) fn read(&self, file: &Located<'_>) -> Result<Arc<[u8]>, ReadError> {
+        let key = (file.mount.at.clone(), file.path.clone());
+        let known = self.read_before.lock().unwrap_or_else(PoisonError::into_inner).files.get(&key).cloned();
+        if let Some(bytes) = known {
+            return Ok(bytes);
+        }
+        let bytes: Arc<[u8]> = file.mount.tree.read(&file.path, self.limits.file_size)?.into();
+        let mut before = self.read_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.size + bytes.len() <= MOST_KEPT && before.files.insert(key, bytes.clone()).is_none() {
+            before.size += bytes.len();
+        }
+        Ok(bytes)
+    }
+
+    /// What lies in a folder.
+    pub(crate) fn list(&self, folder: &Located<'_>) -> Result<Arc<[Entry]>, ReadError> {
+        let key = (folder.mount.at.clone(), folder.path.clone());
+        let known = self.read_before.lock().unwrap_or_else(PoisonError::into_inner).folders.get(&key).cloned();
+        if let Some(entries) = known {
+            return Ok(entries);
+        }
+        let entries: Arc<[Entry]> = folder.mount.tree.list(&folder.path)?.into();
+        self.read_before.lock().unwrap_or_else(PoisonError::into_inner).folders.insert(key, entries.clone());
+        Ok(entries)
     }
 
     pub(crate) fn parse_located(&self, file: &Located<'_>) -> Result<Arc<Ast>, ParseFailure> {

@@ -55,9 +55,8 @@ pub const BUILTINS: &[Builtin] = &[
         let path = path_of(ev, args[0], pos)?;
         let located = ev.locate(&path, pos)?;
         ev.charge_system();
-        let tree = &located.mount.tree;
-        let entries = tree.list(&located.path).map_err(|error| unreadable(ev, error, pos))?;
-        if entries.is_empty() && tree.is_submodule(&located.path) {
+        let entries = ev.world.list(&located).map_err(|error| unreadable(ev, error, pos))?;
+        if entries.is_empty() && located.mount.tree.is_submodule(&located.path) {
             let (path, submodule) = (located.path.clone(), located.path.clone());
             return Err(unreadable(ev, ReadError::InSubmodule { path, submodule }, pos));
         }
@@ -367,17 +366,13 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    pub fn read(&self, absolute: &str, pos: Pos) -> Result<'a, Vec<u8>> {
+    pub fn read(&self, absolute: &str, pos: Pos) -> Result<'a, Arc<[u8]>> {
         if let Some(Stored::Text(text)) = self.store.borrow().get(absolute) {
-            return Ok(text.bytes().to_vec());
+            return Ok(text.bytes().into());
         }
         let located = self.locate(absolute, pos)?;
         self.charge_system();
-        let bytes = located
-            .mount
-            .tree
-            .read(&located.path, self.world.limits().file_size)
-            .map_err(|error| unreadable(self, error, pos))?;
+        let bytes = self.world.read(&located).map_err(|error| unreadable(self, error, pos))?;
         self.reserve(pos, bytes.len())?;
         self.charge_bytes(bytes.len());
         Ok(bytes)
