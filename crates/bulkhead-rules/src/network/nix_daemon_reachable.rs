@@ -9,7 +9,8 @@ use bulkhead_modules::OptionPath;
 use super::isolation_off::containers;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::flags::mounted;
+use crate::trees::flags::{is_of_nixos, mounted};
+use crate::trees::oci;
 use crate::trees::{Named, Purpose, Shape, Stated, Tree, When, option, plain_path, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -47,13 +48,7 @@ const FOLDER: &str = "/nix/var/nix/daemon-socket";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        let options = mounts(tree)
-            .into_iter()
-            .flat_map(|(name, mount)| sources(tree, &mount).into_iter().map(move |stated| (name.clone(), stated)));
-        let flags = containers(tree)
-            .into_iter()
-            .flat_map(|(name, _)| mounted(tree, &name).into_iter().map(move |stated| (name.to_string(), stated)));
-        for (name, stated) in options.chain(flags) {
+        for (name, stated) in in_compartments(tree) {
             let folder = host_path(&stated.value);
             let folder = folder.trim_end_matches('/');
             let is_inside = folder == FOLDER || folder.starts_with(&format!("{FOLDER}/"));
@@ -71,6 +66,22 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         by_default(context, tree, found);
     }
+}
+
+/// What of the host is mounted in compartments, by options and by flags: in which, and what.
+pub(crate) fn in_compartments(tree: &Tree<'_>) -> Vec<(String, Stated<Arc<str>>)> {
+    let mut found = Vec::new();
+    for (name, mount) in mounts(tree) {
+        found.extend(sources(tree, &mount).into_iter().map(|stated| (name.clone(), stated)));
+    }
+    for (name, _) in containers(tree) {
+        let mut mounted = mounted(tree, &name);
+        if oci::is_compartment(tree, &name) {
+            mounted.extend(oci::mounted(tree, &name));
+        }
+        found.extend(mounted.into_iter().map(|stated| (name.to_string(), stated)));
+    }
+    found
 }
 
 /// The mounts of compartments: whose, and the path of our option up to the mount.
@@ -155,6 +166,11 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
     };
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
+        // What systemd or docker starts has what it is told.
+        let is_other = tree.nspawn.iter().any(|file| file.name == name) || oci::is_compartment(tree, &name);
+        if is_other && !is_of_nixos(tree, &name) {
+            continue;
+        }
         let unit = option("systemd.services").join(&format!("container@{name}")).join("serviceConfig");
         let is_hidden =
             ["BindReadOnlyPaths", "TemporaryFileSystem", "InaccessiblePaths", "BindPaths"].iter().any(|key| {

@@ -8,7 +8,9 @@ use bulkhead_eval::data::DataKind;
 use super::{container, containers, forwarding, not_judged, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::flags::{NO_NETWORK, flags};
 use crate::trees::networkd::shown;
+use crate::trees::oci::{self, Leads, leads};
 use crate::trees::plugged::plugged;
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
 
@@ -35,7 +37,8 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
-bridges and what is on them), what is plugged into the VPN's bridge, and whether the host forwards for it (address
+bridges and what is on them; by options, flags or a file of systemd.nspawn(5); of docker and podman, the
+network), what is plugged into the VPN's bridge, and whether the host forwards for it (address
 translation, networkd, `ip_forward` and its like, Tailscale's `useRoutingFeatures`). Bulkhead's guard drops what is
 forwarded, so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are
 text that is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a path through the
@@ -115,6 +118,29 @@ fn steps(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         for stated in tree.off(&container(&name, "privateNetwork")) {
             let how = format!("`{}` is false", stated.option);
             add(from(), Node::Uplink(Arc::from("the host's uplink")), how, stated.place, stated.when, false);
+        }
+        for flag in flags(tree, &name) {
+            let how = format!("`{}`", flag.called());
+            let value = &*flag.value.value;
+            let to = match &*flag.value.name {
+                "--network-interface" | "--network-ipvlan" | "--network-macvlan" => {
+                    Node::Uplink(Arc::from(value.split(':').next().unwrap_or_default()))
+                }
+                "--network-namespace-path" if value == "/proc/1/ns/net" => Node::Uplink(Arc::from("the host's uplink")),
+                "--network-bridge" if vpn.bridges.iter().all(|own| *own.value != *value) => {
+                    bridges.push(Arc::from(value));
+                    Node::OtherBridge(Arc::from(value))
+                }
+                NO_NETWORK => Node::Uplink(Arc::from("the host's uplink")),
+                _ => continue,
+            };
+            add(from(), to, how, flag.place, flag.when, false);
+        }
+        for network in oci::networks(tree, &name).into_iter().filter(|_| oci::is_compartment(tree, &name)) {
+            if let Leads::Host | Leads::Out = leads(&network.value) {
+                let how = format!("`{}`: the network `{}`", network.option, network.value);
+                add(from(), Node::Uplink(Arc::from("the host's uplink")), how, network.place, network.when, false);
+            }
         }
         for namespace in tree.texts(&container(&name, "networkNamespace"), None) {
             if &*namespace.value == "/proc/1/ns/net" {
