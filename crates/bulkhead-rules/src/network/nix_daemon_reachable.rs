@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use serde_json::Value;
 
 use super::isolation_off::containers;
 use crate::context::Context;
@@ -12,6 +13,7 @@ use crate::rule::{Area, Rule};
 use crate::trees::flags::{is_of_nixos, mounted};
 use crate::trees::oci;
 use crate::trees::{Named, Purpose, Shape, Stated, Tree, When, option, plain_path, text};
+use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
     name: "nix-daemon-reachable",
@@ -38,7 +40,7 @@ systemd.services.\"container@dev\".serviceConfig.BindReadOnlyPaths = [ \"/run/em
 **Limits.** For containers of modules other than Bulkhead's it is a warning, unless `BindReadOnlyPaths`,
 `TemporaryFileSystem` or `InaccessiblePaths` of their unit name the folder.
 
-**Data.** `machine`: the machine. `compartment`: the workspace or service.
+**Data.** `machine`: the machine. `compartment`: the workspace or service. `compartments`: all, where NixOS does it.
 ",
     check: Some(check),
 };
@@ -164,6 +166,7 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
             _ => None,
         }
     };
+    let mut all: Vec<(When, Vec<(Arc<str>, Place)>)> = Vec::new();
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
         // What systemd or docker starts has what it is told.
@@ -184,17 +187,33 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
         if is_hidden {
             continue;
         }
-        let message =
-            format!("`{name}` can ask the nix-daemon of the host: NixOS mounts its socket into every container");
-        let mut finding = RULE.judged(context.tree, &When::default().and(&when).unwrap_or_default(), at, message);
+        match all.iter_mut().find(|(known, _)| *known == when) {
+            Some((_, same)) => same.push((name, at)),
+            None => all.push((when, vec![(name, at)])),
+        }
+    }
+    // It is one cause, however many there are.
+    for (when, mut same) in all {
+        same.sort_by(|a, b| a.1.cmp(&b.1));
+        let names: Vec<&str> = same.iter().map(|(name, _)| &**name).collect();
+        let Some(((name, at), others)) = same.split_first() else { continue };
+        let message = format!(
+            "{} can ask the nix-daemon of the host: NixOS mounts its socket into every container",
+            quoted(names.iter().copied())
+        );
+        let mut finding = RULE.judged(context.tree, &when, at.clone(), message);
         finding.severity = finding.severity.min(Severity::Warning);
+        for (other, place) in others {
+            finding = finding.with_same(place.clone(), format!("so can `{other}`"));
+        }
         found.push(
             finding
                 .with_help(
                     "hide the folder from the unit of the container; `bulkhead explain nix-daemon-reachable` shows how",
                 )
                 .with_data("machine", &*tree.name)
-                .with_data("compartment", &*name),
+                .with_data("compartment", &**name)
+                .with_data("compartments", names.into_iter().map(Value::from).collect::<Vec<_>>()),
         );
     }
 }
