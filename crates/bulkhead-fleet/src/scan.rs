@@ -235,7 +235,7 @@ const SYSTEM_WORDS: [&str; 7] =
 /// Words without which, and without those of [`SECRET_WORDS`], a file defines none of the options that rules about module
 /// trees read: their names, or what takes names from files that are not in Nix. Options that a fleet's `mappings` name come
 /// on top.
-const OPTION_WORDS: [&str; 22] = [
+const OPTION_WORDS: [&str; 23] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -244,6 +244,7 @@ const OPTION_WORDS: [&str; 22] = [
     "sandbox",
     "vpn",
     "containers",
+    "nspawn",
     "Forward",
     "trustedInterfaces",
     "hostKeys",

@@ -34,7 +34,7 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 23] = [
+const OF_HOST: [&str; 24] = [
     "age.secretsDir",
     "age.secretsMountPoint",
     "networking.firewall.filterForward",
@@ -55,6 +55,7 @@ const OF_HOST: [&str; 23] = [
     "systemd.network.networks.<name>.matchConfig.Type",
     "systemd.network.networks.<name>.name",
     "systemd.network.units.<name>.text",
+    "systemd.nspawn.<name>.networkConfig.Bridge",
     "systemd.services.sandbox-guard",
     "systemd.suppressedSystemUnits",
     "systemd.units.\"sandbox-guard.service\".enable",
@@ -229,6 +230,8 @@ impl Readings {
         }
         for bridge in tree.networks.all.iter().flat_map(|network| &network.bridges) {
             readings.single.push(option("networking.bridges").join(&bridge.value).join("interfaces"));
+            let opened = option("networking.firewall.interfaces").join(&bridge.value);
+            readings.single.extend(["allowedTCPPortRanges", "allowedUDPPortRanges"].map(|ranges| opened.join(ranges)));
         }
         // Only modules of these names leave it to the firewall.
         if tree.workspaces.iter().any(|workspace| workspace.shape == Shape::Known) {
@@ -248,6 +251,9 @@ impl Readings {
             readings.single.push(unit.join("serviceConfig").join("NetworkNamespacePath"));
             let container = option("containers").join(&name);
             readings.single.extend(OF_CONTAINER.iter().map(|attribute| container.join(attribute)));
+            if tree.nspawn.iter().any(|file| file.name == name) {
+                readings.single.push(option("systemd.nspawn").join(&name));
+            }
         }
         readings
     }

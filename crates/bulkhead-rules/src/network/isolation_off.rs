@@ -6,14 +6,16 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::DEFAULT_PRIORITY;
 
+use super::nix_daemon_reachable::{host_path, in_compartments};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::flags::flags;
+use crate::trees::flags::{NO_NETWORK, flags};
 use crate::trees::forced::{Taken, taken};
 use crate::trees::networkd::{Link, files, own_file};
+use crate::trees::oci;
 use crate::trees::plugged::plugged;
 use crate::trees::strangers::{beside, on_top, strangers};
-use crate::trees::{Network, Purpose, Shape, Stated, Tree, When, container_units, guards, option, text};
+use crate::trees::{Assumed, Network, Purpose, Shape, Stated, Tree, When, container_units, guards, option, text};
 use crate::vpn::second_way_out::ways;
 
 pub(crate) const RULE: Rule = Rule {
@@ -30,8 +32,12 @@ or, for a container, its own network (`privateNetwork = false`) or its user name
 a file of networkd takes the place of the module's for a port, by options or as a text; or something is forced upon
 the module's own files of networkd, or networkd is off; or a container, a machine or a VLAN that nobody has
 declared is on a bridge; or a workspace's machine has an interface past it; or the unit of a container puts it into
-another network namespace; or a script or `networking.nftables.flushRuleset` removes the guard's tables. Options of
-systemd-nspawn in `extraFlags` count like those of NixOS.
+another network namespace; or a script or `networking.nftables.flushRuleset` removes the guard's tables; or the socket
+of docker, podman, Incus or the like is mounted, by which what runs inside is root of the host. Options of
+systemd-nspawn in `extraFlags` count like those of NixOS, and so do files of systemd.nspawn(5) (`systemd.nspawn.<name>`,
+or a text in `environment.etc`) where the container's command line does not take their place, and what
+`virtualisation.oci-containers.containers.<name>` says of a workspace or service that a mapping makes one of docker or
+podman.
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
 root inside is root of the host as far as the kernel and the nix-daemon are concerned.
@@ -167,6 +173,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 if flag.value.name == "--private-users" && is_host(value) {
                     report(&stated, &format!("root of `{name}` is root of the host"), &holds);
                 }
+                if flag.value.name == NO_NETWORK {
+                    report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
+                }
                 let what = match &*flag.value.name {
                     "--capability" => POWERS.iter().find(|power| value.split(',').any(|given| given == **power)),
                     "--settings" if value == "override" => Some(&"--settings=override"),
@@ -175,12 +184,52 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 };
                 powers.extend(what.map(|what| (stated, *what, name.clone(), holds.clone())));
             }
+            if oci::is_compartment(tree, &name) {
+                for flag in oci::flags(tree, &name) {
+                    let (stated, value) = (flag.plain(), &*flag.value.value);
+                    match flag.value.name {
+                        oci::PRIVILEGED => report(&stated, &format!("root of `{name}` is root of the host"), &holds),
+                        "--userns" if value == "host" => {
+                            report(&stated, &format!("root of `{name}` is root of the host"), &holds);
+                        }
+                        "--pid" if value == "host" => {
+                            report(&stated, &format!("`{name}` has the processes of the host"), &holds);
+                        }
+                        oci::NETWORK if matches!(oci::leads(value), oci::Leads::Host) => {
+                            report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
+                        }
+                        "--cap-add" => {
+                            let is_given = |power: &&&str| {
+                                let given = value.to_ascii_lowercase();
+                                let power = power.to_ascii_lowercase();
+                                given == power || Some(&*given) == power.strip_prefix("cap_")
+                            };
+                            // A container of systemd-nspawn has it for its own namespaces.
+                            let power = POWERS.iter().chain(&["CAP_SYS_ADMIN"]).find(is_given);
+                            powers.extend(power.map(|power| (stated, *power, name.clone(), holds.clone())));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            for file in tree.nspawn.iter().filter(|file| file.name == name) {
+                let assumed = |stated: &Stated<()>| {
+                    let mut stated = stated.clone();
+                    let what = format!("what is in `{name}.nspawn` is not known");
+                    stated.when.assumed.push(Assumed { what, place: None });
+                    stated
+                };
+                for stated in file.unread.iter().map(assumed) {
+                    plug(&stated, format!("it may take away what keeps `{name}` in"), &holds);
+                }
+            }
             for item in tree.items(&path.join("additionalCapabilities")) {
                 let what = POWERS.iter().find(|power| text(item.value).as_deref() == Some(**power));
                 powers.extend(what.map(|what| (item.plain(), *what, name.clone(), holds.clone())));
             }
         }
         found.extend(plugs);
+        found.extend(controlled(context, tree));
         for (stated, what, name, holds) in powers {
             let (Some(at), Some(when)) = (stated.place, stated.when.and(&holds)) else { continue };
             let why = match what {
@@ -195,6 +244,46 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// Sockets by which the host is told to do anything, and what has them.
+const SOCKETS: [(&str, &str); 10] = [
+    ("/run/containerd/containerd.sock", "containerd"),
+    ("/run/crio/crio.sock", "CRI-O"),
+    ("/run/docker.sock", "docker"),
+    ("/run/incus/unix.socket", "Incus"),
+    ("/run/libvirt/libvirt-sock", "libvirt"),
+    ("/run/podman/podman.sock", "podman"),
+    ("/run/systemd/private", "systemd"),
+    ("/var/lib/incus/unix.socket", "Incus"),
+    ("/var/lib/incus/unix.socket.user", "Incus"),
+    ("/var/lib/lxd/unix.socket", "LXD"),
+];
+
+/// Folders of many programs; that they are mounted is told for what else is in them.
+const SHARED: [&str; 4] = ["/run", "/run/systemd", "/var/lib", "/var"];
+
+/// Compartments that have such a socket.
+fn controlled(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (name, stated) in in_compartments(tree) {
+        let source = host_path(&stated.value);
+        let is_folder = |socket: &str| {
+            socket.strip_prefix(&*source).is_some_and(|rest| rest.starts_with('/')) && !SHARED.contains(&&*source)
+        };
+        let socket = SOCKETS.iter().find(|(socket, _)| *source == **socket || is_folder(socket));
+        let (Some((_, what)), Some(at)) = (socket, stated.place.clone()) else { continue };
+        let message =
+            format!("`{name}` is root of the host: `{}` is mounted in it, the socket of {what}", stated.value);
+        found.push(
+            RULE.judged(context.tree, &stated.when, at, message)
+                .with_label("who may write to it starts what runs as root")
+                .with_help("don't mount it")
+                .with_data("machine", &*tree.name)
+                .with_data("option", stated.option),
+        );
+    }
+    found
 }
 
 /// Whose network it is, for messages.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use serde_json::Value;
 
 use super::isolation_off::containers;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::flags::mounted;
+use crate::trees::flags::{is_of_nixos, mounted};
+use crate::trees::oci;
 use crate::trees::{Named, Purpose, Shape, Stated, Tree, When, option, plain_path, text};
+use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
     name: "nix-daemon-reachable",
@@ -37,7 +40,7 @@ systemd.services.\"container@dev\".serviceConfig.BindReadOnlyPaths = [ \"/run/em
 **Limits.** For containers of modules other than Bulkhead's it is a warning, unless `BindReadOnlyPaths`,
 `TemporaryFileSystem` or `InaccessiblePaths` of their unit name the folder.
 
-**Data.** `machine`: the machine. `compartment`: the workspace or service.
+**Data.** `machine`: the machine. `compartment`: the workspace or service. `compartments`: all, where NixOS does it.
 ",
     check: Some(check),
 };
@@ -47,13 +50,7 @@ const FOLDER: &str = "/nix/var/nix/daemon-socket";
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees().iter().filter(|tree| tree.has_compartments()) {
-        let options = mounts(tree)
-            .into_iter()
-            .flat_map(|(name, mount)| sources(tree, &mount).into_iter().map(move |stated| (name.clone(), stated)));
-        let flags = containers(tree)
-            .into_iter()
-            .flat_map(|(name, _)| mounted(tree, &name).into_iter().map(move |stated| (name.to_string(), stated)));
-        for (name, stated) in options.chain(flags) {
+        for (name, stated) in in_compartments(tree) {
             let folder = host_path(&stated.value);
             let folder = folder.trim_end_matches('/');
             let is_inside = folder == FOLDER || folder.starts_with(&format!("{FOLDER}/"));
@@ -71,6 +68,22 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         by_default(context, tree, found);
     }
+}
+
+/// What of the host is mounted in compartments, by options and by flags: in which, and what.
+pub(crate) fn in_compartments(tree: &Tree<'_>) -> Vec<(String, Stated<Arc<str>>)> {
+    let mut found = Vec::new();
+    for (name, mount) in mounts(tree) {
+        found.extend(sources(tree, &mount).into_iter().map(|stated| (name.clone(), stated)));
+    }
+    for (name, _) in containers(tree) {
+        let mut mounted = mounted(tree, &name);
+        if oci::is_compartment(tree, &name) {
+            mounted.extend(oci::mounted(tree, &name));
+        }
+        found.extend(mounted.into_iter().map(|stated| (name.to_string(), stated)));
+    }
+    found
 }
 
 /// The mounts of compartments: whose, and the path of our option up to the mount.
@@ -153,8 +166,14 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
             _ => None,
         }
     };
+    let mut all: Vec<(When, Vec<(Arc<str>, Place)>)> = Vec::new();
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
+        // What systemd or docker starts has what it is told.
+        let is_other = tree.nspawn.iter().any(|file| file.name == name) || oci::is_compartment(tree, &name);
+        if is_other && !is_of_nixos(tree, &name) {
+            continue;
+        }
         let unit = option("systemd.services").join(&format!("container@{name}")).join("serviceConfig");
         let is_hidden =
             ["BindReadOnlyPaths", "TemporaryFileSystem", "InaccessiblePaths", "BindPaths"].iter().any(|key| {
@@ -168,17 +187,33 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
         if is_hidden {
             continue;
         }
-        let message =
-            format!("`{name}` can ask the nix-daemon of the host: NixOS mounts its socket into every container");
-        let mut finding = RULE.judged(context.tree, &When::default().and(&when).unwrap_or_default(), at, message);
+        match all.iter_mut().find(|(known, _)| *known == when) {
+            Some((_, same)) => same.push((name, at)),
+            None => all.push((when, vec![(name, at)])),
+        }
+    }
+    // It is one cause, however many there are.
+    for (when, mut same) in all {
+        same.sort_by(|a, b| a.1.cmp(&b.1));
+        let names: Vec<&str> = same.iter().map(|(name, _)| &**name).collect();
+        let Some(((name, at), others)) = same.split_first() else { continue };
+        let message = format!(
+            "{} can ask the nix-daemon of the host: NixOS mounts its socket into every container",
+            quoted(names.iter().copied())
+        );
+        let mut finding = RULE.judged(context.tree, &when, at.clone(), message);
         finding.severity = finding.severity.min(Severity::Warning);
+        for (other, place) in others {
+            finding = finding.with_same(place.clone(), format!("so can `{other}`"));
+        }
         found.push(
             finding
                 .with_help(
                     "hide the folder from the unit of the container; `bulkhead explain nix-daemon-reachable` shows how",
                 )
                 .with_data("machine", &*tree.name)
-                .with_data("compartment", &*name),
+                .with_data("compartment", &**name)
+                .with_data("compartments", names.into_iter().map(Value::from).collect::<Vec<_>>()),
         );
     }
 }

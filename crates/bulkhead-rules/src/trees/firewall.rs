@@ -265,29 +265,83 @@ pub(crate) fn closes_ip6(text: &str, bridges: &[&str]) -> bool {
     closes("prerouting") || (closes("forward") && closes("input"))
 }
 
-/// The interfaces from which rules for the host accept everything, as nf_tables or iptables have them.
-pub(crate) fn trusted(text: &str) -> Vec<String> {
+/// An interface that rules for the host are about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trusted {
+    /// Its name, perhaps with `+` or `*` at its end.
+    pub(crate) interface: String,
+    /// The protocol of which everything is accepted; `None` for all of them.
+    pub(crate) protocol: Option<&'static str>,
+}
+
+/// The interfaces from which rules for the host accept everything, or all of a protocol with ports, as nf_tables or iptables
+/// have them.
+pub(crate) fn trusted(text: &str) -> Vec<Trusted> {
     let mut found = Vec::new();
     for statement in code(text).flat_map(|line| line.split(';')) {
         let all: Vec<&str> = words(statement).filter(|word| *word != "counter").collect();
-        if let ["iifname" | "iif", names @ .., "accept"] = all.as_slice()
-            && !names.iter().any(|name| MATCHES.contains(name))
-        {
-            found.extend(names.iter().map(|name| (*name).to_owned()));
+        let ["iifname" | "iif", rest @ .., "accept"] = all.as_slice() else { continue };
+        let (names, protocol) = match rest {
+            [names @ .., name @ ("tcp" | "udp"), "dport", ports] if is_all_ports(ports, '-') => {
+                (names, PROTOCOLS.iter().copied().find(|known| known == name))
+            }
+            [names @ .., "th", "dport", ports] if is_all_ports(ports, '-') => (names, None),
+            [names @ .., "meta" | "ip" | "ip6", "l4proto" | "protocol" | "nexthdr", "tcp", "udp"]
+            | [names @ .., "meta" | "ip" | "ip6", "l4proto" | "protocol" | "nexthdr", "udp", "tcp"] => (names, None),
+            [names @ .., "meta" | "ip" | "ip6", "l4proto" | "protocol" | "nexthdr", name @ ("tcp" | "udp")] => {
+                (names, PROTOCOLS.iter().copied().find(|known| known == name))
+            }
+            names => (names, None),
+        };
+        if !names.iter().any(|name| MATCHES.contains(name)) {
+            let trusted = |name: &&str| Trusted { interface: (*name).to_owned(), protocol };
+            found.extend(names.iter().map(trusted));
         }
     }
     for command in iptables(text) {
         let chain = behind(&command, &["-A", "-I", "--append", "--insert"]);
         let is_of_host = chain.is_some_and(|chain| matches!(chain, "INPUT" | "nixos-fw"));
         let is_accepting = matches!(behind(&command, &["-j", "--jump"]), Some("ACCEPT" | "nixos-fw-accept"));
-        let narrows = ["!", "-p", "-m", "-d", "-s", "--protocol", "--match", "--destination", "--source"];
-        let is_narrow = command.iter().any(|word| narrows.contains(&word.as_str()));
+        let given = command.iter().map(String::as_str);
+        let is_narrow = given.clone().zip(given.skip(1)).any(|(flag, value)| match flag {
+            "-p" | "--protocol" => !matches!(value, "all" | "tcp" | "udp"),
+            "-m" | "--match" => !matches!(value, "comment" | "tcp" | "udp"),
+            "--dport" | "--destination-port" => !is_all_ports(value, ':'),
+            _ => NARROW.contains(&flag),
+        });
         if is_of_host && is_accepting && !is_narrow {
-            found.extend(behind(&command, &["-i", "--in-interface"]).map(str::to_owned));
+            let given = behind(&command, &["-p", "--protocol"]);
+            let protocol = PROTOCOLS.iter().copied().find(|known| given == Some(known));
+            let interface = behind(&command, &["-i", "--in-interface"]).map(str::to_owned);
+            found.extend(interface.map(|interface| Trusted { interface, protocol }));
         }
     }
     found
 }
+
+/// Protocols with ports.
+const PROTOCOLS: [&str; 2] = ["tcp", "udp"];
+
+/// Whether a range has all ports.
+fn is_all_ports(range: &str, between: char) -> bool {
+    range.split_once(between).is_some_and(|(from, to)| matches!(from, "" | "0" | "1") && matches!(to, "" | "65535"))
+}
+
+/// Flags by which a rule of iptables is about less than all packets from somewhere.
+const NARROW: [&str; 12] = [
+    "!",
+    "-d",
+    "-s",
+    "--destination",
+    "--dports",
+    "--dst",
+    "--icmp-type",
+    "--source",
+    "--source-port",
+    "--sport",
+    "--src",
+    "--syn",
+];
 
 /// Words by which a rule is about less than all packets from somewhere.
 const MATCHES: [&str; 14] =
@@ -383,9 +437,32 @@ mod tests {
 
     #[test]
     fn an_interface_is_trusted_where_everything_from_it_is_accepted() {
-        assert_eq!(trusted("iifname { \"a\", \"b\" } accept"), ["a", "b"]);
-        assert_eq!(trusted("iptables -A nixos-fw -i a -j nixos-fw-accept"), ["a"]);
-        assert!(trusted("iifname a tcp dport 22 accept\niptables -A INPUT -i a -p tcp -j ACCEPT").is_empty());
+        let of = |text: &str| -> Vec<(String, Option<&str>)> {
+            trusted(text).into_iter().map(|trusted| (trusted.interface, trusted.protocol)).collect()
+        };
+        let (a, b) = ("a".to_owned(), "b".to_owned());
+        assert_eq!(of("iifname { \"a\", \"b\" } accept"), [(a.clone(), None), (b, None)]);
+        assert_eq!(of("iptables -A nixos-fw -i a -j nixos-fw-accept"), [(a.clone(), None)]);
+        for all in [
+            "iifname a tcp dport 1-65535 accept",
+            "iifname a meta l4proto tcp accept",
+            "iptables -A INPUT -i a -p tcp -j ACCEPT",
+            "iptables -A INPUT -i a -p tcp -m tcp --dport 0:65535 -m comment --comment x -j ACCEPT",
+        ] {
+            assert_eq!(of(all), [(a.clone(), Some("tcp"))], "{all}");
+        }
+        assert_eq!(of("iifname a meta l4proto { tcp, udp } accept"), [(a, None)]);
+        for some in [
+            "iifname a tcp dport 22 accept",
+            "iifname a icmp type echo-request accept",
+            "iifname a meta l4proto icmp accept",
+            "iifname a ip saddr 10.0.0.1 tcp dport 1-65535 accept",
+            "iptables -A INPUT -i a -p icmp -j ACCEPT",
+            "iptables -A INPUT -i a -p tcp --dport 22 -j ACCEPT",
+            "iptables -A INPUT -i a -p tcp -m state --state ESTABLISHED -j ACCEPT",
+        ] {
+            assert!(of(some).is_empty(), "{some}");
+        }
     }
 
     #[test]

@@ -1,15 +1,29 @@
-//! Options of systemd-nspawn(1) that a container is started with besides: `containers.<name>.extraFlags`.
+//! Options of systemd-nspawn(1) that a container is started with besides: `containers.<name>.extraFlags`, and what its file of
+//! settings says.
 
 use std::sync::Arc;
 
-use super::{Stated, Tree, option, text};
+use super::{Shape, Stated, Tree, When, option, text};
 
 /// An option with what it is given.
+#[derive(Clone)]
 pub(crate) struct Flag {
     /// `--bind`
     pub(crate) name: String,
     /// What stands after it; empty if nothing does.
     pub(crate) value: String,
+    /// Whether it is a setting in a file.
+    pub(crate) is_setting: bool,
+}
+
+/// What stands for a file that puts a container into the network of the host.
+pub(crate) const NO_NETWORK: &str = "Private=no";
+
+impl Stated<Flag> {
+    /// What messages call it.
+    pub(crate) fn called(&self) -> String {
+        if self.value.is_setting { self.option.clone() } else { format!("{}: {}", self.option, self.value.name) }
+    }
 }
 
 /// The short forms, and the long ones that they stand for.
@@ -74,9 +88,64 @@ fn short(word: &str) -> Vec<(&str, &str)> {
     found
 }
 
+/// Which flags a container has, and which settings a file adds.
+pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
+    let mut found = written(tree, container);
+    found.extend(settings(tree, container, &found));
+    found
+}
+
+/// What a file says about a container. NixOS starts its own by a command line, and what that says of networks, of mounts, of
+/// users and of capabilities takes the place of all that a file says of the same; unless `--settings=override` is there.
+/// Others are started by `systemd-nspawn@.service`, which has that.
+fn settings(tree: &Tree<'_>, container: &str, flags: &[Stated<Flag>]) -> Vec<Stated<Flag>> {
+    let files: Vec<_> = tree.nspawn.iter().filter(|file| *file.name == *container).collect();
+    if files.is_empty() {
+        return Vec::new();
+    }
+    let path = option("containers").join(container);
+    let shapes = shapes(tree, container);
+    let is_native = shapes.contains(&Shape::Native);
+    let is_of_nixos = is_of_nixos(tree, container);
+    let overrides: Vec<&When> = flags
+        .iter()
+        .filter(|flag| flag.value.name == "--settings" && flag.value.value == "override")
+        .map(|flag| &flag.when)
+        .collect();
+    let has = |name: &str| flags.iter().any(|flag| flag.value.name == name && flag.when.is_sure());
+    let taken = |flag: &Flag| match &*flag.name {
+        "--private-users" => is_native || has("--private-users") || !tree.below(&path.join("privateUsers")).is_empty(),
+        "--capability" => has("--capability") || !tree.given(&path.join("additionalCapabilities")).is_empty(),
+        _ => true,
+    };
+    let mut found = Vec::new();
+    for flag in files.into_iter().flat_map(|file| &file.flags) {
+        if !is_of_nixos || !taken(&flag.value) {
+            found.push(flag.clone());
+        } else if let Some(when) = overrides.first().and_then(|when| flag.when.and(when)) {
+            found.push(Stated { when, ..flag.clone() });
+        }
+    }
+    found
+}
+
+/// Whose modules make the compartment of a name.
+pub(super) fn shapes(tree: &Tree<'_>, container: &str) -> Vec<Shape> {
+    let of_workspaces = tree.workspaces.iter().filter(|workspace| *workspace.name == *container);
+    let vpn = tree.networks.vpn().into_iter();
+    let of_services = vpn.filter(|vpn| crate::vpn::containers(vpn).iter().any(|name| **name == *container));
+    of_workspaces.map(|workspace| workspace.shape).chain(of_services.map(|vpn| vpn.shape)).collect()
+}
+
+/// Whether NixOS starts a container: it is one of `containers.<name>`, or modules that are known make it one.
+pub(crate) fn is_of_nixos(tree: &Tree<'_>, container: &str) -> bool {
+    let is_known = shapes(tree, container).iter().any(|shape| *shape != Shape::Mapped);
+    is_known || !tree.below(&option("containers").join(container)).is_empty()
+}
+
 /// Which flags a container has, each with where it is written: NixOS puts them into one line, which a shell splits. A value may
 /// stand behind `=`, or be the next word.
-pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
+fn written(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
     let items = tree.items(&option("containers").join(container).join("extraFlags"));
     let mut found = Vec::new();
     let words = items.into_iter().flat_map(|item| {
@@ -99,7 +168,7 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
             }
         };
         for (name, value) in given {
-            let flag = Flag { name: name.to_owned(), value: value.to_owned() };
+            let flag = Flag { name: name.to_owned(), value: value.to_owned(), is_setting: false };
             let Stated { place, option, when, .. } = item.clone();
             found.push(Stated { value: flag, place, option, when });
         }
@@ -110,7 +179,7 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
 /// The folders and files of the host that flags mount in a container.
 pub(crate) fn mounted(tree: &Tree<'_>, container: &str) -> Vec<Stated<Arc<str>>> {
     let mut found = Vec::new();
-    for Stated { value: Flag { name, value }, place, option, when } in flags(tree, container) {
+    for Stated { value: Flag { name, value, .. }, place, option, when } in flags(tree, container) {
         let mut parts: Vec<&str> = value.split(':').collect();
         match &*name {
             "--bind" | "--bind-ro" => parts.truncate(1),

@@ -15,6 +15,8 @@ pub(crate) mod made;
 mod mapping;
 pub(crate) mod namesakes;
 pub(crate) mod networkd;
+pub(crate) mod nspawn;
+pub(crate) mod oci;
 pub(crate) mod partial;
 pub(crate) mod plugged;
 mod reading;
@@ -66,6 +68,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) workspaces: Vec<Workspace>,
     /// Its files of networkd, where it has compartments.
     pub(crate) networkd: Vec<networkd::File>,
+    /// Its files about containers of systemd-nspawn.
+    pub(crate) nspawn: Vec<nspawn::File>,
 }
 
 /// A definition under our name for its option.
@@ -148,9 +152,11 @@ impl<'a> Tree<'a> {
             networks: Networks::default(),
             workspaces: Vec::new(),
             networkd: Vec::new(),
+            nspawn: Vec::new(),
         };
         tree.workspaces = compartments::workspaces(&tree);
         tree.networks = compartments::networks(&tree);
+        tree.nspawn = nspawn::all_files(&tree, text_of);
         if tree.has_compartments() {
             tree.networkd = networkd::all_files(&tree, &OptionPath::root(), text_of);
         }

@@ -60,7 +60,7 @@ pub(crate) struct File {
 /// A line of a file: a setting.
 #[derive(Clone)]
 pub(crate) struct Line {
-    section: Arc<str>,
+    pub(super) section: Arc<str>,
     /// Tells apart the sections of one name in a text.
     part: usize,
     pub(crate) key: Arc<str>,
@@ -239,7 +239,7 @@ fn texts(
 }
 
 /// Read the settings in a text, as in systemd.syntax(7).
-fn read(stated: &Stated<Arc<str>>, lines: &mut Vec<Line>) {
+pub(super) fn read(stated: &Stated<Arc<str>>, lines: &mut Vec<Line>) {
     let joined = stated.value.replace("\\\n", " ");
     let mut section: Arc<str> = Arc::from("");
     let mut part = 0;

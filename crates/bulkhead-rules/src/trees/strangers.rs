@@ -13,6 +13,12 @@ use super::{Network, Purpose, Shape, Stated, Tree, VPN_CONTAINER, Workspace, opt
 /// Options of networkd for interfaces on top of another.
 const ON_TOP: [&str; 5] = ["IPVLAN", "IPVTAP", "MACVLAN", "MACVTAP", "VLAN"];
 
+/// Options that put the containers of a program on a bridge.
+const ENGINES: [(&str, &str); 2] = [
+    ("virtualisation.docker.daemon.settings.bridge", "docker"),
+    ("virtualisation.podman.defaultNetwork.settings.network_interface", "podman"),
+];
+
 /// Containers and machines on the bridge that nobody has declared, each with its name.
 pub(crate) fn strangers(tree: &Tree<'_>, network: &Network) -> Vec<Stated<Arc<str>>> {
     // Other modules call the container of the VPN something that is not known.
@@ -27,7 +33,11 @@ pub(crate) fn strangers(tree: &Tree<'_>, network: &Network) -> Vec<Stated<Arc<st
         found.push(Stated { value: name.clone(), place: at.place, option: at.option, when });
     };
     let containers = option("containers");
-    for (name, _) in tree.children(&containers) {
+    let mut names: Vec<Arc<str>> = tree.children(&containers).into_iter().map(|(name, _)| name).collect();
+    names.extend(tree.nspawn.iter().map(|file| file.name.clone()));
+    names.sort();
+    names.dedup();
+    for name in names {
         if is_declared(tree, &name) {
             continue;
         }
@@ -37,8 +47,12 @@ pub(crate) fn strangers(tree: &Tree<'_>, network: &Network) -> Vec<Stated<Arc<st
                 add(&name, &bridge.value, bridge.plain());
             }
             for flag in flags(tree, &name) {
-                if flag.value.name == "--network-bridge" {
-                    add(&name, &flag.value.value, flag.plain());
+                match &*flag.value.name {
+                    "--network-bridge" => add(&name, &flag.value.value, flag.plain()),
+                    "--network-macvlan" | "--network-ipvlan" => {
+                        add(&name, flag.value.value.split(':').next().unwrap_or_default(), flag.plain());
+                    }
+                    _ => {}
                 }
             }
         }
@@ -52,6 +66,11 @@ pub(crate) fn strangers(tree: &Tree<'_>, network: &Network) -> Vec<Stated<Arc<st
             if let Some(link) = text(item.value) {
                 add(&name, link.split(':').next().unwrap_or_default(), item.plain());
             }
+        }
+    }
+    for (path, engine) in ENGINES {
+        for bridge in tree.texts(&option(path), None) {
+            add(&Arc::from(engine), &bridge.value, bridge.plain());
         }
     }
     let machines = option("microvm.vms");

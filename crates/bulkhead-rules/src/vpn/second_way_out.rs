@@ -13,6 +13,7 @@ use crate::rule::{Area, Rule};
 use crate::trees::firewall::default_route;
 use crate::trees::flags::flags;
 use crate::trees::networkd::{File, all_files};
+use crate::trees::oci::{self, Leads, leads};
 use crate::trees::partial::partial;
 use crate::trees::{Assumed, Network, Stated, Tree, VPN_CONTAINER, When, text};
 
@@ -24,7 +25,7 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
 (`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
-`forwardPorts`), or its configuration names another default gateway than the VPN container. It is a warning that its
+`forwardPorts`; of docker or podman, any network but that of another container), or its configuration names another default gateway than the VPN container. It is a warning that its
 configuration has a tunnel of its own (WireGuard, Tailscale …), or asks for an address by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
@@ -145,6 +146,19 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
             when: When::of(&named.definition.condition),
         }));
     }
+    if oci::is_compartment(tree, name) {
+        found.extend(oci::networks(tree, name).iter().filter_map(|network| match leads(&network.value) {
+            Leads::Out => Some(network.plain()),
+            Leads::Somewhere => {
+                let mut stated = network.plain();
+                let what = format!("where the network `{}` leads is not known", network.value);
+                stated.when.assumed.push(Assumed { what, place: None });
+                Some(stated)
+            }
+            // That it is the host's is told by itself.
+            Leads::Host | Leads::Nowhere => None,
+        }));
+    }
     let bridges: Vec<&Stated<Arc<str>>> = networks.iter().flat_map(|network| &network.bridges).collect();
     let is_other = |bridge: &str| !bridges.is_empty() && bridges.iter().all(|known| *known.value != *bridge);
     let read = |data: &Data| is_other(&text(data)?).then_some(());
@@ -155,8 +169,7 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
             name => OTHER_FLAGS.contains(&name),
         };
         if is_way {
-            let option = format!("{}: {}", flag.option, flag.value.name);
-            found.push(Stated { value: (), place: flag.place, option, when: flag.when });
+            found.push(Stated { value: (), option: flag.called(), place: flag.place, when: flag.when });
         }
     }
     found

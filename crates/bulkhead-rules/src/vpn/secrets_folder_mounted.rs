@@ -9,7 +9,7 @@ use crate::network::isolation_off::containers as compartments;
 use crate::network::nix_daemon_reachable::{host_path, mounts, sources};
 use crate::rule::{Area, Rule};
 use crate::trees::flags::mounted;
-use crate::trees::option;
+use crate::trees::{oci, option};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secrets-folder-mounted",
@@ -17,8 +17,8 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A folder with all secrets of the host is mounted into a workspace or container.",
     docs: "\
-A mount of a workspace, a service behind a VPN, or a NixOS container is a folder in which the host has its secrets
-(`/run/agenix`, `/run/secrets`, `/run/keys`, `/etc/ssh`), or a folder above one.
+A mount of a workspace, a service behind a VPN, or a container (of NixOS, systemd-nspawn, docker or podman) is a folder
+in which the host has its secrets (`/run/agenix`, `/run/secrets`, `/run/keys`, `/etc/ssh`), or a folder above one.
 
 **Why it matters.** What talks to the internet then has every secret of the machine, and its host key, which decrypts
 all of them.
@@ -60,9 +60,17 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
         let compartments = compartments(tree);
-        for (name, _) in tree.children(&root) {
+        let mut names: Vec<Arc<str>> = tree.children(&root).into_iter().map(|(name, _)| name).collect();
+        names.extend(tree.nspawn.iter().map(|file| file.name.clone()));
+        names.sort();
+        names.dedup();
+        for name in names {
             let is_inside = compartments.iter().any(|(compartment, _)| *compartment == name);
             all.extend(mounted(tree, &name).into_iter().map(|stated| (name.to_string(), stated, is_inside)));
+        }
+        for (name, _) in oci::containers(tree) {
+            let is_inside = oci::is_compartment(tree, &name);
+            all.extend(oci::mounted(tree, &name).into_iter().map(|stated| (name.to_string(), stated, is_inside)));
         }
         let own: Vec<Arc<str>> = ["age.secretsDir", "age.secretsMountPoint"]
             .into_iter()

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::DataKind;
+use serde_json::Value;
 
 use super::{container, containers, forwarding, not_judged, table_that_may_close, vpns};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::flags::{NO_NETWORK, flags};
 use crate::trees::networkd::shown;
+use crate::trees::oci::{self, Leads, leads};
 use crate::trees::plugged::plugged;
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, VPN_CONTAINER, When, option, text};
+use crate::words::quoted;
 
 pub(crate) const RULE: Rule = Rule {
     name: "vpn-reachable-uplink",
@@ -35,13 +39,15 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
-bridges and what is on them), what is plugged into the VPN's bridge, and whether the host forwards for it (address
+bridges and what is on them; by options, flags or a file of systemd.nspawn(5); of docker and podman, the
+network), what is plugged into the VPN's bridge, and whether the host forwards for it (address
 translation, networkd, `ip_forward` and its like, Tailscale's `useRoutingFeatures`). Bulkhead's guard drops what is
 forwarded, so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are
 text that is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a path through the
 host is *undecided*. What modules set that can't be read is `configuration-not-known`.
 
-**Data.** `machine`: the machine. `container`: where it begins. `path`: the steps.
+**Data.** `machine`: the machine. `container`: where it begins. `containers`: all from which the same steps
+lead out. `path`: the steps.
 ",
     check: Some(check),
 };
@@ -55,6 +61,13 @@ struct Step {
     when: When,
     /// Whether it is a matter of routes and rules that the configuration does not show as a whole.
     is_weak: bool,
+}
+
+impl Step {
+    /// Whether it is the same but for whose it is, and says nothing of its own.
+    fn is_like(&self, other: &Step) -> bool {
+        self.to == other.to && self.place.is_none() && other.place.is_none() && self.when == other.when
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,11 +98,23 @@ impl std::fmt::Display for Node {
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for (tree, vpn) in vpns(context.trees()) {
         let steps = steps(context, tree, vpn);
+        // What leads on from the bridge does so for all that are on it: that is told once.
+        let mut all: Vec<(Vec<Arc<str>>, Vec<&Step>)> = Vec::new();
         for name in containers(vpn).into_iter().filter(|name| &**name != VPN_CONTAINER) {
             for path in paths(&steps, &name) {
-                found.extend(finding(context, tree, vpn, &name, &path));
+                let is_same = |other: &[&Step]| {
+                    path.len() > 1
+                        && path.len() == other.len()
+                        && path.iter().zip(other).skip(1).all(|(step, other)| std::ptr::eq(*step, *other))
+                        && matches!((path.first(), other.first()), (Some(a), Some(b)) if a.is_like(b))
+                };
+                match all.iter_mut().find(|(_, other)| is_same(other)) {
+                    Some((names, _)) => names.push(name.clone()),
+                    None => all.push((vec![name.clone()], path)),
+                }
             }
         }
+        found.extend(all.iter().filter_map(|(names, path)| finding(context, tree, vpn, names, path)));
     }
 }
 
@@ -115,6 +140,29 @@ fn steps(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         for stated in tree.off(&container(&name, "privateNetwork")) {
             let how = format!("`{}` is false", stated.option);
             add(from(), Node::Uplink(Arc::from("the host's uplink")), how, stated.place, stated.when, false);
+        }
+        for flag in flags(tree, &name) {
+            let how = format!("`{}`", flag.called());
+            let value = &*flag.value.value;
+            let to = match &*flag.value.name {
+                "--network-interface" | "--network-ipvlan" | "--network-macvlan" => {
+                    Node::Uplink(Arc::from(value.split(':').next().unwrap_or_default()))
+                }
+                "--network-namespace-path" if value == "/proc/1/ns/net" => Node::Uplink(Arc::from("the host's uplink")),
+                "--network-bridge" if vpn.bridges.iter().all(|own| *own.value != *value) => {
+                    bridges.push(Arc::from(value));
+                    Node::OtherBridge(Arc::from(value))
+                }
+                NO_NETWORK => Node::Uplink(Arc::from("the host's uplink")),
+                _ => continue,
+            };
+            add(from(), to, how, flag.place, flag.when, false);
+        }
+        for network in oci::networks(tree, &name).into_iter().filter(|_| oci::is_compartment(tree, &name)) {
+            if let Leads::Host | Leads::Out = leads(&network.value) {
+                let how = format!("`{}`: the network `{}`", network.option, network.value);
+                add(from(), Node::Uplink(Arc::from("the host's uplink")), how, network.place, network.when, false);
+            }
         }
         for namespace in tree.texts(&container(&name, "networkNamespace"), None) {
             if &*namespace.value == "/proc/1/ns/net" {
@@ -310,16 +358,24 @@ fn paths<'s>(steps: &'s [Step], name: &Arc<str>) -> Vec<Vec<&'s Step>> {
     found
 }
 
-fn finding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str, path: &[&Step]) -> Option<Diagnostic> {
+fn finding(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    vpn: &Network,
+    names: &[Arc<str>],
+    path: &[&Step],
+) -> Option<Diagnostic> {
+    let name = names.first()?;
     let mut when = vpn.when.clone();
-    let mut shown = name.to_owned();
+    let mut shown = name.to_string();
     for step in path {
         when = when.and(&step.when)?;
         shown.push_str(&format!(" → {}", step.to));
     }
     let last = path.last()?;
     let at = path.iter().rev().find_map(|step| step.place.clone())?;
-    let message = format!("`{name}` reaches an uplink without the tunnel: {shown}");
+    let verb = if names.len() == 1 { "reaches" } else { "reach" };
+    let message = format!("{} {verb} an uplink without the tunnel: {shown}", quoted(names.iter().map(|name| &**name)));
     let mut finding = RULE.judged(context.tree, &when, at.clone(), message);
     if path.iter().any(|step| step.is_weak) {
         finding.severity = finding.severity.min(Severity::Warning);
@@ -336,7 +392,8 @@ fn finding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, name: &str, pa
             .with_note(steps.join("\n"))
             .with_help("cut the path here")
             .with_data("machine", &*tree.name)
-            .with_data("container", name)
+            .with_data("container", &**name)
+            .with_data("containers", names.iter().map(|name| Value::from(&**name)).collect::<Vec<_>>())
             .with_data("path", steps),
     )
 }

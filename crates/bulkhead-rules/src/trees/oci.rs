@@ -1,0 +1,157 @@
+//! Containers of docker and podman, `virtualisation.oci-containers.containers.<name>`: what `docker run` is told.
+
+use std::sync::Arc;
+
+use bulkhead_modules::OptionPath;
+
+use super::flags::{is_of_nixos, shapes};
+use super::{Named, Stated, Tree, option, text};
+
+/// An option of `docker run` with what it is given.
+pub(crate) struct Flag {
+    /// `--network`
+    pub(crate) name: &'static str,
+    /// What it is given; empty if nothing is.
+    pub(crate) value: Arc<str>,
+}
+
+/// The options that rules are about, under all their names.
+const FLAGS: [(&str, &str); 9] = [
+    ("--cap-add", "--cap-add"),
+    ("--mount", "--mount"),
+    ("--net", NETWORK),
+    ("--network", NETWORK),
+    ("--pid", "--pid"),
+    ("--privileged", PRIVILEGED),
+    ("--userns", "--userns"),
+    ("--volume", VOLUME),
+    ("-v", VOLUME),
+];
+
+pub(crate) const NETWORK: &str = "--network";
+pub(crate) const PRIVILEGED: &str = "--privileged";
+const VOLUME: &str = "--volume";
+
+/// Options of NixOS that are such an option, item by item.
+const OPTIONS: [(&str, &str); 2] = [("networks", NETWORK), ("volumes", VOLUME)];
+
+/// Networks of docker and podman that lead out by the host, each by how it begins.
+const LEADING_OUT: [&str; 6] = ["bridge", "default", "pasta", "podman", "private", "slirp4netns"];
+
+/// Where a container's network leads.
+pub(crate) enum Leads {
+    /// It is that of the host.
+    Host,
+    /// The host translates its addresses.
+    Out,
+    /// Into a namespace or network of which nothing is known.
+    Somewhere,
+    /// It has none, or that of another container.
+    Nowhere,
+}
+
+/// Where the network of a name leads.
+pub(crate) fn leads(network: &str) -> Leads {
+    let name = network.split([':', ',']).next().unwrap_or_default();
+    match name {
+        "host" => Leads::Host,
+        "ns" if network == "ns:/proc/1/ns/net" => Leads::Host,
+        "none" | "container" => Leads::Nowhere,
+        _ if LEADING_OUT.contains(&name) => Leads::Out,
+        _ => Leads::Somewhere,
+    }
+}
+
+fn root() -> OptionPath {
+    option("virtualisation.oci-containers.containers")
+}
+
+/// The containers, each with its first definition.
+pub(crate) fn containers<'t>(tree: &'t Tree<'_>) -> Vec<(Arc<str>, &'t Named)> {
+    tree.children(&root())
+}
+
+/// Whether a compartment is such a container: one that a mapping of the fleet names, and that is none of systemd-nspawn.
+pub(crate) fn is_compartment(tree: &Tree<'_>, name: &str) -> bool {
+    !tree.below(&root().join(name)).is_empty()
+        && !shapes(tree, name).is_empty()
+        && !is_of_nixos(tree, name)
+        && tree.nspawn.iter().all(|file| *file.name != *name)
+}
+
+/// What a container is told.
+pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
+    let path = root().join(container);
+    let mut found = Vec::new();
+    for (attribute, name) in OPTIONS {
+        for item in tree.items(&path.join(attribute)) {
+            found.extend(text(item.value).map(|value| item.with(Flag { name, value })));
+        }
+    }
+    let nothing = || Arc::from("");
+    found.extend(
+        tree.on(&path.join("privileged")).into_iter().map(|on| on.with(Flag { name: PRIVILEGED, value: nothing() })),
+    );
+    let capabilities = path.join("capabilities");
+    for (capability, _) in tree.children(&capabilities) {
+        let on = tree.on(&capabilities.join(&capability)).into_iter();
+        found.extend(on.map(|on| on.with(Flag { name: "--cap-add", value: capability.clone() })));
+    }
+    let words = tree.items(&path.join("extraOptions")).into_iter().flat_map(|item| {
+        let words: Vec<Arc<str>> =
+            text(item.value).iter().flat_map(|line| line.split_whitespace()).map(Arc::from).collect();
+        words.into_iter().map(move |word| (word, item.plain()))
+    });
+    let mut words = words.peekable();
+    while let Some((word, item)) = words.next() {
+        let (name, given) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(Arc::from(value))),
+            None => (&*word, None),
+        };
+        let Some((_, name)) = FLAGS.iter().find(|(known, _)| *known == name) else { continue };
+        let next = || {
+            let next = words.peek().filter(|(next, _)| *name != PRIVILEGED && !next.starts_with('-'));
+            next.map_or_else(nothing, |(next, _)| next.clone())
+        };
+        let value = given.unwrap_or_else(next);
+        found.push(item.with(Flag { name, value }));
+    }
+    found.retain(|flag| flag.value.name != PRIVILEGED || *flag.value.value != *"false");
+    found
+}
+
+/// The folders and files of the host that a container has.
+pub(crate) fn mounted(tree: &Tree<'_>, container: &str) -> Vec<Stated<Arc<str>>> {
+    let mut found = Vec::new();
+    for flag in flags(tree, container) {
+        let value = &*flag.value.value;
+        let source = match flag.value.name {
+            VOLUME => value.split(':').next().filter(|_| value.contains(':')),
+            "--mount" => value.split(',').find_map(|part| {
+                let (key, value) = part.split_once('=')?;
+                matches!(key, "source" | "src").then_some(value)
+            }),
+            _ => None,
+        };
+        // What is no path is a volume of its own.
+        found.extend(source.filter(|source| source.starts_with('/')).map(|source| flag.with(Arc::from(source))));
+    }
+    found
+}
+
+/// The networks of a container, each with where it is said; where it says none, it is given one that leads out.
+pub(crate) fn networks(tree: &Tree<'_>, container: &str) -> Vec<Stated<Arc<str>>> {
+    let all = flags(tree, container).into_iter().filter(|flag| flag.value.name == NETWORK);
+    let mut found: Vec<Stated<Arc<str>>> = all.map(|flag| flag.with(flag.value.value.clone())).collect();
+    let path = root().join(container);
+    let is_unknown = ["networks", "extraOptions"].iter().any(|list| !tree.unknown(&path.join(list)).is_empty());
+    if let (true, false, Some(first)) = (found.is_empty(), is_unknown, tree.below(&path).first()) {
+        let stated = first.stated();
+        found.push(Stated {
+            value: Arc::from("default"),
+            option: tree.called(&path).to_string(),
+            ..stated.with(Arc::from(""))
+        });
+    }
+    found
+}
