@@ -9,6 +9,7 @@ pub(crate) mod duplicate_recipient;
 pub(crate) mod missing_recipient;
 pub(crate) mod no_recipients;
 pub(crate) mod not_age;
+mod opened;
 pub(crate) mod role_without_machine;
 pub(crate) mod rule_not_evaluated;
 pub(crate) mod rule_refused_by_agenix;

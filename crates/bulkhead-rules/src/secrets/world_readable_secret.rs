@@ -3,12 +3,19 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Severity};
+use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
+use bulkhead_source::TreePath;
+use foldhash::{HashMap, HashSet};
 
 use super::declared::declarations;
+use super::opened::{Judge, is_below, is_umask_open, may_enter, opened_by_script, others_read};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::{Tree, When};
+use crate::trees::texts::{Text, What, texts_of};
+use crate::trees::tmpfiles::{self, Line};
+use crate::trees::{Named, Tree, When, option, plain_path, text};
+use crate::unlock::initrd_key_in_use::host_keys;
 
 pub(crate) const RULE: Rule = Rule {
     name: "world-readable-secret",
@@ -17,7 +24,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "Everybody on a machine can read a decrypted secret.",
     docs: "\
 `mode` of a secret lets everybody read the decrypted file: in `secrets/properties.nix`, or in `age.secrets` of a
-machine, of its users (home-manager), its containers and virtual machines.
+machine, of its users (home-manager), its containers and virtual machines. Or a script (of a unit, of the activation, or
+one that is written in the same file and named there) changes the mode of a secret or of the SSH server's key
+(`chmod a+r`, `chmod -R … /run/agenix`), or makes a copy that everybody can read: by `install -m 644` (without `-m` it is
+0755), by `cp` and `chmod`, or with the mode of a new file (`cat … > /etc/…`, `echo \"$(cat …)\" | tee`,
+`cp --no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`).
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
@@ -30,10 +41,15 @@ age.secrets.wifi.mode = \"0444\";
 age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 ```
 
-**Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder is not looked at, nor
-what scripts do with a secret, nor modules that can't be read (those of flake inputs).
+**Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder of a secret is not looked
+at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the unit's
+`StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp -d)`), or,
+with the mode of a new file, in any but the usual open ones, or behind an `umask`. Of scripts, each command counts as run
+once, in the order of the text. Access control lists, and what programs do with a secret, are not looked at, nor modules
+that can't be read (those of flake inputs).
 
-**Data.** `secret`: the secret. `mode`: its mode. `machine`: the machine, for one in `age.secrets`.
+**Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
+for one in `age.secrets`.
 ",
     check: Some(check),
 };
@@ -48,13 +64,151 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             &mode.value,
         ));
     }
+    let mut scripted = HashMap::default();
     for tree in context.all_trees().with_others() {
         for (secrets, _) in declarations(tree) {
             for (name, _) in tree.children(&secrets) {
                 open_modes(context, tree, &secrets.join(&name).join("mode"), &name, found);
             }
         }
+        let lines = tmpfiles::lines(context, tree);
+        let kept = Kept::of(tree, &lines);
+        for line in &lines {
+            opened_by_line(context, tree, &kept, line, found);
+        }
+        let mut seen = HashSet::default();
+        for named in tree.definitions() {
+            opened_by_scripts(context, tree, &kept, named, &mut scripted, &mut seen, found);
+        }
     }
+}
+
+/// What a line of systemd-tmpfiles opens.
+fn opened_by_line(context: &Context<'_>, tree: &Tree<'_>, kept: &Kept, line: &Line, found: &mut Vec<Diagnostic>) {
+    let at = |path: &str| of_text(&line.text, path).or_else(|| kept.at(path));
+    let folder = line.path.strip_suffix("/*");
+    let (held, copy) = match line.kind.chars().next() {
+        Some('C') => {
+            let Some(mode) = line.mode.as_deref().map(|mode| mode.trim_start_matches([':', '~'])) else { return };
+            let source = line.argument.as_deref().and_then(at).filter(|_| is_open(mode));
+            let is_closed = kept.is_closed(&line.path, &line.text);
+            (source.filter(|_| !is_closed).into_iter().collect(), true)
+        }
+        Some('z' | 'Z' | 'm') => {
+            if !line.mode_of_present().is_some_and(is_open) {
+                return;
+            }
+            let mut held: Vec<Held> = at(&line.path).into_iter().collect();
+            // A link to a folder is not followed, but whoever writes this means what is in it.
+            if let Some(folder) = folder.or_else(|| line.kind.starts_with('Z').then_some(&*line.path)) {
+                held.extend(kept.below(folder));
+            }
+            (held, false)
+        }
+        _ => return,
+    };
+    let mode = line.mode.clone().unwrap_or_default();
+    for held in held {
+        let how = if copy { format!("is copied to {}", line.text.shown(&line.path)) } else { "is changed".to_owned() };
+        let message = format!(
+            "everybody on `{}` can read {}: it {how} by systemd-tmpfiles, with the mode {mode}",
+            tree.name,
+            held.shown()
+        );
+        let place = line.text.place_of(context, line.range.clone());
+        let told = RULE.judged(context.tree, &line.when, place, message);
+        found.push(finding(told, held.name(), &Arc::from(&*mode)).with_data("machine", &*tree.name));
+    }
+}
+
+/// The secret whose path is put into a text, and is all of a word.
+fn of_text(text: &Text, word: &str) -> Option<Held> {
+    let mut chars = word.chars();
+    match (chars.next().and_then(|c| text.what(c)), chars.next()) {
+        (Some(What::Secret(name)), None) => Some(Held::Secret(name.clone())),
+        _ => None,
+    }
+}
+
+/// Words of commands that may open something.
+const OPENING: [&str; 5] = ["chmod", "install", ">", "tee", "no-preserve"];
+
+/// What the scripts of a definition open. `scripted` tells which files have any; what was `seen` is told once.
+fn opened_by_scripts(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    kept: &Kept,
+    named: &Named,
+    scripted: &mut HashMap<Arc<str>, bool>,
+    seen: &mut HashSet<(String, String)>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let may_open = |text: &str| OPENING.iter().any(|word| text.contains(word));
+    let place = named.place();
+    let is_worth_it = match &named.definition.value.kind {
+        DataKind::String(text) => may_open(text),
+        DataKind::List(_) | DataKind::Attrs(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
+            *scripted.entry(place.file.clone()).or_insert_with(|| {
+                let ast = || context.world?.parse(&TreePath::new(&place.file).ok()?).ok();
+                ast().is_some_and(|ast| may_open(&ast.text))
+            })
+        }
+        _ => false,
+    };
+    if !is_worth_it || named.path.names().iter().any(|name| **name == *"tmpfiles") {
+        return;
+    }
+    let unit = unit_of(&named.path);
+    let setting = |name: &str| unit.as_ref().map(|unit| unit.join("serviceConfig").join(name));
+    let is_umask_closed = setting("UMask").is_some_and(|option| {
+        let is_closed = |data: &Data| text(data).is_none_or(|mask| !is_umask_open(&mask)).then_some(());
+        !tree.stated(&option, is_closed, None).is_empty()
+    });
+    let has_own_tmp = setting("PrivateTmp").is_some_and(|option| !tree.on(&option).is_empty());
+    for text in texts_of(context, &named.definition.value, &place) {
+        if !may_open(&text.text) {
+            continue;
+        }
+        let judge = Judge {
+            at: &|path: &str| of_text(&text, path).or_else(|| kept.at(path)),
+            below: &|folder: &str| kept.below(folder),
+            is_closed: &|path: &str| {
+                let is_own = has_own_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
+                is_own || kept.is_closed(path, &text)
+            },
+            is_umask_open: !is_umask_closed,
+        };
+        let opened = opened_by_script(&text.text, &judge);
+        if opened.is_empty() || !tree.counts(named) {
+            continue;
+        }
+        for opened in opened {
+            let what = opened.what.shown();
+            let mode =
+                opened.mode.as_deref().map_or_else(|| "the one of a new file".to_owned(), |mode| text.shown(mode));
+            let message = match &opened.copy {
+                Some(copy) => {
+                    let copy = text.shown(copy);
+                    format!("everybody on `{}` can read {what}: the mode of its copy {copy} is {mode}", tree.name)
+                }
+                None => format!("everybody on `{}` can read {what}: a script gives it the mode {mode}", tree.name),
+            };
+            let at = text.place_of(context, opened.range.clone());
+            // A script may be named by several options.
+            if !seen.insert((format!("{at:?}"), message.clone())) {
+                continue;
+            }
+            let told = RULE.judged(context.tree, &When::of(&named.definition.condition), at, message);
+            found.push(finding(told, opened.what.name(), &Arc::from(&*mode)).with_data("machine", &*tree.name));
+        }
+    }
+}
+
+/// The unit that an option belongs to.
+fn unit_of(path: &OptionPath) -> Option<OptionPath> {
+    let names = path.names();
+    let at = names.windows(2).position(|pair| *pair[0] == *"systemd" && *pair[1] == *"services")?;
+    (at + 2 < names.len()).then(|| OptionPath::of(&names[..at + 3]))
 }
 
 /// What is told of the mode of a secret, which is the option at `path`.
@@ -77,33 +231,147 @@ fn finding(finding: Diagnostic, secret: &str, mode: &Arc<str>) -> Diagnostic {
     finding.with_help("say by `owner` or `group` who needs it").with_data("secret", secret).with_data("mode", &**mode)
 }
 
-/// Whether a mode lets everybody read. agenix gives it to chmod(1), so it may have fewer digits than three, or be
-/// symbolic; what agenix decrypts is closed to others before.
+/// Whether a mode lets everybody read. What agenix decrypts is closed to others before.
 fn is_open(mode: &str) -> bool {
-    if mode.bytes().all(|b| b.is_ascii_digit()) {
-        return mode.bytes().last().is_some_and(|b| b.wrapping_sub(b'0') & 4 != 0);
-    }
-    let mut is_open = false;
-    for clause in mode.split(',') {
-        let Some(operator) = clause.find(['+', '-', '=']) else { continue };
-        let (whom, mut rest) = clause.split_at(operator);
-        // Without a name it is for all, but for what the umask of root takes: that leaves others their reading.
-        if !whom.is_empty() && !whom.contains(['o', 'a']) {
-            continue;
+    others_read(mode, false)
+}
+
+/// What nobody but its owner should read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    /// A decrypted secret.
+    Secret(String),
+    /// All of them.
+    Secrets,
+    /// A key of the SSH server, or one that decrypts secrets.
+    Key(String),
+}
+
+impl Held {
+    fn shown(&self) -> String {
+        match self {
+            Held::Secret(name) => format!("the secret `{name}`"),
+            Held::Secrets => "all secrets".to_owned(),
+            Held::Key(path) => format!("the private key {path}"),
         }
-        while let Some(operator) = rest.chars().next() {
-            let rights = rest.get(1..).unwrap_or_default();
-            let end = rights.find(['+', '-', '=']).unwrap_or(rights.len());
-            let (rights, after) = rights.split_at(end);
-            // Those of the owner, or of the group, copied: the owner can read.
-            let reads = rights.contains(['r', 'u', 'g']);
-            match operator {
-                '+' => is_open |= reads,
-                '-' => is_open &= !reads,
-                _ => is_open = reads,
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Held::Secret(name) | Held::Key(name) => name,
+            Held::Secrets => SECRETS,
+        }
+    }
+}
+
+/// Where agenix puts secrets, and the link that leads there.
+const SECRETS: &str = "/run/agenix";
+
+/// What of a machine is to be kept, and where.
+struct Kept {
+    all: Vec<(String, Held)>,
+    /// Folders into which not everybody comes.
+    closed: Vec<String>,
+}
+
+impl Kept {
+    fn of(tree: &Tree<'_>, lines: &[Line]) -> Kept {
+        let mut all = Vec::new();
+        for (secrets, _) in declarations(tree) {
+            for (name, _) in tree.children(&secrets) {
+                let paths = tree.texts(&secrets.join(&name).join("path"), None);
+                let held = |path: &str| (plain_path(path).to_string(), Held::Secret(name.to_string()));
+                all.extend(paths.iter().map(|path| held(&path.value)));
             }
-            rest = after;
+        }
+        let keys = host_keys(tree).into_iter().map(|key| key.path.to_string());
+        let usual = ["ed25519", "rsa"].map(|kind| format!("/etc/ssh/ssh_host_{kind}_key"));
+        all.extend(keys.chain(usual).map(|path| (path.clone(), Held::Key(path))));
+        Kept { all, closed: closed_folders(tree, lines) }
+    }
+
+    /// What lies at a path.
+    fn at(&self, path: &str) -> Option<Held> {
+        let path = &*plain_path(path);
+        if let Some(name) = path.strip_prefix(SECRETS).and_then(|rest| rest.strip_prefix('/')) {
+            return Some(if name.contains('*') { Held::Secrets } else { Held::Secret(name.to_owned()) });
+        }
+        let known = self.all.iter().find(|(known, _)| known == path).map(|(_, held)| held.clone());
+        known.or_else(|| {
+            let name = path.strip_prefix("/etc/ssh/ssh_host_")?;
+            (name.ends_with("_key") || name.ends_with('*')).then(|| Held::Key(path.to_owned()))
+        })
+    }
+
+    /// What lies in a folder, and in those in it. Links there, as agenix makes them, are not followed.
+    fn below(&self, folder: &str) -> Vec<Held> {
+        if folder == SECRETS || is_below(folder, "/run/agenix.d") || folder == "/run/agenix.d" {
+            return vec![Held::Secrets];
+        }
+        let keys = self.all.iter().filter(|(path, held)| matches!(held, Held::Key(_)) && is_below(path, folder));
+        keys.map(|(_, held)| held.clone()).collect()
+    }
+
+    /// Whether not everybody comes to a path, or it is not known where it is.
+    fn is_closed(&self, path: &str, text: &Text) -> bool {
+        let of_users = ["~", "$HOME", "${HOME}", "%h", "$(", "$CREDENTIALS_DIRECTORY", "${CREDENTIALS_DIRECTORY}"];
+        let is_of_user = |what: &str| {
+            ["homeDirectory", "configHome", "dataHome", "stateHome", ".home"].iter().any(|part| what.contains(part))
+        };
+        let begin = path.split('/').next().unwrap_or_default();
+        let is_relative = begin.is_empty() && !path.starts_with('/');
+        is_relative
+            || (begin.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !begin.is_empty())
+            || of_users.iter().any(|begin| path.starts_with(begin))
+            || is_of_user(&text.shown(path))
+            || self.closed.iter().any(|folder| is_below(path, folder))
+    }
+}
+
+/// Folders that the machine closes to others, as far as that is written.
+fn closed_folders(tree: &Tree<'_>, lines: &[Line]) -> Vec<String> {
+    let mut found: Vec<String> =
+        ["/boot", "/home", "/proc", "/root", "/run/credentials", "/run/user", "/var/lib/private"]
+            .map(str::to_owned)
+            .to_vec();
+    let users = option("users.users");
+    for (name, _) in tree.children(&users) {
+        let user = users.join(&name);
+        let is_made = !tree.on(&user.join("createHome")).is_empty() || !tree.on(&user.join("isNormalUser")).is_empty();
+        let modes = tree.texts(&user.join("homeMode"), Some("700"));
+        if is_made && !modes.iter().any(|mode| may_enter(&mode.value)) {
+            found.extend(tree.texts(&user.join("home"), None).iter().map(|home| plain_path(&home.value).to_string()));
         }
     }
-    is_open
+    for named in tree.definitions() {
+        let [.., around, last] = named.path.names() else { continue };
+        let Some(text) = text(&named.definition.value) else { continue };
+        // `StateDirectory` with `StateDirectoryMode`.
+        let folder = last.strip_suffix("DirectoryMode").filter(|_| **around == *"serviceConfig" && !may_enter(&text));
+        let root = folder.and_then(|kind| {
+            let root = match kind {
+                "Cache" => "/var/cache",
+                "Logs" => "/var/log",
+                "Runtime" => "/run",
+                "State" => "/var/lib",
+                _ => return None,
+            };
+            Some((kind, root))
+        });
+        if let Some((kind, root)) = root {
+            let names = named.path.names();
+            let unit = OptionPath::of(&names[..names.len() - 1]);
+            for item in tree.items(&unit.join(&format!("{kind}Directory"))) {
+                let DataKind::String(name) = &item.value.kind else { continue };
+                found.extend(name.split_whitespace().map(|name| format!("{root}/{name}")));
+            }
+        }
+    }
+    for line in lines {
+        let is_folder = line.kind.starts_with(['d', 'D', 'e', 'v', 'q', 'Q', 'z', 'Z', 'm']);
+        if is_folder && line.mode.as_deref().is_some_and(|mode| !may_enter(mode.trim_start_matches(['~', ':']))) {
+            found.push(plain_path(&line.path).to_string());
+        }
+    }
+    found
 }

@@ -28,6 +28,11 @@ pub(crate) fn made_in_store(context: &Context<'_>, place: &Place, is_wanted: &dy
     names.at(place).into_iter().any(|id| is_made(&names, id, is_wanted, DEEPEST))
 }
 
+/// Whether an expression is such a file.
+pub(crate) fn makes_file(names: &Names, id: ExprId) -> bool {
+    is_made(names, id, &|_| true, DEEPEST)
+}
+
 fn is_made(names: &Names, id: ExprId, is_wanted: &dyn Fn(&str) -> bool, depth: u8) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
     match names.ast.expr(id) {

@@ -24,7 +24,10 @@ pub(crate) mod repository_file;
 mod schema;
 pub(crate) mod secret_mention;
 mod secret_path;
+pub(crate) mod shell;
 pub(crate) mod strangers;
+pub(crate) mod texts;
+pub(crate) mod tmpfiles;
 mod when;
 
 use std::borrow::Cow;

@@ -45,12 +45,13 @@ pub(crate) fn repository_file(context: &Context<'_>, data: &Data) -> Option<Tree
 /// The file of the repository that the expression at a place names.
 pub(crate) fn written_file(context: &Context<'_>, place: &Place) -> Option<TreePath> {
     let names = context.names_in(&place.file)?;
+    names.at(place).into_iter().find_map(|id| file_of_expression(&names, id, place))
+}
+
+/// The file of the repository that an expression of the file at a place names.
+pub(crate) fn file_of_expression(names: &Names, id: ExprId, place: &Place) -> Option<TreePath> {
     let folder = TreePath::new(&place.file).ok()?.parent()?;
-    let Spelled::From(base, rest) =
-        names.at(place).into_iter().find_map(|id| spelled(&names, id, DEEPEST)).filter(|spelled| spelled.is_file())?
-    else {
-        return None;
-    };
+    let Spelled::From(base, rest) = spelled(names, id, DEEPEST).filter(Spelled::is_file)? else { return None };
     let base = match base {
         Base::Folder => folder,
         Base::Root => TreePath::root(),

@@ -163,15 +163,16 @@ fn sources(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Source>> {
     found
 }
 
-struct HostKey {
-    path: Arc<str>,
+/// A key of the SSH server, or one that decrypts secrets.
+pub(crate) struct HostKey {
+    pub(crate) path: Arc<str>,
     what: &'static str,
     place: Option<Place>,
     when: When,
 }
 
 /// The keys that the configuration gives to the SSH server, and to agenix.
-fn host_keys(tree: &Tree<'_>) -> Vec<HostKey> {
+pub(crate) fn host_keys(tree: &Tree<'_>) -> Vec<HostKey> {
     let of_server = tree.items(&option("services.openssh.hostKeys")).into_iter().filter_map(|item| {
         let DataKind::Attrs(set) = &item.value.kind else { return None };
         let field = set.attrs.get("path")?;

@@ -1,0 +1,367 @@
+//! What scripts and systemd-tmpfiles do to the modes of secrets, and of the keys that decrypt them.
+
+use std::ops::Range;
+
+use crate::trees::shell::{Command, commands};
+
+/// Something that everybody can read in the end.
+pub(crate) struct Opened<K> {
+    /// What it is, or is a copy of.
+    pub(crate) what: K,
+    /// The copy, if it is one; as in the script.
+    pub(crate) copy: Option<String>,
+    /// The mode, or `None` if the file has the one that a new file gets.
+    pub(crate) mode: Option<String>,
+    /// Where the command is in the script that makes it so.
+    pub(crate) range: Range<usize>,
+}
+
+/// What a script is judged by.
+pub(crate) struct Judge<'j, K> {
+    /// What the file at a path is, if nobody should read it.
+    pub(crate) at: &'j dyn Fn(&str) -> Option<K>,
+    /// What there is of that kind in a folder.
+    pub(crate) below: &'j dyn Fn(&str) -> Vec<K>,
+    /// Whether a file lies where not everybody can come.
+    pub(crate) is_closed: &'j dyn Fn(&str) -> bool,
+    /// Whether new files are for everybody to read, as far as the script's surroundings tell.
+    pub(crate) is_umask_open: bool,
+}
+
+/// A file that the script has written a secret to.
+struct Copied<K> {
+    path: String,
+    what: K,
+    /// The mode with which everybody reads it, and the command.
+    open: Option<(Option<String>, Range<usize>)>,
+}
+
+struct State<'s, K> {
+    judge: &'s Judge<'s, K>,
+    /// What was there before, and is open now.
+    opened: Vec<(String, Opened<K>)>,
+    copies: Vec<Copied<K>>,
+    /// Files and folders that the script has closed.
+    closed: Vec<String>,
+    is_umask_open: bool,
+}
+
+/// What a script opens to everybody.
+pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> Vec<Opened<K>> {
+    let mut state =
+        State { judge, opened: Vec::new(), copies: Vec::new(), closed: Vec::new(), is_umask_open: judge.is_umask_open };
+    let mut piped = None;
+    for command in commands(script) {
+        piped = state.run(&command, piped);
+    }
+    let State { opened, copies, closed, .. } = state;
+    let is_reached = |path: &str| !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder));
+    let copies = copies.into_iter().filter(|copied| is_reached(&copied.path)).filter_map(|copied| {
+        let (mode, range) = copied.open?;
+        Some(Opened { what: copied.what, copy: Some(copied.path), mode, range })
+    });
+    opened.into_iter().map(|(_, opened)| opened).chain(copies).collect()
+}
+
+impl<K: Clone> State<'_, K> {
+    /// Run a command into which `piped` goes; returns what goes into the next one.
+    fn run(&mut self, command: &Command, piped: Option<K>) -> Option<K> {
+        match command.name() {
+            "umask" => self.is_umask_open = command.arguments().last().is_some_and(|mask| is_umask_open(mask)),
+            "chmod" => self.chmod(command),
+            "install" => self.install(command),
+            "mkdir" => {
+                let options = Options::of(command.arguments(), "mZ");
+                if options.mode(&["--mode"]).is_some_and(|mode| !may_enter(mode)) {
+                    self.closed.extend(options.rest.iter().map(|folder| plain(folder)));
+                }
+            }
+            "cp" => {
+                let options = Options::of(command.arguments(), "tS");
+                let is_new = options.given.iter().any(|(name, value)| {
+                    *name == "--no-preserve" && value.is_some_and(|what| what.contains("mode") || what == "all")
+                });
+                self.copy(command, &options, is_new.then_some(None));
+            }
+            "mv" => {
+                let options = Options::of(command.arguments(), "tS");
+                if let [from, to] = options.rest.as_slice() {
+                    let (from, to) = (plain(from), plain(to));
+                    self.copies.retain(|copied| copied.path != to);
+                    self.copies.iter_mut().filter(|copied| copied.path == from).for_each(|copied| {
+                        copied.path.clone_from(&to);
+                    });
+                }
+            }
+            "rm" => {
+                let options = Options::of(command.arguments(), "");
+                let gone: Vec<String> = options.rest.iter().map(|path| plain(path)).collect();
+                self.copies.retain(|copied| !gone.contains(&copied.path));
+            }
+            _ => {}
+        }
+        let what = self.written_by(command, piped)?;
+        let tee = if command.name() == "tee" { Options::of(command.arguments(), "").rest } else { Vec::new() };
+        for output in command.outputs.iter().map(String::as_str).chain(tee) {
+            self.write(plain(output), what.clone(), None, command);
+        }
+        command.is_piped.then_some(what)
+    }
+
+    /// The secret that a command writes as it is.
+    fn written_by(&self, command: &Command, piped: Option<K>) -> Option<K> {
+        let at = |path: &str| (self.judge.at)(path);
+        match command.name() {
+            "cat" | "base64" | "cut" | "head" | "sed" | "tail" | "tee" | "tr" => {
+                let input = command.input.as_deref().and_then(at).or(piped);
+                let is_reading = command.name() != "tee";
+                input.or_else(|| command.arguments().iter().filter(|_| is_reading).find_map(|path| at(path)))
+            }
+            // `echo "$(cat secret)"`
+            "echo" | "printf" => command.arguments().iter().find_map(|argument| {
+                let scripts = argument.split("$(").skip(1);
+                scripts.filter_map(|script| script.split(')').next()).find_map(|script| {
+                    let path = script.strip_prefix("cat ").or_else(|| script.strip_prefix('<'))?;
+                    at(path.trim().trim_matches(['"', '\'']))
+                })
+            }),
+            _ => None,
+        }
+    }
+
+    /// A secret in a file that may be new; `mode` is the one that it is given.
+    fn write(&mut self, path: String, what: K, mode: Option<&str>, command: &Command) {
+        let is_new_open = self.is_umask_open && !self.closed.contains(&path) && is_for_all(&path);
+        let open = match mode {
+            Some(mode) => others_read(mode, false).then(|| (Some(mode.to_owned()), command.range.clone())),
+            None => is_new_open.then(|| (None, command.range.clone())),
+        };
+        self.copies.retain(|copied| copied.path != path);
+        self.copies.push(Copied { path, what, open });
+    }
+
+    /// `cp` and `install`. The mode is the one of each copy, if it is not that of the source; `None` inside is that of a new file.
+    fn copy(&mut self, command: &Command, options: &Options<'_>, mode: Option<Option<&str>>) {
+        let given = options.value(&["-t", "--target-directory"]);
+        let (sources, folder, target) = match (given, options.rest.as_slice()) {
+            (Some(folder), sources) => (sources, Some(folder), None),
+            (None, [source, target]) if !target.ends_with('/') => (std::slice::from_ref(source), None, Some(*target)),
+            (None, [sources @ .., folder]) => (sources, Some(*folder), None),
+            (None, []) => return,
+        };
+        for source in sources {
+            let Some(what) = (self.judge.at)(source) else { continue };
+            let inside = |folder: &str| plain(&format!("{folder}/{}", source.rsplit('/').next().unwrap_or(source)));
+            let path = match (target, folder) {
+                (Some(target), _) => plain(target),
+                (None, Some(folder)) => inside(folder),
+                (None, None) => continue,
+            };
+            match mode {
+                Some(mode) => self.write(path, what, mode, command),
+                None => {
+                    self.copies.retain(|copied| copied.path != path);
+                    self.copies.push(Copied { path, what, open: None });
+                }
+            }
+        }
+    }
+
+    fn install(&mut self, command: &Command) {
+        let options = Options::of(command.arguments(), "gmoSt");
+        let mode = options.mode(&["--mode"]).unwrap_or("0755");
+        if options.has('d', "--directory") {
+            if !may_enter(mode) {
+                self.closed.extend(options.rest.iter().map(|folder| plain(folder)));
+            }
+            return;
+        }
+        if !others_read(mode, false) {
+            self.closed.extend(options.rest.last().map(|file| plain(file)));
+        }
+        self.copy(command, &options, Some(Some(mode)));
+    }
+
+    fn chmod(&mut self, command: &Command) {
+        let mut is_recursive = false;
+        let mut words = command.arguments().iter().map(String::as_str);
+        let mode = loop {
+            let Some(word) = words.next() else { return };
+            match word.strip_prefix('-') {
+                Some(flags) if !flags.is_empty() && flags.chars().all(|c| "Rcfv".contains(c)) => {
+                    is_recursive |= flags.contains('R');
+                }
+                Some("-") => {}
+                Some(long) if long.starts_with("-reference") => return,
+                Some(long) if long.starts_with('-') => is_recursive |= long == "-recursive",
+                _ => break word,
+            }
+        };
+        for target in words {
+            self.change(&plain(target), mode, is_recursive, command);
+        }
+    }
+
+    /// The mode of a file, a folder, or what a pattern stands for.
+    fn change(&mut self, target: &str, mode: &str, is_recursive: bool, command: &Command) {
+        let folder = target.strip_suffix("/*");
+        let is_meant = |path: &str| {
+            path == target
+                || (is_recursive && is_below(path, target))
+                || folder.is_some_and(|folder| is_below(path, folder))
+        };
+        for copied in self.copies.iter_mut().filter(|copied| is_meant(&copied.path)) {
+            let is_open = others_read(mode, copied.open.is_some());
+            if !is_open {
+                copied.open = None;
+            } else if copied.open.is_none() {
+                copied.open = Some((Some(mode.to_owned()), command.range.clone()));
+            }
+        }
+        self.opened.retain(|(path, _)| !is_meant(path) || others_read(mode, true));
+        if others_read(mode, false) {
+            let mut all: Vec<K> = (self.judge.at)(target).into_iter().collect();
+            if let Some(folder) = folder.or(is_recursive.then_some(target)) {
+                all.extend((self.judge.below)(folder));
+            }
+            self.opened.extend(all.into_iter().map(|what| {
+                let (mode, range) = (Some(mode.to_owned()), command.range.clone());
+                (target.to_owned(), Opened { what, copy: None, mode, range })
+            }));
+        }
+        if !others_read(mode, true) || !may_enter(mode) {
+            self.closed.push(target.to_owned());
+        } else if may_enter(mode) {
+            self.closed.retain(|closed| closed != target);
+        }
+    }
+}
+
+/// The options of a command, and its other arguments.
+struct Options<'o> {
+    given: Vec<(&'o str, Option<&'o str>)>,
+    rest: Vec<&'o str>,
+}
+
+impl<'o> Options<'o> {
+    /// Read arguments. The letters of `valued` take a value.
+    fn of(arguments: &'o [String], valued: &str) -> Options<'o> {
+        let mut options = Options { given: Vec::new(), rest: Vec::new() };
+        let mut arguments = arguments.iter().map(String::as_str).peekable();
+        while let Some(argument) = arguments.next() {
+            if argument == "--" {
+                options.rest.extend(arguments);
+                break;
+            }
+            if argument.starts_with("--") {
+                let takes_one = ["--mode", "--target-directory", "--owner", "--group", "--suffix"].contains(&argument);
+                match argument.split_once('=') {
+                    Some((name, value)) => options.given.push((name, Some(value))),
+                    None => {
+                        let value = if takes_one { arguments.next() } else { None };
+                        options.given.push((argument, value));
+                    }
+                }
+                continue;
+            }
+            let Some(flags) = argument.strip_prefix('-').filter(|flags| !flags.is_empty()) else {
+                options.rest.push(argument);
+                continue;
+            };
+            for (at, flag) in flags.char_indices() {
+                let end = at + flag.len_utf8();
+                let name = flags.get(at..end).unwrap_or_default();
+                if valued.contains(flag) {
+                    let value = flags.get(end..).filter(|rest| !rest.is_empty()).or_else(|| arguments.next());
+                    options.given.push((name, value));
+                    break;
+                }
+                options.given.push((name, None));
+            }
+        }
+        options
+    }
+
+    /// Whether an option is given, by its letter or its name.
+    fn has(&self, letter: char, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| *given == name || given.chars().eq([letter]))
+    }
+
+    fn value(&self, names: &[&str]) -> Option<&'o str> {
+        let is_meant = |given: &str| names.iter().any(|name| given == *name || name.strip_prefix('-') == Some(given));
+        self.given.iter().rev().find(|(given, _)| is_meant(given)).and_then(|(_, value)| *value)
+    }
+
+    fn mode(&self, names: &[&str]) -> Option<&'o str> {
+        self.value(names).or_else(|| self.value(&["-m"]))
+    }
+}
+
+/// A path as it is compared.
+fn plain(path: &str) -> String {
+    if path.starts_with('/') {
+        bulkhead_eval::normal_path(path)
+    } else {
+        path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path).to_owned()
+    }
+}
+
+/// Whether a path is inside of a folder.
+pub(crate) fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')) || (folder == "/" && path.starts_with('/'))
+}
+
+/// Whether a new file there has the mode that a script gives to new files, and everybody comes to it.
+fn is_for_all(path: &str) -> bool {
+    ["/etc", "/nix/store", "/opt", "/srv", "/tmp", "/usr", "/var/tmp", "/var/www"]
+        .iter()
+        .any(|folder| is_below(path, folder))
+}
+
+/// Whether files are for everybody to read with an umask.
+pub(crate) fn is_umask_open(mask: &str) -> bool {
+    if mask.bytes().all(|b| b.is_ascii_digit()) {
+        return mask.bytes().last().is_none_or(|b| b.wrapping_sub(b'0') & 4 == 0);
+    }
+    others_read(mask, true)
+}
+
+/// Whether a mode lets everybody read what they could read `before`, or not. chmod(1) takes it, so it may have fewer digits
+/// than three, or be symbolic.
+pub(crate) fn others_read(mode: &str, before: bool) -> bool {
+    others_may(mode, before, 4, ['r', 'u', 'g'])
+}
+
+/// Whether a mode lets everybody enter a folder.
+pub(crate) fn may_enter(mode: &str) -> bool {
+    others_may(mode, true, 1, ['x', 'X', 'u'])
+}
+
+fn others_may(mode: &str, before: bool, bit: u8, letters: [char; 3]) -> bool {
+    if mode.bytes().all(|b| b.is_ascii_digit()) {
+        return mode.bytes().last().is_some_and(|b| b.wrapping_sub(b'0') & bit != 0);
+    }
+    let mut is_open = before;
+    for clause in mode.split(',') {
+        let Some(operator) = clause.find(['+', '-', '=']) else { continue };
+        let (whom, mut rest) = clause.split_at(operator);
+        // Without a name it is for all, but for what the umask of root takes: that leaves others their reading.
+        if !whom.is_empty() && !whom.contains(['o', 'a']) {
+            continue;
+        }
+        while let Some(operator) = rest.chars().next() {
+            let rights = rest.get(1..).unwrap_or_default();
+            let end = rights.find(['+', '-', '=']).unwrap_or(rights.len());
+            let (rights, after) = rights.split_at(end);
+            // Those of the owner, or of the group, copied: the owner can read.
+            let has = rights.contains(letters);
+            match operator {
+                '+' => is_open |= has,
+                '-' => is_open &= !has,
+                _ => is_open = has,
+            }
+            rest = after;
+        }
+    }
+    is_open
+}

@@ -1,0 +1,453 @@
+//! Shell scripts, as far as rules read them: simple commands, in the order in which they are written.
+//!
+//! What decides at run time whether and how often a command runs is passed over: each counts as run once.
+
+use std::ops::Range;
+
+use foldhash::HashMap;
+
+/// Scripts in scripts (`sh -c '…'`, `$(…)`) are followed this far.
+const DEEPEST: u8 = 8;
+
+/// Longer scripts are not read, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// How many values a variable has at most.
+const MOST_VALUES: usize = 64;
+
+/// A simple command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Command {
+    /// The name without the folder, and the arguments; quotes are taken away, and variables that the script sets replaced.
+    pub(crate) words: Vec<String>,
+    /// The files that its output goes to.
+    pub(crate) outputs: Vec<String>,
+    /// The file that its input comes from.
+    pub(crate) input: Option<String>,
+    /// Where it is in the script.
+    pub(crate) range: Range<usize>,
+    /// Whether its output goes to the command after it.
+    pub(crate) is_piped: bool,
+}
+
+impl Command {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        self.words.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Its arguments.
+    pub(crate) fn arguments(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+}
+
+/// The commands of a script, or of a command line of systemd.
+pub(crate) fn commands(text: &str) -> Vec<Command> {
+    let mut reader = Reader { variables: HashMap::default(), found: Vec::new() };
+    if text.len() <= LONGEST {
+        reader.read(text, None, DEEPEST);
+    }
+    reader.found
+}
+
+struct Reader {
+    variables: HashMap<String, Vec<String>>,
+    found: Vec<Command>,
+}
+
+/// A part of a command before its variables are replaced.
+enum Token {
+    Word(Word),
+    /// `>`, `>>`, `<` and the like, for standard input and output.
+    To,
+    From,
+    /// That of another stream, or a text in the script: what comes next is no argument.
+    Aside,
+    /// What ends a command; whether it is a pipe.
+    End(bool),
+}
+
+#[derive(Default)]
+struct Word {
+    text: String,
+    /// Whether any of it was quoted: then it is no keyword.
+    is_quoted: bool,
+    /// The parts of it that are quoted so that no variable is in them.
+    literal: Vec<(usize, usize)>,
+    /// Scripts in it.
+    inner: Vec<String>,
+}
+
+impl Reader {
+    /// Read a script, which may be in a command of another one.
+    fn read(&mut self, text: &str, around: Option<&Range<usize>>, depth: u8) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        let mut command = Vec::new();
+        let mut begin = 0;
+        for (token, start, end) in tokens(text) {
+            match token {
+                Token::End(is_piped) => {
+                    let range = around.cloned().unwrap_or(begin..start);
+                    self.run(std::mem::take(&mut command), range, is_piped, depth);
+                    begin = end;
+                }
+                token => command.push(token),
+            }
+        }
+        let range = around.cloned().unwrap_or(begin..text.len());
+        self.run(command, range, false, depth);
+    }
+
+    fn run(&mut self, tokens: Vec<Token>, range: Range<usize>, is_piped: bool, depth: u8) {
+        let mut command = Command { range, is_piped, ..Command::default() };
+        let mut words: Vec<Word> = Vec::new();
+        let mut before = None;
+        for token in tokens {
+            let Token::Word(mut word) = token else {
+                before = Some(token);
+                continue;
+            };
+            for inner in std::mem::take(&mut word.inner) {
+                self.read(&inner, Some(&command.range), depth);
+            }
+            match before.take() {
+                Some(Token::To) => command.outputs.extend(self.values(&word).into_iter().next()),
+                Some(Token::From) => command.input = self.values(&word).into_iter().next(),
+                Some(_) => {}
+                None => words.push(word),
+            }
+        }
+        let mut rest = words.as_slice();
+        while let Some((first, after)) = rest.split_first() {
+            let name = first.text.as_str();
+            if !first.is_quoted && name == "for" {
+                if let [variable, _, values @ ..] = after {
+                    let values = values.iter().flat_map(|word| self.values(word)).take(MOST_VALUES).collect();
+                    self.variables.insert(variable.text.clone(), values);
+                }
+                return;
+            }
+            if !first.is_quoted && (KEYWORDS.contains(&name) || DECLARING.contains(&name)) {
+                rest = after;
+            } else if let Some((variable, _)) = assignment(&first.text) {
+                let (variable, at) = (variable.to_owned(), variable.len() + 1);
+                let value = self.values(first).into_iter().next().unwrap_or_default();
+                self.variables.insert(variable, vec![value.get(at..).unwrap_or_default().to_owned()]);
+                rest = after;
+            } else {
+                break;
+            }
+        }
+        command.words = rest.iter().flat_map(|word| self.values(word)).collect();
+        // What runs another command.
+        while let Some(first) = command.words.first_mut() {
+            // systemd's prefixes, too.
+            let name = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+            *first = name.rsplit('/').next().unwrap_or(name).to_owned();
+            if !RUNNERS.contains(&first.as_str()) {
+                break;
+            }
+            command.words.remove(0);
+            while let Some(option) = command.words.first() {
+                let takes_one = ["-u", "-g", "--user", "--group"].contains(&option.as_str());
+                if !option.starts_with('-') && assignment(option).is_none() {
+                    break;
+                }
+                command.words.drain(..if takes_one { 2.min(command.words.len()) } else { 1 });
+            }
+        }
+        if SHELLS.contains(&command.name()) {
+            let at = command.words.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
+            if let Some(script) = at.and_then(|at| command.words.get(at + 1)).cloned() {
+                self.read(&script, Some(&command.range), depth);
+            }
+        }
+        if !command.words.is_empty() || !command.outputs.is_empty() {
+            self.found.push(command);
+        }
+    }
+
+    /// What a word is: several where it is a variable of a loop.
+    fn values(&self, word: &Word) -> Vec<String> {
+        let mut values = vec![String::new()];
+        let text = word.text.as_str();
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let is_literal = word.literal.iter().any(|(start, end)| *start <= at && at < *end);
+            let variable = if is_literal { None } else { variable(rest) };
+            let known = variable.and_then(|(name, length)| Some((self.variables.get(name)?, length)));
+            let (parts, length) = match known {
+                Some((known, length)) => (known.clone(), length),
+                None => {
+                    let length = rest.chars().next().map_or(1, char::len_utf8);
+                    (vec![rest.get(..length).unwrap_or_default().to_owned()], length)
+                }
+            };
+            let joined = values.iter().flat_map(|value| parts.iter().map(move |part| format!("{value}{part}")));
+            values = joined.take(MOST_VALUES).collect();
+            at += length;
+        }
+        values
+    }
+}
+
+/// Words before a command that say when it runs.
+const KEYWORDS: [&str; 10] = ["then", "do", "else", "elif", "if", "while", "until", "!", "{", "time"];
+
+/// Words before an assignment.
+const DECLARING: [&str; 4] = ["declare", "export", "local", "readonly"];
+
+/// Commands that run the one that is written behind them.
+const RUNNERS: [&str; 8] = ["builtin", "command", "doas", "env", "exec", "nice", "run0", "sudo"];
+
+/// Shells, which take a script after `-c`.
+const SHELLS: [&str; 5] = ["bash", "dash", "runtimeShell", "sh", "zsh"];
+
+/// `NAME=value`.
+fn assignment(text: &str) -> Option<(&str, &str)> {
+    text.split_once('=').filter(|(name, _)| is_name(name))
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The variable that a text begins with, and how long it is written.
+fn variable(text: &str) -> Option<(&str, usize)> {
+    let rest = text.strip_prefix('$')?;
+    if let Some(braced) = rest.strip_prefix('{') {
+        let name = braced.get(..braced.find('}')?)?;
+        return is_name(name).then_some((name, name.len() + 3));
+    }
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let name = rest.get(..end)?;
+    is_name(name).then_some((name, end + 1))
+}
+
+/// The tokens of a script, each with where it begins and ends.
+fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
+    let mut found = Vec::new();
+    let mut word: Option<(Word, usize)> = None;
+    // The words that end the texts which begin after this line.
+    let mut texts: Vec<String> = Vec::new();
+    let mut awaits_end = false;
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    let next = |at: usize| bytes.get(at).copied();
+    macro_rules! close {
+        () => {
+            if let Some((done, start)) = word.take() {
+                if std::mem::take(&mut awaits_end) {
+                    texts.push(done.text.clone());
+                }
+                found.push((Token::Word(done), start, at));
+            }
+        };
+    }
+    while let Some(byte) = next(at) {
+        let start = at;
+        match byte {
+            b'\n' => {
+                close!();
+                at += 1;
+                found.push((Token::End(false), start, at));
+                for end in std::mem::take(&mut texts) {
+                    while let Some(line) = text.get(at..).filter(|rest| !rest.is_empty()) {
+                        let line = line.split_inclusive('\n').next().unwrap_or_default();
+                        at += line.len();
+                        if line.trim() == end {
+                            break;
+                        }
+                    }
+                }
+            }
+            b' ' | b'\t' | b'\r' => {
+                close!();
+                at += 1;
+            }
+            b'\\' if word.is_none() && next(at + 1) == Some(b'\n') => at += 2,
+            b'#' if word.is_none() => {
+                at += text.get(at..).and_then(|rest| rest.find('\n')).unwrap_or(text.len() - at);
+            }
+            b';' | b'(' | b')' => {
+                close!();
+                at += 1;
+                found.push((Token::End(false), start, at));
+            }
+            b'|' if next(at + 1) == Some(b'|') => {
+                close!();
+                at += 2;
+                found.push((Token::End(false), start, at));
+            }
+            // A prefix of systemd.
+            b'|' if word.is_none() && found.is_empty() => at += 1,
+            b'|' => {
+                close!();
+                at += if next(at + 1) == Some(b'&') { 2 } else { 1 };
+                found.push((Token::End(true), start, at));
+            }
+            b'&' if next(at + 1) == Some(b'>') => {
+                close!();
+                at += if next(at + 2) == Some(b'>') { 3 } else { 2 };
+                found.push((Token::To, start, at));
+            }
+            b'&' => {
+                close!();
+                at += if next(at + 1) == Some(b'&') { 2 } else { 1 };
+                found.push((Token::End(false), start, at));
+            }
+            b'>' | b'<' => {
+                // `2>` is about another stream.
+                let number = word.take_if(|(word, _)| word.text.bytes().all(|b| b.is_ascii_digit()) && !word.is_quoted);
+                close!();
+                let is_other = number.is_some_and(|(number, _)| number.text != "1" && number.text != "0");
+                let same = bytes.get(at..).unwrap_or_default().iter().take_while(|b| **b == byte).count();
+                at += same;
+                if byte == b'<' && same == 2 {
+                    at += usize::from(next(at) == Some(b'-'));
+                    awaits_end = true;
+                } else if next(at) == Some(b'|') {
+                    at += 1;
+                }
+                let is_stream = next(at) == Some(b'&') || next(at) == Some(b'(');
+                at += usize::from(is_stream);
+                let token = match byte {
+                    _ if is_other || is_stream || same > 2 || awaits_end => Token::Aside,
+                    b'>' => Token::To,
+                    _ => Token::From,
+                };
+                found.push((token, start, at));
+            }
+            _ => {
+                let (word, _) = word.get_or_insert_with(|| (Word::default(), start));
+                at = add(text, at, word);
+            }
+        }
+    }
+    close!();
+    found
+}
+
+/// Add what stands at `at` to a word: a quotation, an escaped character, a script, or one character. Returns its end.
+fn add(text: &str, at: usize, word: &mut Word) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let first = rest.chars().next().unwrap_or_default();
+    match first {
+        '\\' => {
+            let mut chars = rest.get(1..).unwrap_or_default().chars();
+            match chars.next() {
+                Some('\n') | None => {}
+                Some(c) => literal(word, c.encode_utf8(&mut [0; 4])),
+            }
+            text.len() - chars.as_str().len()
+        }
+        '\'' => {
+            let inside = rest.get(1..).unwrap_or_default();
+            let end = inside.find('\'').unwrap_or(inside.len());
+            word.is_quoted = true;
+            literal(word, inside.get(..end).unwrap_or_default());
+            (at + end + 2).min(text.len())
+        }
+        '"' => {
+            word.is_quoted = true;
+            let mut at = at + 1;
+            while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+                match c {
+                    '"' => return at + 1,
+                    '\\' if text.get(at + 1..).is_some_and(|after| after.starts_with(['"', '\\', '$', '`', '\n'])) => {
+                        at = add(text, at, word);
+                    }
+                    '$' => at = dollar(text, at, word),
+                    c => {
+                        word.text.push(c);
+                        at += c.len_utf8();
+                    }
+                }
+            }
+            text.len()
+        }
+        '$' => dollar(text, at, word),
+        c => {
+            word.text.push(c);
+            at + c.len_utf8()
+        }
+    }
+}
+
+fn literal(word: &mut Word, text: &str) {
+    let start = word.text.len();
+    word.text.push_str(text);
+    word.literal.push((start, word.text.len()));
+}
+
+/// `$NAME`, `${…}` and `$(…)`, which is a script.
+fn dollar(text: &str, at: usize, word: &mut Word) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let close = match rest.as_bytes().get(1) {
+        Some(b'(') => Some((b'(', b')')),
+        Some(b'{') => Some((b'{', b'}')),
+        _ => None,
+    };
+    let Some((open, close)) = close else {
+        word.text.push('$');
+        return at + 1;
+    };
+    let mut depth = 0_usize;
+    let end = rest.bytes().position(|byte| {
+        depth += usize::from(byte == open);
+        depth -= usize::from(byte == close && depth > 0);
+        byte == close && depth == 0
+    });
+    let end = end.map_or(rest.len(), |end| end + 1);
+    let whole = rest.get(..end).unwrap_or_default();
+    if open == b'(' {
+        word.inner.extend(whole.get(2..whole.len().saturating_sub(1)).map(str::to_owned));
+        literal(word, whole);
+    } else {
+        word.text.push_str(whole);
+    }
+    at + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::commands;
+
+    fn words(text: &str) -> Vec<String> {
+        commands(text).iter().map(|command| command.words.join(" ")).collect()
+    }
+
+    #[test]
+    fn commands_are_told_from_what_joins_them() {
+        assert_eq!(words("a b; c 'd e' && /bin/f \"g\"h || i # j\nk \\\n l"), ["a b", "c d e", "f gh", "i", "k l"]);
+        assert_eq!(words("if ! a; then b; else { c; }; fi"), ["a", "b", "c", "}", "fi"]);
+        assert_eq!(words("+/run/current-system/sw/bin/chmod 600 x"), ["chmod 600 x"]);
+        assert_eq!(words("sudo -u me A=b env install x"), ["install x"]);
+    }
+
+    #[test]
+    fn variables_are_replaced_where_the_script_sets_them() {
+        assert_eq!(words("a=x\nexport b=\"$a/y\"\nc \"${b}\" '$a' $other"), ["c x/y $a $other"]);
+        assert_eq!(words("for f in a b; do c $f; done"), ["c a b", "done"]);
+        assert_eq!(words("x=$(b c)\nd $x"), ["b c", "d $(b c)"]);
+        assert_eq!(words("bash -euc 'a b; c'"), ["a b", "c", "bash -euc a b; c"]);
+    }
+
+    #[test]
+    fn texts_and_streams_are_no_arguments() {
+        let found = commands("a < b > c 2> d 2>&1 >&2\ne <<EOF > f\nchmod x\nEOF\ng");
+        let told: Vec<_> = found.iter().map(|c| (c.words.join(" "), c.input.as_deref(), c.outputs.join(" "))).collect();
+        let b = Some("b");
+        assert_eq!(told, [("a".into(), b, "c".into()), ("e".into(), None, "f".into()), ("g".into(), None, "".into())]);
+        assert!(commands("a | b")[0].is_piped);
+    }
+
+    #[test]
+    fn what_has_no_end_ends() {
+        for text in ["'", "\"", "$(", "${", "\\", "a <<", "<<E\n", "$(a $(b", "x=\"$(", "a >", "|"] {
+            commands(text);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The texts that a definition has, with what is known of what is put into them: scripts, command lines and the like.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bulkhead_diagnostics::Place;
+use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_source::Span;
+use bulkhead_syntax::{Expr, ExprId, StringPart};
+use foldhash::{HashMap, HashSet};
+
+use super::made::{COMPUTED, makes_file};
+use super::repository_file::file_of_expression;
+use super::secret_mention::{Mention, Names, written};
+use crate::context::Context;
+
+/// Variables that lead to variables, and lists in sets, are followed this far.
+const DEEPEST: u8 = 16;
+
+/// The first of the characters that stand for what is put into a text. They are for private use.
+const FIRST: u32 = 0xE000;
+
+/// How many of them there are.
+const MOST: u32 = 0x1900;
+
+/// A text.
+pub(crate) struct Text {
+    /// What it says. A character for private use stands for each expression that is put into it; the same for the same.
+    pub(crate) text: String,
+    /// What they stand for.
+    holes: BTreeMap<char, Hole>,
+    /// What of the text is put into it, in its order, and where that is written.
+    put: Vec<(Range<usize>, Span)>,
+    /// Where it is written.
+    pub(crate) place: Place,
+}
+
+/// What is put into a text.
+struct Hole {
+    what: What,
+    /// How it is written.
+    written: String,
+}
+
+/// What an expression is that is put into a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The path of this decrypted secret.
+    Secret(String),
+    /// A file that Nix copies into its store, or makes there.
+    Stored(String),
+    /// Something else.
+    Other,
+}
+
+impl Text {
+    /// What a character stands for.
+    pub(crate) fn what(&self, c: char) -> Option<&What> {
+        self.holes.get(&c).map(|hole| &hole.what)
+    }
+
+    /// A part of the text as it is written.
+    pub(crate) fn shown(&self, part: &str) -> String {
+        let mut shown = String::new();
+        for c in part.chars() {
+            match self.holes.get(&c) {
+                Some(hole) => shown.extend(["${", &hole.written, "}"]),
+                None => shown.push(c),
+            }
+        }
+        shown
+    }
+
+    /// Where a part of the text is written: a secret or file that is put into it, else its words, else the whole.
+    pub(crate) fn place_of(&self, context: &Context<'_>, part: Range<usize>) -> Place {
+        let found = || {
+            let names = context.names_in(&self.place.file)?;
+            let whole = self.place.span?;
+            let (mut pieces, mut at, mut from) = (Vec::new(), part.start, whole.start);
+            for (range, span) in &self.put {
+                if range.end <= part.start {
+                    from = from.max(span.end);
+                } else if range.start < part.end {
+                    let first = self.text.get(range.clone())?.chars().next();
+                    if first.and_then(|c| self.what(c)).is_some_and(|what| *what != What::Other) {
+                        return Some(Place::new(self.place.file.clone(), *span));
+                    }
+                    pieces.push(self.text.get(at..range.start).unwrap_or_default());
+                    at = range.end;
+                }
+            }
+            pieces.push(self.text.get(at..part.end).unwrap_or_default());
+            let lines = pieces.into_iter().flat_map(str::lines).map(str::trim);
+            let longest = lines.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())?;
+            let around = names.ast.text.get(from as usize..whole.end as usize)?;
+            let start = from + u32::try_from(around.find(longest)?).ok()?;
+            let span = Span { start, end: start + u32::try_from(longest.len()).ok()? };
+            Some(Place::new(self.place.file.clone(), span))
+        };
+        found().unwrap_or_else(|| self.place.clone())
+    }
+}
+
+/// The texts of a value at a place: what is known, and where nothing is, those that are written there and in the variables
+/// that are named there.
+pub(crate) fn texts_of(context: &Context<'_>, data: &Data, place: &Place) -> Vec<Text> {
+    let mut found = Vec::new();
+    of_data(context, data, place, DEEPEST, &mut found);
+    found
+}
+
+fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found: &mut Vec<Text>) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    let place = data.place.as_ref().unwrap_or(around);
+    match &data.kind {
+        DataKind::String(text) => {
+            found.push(Text { text: text.to_string(), holes: BTreeMap::new(), put: Vec::new(), place: place.clone() });
+        }
+        DataKind::List(items) => items.iter().for_each(|item| of_data(context, item, place, depth, found)),
+        DataKind::Attrs(set) => {
+            set.attrs.values().for_each(|field| of_data(context, &field.value, place, depth, found));
+        }
+        DataKind::Unknown(_) | DataKind::Failed(_) => {
+            if let Some(names) = context.names_in(&place.file) {
+                let mut seen = HashSet::default();
+                for id in names.at(place) {
+                    let is_text = matches!(names.ast.expr(id), Expr::Text(..) | Expr::Interpolated(_));
+                    if !is_text && names.mention(id).is_some() && seen.insert(id) {
+                        found.push(text(&names, id, place));
+                    }
+                    written_in(&names, id, place, depth, &mut seen, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Add the texts that are written in an expression.
+fn written_in(names: &Names, id: ExprId, around: &Place, depth: u8, seen: &mut HashSet<ExprId>, found: &mut Vec<Text>) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    for id in names.within(names.ast.span(id)) {
+        match names.ast.expr(id) {
+            Expr::Text(..) | Expr::Interpolated(_) if seen.insert(id) => found.push(text(names, id, around)),
+            Expr::Variable { .. } => {
+                // A set has much that is not meant.
+                let value = names.stands_for(id).filter(|value| !matches!(names.ast.expr(*value), Expr::Attrs(_)));
+                if let Some(value) = value.filter(|value| seen.insert(*value)) {
+                    if matches!(names.ast.expr(value), Expr::Text(..) | Expr::Interpolated(_)) {
+                        found.push(text(names, value, around));
+                    }
+                    written_in(names, value, around, depth, seen, found);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn text(names: &Names, id: ExprId, around: &Place) -> Text {
+    let place = |id: ExprId| Place::new(around.file.clone(), names.ast.span(id));
+    let mut text = Text { text: String::new(), holes: BTreeMap::new(), put: Vec::new(), place: place(id) };
+    let mut known: HashMap<String, char> = HashMap::default();
+    add(names, id, &place, DEEPEST, &mut known, &mut text);
+    text
+}
+
+fn add(
+    names: &Names,
+    id: ExprId,
+    place: &dyn Fn(ExprId) -> Place,
+    depth: u8,
+    known: &mut HashMap<String, char>,
+    text: &mut Text,
+) {
+    let Some(depth) = depth.checked_sub(1) else { return text.text.push(COMPUTED) };
+    match names.ast.expr(id) {
+        Expr::Text(own, _) => text.text.push_str(own),
+        Expr::Interpolated(parts) => {
+            for part in parts {
+                match part {
+                    StringPart::Text(own, _) => text.text.push_str(own),
+                    StringPart::Interpolation(id) => {
+                        let start = text.text.len();
+                        let inner = text.put.len();
+                        add(names, *id, place, depth, known, text);
+                        // What is in it is written elsewhere.
+                        text.put.truncate(inner);
+                        text.put.extend(place(*id).span.map(|span| (start..text.text.len(), span)));
+                    }
+                }
+            }
+        }
+        // The name of a program says what it does.
+        Expr::Apply { function, arguments } if written(&names.ast, *function).ends_with("getExe'") => {
+            if let [_, program] = &**arguments {
+                add(names, *program, place, depth, known, text);
+            }
+        }
+        _ => {
+            let value = names.stands_for(id);
+            let is_text = |id: &ExprId| matches!(names.ast.expr(*id), Expr::Text(..) | Expr::Interpolated(_));
+            if let Some(value) = value.filter(is_text) {
+                return add(names, value, place, depth, known, text);
+            }
+            let own = written(&names.ast, id).to_owned();
+            let number = u32::try_from(text.holes.len()).ok().filter(|number| *number < MOST);
+            let fresh = number.and_then(|number| char::from_u32(FIRST + number));
+            let Some(c) = known.get(&own).copied().or(fresh) else { return text.text.push(COMPUTED) };
+            let what = || match names.mention(id) {
+                Some(Mention::Decrypted(name)) => What::Secret(name),
+                _ => match file_of_expression(names, id, &place(id)) {
+                    Some(file) => What::Stored(file.to_string()),
+                    None if makes_file(names, id) => What::Stored("a file that is made".to_owned()),
+                    None => What::Other,
+                },
+            };
+            text.holes.entry(c).or_insert_with(|| Hole { what: what(), written: own.clone() });
+            known.insert(own, c);
+            text.text.push(c);
+        }
+    }
+}
