@@ -15,6 +15,12 @@ const LONGEST: usize = 1 << 20;
 /// How many values a variable has at most.
 const MOST_VALUES: usize = 64;
 
+/// How many bytes the values of all variables take, where they are used; others stay as they are written.
+const MOST_REPLACED: usize = 8 << 20;
+
+/// Longer names of variables are none.
+const LONGEST_NAME: usize = 256;
+
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -44,7 +50,7 @@ impl Command {
 
 /// The commands of a script, or of a command line of systemd.
 pub(crate) fn commands(text: &str) -> Vec<Command> {
-    let mut reader = Reader { variables: HashMap::default(), found: Vec::new() };
+    let mut reader = Reader { variables: HashMap::default(), budget: MOST_REPLACED, found: Vec::new() };
     if text.len() <= LONGEST {
         reader.read(text, None, DEEPEST);
     }
@@ -53,6 +59,8 @@ pub(crate) fn commands(text: &str) -> Vec<Command> {
 
 struct Reader {
     variables: HashMap<String, Vec<String>>,
+    /// What is left of `MOST_REPLACED`.
+    budget: usize,
     found: Vec<Command>,
 }
 
@@ -140,23 +148,25 @@ impl Reader {
             }
         }
         command.words = rest.iter().flat_map(|word| self.values(word)).collect();
-        // What runs another command.
-        while let Some(first) = command.words.first_mut() {
+        // What runs another command is passed over.
+        let mut at = 0;
+        while let Some(first) = command.words.get_mut(at) {
             // systemd's prefixes, too.
             let name = first.trim_start_matches(['@', '-', ':', '+', '!', '|']);
             *first = name.rsplit('/').next().unwrap_or(name).to_owned();
             if !RUNNERS.contains(&first.as_str()) {
                 break;
             }
-            command.words.remove(0);
-            while let Some(option) = command.words.first() {
+            at += 1;
+            while let Some(option) = command.words.get(at) {
                 let takes_one = ["-u", "-g", "--user", "--group"].contains(&option.as_str());
                 if !option.starts_with('-') && assignment(option).is_none() {
                     break;
                 }
-                command.words.drain(..if takes_one { 2.min(command.words.len()) } else { 1 });
+                at += if takes_one { 2 } else { 1 };
             }
         }
+        command.words.drain(..at.min(command.words.len()));
         if SHELLS.contains(&command.name()) {
             let at = command.words.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
             if let Some(script) = at.and_then(|at| command.words.get(at + 1)).cloned() {
@@ -169,25 +179,37 @@ impl Reader {
     }
 
     /// What a word is: several where it is a variable of a loop.
-    fn values(&self, word: &Word) -> Vec<String> {
+    fn values(&mut self, word: &Word) -> Vec<String> {
         let mut values = vec![String::new()];
+        let mut literal = word.literal.iter().peekable();
         let text = word.text.as_str();
-        let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let is_literal = word.literal.iter().any(|(start, end)| *start <= at && at < *end);
-            let variable = if is_literal { None } else { variable(rest) };
-            let known = variable.and_then(|(name, length)| Some((self.variables.get(name)?, length)));
-            let (parts, length) = match known {
-                Some((known, length)) => (known.clone(), length),
-                None => {
-                    let length = rest.chars().next().map_or(1, char::len_utf8);
-                    (vec![rest.get(..length).unwrap_or_default().to_owned()], length)
-                }
-            };
-            let joined = values.iter().flat_map(|value| parts.iter().map(move |part| format!("{value}{part}")));
+        // Up to `done` it is in the values; from `at` on it is searched.
+        let (mut done, mut at) = (0, 0);
+        while let Some(dollar) = text.get(at..).and_then(|rest| rest.find('$')).map(|found| at + found) {
+            at = dollar + 1;
+            while literal.next_if(|(_, end)| *end <= dollar).is_some() {}
+            if literal.peek().is_some_and(|(start, _)| *start <= dollar) {
+                continue;
+            }
+            let Some((name, length)) = variable(text.get(dollar..).unwrap_or_default()) else { continue };
+            let Some(parts) = self.variables.get(name) else { continue };
+            let before = text.get(done..dollar).unwrap_or_default();
+            let most = parts.len().min(MOST_VALUES.div_ceil(values.len()));
+            let longest = parts.iter().map(String::len).max().unwrap_or_default() + before.len();
+            let size = values.iter().map(|value| value.len() + longest).sum::<usize>() * most;
+            let Some(budget) = self.budget.checked_sub(size) else { break };
+            self.budget = budget;
+            let joined = values.iter().flat_map(|value| parts.iter().map(move |part| [value, before, part].concat()));
             values = joined.take(MOST_VALUES).collect();
-            at += length;
+            at = dollar + length;
+            done = at;
         }
+        let after = text.get(done..).unwrap_or_default();
+        match self.budget.checked_sub(after.len() * (values.len() - 1)) {
+            Some(budget) => self.budget = budget,
+            None => values.truncate(1),
+        }
+        values.iter_mut().for_each(|value| value.push_str(after));
         values
     }
 }
@@ -218,7 +240,7 @@ fn is_name(name: &str) -> bool {
 fn variable(text: &str) -> Option<(&str, usize)> {
     let rest = text.strip_prefix('$')?;
     if let Some(braced) = rest.strip_prefix('{') {
-        let name = braced.get(..braced.find('}')?)?;
+        let name = braced.get(..braced.bytes().take(LONGEST_NAME).position(|byte| byte == b'}')?)?;
         return is_name(name).then_some((name, name.len() + 3));
     }
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
@@ -442,6 +464,16 @@ mod tests {
         let b = Some("b");
         assert_eq!(told, [("a".into(), b, "c".into()), ("e".into(), None, "f".into()), ("g".into(), None, "".into())]);
         assert!(commands("a | b")[0].is_piped);
+    }
+
+    #[test]
+    fn variables_of_variables_have_bounds() {
+        let doubled = format!("a=xx\n{}b $a", "a=$a$a\n".repeat(64));
+        assert!(words(&doubled).iter().all(|word| word.len() <= super::MOST_REPLACED));
+        let loops = format!("{} b $a$a$a$a $a$a$a$a; done", "for a in c$a d$a; do ".repeat(64));
+        assert!(words(&loops).iter().map(String::len).sum::<usize>() <= super::MOST_REPLACED);
+        let quoted = format!("a {}", "'b'$c".repeat(100_000));
+        assert_eq!(words(&quoted), [format!("a {}", "b$c".repeat(100_000))]);
     }
 
     #[test]
