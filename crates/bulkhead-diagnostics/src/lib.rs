@@ -27,6 +27,6 @@ mod text;
 pub use diagnostic::{Diagnostic, Place, Related, Severity, Sources};
 pub use format::{Format, RenderOptions, RuleDescription, UnknownFormat, render, render_finding};
 pub use masked::{mask_json, mask_private_keys};
-pub use nearest::nearest;
+pub use nearest::{nearest, slips};
 pub use report::{Report, Summary};
 pub use severities::{Override, Severities};

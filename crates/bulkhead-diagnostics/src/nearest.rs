@@ -10,19 +10,28 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let word = letters(word)?;
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        let Some(other) = letters(candidate) else { continue };
-        let allowed = (word.len().max(other.len()) / 3).max(1);
-        if word.len().abs_diff(other.len()) > allowed {
-            continue;
-        }
-        let slips = distance(&word, &other);
-        // A word with nothing in common, like `a` for `b`, is no suggestion.
-        let alike = slips <= allowed && slips < word.len().max(other.len());
-        if alike && best.is_none_or(|(least, _)| slips < least) {
+        let Some(slips) = letters(candidate).and_then(|other| between(&word, &other)) else { continue };
+        if best.is_none_or(|(least, _)| slips < least) {
             best = Some((slips, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// How many slips lie between two words, if [`nearest`] would take the one for the other.
+pub fn slips(word: &str, other: &str) -> Option<usize> {
+    between(&letters(word)?, &letters(other)?)
+}
+
+fn between(word: &[char], other: &[char]) -> Option<usize> {
+    let longer = word.len().max(other.len());
+    let allowed = (longer / 3).max(1);
+    if word.len().abs_diff(other.len()) > allowed {
+        return None;
+    }
+    let slips = distance(word, other);
+    // A word with nothing in common, like `a` for `b`, is no suggestion.
+    (slips <= allowed && slips < longer).then_some(slips)
 }
 
 fn letters(word: &str) -> Option<Vec<char>> {

@@ -277,6 +277,16 @@ impl World {
         std::ptr::eq(located.mount, &self.mounts[0]).then_some(located.path)
     }
 
+    /// Where evaluated code sees the root of the first tree; empty for `/`.
+    pub fn root(&self) -> &str {
+        &self.mounts[0].at
+    }
+
+    /// How messages name the file or folder of an absolute path, if it is in one of the trees.
+    pub fn display(&self, absolute: &str) -> Option<Arc<str>> {
+        self.locate(absolute).map(|located| located.display())
+    }
+
     /// The file or folder of the first tree that a path in the store is a copy of.
     pub fn copied_from(&self, stored: &str) -> Option<TreePath> {
         let inside = stored.strip_prefix("/nix/store/")?;

@@ -212,8 +212,16 @@ pub(crate) struct TextHints {
 }
 
 /// Words without which a flake makes no systems.
-const FLAKE_WORDS: [&str; 6] =
-    ["nixosSystem", "nixosConfigurations", "nixosGenerate", "mkFleet", "colmena", "deploy.nodes"];
+const FLAKE_WORDS: [&str; 8] = [
+    "nixosSystem",
+    "nixosConfigurations",
+    "nixosGenerate",
+    "mkFleet",
+    "colmena",
+    "deploy.nodes",
+    "darwinSystem",
+    "homeManagerConfiguration",
+];
 
 /// Words of which a file of a network of nodes has one: of morph and NixOps.
 const NETWORK_WORDS: [&str; 9] = [
@@ -228,9 +236,22 @@ const NETWORK_WORDS: [&str; 9] = [
     "network.storage",
 ];
 
-/// Words by which a file makes systems with the functions of a nixpkgs.
-const SYSTEM_WORDS: [&str; 7] =
-    ["nixpkgs/nixos>", "eval-config.nix", "/nixos\"", ".nixos {", ".nixos [", ".nixos (", ".nixos ./"];
+/// Words by which a file makes systems with the functions of a nixpkgs, of home-manager and of nix-darwin.
+const SYSTEM_WORDS: [&str; 13] = [
+    "nixpkgs/nixos>",
+    "eval-config.nix",
+    "/nixos\"",
+    ".nixos {",
+    ".nixos [",
+    ".nixos (",
+    ".nixos ./",
+    "home-manager/modules>",
+    "home-manager}/modules\"",
+    "hm}/modules\"",
+    "import <home-manager> {",
+    "import <darwin> {",
+    "import <nix-darwin> {",
+];
 
 /// Words without which, and without those of [`SECRET_WORDS`], a file defines none of the options that rules about module
 /// trees read: their names, or what takes names from files that are not in Nix. Options that a fleet's `mappings` name come

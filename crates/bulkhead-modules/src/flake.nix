@@ -182,6 +182,25 @@ let
       specialArgs = arguments.extraSpecialArgs or { };
     };
 
+  # `modules/default.nix` of a home-manager.
+  home =
+    arguments:
+    homeOf {
+      modules = [ (arguments.configuration or notKnown.configuration) ];
+      specialArgs = arguments.extraSpecialArgs or { };
+    };
+
+  # `default.nix` of a nix-darwin.
+  darwin =
+    arguments:
+    let
+      system = darwinSystem {
+        modules = [ (arguments.configuration or notKnown.configuration) ];
+        specialArgs = arguments.specialArgs or { };
+      };
+    in
+    system // { inherit system; };
+
   # `nixos/default.nix` of a nixpkgs.
   nixos =
     arguments:
@@ -214,6 +233,14 @@ let
       nixosSystem
     else if is ".*/nixos(/default\\.nix)?" then
       nixos
+    else if is ".*home-?manager.*/modules(/default\\.nix)?" then
+      home
+    else if is "\\.[^/]*home-?manager[^/]*(/default\\.nix)?" then
+      _: notKnown // { lib = ofHomeManager notKnown // { inherit homeManagerConfiguration; }; }
+    else if is ".*darwin.*/eval-config\\.nix" then
+      darwinSystem
+    else if is "\\.[^/]*darwin[^/]*(/default\\.nix)?" then
+      darwin
     else if is "${nixpkgs}/lib(/default\\.nix)?" then
       extensible lib
     else if is nixpkgs then

@@ -746,10 +746,10 @@ impl<'s, 'a> Outputs<'s, 'a> {
         for (path, node, platform) in walk.found {
             // For a machine of this name, where nothing else is.
             let short: Option<Arc<str>> = match path.names() {
+                [] => Some(self.own_name()),
                 _ if platform != Platform::NixOs => None,
                 [deploy, nodes, name, ..] if (&**deploy, &**nodes) == ("deploy", "nodes") => Some(name.clone()),
                 [.., all, name] if &**all == "nixosConfigurations" => Some(name.clone()),
-                [] => Some(self.own_name()),
                 _ => None,
             };
             let place = self.session.key(node).filter(is_of_people);

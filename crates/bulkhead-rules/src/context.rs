@@ -14,6 +14,7 @@ use crate::comparison::{Comparisons, compare};
 use crate::names::{Names, Somebody, names};
 use crate::trees::secret_mention::Names as Variables;
 use crate::trees::{self, Tree, Trees};
+use bulkhead_modules::systems_file;
 
 /// A line that a commit took away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,9 +121,17 @@ impl<'a> Context<'a> {
         &self.all_trees().all
     }
 
-    /// How many systems of `flake.nix` were read that are no machines of the fleet.
+    /// How many systems there are that are no machines of the fleet: those that [`crate::other_systems`] lists. What one may be
+    /// started as besides is none.
     pub fn other_systems(&self) -> usize {
-        self.trees().iter().filter(|tree| !tree.has_properties()).count()
+        match self.world {
+            // No modules were read, as nothing in them matters to any rule.
+            Some(world) if self.fleet.module_files.is_empty() => {
+                let may_be = !self.fleet.system_files.is_empty() || systems_file(self.tree).is_some();
+                if may_be { trees::other_systems(self.fleet, self.tree, world).0.len() } else { 0 }
+            }
+            _ => self.all_trees().with_others().filter(|tree| !tree.has_properties() && !tree.is_special).count(),
+        }
     }
 
     /// The module trees, and which are not among them.

@@ -34,6 +34,13 @@ fn names_of_the_fleet_are_offered() {
     let made = Folder::empty();
     made.write("flake.nix", flake);
     assert_eq!(offered(&made, &["bulkhead", "show", "ho"]), ["hornet"]);
+    // By the names that home-manager takes, in which there are no quotation marks.
+    let home = "home-manager.lib.homeManagerConfiguration { modules = [ ]; }";
+    made.write(
+        "flake.nix",
+        format!("{{ outputs = {{ home-manager, ... }}: {{ homeConfigurations = {{ \"me@host\" = {home}; me = {home}; }}; }}; }}"),
+    );
+    assert_eq!(offered(&made, &["bulkhead", "show", "me"]), ["me", "me@host"]);
     // Where there is no fleet there is nothing to offer, and nothing to say.
     assert_eq!(offered(&Folder::empty(), &["bulkhead", "who-can-read", "p"]), [""; 0]);
 }

@@ -189,3 +189,87 @@ fn options_tells_which_files_it_could_not_read() {
     assert!(run.stdout.contains("backup.paths"), "{}", run.stdout);
     assert!(run.stderr.contains("modules/latin.nix"), "{}", run.stderr);
 }
+
+#[test]
+fn files_in_values_are_named_by_where_they_lie_in_the_fleet() {
+    let fleet = fleet();
+    fleet.write("modules/a b.txt", "a").write("modules/motd", "hello");
+    fleet.write(
+        "machines/web/default.nix",
+        "{
+  a.path = ../../modules/motd;
+  a.odd = ../../modules + \"/a b.txt\";
+  a.root = ../..;
+  a.host = /etc/hostname;
+  a.copied = \"see ${../../modules/motd}.\";
+  a.text = \"cat ${toString ../../modules/motd}; ls ${toString ../..}\";
+  a.twice = \"/x${toString ../..}\";
+}",
+    );
+    let shown = fleet.bulkhead(&["show", "web", "a"]);
+    assert_eq!(
+        shown.stdout,
+        r#"a.copied
+  "see ${./modules/motd}."  machines/web/default.nix:6
+a.host
+  /etc/hostname  machines/web/default.nix:5
+a.odd
+  (./. + "/modules/a b.txt")  machines/web/default.nix:3
+a.path
+  ./modules/motd  machines/web/default.nix:2
+a.root
+  ./.  machines/web/default.nix:4
+a.text
+  "cat ${toString ./modules/motd}; ls ${toString ./.}"  machines/web/default.nix:7
+a.twice
+"#
+        .to_owned()
+            + &format!("  \"/x{}\"  machines/web/default.nix:8\n", fleet.path().display()),
+        "{}",
+        shown.stderr
+    );
+    let json = fleet.bulkhead(&["show", "web", "a", "--json"]).json();
+    let of = |index: usize| &json["definitions"][index]["value"];
+    let values: Vec<_> = (0..7).map(|index| of(index).clone()).collect();
+    assert!(values.contains(&json!("modules/motd")) && values.contains(&json!(".")), "{json}");
+    assert!(values.contains(&json!("/etc/hostname")) && values.contains(&json!("modules/a b.txt")), "{json}");
+    assert!(values.contains(&json!("cat modules/motd; ls .")), "{json}");
+
+    fleet.write("modules/motd.nix", "{ lib, ... }: { options.b = lib.mkOption { default = ./motd; }; }");
+    let options = fleet.bulkhead(&["options", "modules/motd.nix"]);
+    assert!(options.stdout.contains("    default  ./modules/motd\n"), "{}", options.stdout);
+    let options = fleet.bulkhead(&["options", "modules/motd.nix", "--format", "json"]);
+    assert_eq!(options.json()["b"]["default"], json!("modules/motd"));
+
+    // A file that changes is another copy.
+    fleet
+        .write("machines/web/other.nix", "{ a.copied = \"see ${../../modules/motd}.\"; a.path = ../../modules/motd; }");
+    let same = fleet.bulkhead(&["diff-config", "web", "machines/web/other.nix", "a.path"]);
+    assert_eq!(same.code, 0, "{}", same.stdout);
+}
+
+#[test]
+fn an_option_that_nobody_defines_is_not_far_from_one_that_somebody_does() {
+    let fleet = fleet();
+    let near = |asked: &str| {
+        let run = fleet.bulkhead(&["show", "web", asked]);
+        assert_eq!(run.code, 0, "{asked}: {}{}", run.stdout, run.stderr);
+        let near = run.stdout.split_once("did you mean `").and_then(|(_, near)| near.split_once("`?"));
+        near.map(|(near, _)| near.to_owned())
+    };
+    assert_eq!(near("networking.hostname").as_deref(), Some("networking.hostName"));
+    assert_eq!(near("networking.fierwall").as_deref(), Some("networking.firewall"));
+    assert_eq!(near("netwroking.firewall.allowedTCPPort").as_deref(), Some("networking.firewall.allowedTCPPorts"));
+    // Declared, and defined by nobody.
+    assert_eq!(near("backup.path").as_deref(), Some("backup.paths"));
+    assert_eq!(near("backup.jobs.home.evry").as_deref(), Some("backup.jobs.home.every"));
+    // Without what is above it.
+    assert_eq!(near("firewall.allowedTCPPorts").as_deref(), Some("networking.firewall.allowedTCPPorts"));
+    for nothing in ["hardware.graphics.enable", "backup.jobs.home", "backup.jobs.home.every"] {
+        assert_eq!(near(nothing), None, "{nothing}");
+    }
+    let json = fleet.bulkhead(&["show", "web", "networking.hostname", "--json"]).json();
+    assert_eq!(json["near"], json!(["networking", "hostName"]));
+    let json = fleet.bulkhead(&["show", "web", "networking.hostName", "--json"]).json();
+    assert_eq!(json.get("near"), None);
+}

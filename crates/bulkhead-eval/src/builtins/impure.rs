@@ -113,7 +113,7 @@ fn fetch_url<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
     fetched(ev, pos)
 }
 
-/// What comes from a URL is known by it to who asks, as far as it is a nixpkgs.
+/// What comes from a URL is known by it to who asks, as far as it makes systems.
 fn fetched_from<'a>(ev: &Evaluator<'a>, from: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
     fetched(ev, pos).map_err(|error| {
         if ev.stand_in.get().is_none() {
@@ -131,13 +131,20 @@ fn fetched_from<'a>(ev: &Evaluator<'a>, from: Value<'a>, pos: Pos) -> Result<'a,
             Ok(other) => text(other),
             Err(_) => String::new(),
         };
-        let is_nixpkgs = NIXPKGS.iter().any(|part| url.to_ascii_lowercase().contains(part));
-        ev.on_trail(error, |_| if is_nixpkgs { ".nixpkgs".to_owned() } else { String::new() })
+        let url = url.to_ascii_lowercase();
+        let known = MAKERS.iter().find(|(part, _)| url.contains(part));
+        ev.on_trail(error, |_| known.map_or_else(String::new, |(_, trail)| (*trail).to_owned()))
     })
 }
 
-/// What the URLs of a nixpkgs have in them.
-const NIXPKGS: [&str; 3] = ["nixpkgs", "channels.nixos.org", "releases.nixos.org/nixos"];
+/// What the URLs of those have in them whose functions make systems, and by what they are known.
+const MAKERS: [(&str, &str); 5] = [
+    ("nixpkgs", ".nixpkgs"),
+    ("channels.nixos.org", ".nixpkgs"),
+    ("releases.nixos.org/nixos", ".nixpkgs"),
+    ("home-manager", ".home-manager"),
+    ("nix-darwin", ".nix-darwin"),
+];
 
 fn fetched<'a>(ev: &Evaluator<'a>, pos: Pos) -> Result<'a, Value<'a>> {
     Err(Error::unknown(ev.unknown("nothing is fetched from the network", None, pos), pos))

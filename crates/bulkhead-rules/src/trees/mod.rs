@@ -60,6 +60,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) name: Arc<str>,
     /// Whether these are all modules of the fleet that the machine has: they are those that `flake.nix` gives it.
     pub(crate) is_whole: bool,
+    /// Whether it is a specialisation of a machine that has a tree of its own.
+    pub(crate) is_special: bool,
     /// As it was read, without its definitions.
     pub(crate) configuration: Configuration,
     /// Sorted by path.
@@ -149,6 +151,7 @@ impl<'a> Tree<'a> {
             machine,
             name,
             is_whole,
+            is_special: false,
             configuration,
             definitions,
             mapping,

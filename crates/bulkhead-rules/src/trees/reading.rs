@@ -11,8 +11,8 @@ use bulkhead_diagnostics::Place;
 use bulkhead_eval::World;
 use bulkhead_fleet::{Fleet, Machine};
 use bulkhead_modules::{
-    Configuration, Definition, Platform, Systems, Wanted, is_of_people, load, load_several, name_outside_hive, systems,
-    systems_file,
+    Configuration, Definition, OptionPath, Platform, Systems, Wanted, is_of_people, load, load_several,
+    name_outside_hive, systems, systems_file,
 };
 use bulkhead_source::{FileTree, TreePath, read_text};
 use foldhash::{HashMap, HashSet};
@@ -164,7 +164,7 @@ impl<'a> Known<'a> {
                         given: system.name.clone(),
                         roots: Vec::new(),
                         made_by: Some(file.clone()),
-                        may_repeat: true,
+                        may_repeat: !is_first || !is_named(&system.name),
                         platform: system.platform,
                     }),
                     None if taken.contains(&(index, system.name.clone())) => {}
@@ -221,11 +221,12 @@ impl<'a> Known<'a> {
                 (name, special.configuration)
             });
             let all: Vec<(Arc<str>, Configuration)> = specialised.collect();
-            let all = std::iter::once((name.clone(), configuration)).chain(all);
+            let all = std::iter::once((name.clone(), configuration)).chain(all).enumerate();
             let is_whole = made_by.is_some();
             let text_of = |path: &str| text_of(world, files, path);
-            let tree = |(name, configuration)| {
-                Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone(), &text_of)
+            let tree = |(index, (name, configuration)): (usize, (Arc<str>, Configuration))| {
+                let tree = Tree::new(machine.clone(), name, configuration, is_whole, mapping.clone(), &text_of);
+                Tree { is_special: index > 0, ..tree }
             };
             all.map(|named| (tree(named), *may_repeat)).collect::<Vec<_>>()
         };
@@ -297,6 +298,13 @@ pub struct OtherSystem {
     pub platform: Platform,
     /// How its modules are found.
     pub origin: Origin,
+}
+
+/// Whether a system has its name where others look for it, and not just in something that a flake gives out.
+fn is_named(name: &str) -> bool {
+    let outputs = ["darwinConfigurations.", "homeConfigurations."];
+    outputs.iter().any(|output| name.starts_with(output))
+        && OptionPath::parse(name).is_ok_and(|path| path.names().len() == 2)
 }
 
 /// How the modules of a system are found.

@@ -7,13 +7,14 @@ use std::ffi::OsString;
 use std::io;
 
 use bulkhead_fleet::{Fleet, LoadOptions};
-use bulkhead_modules::{systems, systems_file};
+use bulkhead_rules::other_systems;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 
 use super::args::Cli;
+use super::configuration;
 use crate::{OpenOptions, Project, find_root};
 
 /// Set by the script that `bulkhead completions` prints.
@@ -50,12 +51,23 @@ pub fn machines() -> Vec<CompletionCandidate> {
     fleet().map_or_else(Vec::new, |fleet| candidates(fleet.machines.iter().map(|machine| machine.name.to_string())))
 }
 
-/// The names of all machines, and of the systems that the flake is seen to make.
+/// The names of all machines, and of all systems that the fleet is seen to make: the short ones where they are enough.
 pub fn configurations() -> Vec<CompletionCandidate> {
     let Some((project, fleet)) = project_and_fleet() else { return Vec::new() };
-    let made = systems_file(project.tree()).map(|file| systems(project.world(), &file).systems).unwrap_or_default();
-    let machines = fleet.machines.iter().map(|machine| machine.name.to_string());
-    candidates(machines.chain(made.iter().map(|system| system.name.to_string())))
+    let (systems, _) = other_systems(&fleet, project.tree(), project.world());
+    let machines: Vec<String> = fleet.machines.iter().map(|machine| machine.name.to_string()).collect();
+    let short: Vec<Option<String>> =
+        systems.iter().map(|system| configuration::short_name(system).map(|name| name.to_string())).collect();
+    let is_only = |name: &String| {
+        short.iter().flatten().filter(|other| *other == name).count() == 1
+            && !machines.contains(name)
+            && !systems.iter().any(|system| *system.name == **name)
+    };
+    let of_systems = systems.iter().zip(&short).map(|(system, short)| match short {
+        Some(short) if is_only(short) => short.clone(),
+        _ => system.name.to_string(),
+    });
+    candidates(machines.iter().cloned().chain(of_systems.collect::<Vec<_>>()))
 }
 
 /// The names of all roles.

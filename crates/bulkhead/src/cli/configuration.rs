@@ -1,6 +1,7 @@
 //! The configuration of a machine, as the commands about it load it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use bulkhead_diagnostics::{Place, nearest};
@@ -101,11 +102,37 @@ fn elsewhere(project: &Project, name: &str, error: anyhow::Error) -> Result<Othe
     if let Some(system) = systems.iter().find(|system| &*system.name == name) {
         return Ok(system.clone());
     }
+    let called: Vec<&OtherSystem> = systems.iter().filter(|system| is_called(system, name)).collect();
+    match called.as_slice() {
+        [system] => return Ok((*system).clone()),
+        [] => {}
+        several => {
+            let names: Vec<String> = several.iter().map(|system| format!("`{}`", system.name)).collect();
+            bail!("several systems are called `{name}`: {}", names.join(", "));
+        }
+    }
     let machines = fleet.machines.iter().map(|machine| &*machine.name);
-    match nearest(name, machines.chain(systems.iter().map(|system| &*system.name))) {
+    let short: Vec<Arc<str>> = systems.iter().filter_map(short_name).collect();
+    let near =
+        nearest(name, machines.chain(systems.iter().map(|system| &*system.name)).chain(short.iter().map(|s| &**s)));
+    match near {
         Some(near) => bail!("no machine is called `{name}`; did you mean `{near}`?"),
         None => Err(error),
     }
+}
+
+/// What people call a system, as do the programs that switch to one: of `homeConfigurations."me@host"`, `me@host`.
+pub fn short_name(system: &OtherSystem) -> Option<Arc<str>> {
+    let Origin::Made(given) = &system.origin else { return None };
+    let path = OptionPath::parse(given).ok()?;
+    path.names().get(1..)?.last().cloned()
+}
+
+/// Whether a system is called so: by its last name, or by all of them without quotation marks.
+fn is_called(system: &OtherSystem, name: &str) -> bool {
+    let Origin::Made(given) = &system.origin else { return false };
+    let whole = || OptionPath::parse(given).is_ok_and(|path| path.names().join(".") == name);
+    short_name(system).is_some_and(|short| *short == *name) || whole()
 }
 
 /// The modules that `flake.nix` (or `hive.nix`) gives a machine.

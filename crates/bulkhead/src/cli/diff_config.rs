@@ -11,7 +11,7 @@ use bulkhead_modules::{Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definitio
 use serde_json::{Value, json};
 
 use super::args::{DiffConfigArgs, Global, ModulesArgs};
-use super::values::{at, nix, place_json, printable, written_whole};
+use super::values::{Values, at, place_json, printable, written_whole};
 use super::{FINDINGS, OK, Program, configuration, output};
 use crate::Project;
 
@@ -94,12 +94,7 @@ fn side(program: Program, global: &Global, modules: &ModulesArgs, text: &str, li
 
 fn entries(configuration: &Configuration, project: &Project) -> BTreeMap<OptionPath, Entry> {
     let sources = project.sources();
-    let root = project.tree().root().and_then(|root| root.to_str()).map(|root| format!("{root}/"));
-    // Files of a revision lie at no place on disk.
-    let placeless = |text: String| match &root {
-        Some(root) => text.replace(root, "/"),
-        None => text,
-    };
+    let values = Values::new(project.world()).by_contents();
     let mut by_path: BTreeMap<OptionPath, Vec<&Definition>> = BTreeMap::new();
     for definition in &configuration.definitions {
         by_path.entry(definition.path.clone()).or_default().push(definition);
@@ -107,10 +102,10 @@ fn entries(configuration: &Configuration, project: &Project) -> BTreeMap<OptionP
     let mut all = BTreeMap::new();
     for (path, definitions) in &by_path {
         let entry = match configuration.value(path).filter(|value| is_known(value)) {
-            Some(value) => known(value, definitions, &placeless),
+            Some(value) => known(value, definitions, values),
             None => {
                 let part = |definition: &&Definition| Part {
-                    text: placeless(described(definition, &sources)),
+                    text: described(definition, &sources, values),
                     place: definition.place().cloned(),
                 };
                 Entry { parts: definitions.iter().map(part).collect(), is_default: false, is_known: false }
@@ -124,7 +119,7 @@ fn entries(configuration: &Configuration, project: &Project) -> BTreeMap<OptionP
             continue;
         };
         if !is_defined() {
-            let mut entry = known(value, &[], &placeless);
+            let mut entry = known(value, &[], values);
             entry.is_default = true;
             all.insert(path.clone(), entry);
         }
@@ -132,25 +127,24 @@ fn entries(configuration: &Configuration, project: &Project) -> BTreeMap<OptionP
     all
 }
 
-fn known(value: &Data, definitions: &[&Definition], placeless: &dyn Fn(String) -> String) -> Entry {
+fn known(value: &Data, definitions: &[&Definition], values: Values<'_>) -> Entry {
     let place = definitions.first().and_then(|definition| definition.place().cloned());
     let parts = match &value.kind {
         DataKind::List(items) if !items.is_empty() => {
-            let part =
-                |item: &Data| Part { text: placeless(nix(item, 1)), place: item.place.clone().or(place.clone()) };
+            let part = |item: &Data| Part { text: values.nix(item, 1), place: item.place.clone().or(place.clone()) };
             items.iter().map(part).collect()
         }
-        _ => vec![Part { text: placeless(nix(value, 1)), place: place.or(value.place.clone()) }],
+        _ => vec![Part { text: values.nix(value, 1), place: place.or(value.place.clone()) }],
     };
     Entry { parts, is_default: false, is_known: true }
 }
 
 /// A definition whose value, or whether it holds, is not known: as it is written.
-fn described(definition: &Definition, sources: &dyn Sources) -> String {
+fn described(definition: &Definition, sources: &dyn Sources, values: Values<'_>) -> String {
     let expression = || definition.value.place.as_ref().and_then(|place| written_whole(place, sources));
     let mut text = match is_known(&definition.value) {
-        true => nix(&definition.value, 1),
-        false => expression().unwrap_or_else(|| nix(&definition.value, 1)),
+        true => values.nix(&definition.value, 1),
+        false => expression().unwrap_or_else(|| values.nix(&definition.value, 1)),
     };
     if definition.priority != DEFAULT_PRIORITY {
         let _ = write!(text, "  at priority {}", definition.priority);

@@ -12,7 +12,7 @@ use bulkhead_source::{FileKind, FileTree, TreePath, read_text};
 use serde_json::{Map, Value, json};
 
 use super::args::{Global, OptionsArgs, OptionsFormat};
-use super::values::{at, data_json, nix, place_json};
+use super::values::{Values, at, place_json};
 use super::{FINDINGS, OK, Program, configuration, output};
 use crate::Project;
 
@@ -31,12 +31,13 @@ pub fn options(program: Program, global: &Global, args: &OptionsArgs) -> Result<
     let mut found = find(program, global, &args.paths)?;
     found.options.retain(|_, declared| args.all || (declared.visible && !declared.internal));
     let sources = found.project.sources();
+    let values = Values::new(found.project.world());
     match args.format {
-        OptionsFormat::Json => output::print_json(&json(&found.options, &sources))?,
-        OptionsFormat::Markdown => output::print(&mask_private_keys(&markdown(&found.options, &sources)))?,
+        OptionsFormat::Json => output::print_json(&json(&found.options, &sources, values))?,
+        OptionsFormat::Markdown => output::print(&mask_private_keys(&markdown(&found.options, &sources, values)))?,
         OptionsFormat::Text => {
             let color = output::colored(global, std::io::stdout().is_terminal());
-            output::print(&mask_private_keys(&text(&found.options, &sources, color)))?;
+            output::print(&mask_private_keys(&text(&found.options, &sources, values, color)))?;
         }
     }
     Ok(found.tell())
@@ -97,9 +98,10 @@ impl Found {
     /// Tell what was in the way; the exit code.
     fn tell(&self) -> u8 {
         let sources = self.project.sources();
+        let values = Values::new(self.project.world());
         for problem in &self.problems {
             let place = problem.place.as_ref().map_or_else(String::new, |place| format!("{}: ", at(place, &sources)));
-            output::tell(&format!("{place}{}", problem.message));
+            output::tell(&format!("{place}{}", values.text(&problem.message)));
         }
         if self.is_open {
             output::tell("some modules may declare further options: the names of these are not known");
@@ -146,22 +148,22 @@ fn unread(path: &TreePath, error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// The default as it is shown: its text if it has one.
-fn default_of(declared: &Declared) -> Option<String> {
-    declared.default_text.clone().or_else(|| declared.default.as_ref().map(|data| nix(data, 0)))
+fn default_of(declared: &Declared, values: Values<'_>) -> Option<String> {
+    declared.default_text.clone().or_else(|| declared.default.as_ref().map(|data| values.nix(data, 0)))
 }
 
-fn text(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources, color: bool) -> String {
+fn text(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources, values: Values<'_>, color: bool) -> String {
     let (bold, dim, end) = if color { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
     let mut out = String::new();
     for (path, declared) in found {
         let place = declared.place.as_ref().map_or_else(|| declared.file.to_string(), |place| at(place, sources));
         let _ = writeln!(out, "{bold}{path}{end}  {dim}{place}{end}");
         let _ = writeln!(out, "    type     {}", declared.kind.description);
-        if let Some(default) = default_of(declared) {
+        if let Some(default) = default_of(declared, values) {
             let _ = writeln!(out, "    default  {}", default.replace('\n', "\n             "));
         }
         if let Some(example) = &declared.example {
-            let _ = writeln!(out, "    example  {}", nix(example, 0).replace('\n', "\n             "));
+            let _ = writeln!(out, "    example  {}", values.nix(example, 0).replace('\n', "\n             "));
         }
         if let Some(description) = &declared.description {
             let _ = writeln!(out, "    {}", description.replace('\n', "\n    "));
@@ -178,7 +180,7 @@ fn text(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources, color: bo
     out.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\u{1b}') { '?' } else { c }).collect()
 }
 
-fn markdown(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> String {
+fn markdown(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources, values: Values<'_>) -> String {
     let mut out = String::from("# Options\n");
     for (path, declared) in found {
         let _ = writeln!(out, "\n## `{path}`\n");
@@ -186,9 +188,10 @@ fn markdown(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> St
             let _ = writeln!(out, "{description}\n");
         }
         let _ = writeln!(out, "*Type:* {}", declared.kind.description.replace(['<', '*', '_'], ""));
-        for (title, value) in
-            [("Default", default_of(declared)), ("Example", declared.example.as_ref().map(|data| nix(data, 0)))]
-        {
+        for (title, value) in [
+            ("Default", default_of(declared, values)),
+            ("Example", declared.example.as_ref().map(|data| values.nix(data, 0))),
+        ] {
             match value {
                 Some(value) if value.contains('\n') => {
                     let _ = writeln!(out, "\n*{title}:*\n\n```nix\n{value}\n```");
@@ -205,14 +208,14 @@ fn markdown(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> St
     out
 }
 
-fn json(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> Value {
+fn json(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources, values: Values<'_>) -> Value {
     let mut object = Map::new();
     for (path, declared) in found {
         let value = |data: &Option<Data>| {
             let mut unknown = Vec::new();
             let value = data.as_ref().map(|data| match &data.kind {
                 DataKind::Function => json!("<function>"),
-                _ => data_json(data, &mut Vec::new(), &mut unknown),
+                _ => values.json(data, &mut Vec::new(), &mut unknown),
             });
             (value, unknown.into_iter().next().map(|(_, reason, _)| reason))
         };
@@ -220,7 +223,7 @@ fn json(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> Value 
         let (example, _) = value(&declared.example);
         let mut entry = Map::new();
         entry.insert("path".to_owned(), json!(path.names()));
-        entry.insert("type".to_owned(), type_json(&declared.kind));
+        entry.insert("type".to_owned(), type_json(&declared.kind, values));
         entry.insert("description".to_owned(), json!(declared.description));
         for (name, value) in
             [("default", default), ("defaultUnknown", unknown_default.map(Value::from)), ("example", example)]
@@ -249,13 +252,13 @@ fn json(found: &BTreeMap<OptionPath, Declared>, sources: &dyn Sources) -> Value 
     Value::Object(object)
 }
 
-fn type_json(kind: &OptionType) -> Value {
+fn type_json(kind: &OptionType, values: Values<'_>) -> Value {
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(kind.name));
     object.insert("description".to_owned(), json!(kind.description));
     if !kind.values.is_empty() {
-        let values = kind.values.iter().map(|value| data_json(value, &mut Vec::new(), &mut Vec::new()));
-        object.insert("values".to_owned(), Value::Array(values.collect()));
+        let all = kind.values.iter().map(|value| values.json(value, &mut Vec::new(), &mut Vec::new()));
+        object.insert("values".to_owned(), Value::Array(all.collect()));
     }
     if let Some((low, high)) = kind.bounds {
         object.insert("minimum".to_owned(), json!(low));
@@ -265,10 +268,10 @@ fn type_json(kind: &OptionType) -> Value {
         object.insert("pattern".to_owned(), json!(pattern));
     }
     if let Some(freeform) = &kind.freeform {
-        object.insert("freeformType".to_owned(), type_json(freeform));
+        object.insert("freeformType".to_owned(), type_json(freeform, values));
     }
     for (role, nested) in &kind.nested {
-        object.insert(role.clone(), type_json(nested));
+        object.insert(role.clone(), type_json(nested, values));
     }
     Value::Object(object)
 }

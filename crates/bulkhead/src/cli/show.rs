@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
-use bulkhead_diagnostics::{Place, Sources, mask_private_keys};
+use bulkhead_diagnostics::{Place, Sources, mask_private_keys, slips};
 use bulkhead_eval::data::{AttrsData, Data, DataKind, Field};
 use bulkhead_modules::{
     Condition, Configuration, DEFAULT_ORDER, DEFAULT_PRIORITY, Definition, Effective, Fault, OptionPath,
@@ -14,8 +14,11 @@ use bulkhead_source::TreePath;
 use serde_json::{Value, json};
 
 use super::args::{Global, ShowArgs};
-use super::values::{at, data_json, first_failure, nix, place_json, printable, shortened, written};
+use super::values::{Values, at, first_failure, place_json, printable, shortened, written};
 use super::{FINDINGS, OK, Program, configuration, output};
+
+/// The name in the path of an option that stands for any.
+const ANY_NAME: &str = "<name>";
 
 pub fn show(program: Program, global: &Global, args: &ShowArgs) -> Result<u8> {
     let mut project = output::open(output::root(program, global, None)?, global)?;
@@ -26,7 +29,8 @@ pub fn show(program: Program, global: &Global, args: &ShowArgs) -> Result<u8> {
     let (root, configuration) = configuration::load(&mut project, global, &args.modules, &args.machine, &path)?;
     let found = configuration.below(&path);
     let is_nixos = configuration.is_nixos;
-    let view = View { configuration: &configuration, sources: &project.sources(), path: &path, is_nixos };
+    let values = Values::new(project.world());
+    let view = View { configuration: &configuration, sources: &project.sources(), values, path: &path, is_nixos };
     if args.json {
         output::print_json(&view.json(&args.machine, &root, &found))?;
     } else {
@@ -43,6 +47,7 @@ pub fn show(program: Program, global: &Global, args: &ShowArgs) -> Result<u8> {
 struct View<'v> {
     configuration: &'v Configuration,
     sources: &'v dyn Sources,
+    values: Values<'v>,
     path: &'v OptionPath,
     /// Whether the modules of NixOS were read.
     is_nixos: bool,
@@ -60,7 +65,7 @@ impl View<'_> {
             if last != Some(&definition.path) {
                 let _ = write!(out, "{bold}{}{end}", definition.path);
                 if let Some(value) = self.merged(&definition.path) {
-                    let value = nix(value, 0);
+                    let value = self.values.nix(value, 0);
                     let whole = *self.path == definition.path;
                     let _ = write!(out, " = {}", printable(&if whole { value } else { shortened(&value) }));
                 }
@@ -71,27 +76,34 @@ impl View<'_> {
                 last = Some(&definition.path);
             }
             let whole = *self.path == definition.path;
-            let value = if whole { nix(&definition.value, 1) } else { shortened(&nix(&definition.value, 1)) };
+            let value = if whole {
+                self.values.nix(&definition.value, 1)
+            } else {
+                shortened(&self.values.nix(&definition.value, 1))
+            };
             let place = definition.place().map_or_else(|| definition.file.to_string(), |place| self.at(place));
             let _ = writeln!(out, "  {}  {dim}{place}{end}", printable(&value));
             for note in self.notes(definition) {
-                let _ = writeln!(out, "    {yellow}{}{end}", printable(&note));
+                let _ = writeln!(out, "    {yellow}{}{end}", self.printable(&note));
             }
         }
         let defaults = self.defaults(found);
         for (path, data) in &defaults {
             let place = data.place.as_ref().map_or_else(String::new, |place| self.at(place));
-            let value = if path == self.path { nix(data, 0) } else { shortened(&nix(data, 0)) };
+            let value = if path == self.path { self.values.nix(data, 0) } else { shortened(&self.values.nix(data, 0)) };
             let _ = writeln!(out, "{bold}{path}{end} = {}  {dim}{place}{end}", printable(&value));
             let origin = if self.is_nixos { "by default, or by the modules of NixOS" } else { "by default" };
             let _ = writeln!(out, "    {yellow}{origin}{end}");
             if let Some(unknown) = bulkhead_modules::first_unknown(data) {
-                let _ = writeln!(out, "    {yellow}`?` is unknown: {}{end}", printable(&unknown.reason));
+                let _ = writeln!(out, "    {yellow}`?` is unknown: {}{end}", self.printable(&unknown.reason));
             }
         }
         if found.is_empty() && defaults.is_empty() {
             let what = if self.path.names().is_empty() { "anything".to_owned() } else { format!("`{}`", self.path) };
             let _ = writeln!(out, "nothing that was read defines {what}");
+            if let Some(near) = self.near(found) {
+                let _ = writeln!(out, "did you mean `{near}`?");
+            }
         }
         self.rest(&mut out);
         out
@@ -101,7 +113,9 @@ impl View<'_> {
     fn merged(&self, path: &OptionPath) -> Option<&Data> {
         let value = self.configuration.value(path).filter(|value| is_known(value))?;
         match self.configuration.definitions(path).as_slice() {
-            [only] if only.condition.is_always() && nix(&only.value, 0) == nix(value, 0) => None,
+            [only] if only.condition.is_always() && self.values.nix(&only.value, 0) == self.values.nix(value, 0) => {
+                None
+            }
             _ => Some(value),
         }
     }
@@ -128,6 +142,39 @@ impl View<'_> {
         values
     }
 
+    /// What was probably meant where there is nothing: the option, or what is above options, with the fewest slips, name
+    /// by name; else the first one that ends like it.
+    fn near(&self, found: &[&Definition]) -> Option<OptionPath> {
+        let asked = self.path.names();
+        let declared = || self.configuration.options.iter().filter(|(_, option)| option.visible && !option.internal);
+        let of_defined = || self.configuration.definitions.iter().map(|definition| &definition.path);
+        let all = || of_defined().chain(declared().map(|(path, _)| path));
+        let fits = |name: &str, asked: &str| name == asked || name == ANY_NAME;
+        // Below a value there may be anything, but not beside the options of a submodule.
+        let is_there = |path: &OptionPath| {
+            let has_options = || declared().any(|(other, _)| other != path && other.starts_with(path));
+            asked.iter().zip(path.names()).all(|(asked, name)| fits(name, asked))
+                && (path.names().len() >= asked.len() || !has_options())
+        };
+        if !found.is_empty() || asked.is_empty() || all().any(is_there) {
+            return None;
+        }
+        let mut best: Option<(usize, Vec<&str>)> = None;
+        for path in all().filter(|path| path.names().len() >= asked.len()) {
+            let each = asked.iter().zip(path.names()).map(|(asked, name)| match fits(name, asked) {
+                true => Some((0, &**asked)),
+                false => slips(asked, name).map(|slips| (slips.max(1), &**name)),
+            });
+            let Some(each) = each.collect::<Option<Vec<_>>>() else { continue };
+            let slips: usize = each.iter().map(|(slips, _)| slips).sum();
+            if best.as_ref().is_none_or(|(least, _)| slips < *least) {
+                best = Some((slips, each.into_iter().map(|(_, name)| name).collect()));
+            }
+        }
+        let alike = best.map(|(_, names)| OptionPath::of(names));
+        alike.or_else(|| all().find(|path| path.names().ends_with(asked)).cloned())
+    }
+
     /// What NixOS would refuse of the path, or below it.
     fn faults(&self) -> impl Iterator<Item = &Fault> {
         let faults = self.configuration.faults.iter();
@@ -144,7 +191,7 @@ impl View<'_> {
         if self.faults().next().is_some() {
             out.push_str("\nNixOS would refuse:\n");
             for fault in self.faults() {
-                let _ = writeln!(out, "  {}{}", self.prefix(fault.places.first()), printable(&fault.message));
+                let _ = writeln!(out, "  {}{}", self.prefix(fault.places.first()), self.printable(&fault.message));
                 for place in fault.places.iter().skip(1) {
                     let _ = writeln!(out, "    and {}", self.at(place));
                 }
@@ -154,14 +201,14 @@ impl View<'_> {
         if !warnings.is_empty() {
             out.push_str("\nNixOS would warn:\n");
             for warning in warnings {
-                let _ = writeln!(out, "  {}", printable(warning).replace('\n', "\n  "));
+                let _ = writeln!(out, "  {}", self.printable(warning).replace('\n', "\n  "));
             }
         }
         let undecided = self.open();
         if !undecided.is_empty() {
             out.push_str("\nThere may be more:\n");
             for (what, reason, place) in undecided {
-                let _ = writeln!(out, "  {}{what}: {}", place, printable(&reason));
+                let _ = writeln!(out, "  {}{what}: {}", place, self.printable(&reason));
             }
         }
         let judged = self.configuration.undecided_at(self.path).into_iter().filter(|undecided| is_judged(undecided));
@@ -172,7 +219,7 @@ impl View<'_> {
         }
         for undecided in others {
             let place = self.prefix(undecided.place.as_ref());
-            let _ = writeln!(out, "  {place}{}: {}", undecided.what, printable(&undecided.reason.reason));
+            let _ = writeln!(out, "  {place}{}: {}", undecided.what, self.printable(&undecided.reason.reason));
         }
         if !packages.is_empty() {
             let count = packages.len();
@@ -181,7 +228,7 @@ impl View<'_> {
         if !self.configuration.problems.is_empty() {
             out.push_str("\nCould not be read:\n");
             for problem in &self.configuration.problems {
-                let _ = writeln!(out, "  {}{}", self.prefix(problem.place.as_ref()), printable(&problem.message));
+                let _ = writeln!(out, "  {}{}", self.prefix(problem.place.as_ref()), self.printable(&problem.message));
             }
         }
     }
@@ -242,7 +289,7 @@ impl View<'_> {
             json!({
                 "path": undecided.path.names(),
                 "what": undecided.what,
-                "reason": &*undecided.reason.reason,
+                "reason": self.values.text(&undecided.reason.reason),
                 "place": self.place_json(undecided.place.as_ref()),
             })
         });
@@ -253,14 +300,14 @@ impl View<'_> {
             .map(|module| json!({ "file": &*module.file, "condition": self.condition_json(&module.condition) }));
         let problems =
             self.configuration.problems.iter().map(
-                |problem| json!({ "message": &problem.message, "place": self.place_json(problem.place.as_ref()) }),
+                |problem| json!({ "message": self.values.text(&problem.message), "place": self.place_json(problem.place.as_ref()) }),
             );
         let mut unknown = Vec::new();
         let value = match self.path.names().is_empty() && self.is_nixos {
             true => self.configuration.config.as_ref().map(|config| only(config, &OptionPath::root(), found)),
             false => self.configuration.value(self.path).cloned(),
         };
-        let value = value.as_ref().map(|value| data_json(value, &mut Vec::new(), &mut unknown));
+        let value = value.as_ref().map(|value| self.values.json(value, &mut Vec::new(), &mut unknown));
         let unknown = unknown
             .into_iter()
             .map(|(at, reason, place)| json!({ "at": at, "reason": reason, "place": self.place_json(place.as_ref()) }));
@@ -268,28 +315,32 @@ impl View<'_> {
             json!({
                 "path": fault.path.names(),
                 "kind": fault.kind.name(),
-                "message": &fault.message,
+                "message": self.values.text(&fault.message),
                 "places": fault.places.iter().map(|place| self.place_json(Some(place))).collect::<Vec<_>>(),
             })
         });
-        json!({
+        let mut whole = json!({
             "machine": machine,
             "root": root.as_str(),
             "option": self.path.names(),
             "value": value,
             "unknown": unknown.collect::<Vec<_>>(),
-            "warnings": self.warnings(),
+            "warnings": self.warnings().iter().map(|warning| self.values.text(warning)).collect::<Vec<_>>(),
             "faults": faults.collect::<Vec<_>>(),
             "definitions": definitions.collect::<Vec<_>>(),
             "undecided": undecided.collect::<Vec<_>>(),
             "modules": modules.collect::<Vec<_>>(),
             "problems": problems.collect::<Vec<_>>(),
-        })
+        });
+        if let Some(near) = self.near(found) {
+            whole["near"] = json!(near.names());
+        }
+        whole
     }
 
     fn definition_json(&self, definition: &Definition) -> Value {
         let mut unknown = Vec::new();
-        let value = data_json(&definition.value, &mut Vec::new(), &mut unknown);
+        let value = self.values.json(&definition.value, &mut Vec::new(), &mut unknown);
         let unknown: Vec<Value> = unknown
             .into_iter()
             .map(|(at, reason, place)| json!({ "at": at, "reason": reason, "place": self.place_json(place.as_ref()) }))
@@ -313,7 +364,7 @@ impl View<'_> {
             json!({
                 "expression": guard.place.as_ref().and_then(|place| written(place, self.sources)),
                 "expected": guard.expected,
-                "reason": &*guard.reason.reason,
+                "reason": self.values.text(&guard.reason.reason),
                 "place": self.place_json(guard.place.as_ref()),
             })
         });
@@ -322,6 +373,11 @@ impl View<'_> {
 
     fn place_json(&self, place: Option<&Place>) -> Value {
         place.map_or(Value::Null, |place| place_json(place, self.sources))
+    }
+
+    /// What the evaluator or a module says, for a terminal.
+    fn printable(&self, text: &str) -> String {
+        printable(&self.values.text(text))
     }
 
     fn prefix(&self, place: Option<&Place>) -> String {
