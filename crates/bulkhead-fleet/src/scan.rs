@@ -235,7 +235,7 @@ const SYSTEM_WORDS: [&str; 7] =
 /// Words without which, and without those of [`SECRET_WORDS`], a file defines none of the options that rules about module
 /// trees read: their names, or what takes names from files that are not in Nix. Options that a fleet's `mappings` name come
 /// on top.
-const OPTION_WORDS: [&str; 22] = [
+const OPTION_WORDS: [&str; 23] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -258,18 +258,24 @@ const OPTION_WORDS: [&str; 22] = [
     "MASQUERADE",
     "crypttab",
     "identityPaths",
+    "/etc/ssh",
 ];
 
 /// The same for what is called like a secret, however a service or a program writes it: in small letters, without `_` and
 /// `-`.
-const SECRET_WORDS: [&str; 16] = [
+const SECRET_WORDS: [&str; 21] = [
     "accesskey",
+    "agenix",
     "apikey",
     "authkey",
+    "bcachefs",
     "credentialsfile",
+    "cryptsetup",
     "environmentfile",
     "initrd",
     "keyfile",
+    "keylocation",
+    "loadkey",
     "pass=",
     "passfile",
     "passphrase",

@@ -45,10 +45,11 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &dyn Fn(&str) -> bool, depth: u
             }
             called == "toString" && arguments.iter().any(|of| is_made(names, *of, is_wanted, depth))
         }
-        Expr::Interpolated(parts) => match parts.first() {
-            Some(StringPart::Interpolation(first)) => is_made(names, *first, is_wanted, depth),
-            _ => false,
-        },
+        // Also with a folder before it, as the store of a machine that is being started.
+        Expr::Interpolated(parts) => parts.iter().any(|part| match part {
+            StringPart::Interpolation(id) => is_made(names, *id, is_wanted, depth),
+            StringPart::Text(..) => false,
+        }),
         Expr::Select { base, .. } => is_made(names, *base, is_wanted, depth),
         Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, depth)),
         _ => false,

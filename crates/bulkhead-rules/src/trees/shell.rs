@@ -10,10 +10,13 @@ use foldhash::HashMap;
 const DEEPEST: u8 = 8;
 
 /// Longer scripts are not read, in bytes.
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 256 << 10;
 
 /// How many values a variable has at most.
 const MOST_VALUES: usize = 64;
+
+/// How much is put in the place of variables in all, in bytes: else they could double what they hold again and again.
+const MOST_REPLACED: usize = 4 << 20;
 
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +47,7 @@ impl Command {
 
 /// The commands of a script, or of a command line of systemd.
 pub(crate) fn commands(text: &str) -> Vec<Command> {
-    let mut reader = Reader { variables: HashMap::default(), found: Vec::new() };
+    let mut reader = Reader { variables: HashMap::default(), replaced: 0, found: Vec::new() };
     if text.len() <= LONGEST {
         reader.read(text, None, DEEPEST);
     }
@@ -53,6 +56,8 @@ pub(crate) fn commands(text: &str) -> Vec<Command> {
 
 struct Reader {
     variables: HashMap<String, Vec<String>>,
+    /// How much was put in the place of variables.
+    replaced: usize,
     found: Vec<Command>,
 }
 
@@ -123,7 +128,8 @@ impl Reader {
             let name = first.text.as_str();
             if !first.is_quoted && name == "for" {
                 if let [variable, _, values @ ..] = after {
-                    let values = values.iter().flat_map(|word| self.values(word)).take(MOST_VALUES).collect();
+                    let mut values: Vec<String> = values.iter().flat_map(|word| self.values(word)).collect();
+                    values.truncate(MOST_VALUES);
                     self.variables.insert(variable.text.clone(), values);
                 }
                 return;
@@ -169,25 +175,29 @@ impl Reader {
     }
 
     /// What a word is: several where it is a variable of a loop.
-    fn values(&self, word: &Word) -> Vec<String> {
+    fn values(&mut self, word: &Word) -> Vec<String> {
         let mut values = vec![String::new()];
         let text = word.text.as_str();
-        let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let is_literal = word.literal.iter().any(|(start, end)| *start <= at && at < *end);
-            let variable = if is_literal { None } else { variable(rest) };
-            let known = variable.and_then(|(name, length)| Some((self.variables.get(name)?, length)));
-            let (parts, length) = match known {
-                Some((known, length)) => (known.clone(), length),
-                None => {
-                    let length = rest.chars().next().map_or(1, char::len_utf8);
-                    (vec![rest.get(..length).unwrap_or_default().to_owned()], length)
-                }
-            };
-            let joined = values.iter().flat_map(|value| parts.iter().map(move |part| format!("{value}{part}")));
+        let (mut at, mut from) = (0, 0);
+        while let Some(next) = text.get(from..).and_then(|rest| rest.find('$')).map(|next| from + next) {
+            from = next + 1;
+            let literal = word.literal.get(word.literal.partition_point(|(_, end)| *end <= next));
+            let is_literal = literal.is_some_and(|(start, _)| *start <= next);
+            let Some((name, length)) = text.get(next..).filter(|_| !is_literal).and_then(variable) else { continue };
+            let Some(known) = self.variables.get(name) else { continue };
+            let size: usize = values.iter().flat_map(|value| known.iter().map(|part| value.len() + part.len())).sum();
+            self.replaced = self.replaced.saturating_add(size);
+            if self.replaced > MOST_REPLACED {
+                continue;
+            }
+            let before = text.get(at..next).unwrap_or_default();
+            let joined = values.iter().flat_map(|value| known.iter().map(move |part| format!("{value}{before}{part}")));
             values = joined.take(MOST_VALUES).collect();
-            at += length;
+            at = next + length;
+            from = at;
         }
+        let rest = text.get(at..).unwrap_or_default();
+        values.iter_mut().for_each(|value| value.push_str(rest));
         values
     }
 }
@@ -218,8 +228,9 @@ fn is_name(name: &str) -> bool {
 fn variable(text: &str) -> Option<(&str, usize)> {
     let rest = text.strip_prefix('$')?;
     if let Some(braced) = rest.strip_prefix('{') {
-        let name = braced.get(..braced.find('}')?)?;
-        return is_name(name).then_some((name, name.len() + 3));
+        let end = braced.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
+        let name = braced.get(..end)?;
+        return (is_name(name) && braced.get(end..)?.starts_with('}')).then_some((name, end + 3));
     }
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
     let name = rest.get(..end)?;
@@ -442,6 +453,13 @@ mod tests {
         let b = Some("b");
         assert_eq!(told, [("a".into(), b, "c".into()), ("e".into(), None, "f".into()), ("g".into(), None, "".into())]);
         assert!(commands("a | b")[0].is_piped);
+    }
+
+    #[test]
+    fn variables_do_not_grow_without_end() {
+        let text = format!("a=xxxxxxxxxxxxxxxx\n{}", "a=\"$a$a\"\nb $a\n".repeat(5000));
+        assert!(words(&text).iter().map(String::len).sum::<usize>() < 32 << 20);
+        assert_eq!(commands(&format!("a '{}'", "$x".repeat(100_000))).len(), 1);
     }
 
     #[test]
