@@ -263,15 +263,17 @@ const OPTION_WORDS: [&str; 23] = [
 
 /// The same for what is called like a secret, however a service or a program writes it: in small letters, without `_` and
 /// `-`.
-const SECRET_WORDS: [&str; 21] = [
+const SECRET_WORDS: [&str; 24] = [
     "accesskey",
     "agenix",
     "apikey",
     "authkey",
     "bcachefs",
+    "bindpw",
     "credentialsfile",
     "cryptsetup",
     "environmentfile",
+    "gitcredentials",
     "initrd",
     "keyfile",
     "keylocation",
@@ -280,6 +282,7 @@ const SECRET_WORDS: [&str; 21] = [
     "passfile",
     "passphrase",
     "passw",
+    "pgpass",
     "privatekey",
     "psk",
     "secret",
