@@ -280,22 +280,31 @@ const OPTION_WORDS: [&str; 23] = [
     "MASQUERADE",
     "crypttab",
     "identityPaths",
+    "/etc/ssh",
 ];
 
 /// The same for what is called like a secret, however a service or a program writes it: in small letters, without `_` and
 /// `-`.
-const SECRET_WORDS: [&str; 16] = [
+const SECRET_WORDS: [&str; 24] = [
     "accesskey",
+    "agenix",
     "apikey",
     "authkey",
+    "bcachefs",
+    "bindpw",
     "credentialsfile",
+    "cryptsetup",
     "environmentfile",
+    "gitcredentials",
     "initrd",
     "keyfile",
+    "keylocation",
+    "loadkey",
     "pass=",
     "passfile",
     "passphrase",
     "passw",
+    "pgpass",
     "privatekey",
     "psk",
     "secret",

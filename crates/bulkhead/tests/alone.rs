@@ -9,7 +9,7 @@ use common::Folder;
 const FLAKE: &str = "{ outputs = { nixpkgs, ... }: { nixosConfigurations.bee = nixpkgs.lib.nixosSystem { modules = [ ./bee.nix ]; }; }; }";
 
 /// What the only module says, and the rule.
-const FAULTS: [(&str, &str); 34] = [
+const FAULTS: [(&str, &str); 46] = [
     (r#"{ nix.settings.access-tokens = "github.com=ghp_abcdefghijkl"; }"#, "secret-in-store"),
     (r#"{ nix.extraOptions = "access-tokens = github.com=ghp_abcdefghijkl"; }"#, "secret-in-store"),
     (r#"{ fileSystems."/mnt".options = [ "username=a" "password=hunter2222" ]; }"#, "secret-in-store"),
@@ -44,6 +44,18 @@ const FAULTS: [(&str, &str); 34] = [
     (r#"{ networking.networkmanager.ensureProfiles.profiles.a."802-1x".password = "abcdefgh"; }"#, "secret-in-store"),
     (r#"{ environment.etc.crypttab.text = "data /dev/sda1 ${./file} luks"; }"#, "unlock-key-in-store"),
     (r#"{ boot.initrd.secrets."/key" = ./file; }"#, "unlock-key-in-store"),
+    (r#"{ environment.etc.pgpass.text = "a:1:b:c:correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc.git-credentials.text = "https://a:correcthorse@b"; }"#, "secret-in-store"),
+    (r#"{ environment.etc."nslcd.conf".text = "bindpw correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc."ppp/chap-secrets".text = "a b correcthorse"; }"#, "secret-in-store"),
+    (r#"{ systemd.services.x.script = "cryptsetup open -d ${./file} /dev/sda1 x"; }"#, "unlock-key-in-store"),
+    (r#"{ systemd.services.x.script = "bcachefs unlock -f ${./file} /dev/sda1"; }"#, "unlock-key-in-store"),
+    (r#"{ systemd.services.x.script = "zfs load-key -L file://${./file} x"; }"#, "unlock-key-in-store"),
+    (r#"{ systemd.services.x.script = "zpool create -O keylocation=file://${./file} x"; }"#, "unlock-key-in-store"),
+    (r#"{ systemd.services.x.script = "chmod 644 /run/agenix/x"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "chmod -R 755 /etc/ssh"; }"#, "world-readable-secret"),
+    (r#"{ systemd.tmpfiles.rules = [ "z /etc/ssh/ssh_host_rsa_key 0644" ]; }"#, "world-readable-secret"),
+    (r#"{ systemd.tmpfiles.rules = [ "z /run/agenix/* 0644" ]; }"#, "world-readable-secret"),
     (r#"{ boot.loader.grub.extraInitrd = ./file; }"#, "unlock-key-in-store"),
     (
         r#"{ networking.nftables.ruleset = "table inet f { chain c { type filter hook forward priority 0; ip daddr 10.0.0.0/8 drop } }"; }"#,

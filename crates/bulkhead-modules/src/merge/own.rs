@@ -44,6 +44,8 @@ pub struct Owners {
     sandbox: bool,
     vpn: bool,
     age: bool,
+    /// Whether agenix may put secrets into another folder.
+    has_folder: bool,
 }
 
 impl<'a> Merger<'_, '_, 'a> {
@@ -60,7 +62,23 @@ impl<'a> Merger<'_, '_, 'a> {
             vpn: has("vpn"),
             // home-manager by itself has another folder.
             age: has("age") && !has("home"),
+            has_folder: false,
         };
+    }
+
+    /// Note whether the folder of secrets is another one: of the names in `age`.
+    pub(super) fn note_folder(&mut self, path: &OptionPath, names: &[&'static str], is_told: bool) {
+        if matches!(path.names(), [age] if **age == *"age") {
+            self.owners.has_folder = !is_told || names.contains(&"secretsDir");
+        }
+    }
+
+    /// Where agenix puts a secret, if the fleet says nothing else: a set of `age.secrets` that defines these names.
+    pub(super) fn secret_path(&self, path: &OptionPath, defined: &[&'static str]) -> Option<Node<'a>> {
+        let [age, secrets, name] = path.names() else { return None };
+        let is_secret = **age == *"age" && **secrets == *"secrets" && self.is_ours(&["age"]) && !self.owners.has_folder;
+        let is_other = ["name", "path"].iter().any(|name| defined.contains(name));
+        (is_secret && !is_other).then(|| self.loader.session.string(&format!("/run/agenix/{name}")))
     }
 
     fn is_ours(&self, path: &[&str]) -> bool {

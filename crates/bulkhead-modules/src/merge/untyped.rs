@@ -93,8 +93,10 @@ impl<'a> Merger<'_, '_, 'a> {
         let is_told = children.rest().is_none();
         let mut entries = Vec::new();
         let mut are_all = true;
+        self.note_folder(path, &names, is_told);
         if is_told {
             entries.extend(self.defaults_below(path, &names));
+            entries.extend(self.secret_path(path, &names).map(|value| ("path", value)));
         }
         for name in names {
             let defs = children.take(name);

@@ -6,6 +6,7 @@ pub(crate) mod declared_secret_missing;
 pub(crate) mod declared_secret_unreadable;
 pub(crate) mod declared_secret_without_rule;
 pub(crate) mod duplicate_recipient;
+mod formats;
 pub(crate) mod missing_recipient;
 pub(crate) mod no_recipients;
 pub(crate) mod not_age;

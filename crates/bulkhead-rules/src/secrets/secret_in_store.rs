@@ -5,10 +5,11 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{OptionPath, depth_inside};
 use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 
+use super::formats::has_password;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
-use crate::trees::made::{COMPUTED, made_in_store};
+use crate::trees::made::{COMPUTED, made_as, made_in_store, text_of};
 use crate::trees::secret_mention::copied_at;
 use crate::trees::{Stated, Tree, When, unwrapped};
 use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied, stored};
@@ -22,7 +23,10 @@ pub(crate) const RULE: Rule = Rule {
 An option that is for a secret has it as text (a WireGuard `privateKey` or `presharedKey`, a WiFi `psk`, a user's
 `password`, that of OpenVPN's `authUserPass`); or, as a warning, a setting of a service that is called like a secret
 has (`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …), a variable in the environment of a unit, a
-container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.etc` (`psk=…`); or, as a warning too, an
+container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.etc` (`psk=…`); or a password where a
+well-known file has one, in a text of `environment.etc`, of home-manager, or of a file that is made: `chap-secrets`,
+`ipsec.secrets`, `swanctl.conf`, `.netrc`, `.pgpass`, `htpasswd` (not hashed), `rsyncd.secrets`, `sasl_passwd`,
+`passwd.client`, `msmtprc`, `nslcd.conf`, `davfs2/secrets`, `.git-credentials` and the like; or, as a warning too, an
 option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which
 Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
 `age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of the
@@ -250,7 +254,21 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             }
             if has_text { unshown(context, finding) } else { finding }
         }
-        _ => return None,
+        kind => {
+            let at = value.place.clone().unwrap_or_else(|| place.clone());
+            let message = if has_password_in(context, names, kind, &at) {
+                format!("the text of `{option}` of `{}` has a password in it", tree.name)
+            } else if made_as(context, &at, &|name, text| {
+                text.is_some_and(|text| is_text_of_passwords(names, name, text))
+            }) {
+                format!("`{option}` is a file that is made in the Nix store, with a password in it")
+            } else {
+                return None;
+            };
+            let mut finding = unshown(context, RULE.judged(context.tree, when, at, message));
+            finding.severity = finding.severity.min(Severity::Warning);
+            finding
+        }
     };
     Some(
         finding
@@ -283,6 +301,52 @@ pub(crate) fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnos
     let line = *secret.start();
     finding.with_note(format!("it begins in line {line}")).with_data("line", line)
 }
+
+/// The file whose text an option is.
+fn file_of_text(path: &OptionPath) -> Option<&str> {
+    match path.names() {
+        [environment, etc, file, text] if (&**environment, &**etc, &**text) == ("environment", "etc", "text") => {
+            Some(file)
+        }
+        [.., home, kind, file, text]
+            if **text == *"text"
+                && matches!(
+                    (&**home, &**kind),
+                    ("home", "file") | ("xdg", "configFile" | "dataFile" | "stateFile")
+                ) =>
+        {
+            Some(file)
+        }
+        _ => None,
+    }
+}
+
+/// Whether an option is the text of a file that has a password in it, as far as it is known or written.
+fn has_password_in(context: &Context<'_>, path: &OptionPath, kind: &DataKind, at: &Place) -> bool {
+    let Some(file) = file_of_text(path) else { return false };
+    match kind {
+        DataKind::String(text) => has_password(file, text),
+        DataKind::Unknown(_) | DataKind::Failed(_) => {
+            let Some(names) = context.names_in(&at.file) else { return false };
+            let texts = names.at(at).into_iter().filter_map(|id| text_of(&names, id, DEEPEST_TEXT));
+            let is_etc = path.names().first().is_some_and(|first| **first == *"environment");
+            texts.into_iter().any(|text| has_password(file, &text) || (is_etc && has_secret_line(&text)))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a file that is made has passwords, by the name that it is given or by the option that takes it.
+fn is_text_of_passwords(path: &OptionPath, name: &str, text: &str) -> bool {
+    let names = path.names();
+    let last = names.last().map(|last| &**last).unwrap_or_default();
+    let around = names.len().checked_sub(2).and_then(|at| names.get(at)).map(|name| &**name).unwrap_or_default();
+    let own = if last == "source" { around } else { last };
+    has_password(name, text) || has_password(own, text)
+}
+
+/// Expressions in expressions are followed this far for a text.
+const DEEPEST_TEXT: u8 = 16;
 
 fn names_file(path: &OptionPath) -> bool {
     path.names().last().is_some_and(|name| {
@@ -396,7 +460,7 @@ fn has_secret_line(text: &str) -> bool {
             && is_called
             && !value.is_empty()
             // What is called is not written here.
-            && !value.contains(|c: char| c.is_whitespace() || c == '(')
+            && !value.contains(|c: char| c.is_whitespace() || c == '(' || c == COMPUTED)
             && is_secret_variable("secret", value)
     })
 }
@@ -503,7 +567,7 @@ const REFERENCES: [&str; 9] = ["$", "./", "/", "<", "ENV[", "env:", "file:", "ht
 const REPLACED: [&str; 5] = ["${", "$__", "%(", "%env(", "{{"];
 
 /// Whether a setting is a text for what it says, and not where to find it.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let is_tag = text.strip_prefix('!').is_some_and(|tag| tag.contains(' '));
     let is_braced = text.starts_with('{') && text.ends_with('}');
     let refers = is_tag

@@ -24,16 +24,24 @@ pub(crate) fn is_made_in_store(context: &Context<'_>, place: &Place) -> bool {
 /// The same, if `is_wanted` takes the text, with [`COMPUTED`] in the place of each interpolation. One that is not written
 /// there is wanted.
 pub(crate) fn made_in_store(context: &Context<'_>, place: &Place, is_wanted: &dyn Fn(&str) -> bool) -> bool {
+    made_as(context, place, &|_, text| text.is_none_or(is_wanted))
+}
+
+/// The same, if `is_wanted` takes the name of the file, which is empty if it is not written there, and the text.
+pub(crate) fn made_as(context: &Context<'_>, place: &Place, is_wanted: &Wanted<'_>) -> bool {
     let Some(names) = context.names_in(&place.file) else { return false };
     names.at(place).into_iter().any(|id| is_made(&names, id, is_wanted, DEEPEST))
 }
 
+/// Whether a file of this name, and with this text, is meant.
+type Wanted<'w> = dyn Fn(&str, Option<&str>) -> bool + 'w;
+
 /// Whether an expression is such a file.
 pub(crate) fn makes_file(names: &Names, id: ExprId) -> bool {
-    is_made(names, id, &|_| true, DEEPEST)
+    is_made(names, id, &|_, _| true, DEEPEST)
 }
 
-fn is_made(names: &Names, id: ExprId, is_wanted: &dyn Fn(&str) -> bool, depth: u8) -> bool {
+fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, depth: u8) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
     match names.ast.expr(id) {
         Expr::Apply { function, arguments } => {
@@ -41,14 +49,20 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &dyn Fn(&str) -> bool, depth: u
             let called = called.rsplit('.').next().unwrap_or(called);
             if MAKERS.contains(&called) {
                 let text = arguments.last().and_then(|last| text_of(names, *last, depth));
-                return text.is_none_or(|text| is_wanted(&text));
+                let name = match &**arguments {
+                    [name, _, ..] => text_of(names, *name, depth),
+                    [set] => attribute(names, *set, "name").and_then(|name| text_of(names, name, depth)),
+                    [] => None,
+                };
+                return is_wanted(&name.unwrap_or_default(), text.as_deref());
             }
             called == "toString" && arguments.iter().any(|of| is_made(names, *of, is_wanted, depth))
         }
-        Expr::Interpolated(parts) => match parts.first() {
-            Some(StringPart::Interpolation(first)) => is_made(names, *first, is_wanted, depth),
-            _ => false,
-        },
+        // Also with a folder before it, as the store of a machine that is being started.
+        Expr::Interpolated(parts) => parts.iter().any(|part| match part {
+            StringPart::Interpolation(id) => is_made(names, *id, is_wanted, depth),
+            StringPart::Text(..) => false,
+        }),
         Expr::Select { base, .. } => is_made(names, *base, is_wanted, depth),
         Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, depth)),
         _ => false,
@@ -56,7 +70,7 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &dyn Fn(&str) -> bool, depth: u
 }
 
 /// What an expression writes into a file, as far as it is written there.
-fn text_of(names: &Names, id: ExprId, depth: u8) -> Option<String> {
+pub(crate) fn text_of(names: &Names, id: ExprId, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     match names.ast.expr(id) {
         Expr::Text(text, _) => Some(text.to_string()),
@@ -68,14 +82,17 @@ fn text_of(names: &Names, id: ExprId, depth: u8) -> Option<String> {
             Some(parts.iter().map(part).collect())
         }
         // The argument of `writeTextFile`.
-        Expr::Attrs(set) => {
-            let text = set.attrs.iter().find(|attr| attr.name.as_str() == "text")?;
-            match text.value {
-                AttrValue::Expr(id) => text_of(names, id, depth),
-                _ => None,
-            }
-        }
+        Expr::Attrs(_) => text_of(names, attribute(names, id, "text")?, depth),
         Expr::Variable { .. } => text_of(names, names.stands_for(id)?, depth),
+        _ => None,
+    }
+}
+
+/// An attribute of a set.
+fn attribute(names: &Names, id: ExprId, name: &str) -> Option<ExprId> {
+    let Expr::Attrs(set) = names.ast.expr(id) else { return None };
+    match set.attrs.iter().find(|attr| attr.name.as_str() == name)?.value {
+        AttrValue::Expr(value) => Some(value),
         _ => None,
     }
 }

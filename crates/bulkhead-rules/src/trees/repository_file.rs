@@ -48,6 +48,23 @@ pub(crate) fn written_file(context: &Context<'_>, place: &Place) -> Option<TreeP
     names.at(place).into_iter().find_map(|id| file_of_expression(&names, id, place))
 }
 
+/// The file of the repository that is copied into the store for a text at a place, with something before it.
+pub(crate) fn copied_behind(context: &Context<'_>, place: &Place) -> Option<TreePath> {
+    let names = context.names_in(&place.file)?;
+    names.at(place).into_iter().find_map(|id| {
+        let Expr::Interpolated(parts) = names.ast.expr(id) else { return None };
+        let copied = parts.iter().find_map(|part| match part {
+            StringPart::Interpolation(id) => {
+                let id = names.stands_for(*id).unwrap_or(*id);
+                let is_path = matches!(names.ast.expr(id), Expr::Path(path) if path.anchor == PathAnchor::Relative);
+                is_path.then_some(id)
+            }
+            StringPart::Text(..) => None,
+        })?;
+        file_of_expression(&names, copied, place)
+    })
+}
+
 /// The file of the repository that an expression of the file at a place names.
 pub(crate) fn file_of_expression(names: &Names, id: ExprId, place: &Place) -> Option<TreePath> {
     let folder = TreePath::new(&place.file).ok()?.parent()?;

@@ -29,21 +29,23 @@ pub(crate) fn mention_at(context: &Context<'_>, place: &Place) -> Option<Mention
     names.at(place).into_iter().find_map(|id| names.mention(id))
 }
 
-/// The path in a string at a place, as it is written: Nix copies such a file into its store. Where trees are not on the
+/// A path in a string at a place, as it is written: Nix copies such a file into its store. Where trees are not on the
 /// disk (an index, a revision) the value itself is unknown.
 pub(crate) fn copied_at(context: &Context<'_>, place: &Place) -> Option<String> {
     let names = context.names_in(&place.file)?;
     let ast = &names.ast;
     names.at(place).into_iter().find_map(|id| {
         let Expr::Interpolated(parts) = ast.expr(id) else { return None };
-        let [StringPart::Interpolation(id)] = &**parts else { return None };
-        let id = names.stands_for(*id).unwrap_or(*id);
-        let begin = match ast.expr(id) {
-            Expr::Binary { operator: BinaryOperator::Add, left, .. } => *left,
-            _ => id,
-        };
-        let is_relative = matches!(ast.expr(begin), Expr::Path(path) if path.anchor == PathAnchor::Relative);
-        is_relative.then(|| written(ast, id).to_owned())
+        parts.iter().find_map(|part| {
+            let StringPart::Interpolation(id) = part else { return None };
+            let id = names.stands_for(*id).unwrap_or(*id);
+            let begin = match ast.expr(id) {
+                Expr::Binary { operator: BinaryOperator::Add, left, .. } => *left,
+                _ => id,
+            };
+            let is_relative = matches!(ast.expr(begin), Expr::Path(path) if path.anchor == PathAnchor::Relative);
+            is_relative.then(|| written(ast, id).to_owned())
+        })
     })
 }
 

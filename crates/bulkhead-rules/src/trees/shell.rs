@@ -10,16 +10,13 @@ use foldhash::HashMap;
 const DEEPEST: u8 = 8;
 
 /// Longer scripts are not read, in bytes.
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 256 << 10;
 
 /// How many values a variable has at most.
 const MOST_VALUES: usize = 64;
 
-/// How many bytes the values of all variables take, where they are used; others stay as they are written.
-const MOST_REPLACED: usize = 8 << 20;
-
-/// Longer names of variables are none.
-const LONGEST_NAME: usize = 256;
+/// How much is put in the place of variables in all, in bytes: else they could double what they hold again and again.
+const MOST_REPLACED: usize = 4 << 20;
 
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +47,7 @@ impl Command {
 
 /// The commands of a script, or of a command line of systemd.
 pub(crate) fn commands(text: &str) -> Vec<Command> {
-    let mut reader = Reader { variables: HashMap::default(), budget: MOST_REPLACED, found: Vec::new() };
+    let mut reader = Reader { variables: HashMap::default(), replaced: 0, found: Vec::new() };
     if text.len() <= LONGEST {
         reader.read(text, None, DEEPEST);
     }
@@ -59,8 +56,8 @@ pub(crate) fn commands(text: &str) -> Vec<Command> {
 
 struct Reader {
     variables: HashMap<String, Vec<String>>,
-    /// What is left of `MOST_REPLACED`.
-    budget: usize,
+    /// How much was put in the place of variables.
+    replaced: usize,
     found: Vec<Command>,
 }
 
@@ -131,7 +128,8 @@ impl Reader {
             let name = first.text.as_str();
             if !first.is_quoted && name == "for" {
                 if let [variable, _, values @ ..] = after {
-                    let values = values.iter().flat_map(|word| self.values(word)).take(MOST_VALUES).collect();
+                    let mut values: Vec<String> = values.iter().flat_map(|word| self.values(word)).collect();
+                    values.truncate(MOST_VALUES);
                     self.variables.insert(variable.text.clone(), values);
                 }
                 return;
@@ -181,35 +179,27 @@ impl Reader {
     /// What a word is: several where it is a variable of a loop.
     fn values(&mut self, word: &Word) -> Vec<String> {
         let mut values = vec![String::new()];
-        let mut literal = word.literal.iter().peekable();
         let text = word.text.as_str();
-        // Up to `done` it is in the values; from `at` on it is searched.
-        let (mut done, mut at) = (0, 0);
-        while let Some(dollar) = text.get(at..).and_then(|rest| rest.find('$')).map(|found| at + found) {
-            at = dollar + 1;
-            while literal.next_if(|(_, end)| *end <= dollar).is_some() {}
-            if literal.peek().is_some_and(|(start, _)| *start <= dollar) {
+        let (mut at, mut from) = (0, 0);
+        while let Some(next) = text.get(from..).and_then(|rest| rest.find('$')).map(|next| from + next) {
+            from = next + 1;
+            let literal = word.literal.get(word.literal.partition_point(|(_, end)| *end <= next));
+            let is_literal = literal.is_some_and(|(start, _)| *start <= next);
+            let Some((name, length)) = text.get(next..).filter(|_| !is_literal).and_then(variable) else { continue };
+            let Some(known) = self.variables.get(name) else { continue };
+            let size: usize = values.iter().flat_map(|value| known.iter().map(|part| value.len() + part.len())).sum();
+            self.replaced = self.replaced.saturating_add(size);
+            if self.replaced > MOST_REPLACED {
                 continue;
             }
-            let Some((name, length)) = variable(text.get(dollar..).unwrap_or_default()) else { continue };
-            let Some(parts) = self.variables.get(name) else { continue };
-            let before = text.get(done..dollar).unwrap_or_default();
-            let most = parts.len().min(MOST_VALUES.div_ceil(values.len()));
-            let longest = parts.iter().map(String::len).max().unwrap_or_default() + before.len();
-            let size = values.iter().map(|value| value.len() + longest).sum::<usize>() * most;
-            let Some(budget) = self.budget.checked_sub(size) else { break };
-            self.budget = budget;
-            let joined = values.iter().flat_map(|value| parts.iter().map(move |part| [value, before, part].concat()));
+            let before = text.get(at..next).unwrap_or_default();
+            let joined = values.iter().flat_map(|value| known.iter().map(move |part| format!("{value}{before}{part}")));
             values = joined.take(MOST_VALUES).collect();
-            at = dollar + length;
-            done = at;
+            at = next + length;
+            from = at;
         }
-        let after = text.get(done..).unwrap_or_default();
-        match self.budget.checked_sub(after.len() * (values.len() - 1)) {
-            Some(budget) => self.budget = budget,
-            None => values.truncate(1),
-        }
-        values.iter_mut().for_each(|value| value.push_str(after));
+        let rest = text.get(at..).unwrap_or_default();
+        values.iter_mut().for_each(|value| value.push_str(rest));
         values
     }
 }
@@ -240,8 +230,9 @@ fn is_name(name: &str) -> bool {
 fn variable(text: &str) -> Option<(&str, usize)> {
     let rest = text.strip_prefix('$')?;
     if let Some(braced) = rest.strip_prefix('{') {
-        let name = braced.get(..braced.bytes().take(LONGEST_NAME).position(|byte| byte == b'}')?)?;
-        return is_name(name).then_some((name, name.len() + 3));
+        let end = braced.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
+        let name = braced.get(..end)?;
+        return (is_name(name) && braced.get(end..)?.starts_with('}')).then_some((name, end + 3));
     }
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
     let name = rest.get(..end)?;
@@ -467,13 +458,10 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_variables_have_bounds() {
-        let doubled = format!("a=xx\n{}b $a", "a=$a$a\n".repeat(64));
-        assert!(words(&doubled).iter().all(|word| word.len() <= super::MOST_REPLACED));
-        let loops = format!("{} b $a$a$a$a $a$a$a$a; done", "for a in c$a d$a; do ".repeat(64));
-        assert!(words(&loops).iter().map(String::len).sum::<usize>() <= super::MOST_REPLACED);
-        let quoted = format!("a {}", "'b'$c".repeat(100_000));
-        assert_eq!(words(&quoted), [format!("a {}", "b$c".repeat(100_000))]);
+    fn variables_do_not_grow_without_end() {
+        let text = format!("a=xxxxxxxxxxxxxxxx\n{}", "a=\"$a$a\"\nb $a\n".repeat(5000));
+        assert!(words(&text).iter().map(String::len).sum::<usize>() < 32 << 20);
+        assert_eq!(commands(&format!("a '{}'", "$x".repeat(100_000))).len(), 1);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind};
+use bulkhead_modules::systems_file;
 use bulkhead_source::Span;
 use bulkhead_syntax::{Expr, ExprId, StringPart};
 use foldhash::{HashMap, HashSet};
@@ -16,6 +18,12 @@ use crate::context::Context;
 
 /// Variables that lead to variables, and lists in sets, are followed this far.
 const DEEPEST: u8 = 16;
+
+/// What a file is called that Nix makes of a text.
+pub(crate) const MADE: &str = "a file that is made";
+
+/// What is put into longer texts is passed over, in bytes.
+const LONGEST: usize = 256 << 10;
 
 /// The first of the characters that stand for what is put into a text. They are for private use.
 const FIRST: u32 = 0xE000;
@@ -122,13 +130,15 @@ fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found:
         }
         DataKind::Unknown(_) | DataKind::Failed(_) => {
             if let Some(names) = context.names_in(&place.file) {
+                let is_flake = systems_file(context.tree).is_some_and(|file| file.name() == "flake.nix");
+                let file = File { names: &names, path: &place.file, is_flake };
                 let mut seen = HashSet::default();
                 for id in names.at(place) {
                     let is_text = matches!(names.ast.expr(id), Expr::Text(..) | Expr::Interpolated(_));
                     if !is_text && names.mention(id).is_some() && seen.insert(id) {
-                        found.push(text(&names, id, place));
+                        found.push(text(&file, id));
                     }
-                    written_in(&names, id, place, depth, &mut seen, found);
+                    written_in(&file, id, depth, &mut seen, found);
                 }
             }
         }
@@ -137,19 +147,20 @@ fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found:
 }
 
 /// Add the texts that are written in an expression.
-fn written_in(names: &Names, id: ExprId, around: &Place, depth: u8, seen: &mut HashSet<ExprId>, found: &mut Vec<Text>) {
+fn written_in(file: &File<'_>, id: ExprId, depth: u8, seen: &mut HashSet<ExprId>, found: &mut Vec<Text>) {
+    let names = file.names;
     let Some(depth) = depth.checked_sub(1) else { return };
     for id in names.within(names.ast.span(id)) {
         match names.ast.expr(id) {
-            Expr::Text(..) | Expr::Interpolated(_) if seen.insert(id) => found.push(text(names, id, around)),
+            Expr::Text(..) | Expr::Interpolated(_) if seen.insert(id) => found.push(text(file, id)),
             Expr::Variable { .. } => {
                 // A set has much that is not meant.
                 let value = names.stands_for(id).filter(|value| !matches!(names.ast.expr(*value), Expr::Attrs(_)));
                 if let Some(value) = value.filter(|value| seen.insert(*value)) {
                     if matches!(names.ast.expr(value), Expr::Text(..) | Expr::Interpolated(_)) {
-                        found.push(text(names, value, around));
+                        found.push(text(file, value));
                     }
-                    written_in(names, value, around, depth, seen, found);
+                    written_in(file, value, depth, seen, found);
                 }
             }
             _ => {}
@@ -157,23 +168,48 @@ fn written_in(names: &Names, id: ExprId, around: &Place, depth: u8, seen: &mut H
     }
 }
 
-fn text(names: &Names, id: ExprId, around: &Place) -> Text {
-    let place = |id: ExprId| Place::new(around.file.clone(), names.ast.span(id));
-    let mut text = Text { text: String::new(), holes: BTreeMap::new(), put: Vec::new(), place: place(id) };
-    let mut known: HashMap<String, char> = HashMap::default();
-    add(names, id, &place, DEEPEST, &mut known, &mut text);
+/// A file whose texts are looked at.
+struct File<'f> {
+    names: &'f Names,
+    path: &'f Arc<str>,
+    /// Whether all files of the repository are in the store.
+    is_flake: bool,
+}
+
+impl File<'_> {
+    fn place(&self, id: ExprId) -> Place {
+        Place::new(self.path.clone(), self.names.ast.span(id))
+    }
+
+    /// What an expression is that is put into a text.
+    fn what(&self, id: ExprId) -> What {
+        let names = self.names;
+        if let Some(Mention::Decrypted(name)) = names.mention(id) {
+            return What::Secret(name);
+        }
+        let value = names.stands_for(id).unwrap_or(id);
+        // The text of a path copies nothing.
+        let is_text = matches!(names.ast.expr(value), Expr::Apply { function, .. } if
+            written(&names.ast, *function).ends_with("toString"));
+        match file_of_expression(names, id, &self.place(id)).filter(|_| self.is_flake || !is_text) {
+            Some(file) => What::Stored(file.to_string()),
+            None if makes_file(names, id) => What::Stored(MADE.to_owned()),
+            None => What::Other,
+        }
+    }
+}
+
+fn text(file: &File<'_>, id: ExprId) -> Text {
+    let mut text = Text { text: String::new(), holes: BTreeMap::new(), put: Vec::new(), place: file.place(id) };
+    add(file, id, DEEPEST, &mut HashMap::default(), &mut text);
     text
 }
 
-fn add(
-    names: &Names,
-    id: ExprId,
-    place: &dyn Fn(ExprId) -> Place,
-    depth: u8,
-    known: &mut HashMap<String, char>,
-    text: &mut Text,
-) {
-    let Some(depth) = depth.checked_sub(1) else { return text.text.push(COMPUTED) };
+fn add(file: &File<'_>, id: ExprId, depth: u8, known: &mut HashMap<String, char>, text: &mut Text) {
+    let names = file.names;
+    // Variables that name others twice would double it again and again.
+    let depth = depth.checked_sub(1).filter(|_| text.text.len() < LONGEST);
+    let Some(depth) = depth else { return text.text.push(COMPUTED) };
     match names.ast.expr(id) {
         Expr::Text(own, _) => text.text.push_str(own),
         Expr::Interpolated(parts) => {
@@ -183,10 +219,10 @@ fn add(
                     StringPart::Interpolation(id) => {
                         let start = text.text.len();
                         let inner = text.put.len();
-                        add(names, *id, place, depth, known, text);
+                        add(file, *id, depth, known, text);
                         // What is in it is written elsewhere.
                         text.put.truncate(inner);
-                        text.put.extend(place(*id).span.map(|span| (start..text.text.len(), span)));
+                        text.put.extend(file.place(*id).span.map(|span| (start..text.text.len(), span)));
                     }
                 }
             }
@@ -194,28 +230,20 @@ fn add(
         // The name of a program says what it does.
         Expr::Apply { function, arguments } if written(&names.ast, *function).ends_with("getExe'") => {
             if let [_, program] = &**arguments {
-                add(names, *program, place, depth, known, text);
+                add(file, *program, depth, known, text);
             }
         }
         _ => {
             let value = names.stands_for(id);
             let is_text = |id: &ExprId| matches!(names.ast.expr(*id), Expr::Text(..) | Expr::Interpolated(_));
             if let Some(value) = value.filter(is_text) {
-                return add(names, value, place, depth, known, text);
+                return add(file, value, depth, known, text);
             }
             let own = written(&names.ast, id).to_owned();
             let number = u32::try_from(text.holes.len()).ok().filter(|number| *number < MOST);
             let fresh = number.and_then(|number| char::from_u32(FIRST + number));
             let Some(c) = known.get(&own).copied().or(fresh) else { return text.text.push(COMPUTED) };
-            let what = || match names.mention(id) {
-                Some(Mention::Decrypted(name)) => What::Secret(name),
-                _ => match file_of_expression(names, id, &place(id)) {
-                    Some(file) => What::Stored(file.to_string()),
-                    None if makes_file(names, id) => What::Stored("a file that is made".to_owned()),
-                    None => What::Other,
-                },
-            };
-            text.holes.entry(c).or_insert_with(|| Hole { what: what(), written: own.clone() });
+            text.holes.entry(c).or_insert_with(|| Hole { what: file.what(id), written: own.clone() });
             known.insert(own, c);
             text.text.push(c);
         }

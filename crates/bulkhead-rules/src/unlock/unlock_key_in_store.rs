@@ -6,13 +6,16 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{OptionPath, systems_file};
 use bulkhead_source::TreePath;
+use foldhash::HashMap;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::secrets::secret_in_store::unshown;
-use crate::trees::made::is_made_in_store;
-use crate::trees::repository_file::{repository_file, written_file};
-use crate::trees::{Stated, Tree, option, plain_path};
+use crate::trees::made::{COMPUTED, is_made_in_store};
+use crate::trees::repository_file::{copied_behind, repository_file, written_file};
+use crate::trees::shell::{Command, commands};
+use crate::trees::texts::{MADE, Text, What, texts_of};
+use crate::trees::{Named, Stated, Tree, When, option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
     name: "unlock-key-in-store",
@@ -23,7 +26,10 @@ pub(crate) const RULE: Rule = Rule {
 `keyFile` of an encrypted disk or swap device, also one of `/etc/crypttab`, a file of `boot.initrd.secrets`, or a host
 key of `boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a
 file of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB
-loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning.
+loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning. Or a script (of the boot environment, of a
+unit) unlocks a disk, or sets its key, with such a file: `cryptsetup --key-file`, `systemd-cryptsetup attach`,
+`bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<` or `cat … |`; or with a passphrase that is
+written in it (`echo … | cryptsetup`).
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -40,7 +46,8 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
 none, nor is what age, GnuPG or sops has encrypted. What comes from modules that can't be read is not looked at; of what
-is computed from packages, only what is made of a text (`pkgs.writeText`).
+is computed from packages, only what is made of a text (`pkgs.writeText`). Of scripts, what is written in the option, and
+in variables of the same file.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
@@ -51,6 +58,7 @@ is computed from packages, only what is made of a text (`pkgs.writeText`).
 const LOOK: u64 = 64 << 10;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut unlocking = HashMap::default();
     for tree in context.trees() {
         for stated in keys(context, tree) {
             let (Some(at), shown) = (stated.place.clone(), &*stated.value) else { continue };
@@ -71,6 +79,9 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
         found.extend(second_initrd(context, tree));
+        for named in tree.definitions() {
+            scripted(context, tree, named, &mut unlocking, found);
+        }
     }
 }
 
@@ -94,6 +105,153 @@ fn second_initrd(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
         Some(finding)
     });
     told.collect()
+}
+
+/// Programs that unlock disks.
+const UNLOCKING: [&str; 4] = ["bcachefs", "cryptsetup", "keylocation", "load-key"];
+
+/// The keys that scripts of a definition unlock disks with. `unlocking` tells which files have any.
+fn scripted(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    named: &Named,
+    unlocking: &mut HashMap<Arc<str>, bool>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let may_unlock = |text: &str| UNLOCKING.iter().any(|word| text.contains(word));
+    let place = named.place();
+    let is_worth_it = match &named.definition.value.kind {
+        DataKind::String(text) => may_unlock(text),
+        DataKind::List(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
+            *unlocking.entry(place.file.clone()).or_insert_with(|| {
+                let ast = || context.world?.parse(&TreePath::new(&place.file).ok()?).ok();
+                ast().is_some_and(|ast| may_unlock(&ast.text))
+            })
+        }
+        _ => false,
+    };
+    if !is_worth_it {
+        return;
+    }
+    for text in texts_of(context, &named.definition.value, &place) {
+        if !may_unlock(&text.text) {
+            continue;
+        }
+        let mut before: Option<Command> = None;
+        for command in commands(&text.text) {
+            let given = before.take().filter(|before| before.is_piped).and_then(|before| {
+                let argument = before.arguments().iter().rfind(|argument| !argument.starts_with('-'));
+                argument.cloned().map(|argument| (before.name().to_owned(), argument))
+            });
+            let option = &named.definition.path;
+            let mut told: Option<(String, Arc<str>)> = None;
+            for key in keys_of(&command) {
+                let key =
+                    if key == "-" || key == "/dev/stdin" { given.as_ref().map(|(_, path)| &**path) } else { Some(key) };
+                let Some(file) = key.and_then(|key| in_store(context, &text, key)) else { continue };
+                if !file.ends_with(".pub") && !is_encrypted(context, &file) {
+                    let message = format!(
+                        "a script in `{option}` unlocks a disk with `{file}`, which is in the Nix store, where everybody can \
+                         read it"
+                    );
+                    told = Some((message, file));
+                }
+            }
+            // `echo passphrase | cryptsetup open …`
+            if let Some((_, passphrase)) = given.filter(|(name, text)| {
+                let is_computed =
+                    |c: char| c == '$' || c == '`' || c == COMPUTED || ('\u{E000}'..='\u{F8FF}').contains(&c);
+                ["echo", "printf"].contains(&&**name)
+                    && !text.contains(is_computed)
+                    && !text.eq_ignore_ascii_case("yes")
+            }) && takes_passphrase(&command)
+                && !passphrase.is_empty()
+            {
+                let message = format!("a script in `{option}` unlocks a disk with a passphrase that is written in it");
+                told = Some((message, Arc::from(PASSPHRASE)));
+            }
+            before = Some(command.clone());
+            let Some((message, file)) = told.filter(|_| tree.counts(named)) else { continue };
+            let at = text.place_of(context, command.range.clone());
+            let finding = RULE.judged(context.tree, &When::of(&named.definition.condition), at, message);
+            let is_text = *file == *MADE || *file == *PASSPHRASE;
+            found.push(
+                if is_text { unshown(context, finding) } else { finding }
+                    .with_help("make a new key in a file on the machine, and name that file as a string")
+                    .with_data("machine", &*tree.name)
+                    .with_data("option", option.to_string())
+                    .with_data("path", &*file),
+            );
+        }
+    }
+}
+
+/// What stands for a passphrase.
+const PASSPHRASE: &str = "a passphrase";
+
+/// Whether a command unlocks, or makes what is unlocked with, what comes from its input.
+fn takes_passphrase(command: &Command) -> bool {
+    let has = |word: &str| command.arguments().iter().any(|argument| argument == word);
+    match command.name() {
+        "cryptsetup" => ["open", "luksOpen", "luksFormat", "plainOpen"].iter().any(|action| has(action)),
+        "bcachefs" => has("unlock"),
+        "zfs" => has("load-key"),
+        _ => false,
+    }
+}
+
+/// The files of keys in a command that unlocks disks, or makes them.
+fn keys_of(command: &Command) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    let (long, short, behind): (&[&str], &str, &[(&str, usize)]) = match command.name() {
+        "cryptsetup" => (
+            &["--key-file", "--new-keyfile", "--new-key-file", "--volume-key-file", "--master-key-file"],
+            "-d",
+            &[("luksAddKey", 2), ("luksChangeKey", 2), ("luksFormat", 2)],
+        ),
+        "systemd-cryptsetup" => (&[], "", &[("attach", 3)]),
+        "bcachefs" => (&["--file", "--passphrase_file"], "-f", &[]),
+        "zfs" | "zpool" => (&[], "-L", &[]),
+        _ => return found,
+    };
+    let mut arguments = command.arguments().iter().map(String::as_str);
+    let mut others = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let (name, value) = argument.split_once('=').map_or((argument, None), |(name, value)| (name, Some(value)));
+        if long.contains(&name) || (!short.is_empty() && argument == short) {
+            found.extend(value.or_else(|| arguments.next()));
+        } else if let Some(value) =
+            argument.strip_prefix(short).filter(|_| !short.is_empty() && !argument.starts_with("--"))
+        {
+            found.push(value);
+        } else if let Some(value) = argument.strip_prefix("keylocation=") {
+            found.push(value);
+        } else if !argument.starts_with('-') {
+            others.push(argument);
+        }
+    }
+    for (action, at) in behind {
+        found.extend(others.get(*at).filter(|_| others.first() == Some(action)));
+    }
+    // `bcachefs unlock /dev/sda < key`
+    found.extend(command.input.as_deref().filter(|_| takes_passphrase(command)));
+    // `cat key | cryptsetup open …`
+    if takes_passphrase(command) && command.input.is_none() && found.is_empty() {
+        found.push("-");
+    }
+    found
+}
+
+/// The file in the store that a word of a script names.
+fn in_store(context: &Context<'_>, text: &Text, word: &str) -> Option<Arc<str>> {
+    let put = word.chars().find_map(|c| match text.what(c) {
+        Some(What::Stored(file)) => Some(Arc::from(&**file)),
+        _ => None,
+    });
+    put.or_else(|| {
+        let path = word.get(word.find("/nix/store/")?..)?;
+        Some(context.copied_from(path).map_or_else(|| Arc::from(path), |file| file.to_arc()))
+    })
 }
 
 /// What unlocks, as far as it is a file in the store.
@@ -154,9 +312,6 @@ fn keys(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     found
 }
 
-/// What a file is called that Nix makes of a text.
-const MADE: &str = "a file that is made";
-
 /// The key files of disks in `/etc/crypttab`: the third field of a line.
 fn crypttab(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     let texts = tree.texts(&option("environment.etc.crypttab.text"), None);
@@ -194,10 +349,13 @@ fn is_called_key(path: &str) -> bool {
 /// What is in the store: a file of the repository that Nix copies there, with the whole of a flake or by itself.
 pub(crate) fn stored(context: &Context<'_>, data: &Data) -> Option<Arc<str>> {
     let (DataKind::String(text) | DataKind::Path(text)) = &data.kind else {
-        return written_file(context, data.place.as_ref()?).map(|file| file.to_arc());
+        let at = data.place.as_ref()?;
+        return written_file(context, at).or_else(|| copied_behind(context, at)).map(|file| file.to_arc());
     };
     let file = repository_file(context, data);
-    if text.starts_with("/nix/store/") {
+    // Also the store of a machine that is being started, below another folder.
+    if let Some(begin) = text.find("/nix/store/").filter(|begin| *begin == 0 || !text.contains(char::is_whitespace)) {
+        let file = file.or_else(|| context.copied_from(text.get(begin..)?));
         return Some(file.map_or_else(|| text.clone(), |file| file.to_arc()));
     }
     // The text of a path does not copy the file, and only a flake lies in the store itself.
