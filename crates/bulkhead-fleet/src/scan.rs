@@ -256,7 +256,7 @@ const SYSTEM_WORDS: [&str; 13] = [
 /// Words without which, and without those of [`SECRET_WORDS`], a file defines none of the options that rules about module
 /// trees read: their names, or what takes names from files that are not in Nix. Options that a fleet's `mappings` name come
 /// on top.
-const OPTION_WORDS: [&str; 23] = [
+const OPTION_WORDS: [&str; 24] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
