@@ -219,6 +219,26 @@ impl Names {
         }
     }
 
+    /// A text, also by way of a variable, or as the only part of another one.
+    fn text(&self, id: ExprId) -> Option<&str> {
+        let id = match self.ast.expr(id) {
+            Expr::Interpolated(parts) => match &**parts {
+                [StringPart::Interpolation(id)] => *id,
+                _ => return None,
+            },
+            _ => id,
+        };
+        match self.ast.expr(self.stands_for(id).unwrap_or(id)) {
+            Expr::Text(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The names of a variable or selection, as if no variable stood for a part of them.
+    pub(crate) fn names_of(&self, id: ExprId) -> Option<Vec<String>> {
+        self.spelled(id, DEEPEST)
+    }
+
     /// The names of a variable or selection, as if no variable stood for a part of them.
     fn spelled(&self, id: ExprId, depth: u8) -> Option<Vec<String>> {
         let depth = depth.checked_sub(1)?;
@@ -238,7 +258,10 @@ impl Names {
                 let mut names = self.spelled(*base, depth)?;
                 names.extend(path.iter().map(|part| match part {
                     AttrName::Static(name, _) => name.as_str().to_owned(),
-                    AttrName::Dynamic(id) => written(&self.ast, *id).trim_matches('"').to_owned(),
+                    // What can't be told is no name.
+                    AttrName::Dynamic(id) => {
+                        self.text(*id).map_or_else(|| format!("${{{}}}", written(&self.ast, *id)), str::to_owned)
+                    }
                 }));
                 Some(names)
             }
