@@ -9,7 +9,7 @@ use bulkhead_source::TreePath;
 use foldhash::{HashMap, HashSet};
 
 use super::declared::declarations;
-use super::opened::{Judge, is_below, is_umask_open, may_enter, opened_by_script, others_read};
+use super::opened::{Judge, is_below, is_umask_open, lets_others_read, may_enter, opened_by_script, others_read};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::texts::{Text, What, texts_of};
@@ -45,8 +45,7 @@ age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the unit's
 `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp -d)`), or,
 with the mode of a new file, in any but the usual open ones, or behind an `umask`. Of scripts, each command counts as run
-once, in the order of the text. Access control lists, and what programs do with a secret, are not looked at, nor modules
-that can't be read (those of flake inputs).
+once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't be read (those of flake inputs).
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
 for one in `age.secrets`.
@@ -94,20 +93,27 @@ fn opened_by_line(context: &Context<'_>, tree: &Tree<'_>, kept: &Kept, line: &Li
             let is_closed = kept.is_closed(&line.path, &line.text);
             (source.filter(|_| !is_closed).into_iter().collect(), true)
         }
-        Some('z' | 'Z' | 'm') => {
-            if !line.mode_of_present().is_some_and(is_open) {
+        Some('z' | 'Z' | 'm' | 'a' | 'A') => {
+            let is_list = line.kind.starts_with(['a', 'A']);
+            let entries = line.argument.as_deref().filter(|_| is_list).unwrap_or_default();
+            let is_opened = if is_list {
+                entries.split(',').any(lets_others_read)
+            } else {
+                line.mode_of_present().is_some_and(is_open)
+            };
+            if !is_opened {
                 return;
             }
             let mut held: Vec<Held> = at(&line.path).into_iter().collect();
             // A link to a folder is not followed, but whoever writes this means what is in it.
-            if let Some(folder) = folder.or_else(|| line.kind.starts_with('Z').then_some(&*line.path)) {
+            if let Some(folder) = folder.or_else(|| line.kind.starts_with(['Z', 'A']).then_some(&*line.path)) {
                 held.extend(kept.below(folder));
             }
             (held, false)
         }
         _ => return,
     };
-    let mode = line.mode.clone().unwrap_or_default();
+    let mode = line.mode.clone().or_else(|| line.argument.clone()).unwrap_or_default();
     for held in held {
         let how = if copy { format!("is copied to {}", line.text.shown(&line.path)) } else { "is changed".to_owned() };
         let message = format!(
@@ -131,7 +137,7 @@ fn of_text(text: &Text, word: &str) -> Option<Held> {
 }
 
 /// Words of commands that may open something.
-const OPENING: [&str; 5] = ["chmod", "install", ">", "tee", "no-preserve"];
+const OPENING: [&str; 6] = ["chmod", "install", ">", "tee", "no-preserve", "setfacl"];
 
 /// What the scripts of a definition open. `scripted` tells which files have any; what was `seen` is told once.
 fn opened_by_scripts(
@@ -153,6 +159,7 @@ fn opened_by_scripts(
                 ast().is_some_and(|ast| may_open(&ast.text))
             })
         }
+        DataKind::Path(_) => named.path.names().last().is_some_and(|name| name.starts_with("Exec")),
         _ => false,
     };
     if !is_worth_it || named.path.names().iter().any(|name| **name == *"tmpfiles") {

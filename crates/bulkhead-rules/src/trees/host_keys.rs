@@ -2,7 +2,6 @@
 //! known all the same.
 
 use bulkhead_diagnostics::Place;
-use bulkhead_source::Span;
 use bulkhead_syntax::{AttrName, BinaryOperator, Expr, ExprId, Parameter};
 
 use super::secret_mention::{Names, written};
@@ -35,11 +34,7 @@ struct Keys {
 pub(crate) fn taken_keys(context: &Context<'_>, place: &Place) -> Vec<(Whose, Place)> {
     let mut found = Vec::new();
     let Some(names) = context.names_in(&place.file) else { return found };
-    let mut all = names.at(place);
-    if all.is_empty() {
-        all.extend(place.span.and_then(|span| value_behind(&names, span)));
-    }
-    all.into_iter().for_each(|id| taken_in(&names, id, place, DEEPEST, &mut found));
+    names.at_or_behind(place).into_iter().for_each(|id| taken_in(&names, id, place, DEEPEST, &mut found));
     found
 }
 
@@ -61,17 +56,6 @@ fn taken_in(names: &Names, id: ExprId, place: &Place, depth: u8, found: &mut Vec
             found.extend(keys.map(|keys| (keys.whose, Place::new(place.file.clone(), names.ast.span(id)))));
         }
     }
-}
-
-/// The expression that an attribute is bound to, whose name is at `key`.
-fn value_behind(names: &Names, key: Span) -> Option<ExprId> {
-    let rest = Span { start: key.end, end: u32::try_from(names.ast.text.len()).ok()? };
-    let first = names.within(rest).next()?;
-    let start = names.ast.span(first).start;
-    let between = names.ast.text.get(key.end as usize..start as usize)?;
-    let is_bound = between.contains('=') && between.chars().all(|c| c.is_whitespace() || c == '=' || c == '(');
-    let all = names.within(rest).take_while(|id| names.ast.span(*id).start == start);
-    all.max_by_key(|id| names.ast.span(*id).end).filter(|_| is_bound)
 }
 
 fn keys(names: &Names, id: ExprId, depth: u8) -> Option<Keys> {

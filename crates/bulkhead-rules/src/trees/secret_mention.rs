@@ -141,6 +141,26 @@ impl Names {
         self.within(span).filter(|id| self.ast.span(*id) == span).collect()
     }
 
+    /// The expressions that are all of what lies at a place; at the name of an attribute, the one that it is bound to.
+    pub(crate) fn at_or_behind(&self, place: &Place) -> Vec<ExprId> {
+        let mut found = self.at(place);
+        if found.is_empty() {
+            found.extend(place.span.and_then(|key| self.behind(key)));
+        }
+        found
+    }
+
+    /// The expression that an attribute is bound to, whose name is at `key`.
+    fn behind(&self, key: Span) -> Option<ExprId> {
+        let rest = Span { start: key.end, end: u32::try_from(self.ast.text.len()).ok()? };
+        let first = self.within(rest).next()?;
+        let start = self.ast.span(first).start;
+        let between = self.ast.text.get(key.end as usize..start as usize)?;
+        let is_bound = between.contains('=') && between.chars().all(|c| c.is_whitespace() || c == '=' || c == '(');
+        let all = self.within(rest).take_while(|id| self.ast.span(*id).start == start);
+        all.max_by_key(|id| self.ast.span(*id).end).filter(|_| is_bound)
+    }
+
     /// What an expression is: a secret's path as such, chosen from several, or as a string.
     pub(crate) fn mention(&self, id: ExprId) -> Option<Mention> {
         // Held for the whole of it, so that no other thread sees what is only being looked for.

@@ -146,6 +146,11 @@ impl Reader {
             }
         }
         command.words = rest.iter().flat_map(|word| self.values(word)).collect();
+        // A line of a crontab says before it when it runs, and as whom.
+        let is_time = |word: &String| word.bytes().all(|b| b.is_ascii_digit() || b"*/,-".contains(&b));
+        if command.words.len() > 6 && command.words.iter().take(5).all(is_time) {
+            command.words.drain(..6);
+        }
         // What runs another command.
         while let Some(first) = command.words.first_mut() {
             // systemd's prefixes, too.
