@@ -45,6 +45,8 @@ struct State<'s, K> {
     copies: Vec<Copied<K>>,
     /// Files and folders that the script has closed.
     closed: Vec<String>,
+    /// Folders that the script has made so that everybody comes in.
+    made: Vec<String>,
     is_umask_open: bool,
     /// Where the script has gone.
     folder: Option<String>,
@@ -57,6 +59,7 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         opened: Vec::new(),
         copies: Vec::new(),
         closed: Vec::new(),
+        made: Vec::new(),
         is_umask_open: judge.is_umask_open,
         folder: None,
     };
@@ -65,7 +68,9 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         piped = state.run(&command, piped);
     }
     let State { opened, copies, closed, .. } = state;
-    let is_reached = |path: &str| !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder));
+    let is_reached = |path: &str| {
+        !is_public(path) && !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder))
+    };
     let copies = copies.into_iter().filter(|copied| is_reached(&copied.path)).filter_map(|copied| {
         let (mode, range) = copied.open?;
         Some(Opened { what: copied.what, copy: Some(copied.path), mode, range })
@@ -110,9 +115,11 @@ impl<K: Clone> State<'_, K> {
             "install" => self.install(command, piped.as_ref()),
             "mkdir" => {
                 let options = Options::of(command.arguments(), "mZ");
-                if options.mode(&["--mode"]).is_some_and(|mode| !may_enter(mode)) {
-                    let closed: Vec<String> = options.rest.iter().map(|folder| self.path(folder)).collect();
-                    self.closed.extend(closed);
+                let folders: Vec<String> = options.rest.iter().map(|folder| self.path(folder)).collect();
+                match options.mode(&["--mode"]) {
+                    Some(mode) if !may_enter(mode) => self.closed.extend(folders),
+                    None if self.is_umask_open => self.made.extend(folders),
+                    _ => {}
                 }
             }
             "cp" => {
@@ -170,7 +177,8 @@ impl<K: Clone> State<'_, K> {
 
     /// A secret in a file that may be new; `mode` is the one that it is given.
     fn write(&mut self, path: String, inside: Option<String>, what: K, mode: Option<&str>, command: &Command) {
-        let is_new_open = self.is_umask_open && !self.closed.contains(&path) && is_for_all(&path);
+        let is_reached = is_for_all(&path) || self.made.iter().any(|folder| is_below(&path, folder));
+        let is_new_open = self.is_umask_open && !self.closed.contains(&path) && is_reached;
         let open = match mode {
             Some(mode) => others_read(mode, false).then(|| (Some(mode.to_owned()), command.range.clone())),
             None => is_new_open.then(|| (None, command.range.clone())),
@@ -368,6 +376,11 @@ fn plain(path: &str) -> String {
 /// Whether a path is inside of a folder.
 pub(crate) fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')) || (folder == "/" && path.starts_with('/'))
+}
+
+/// Whether what lies there is for everybody: certificates and public keys may be encrypted with the others.
+fn is_public(path: &str) -> bool {
+    is_below(path, "/etc/ssl/certs") || path.ends_with(".pub") || path.ends_with(".crt")
 }
 
 /// Whether a new file there has the mode that a script gives to new files, and everybody comes to it.

@@ -44,7 +44,8 @@ age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 **Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder of a secret is not looked
 at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the unit's
 `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp -d)`), or,
-with the mode of a new file, in any but the usual open ones, or behind an `umask`. Of scripts, each command counts as run
+with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an `umask`; nor is
+a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`. Of scripts, each command counts as run
 once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't be read (those of flake inputs).
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
@@ -171,6 +172,7 @@ fn opened_by_scripts(
         let is_closed = |data: &Data| text(data).is_none_or(|mask| !is_umask_open(&mask)).then_some(());
         !tree.stated(&option, is_closed, None).is_empty()
     });
+    let is_dynamic = setting("DynamicUser").is_some_and(|option| !tree.on(&option).is_empty());
     let has_own_tmp = setting("PrivateTmp").is_some_and(|option| !tree.on(&option).is_empty());
     for text in texts_of(context, &named.definition.value, &place) {
         if !may_open(&text.text) {
@@ -181,7 +183,10 @@ fn opened_by_scripts(
             below: &|folder: &str| kept.below(folder),
             is_closed: &|path: &str| {
                 let is_own = has_own_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
-                is_own || kept.is_closed(path, &text)
+                // Its folders are links into closed ones.
+                let is_private =
+                    is_dynamic && ["/var/cache", "/var/lib", "/var/log"].iter().any(|of| is_below(path, of));
+                is_own || is_private || kept.is_closed(path, &text)
             },
             is_umask_open: !is_umask_closed,
         };
