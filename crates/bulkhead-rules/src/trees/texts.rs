@@ -107,6 +107,11 @@ impl Text {
         };
         found().unwrap_or_else(|| self.place.clone())
     }
+
+    /// The text with [`COMPUTED`] for all that is put into it.
+    pub(crate) fn without_holes(&self) -> String {
+        self.text.chars().map(|c| if self.holes.contains_key(&c) { COMPUTED } else { c }).collect()
+    }
 }
 
 /// The texts of a value at a place: what is known, and where nothing is, those that are written there and in the variables
