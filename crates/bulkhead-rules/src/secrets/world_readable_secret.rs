@@ -6,6 +6,7 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 use bulkhead_source::TreePath;
+use bulkhead_syntax::Ast;
 use foldhash::{HashMap, HashSet};
 
 use super::declared::declarations;
@@ -64,7 +65,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             &mode.value,
         ));
     }
-    let mut scripted = HashMap::default();
+    let mut scripts = HashMap::default();
     for tree in context.all_trees().with_others() {
         for (secrets, _) in declarations(tree) {
             for (name, _) in tree.children(&secrets) {
@@ -78,7 +79,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         let mut seen = HashSet::default();
         for named in tree.definitions() {
-            opened_by_scripts(context, tree, &kept, named, &mut scripted, &mut seen, found);
+            opened_by_scripts(context, tree, &kept, named, &mut scripts, &mut seen, found);
         }
     }
 }
@@ -140,25 +141,48 @@ fn of_text(text: &Text, word: &str) -> Option<Held> {
 /// Words of commands that may open something.
 const OPENING: [&str; 6] = ["chmod", "install", ">", "tee", "no-preserve", "setfacl"];
 
-/// What the scripts of a definition open. `scripted` tells which files have any; what was `seen` is told once.
+/// What a file has of scripts that open something that is to be kept.
+enum Scripts {
+    None,
+    Some,
+    /// It has some if it names the path of a secret that lies elsewhere.
+    Perhaps(Arc<Ast>),
+}
+
+impl Scripts {
+    fn of(context: &Context<'_>, file: &str) -> Scripts {
+        let ast = || context.world?.parse(&TreePath::new(file).ok()?).ok();
+        match ast().filter(|ast| may_open(&ast.text)) {
+            Some(ast) if ["agenix", "secrets", "ssh"].iter().any(|word| ast.text.contains(word)) => Scripts::Some,
+            Some(ast) => Scripts::Perhaps(ast),
+            None => Scripts::None,
+        }
+    }
+}
+
+fn may_open(text: &str) -> bool {
+    OPENING.iter().any(|word| text.contains(word))
+}
+
+/// What the scripts of a definition open. What was `seen` is told once.
 fn opened_by_scripts(
     context: &Context<'_>,
     tree: &Tree<'_>,
     kept: &Kept,
     named: &Named,
-    scripted: &mut HashMap<Arc<str>, bool>,
+    scripts: &mut HashMap<Arc<str>, Scripts>,
     seen: &mut HashSet<(String, String)>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let may_open = |text: &str| OPENING.iter().any(|word| text.contains(word));
     let place = named.place();
     let is_worth_it = match &named.definition.value.kind {
-        DataKind::String(text) => may_open(text),
+        DataKind::String(text) => may_open(text) && kept.is_named_in(text),
         DataKind::List(_) | DataKind::Attrs(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
-            *scripted.entry(place.file.clone()).or_insert_with(|| {
-                let ast = || context.world?.parse(&TreePath::new(&place.file).ok()?).ok();
-                ast().is_some_and(|ast| may_open(&ast.text))
-            })
+            match scripts.entry(place.file.clone()).or_insert_with(|| Scripts::of(context, &place.file)) {
+                Scripts::None => false,
+                Scripts::Some => true,
+                Scripts::Perhaps(ast) => kept.is_named_in(&ast.text),
+            }
         }
         DataKind::Path(_) => named.path.names().last().is_some_and(|name| name.starts_with("Exec")),
         _ => false,
@@ -175,7 +199,7 @@ fn opened_by_scripts(
     let is_dynamic = setting("DynamicUser").is_some_and(|option| !tree.on(&option).is_empty());
     let has_own_tmp = setting("PrivateTmp").is_some_and(|option| !tree.on(&option).is_empty());
     for text in texts_of(context, &named.definition.value, &place) {
-        if !may_open(&text.text) {
+        if !may_open(&text.text) || !(text.has_secret() || kept.is_named_in(&text.text)) {
             continue;
         }
         let judge = Judge {
@@ -282,6 +306,8 @@ const SECRETS: &str = "/run/agenix";
 /// What of a machine is to be kept, and where.
 struct Kept {
     all: Vec<(String, Held)>,
+    /// What a text names that is about one of them.
+    folders: Vec<String>,
     /// Folders into which not everybody comes.
     closed: Vec<String>,
 }
@@ -299,7 +325,24 @@ impl Kept {
         let keys = host_keys(tree).into_iter().map(|key| key.path.to_string());
         let usual = ["ed25519", "rsa"].map(|kind| format!("/etc/ssh/ssh_host_{kind}_key"));
         all.extend(keys.chain(usual).map(|path| (path.clone(), Held::Key(path))));
-        Kept { all, closed: closed_folders(tree, lines) }
+        // The outermost one that says more than where everything is: a script may change all that is in it.
+        let usual = ["", "/etc", "/home", "/nix", "/root", "/run", "/var", "/var/lib"];
+        let outermost = |path: &str| {
+            let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+            let mut around = ends.filter_map(|end| path.get(..end));
+            around.find(|folder| !usual.contains(folder)).map(str::to_owned)
+        };
+        let mut folders: Vec<String> =
+            all.iter().map(|(path, _)| outermost(path).unwrap_or_else(|| path.clone())).collect();
+        folders.sort();
+        folders.dedup();
+        Kept { all, folders, closed: closed_folders(tree, lines) }
+    }
+
+    /// Whether a text has the path of something that is kept, or of the folder where it is.
+    fn is_named_in(&self, text: &str) -> bool {
+        [SECRETS, "/etc/ssh"].iter().any(|folder| text.contains(folder))
+            || self.folders.iter().any(|path| text.contains(path))
     }
 
     /// What lies at a path.

@@ -67,6 +67,11 @@ impl Text {
         self.holes.get(&c).map(|hole| &hole.what)
     }
 
+    /// Whether the path of a secret is put into it.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.holes.values().any(|hole| matches!(hole.what, What::Secret(_)))
+    }
+
     /// A part of the text as it is written.
     pub(crate) fn shown(&self, part: &str) -> String {
         let mut shown = String::new();
