@@ -33,6 +33,8 @@ enum Format {
     Ipsec,
     /// `secret = word` in a section.
     Swanctl,
+    /// `psk="word"`
+    Supplicant,
     /// `password word`.
     Command,
     /// `https://user:password@host`.
@@ -55,6 +57,7 @@ fn format_of(name: &str) -> Option<Format> {
         "passwd.client" => Format::Client,
         "ipsec.secrets" => Format::Ipsec,
         "swanctl.conf" => Format::Swanctl,
+        "wpa_supplicant.conf" => Format::Supplicant,
         "msmtprc" | "fetchmailrc" | "nslcd.conf" | "ldap.conf" => Format::Command,
         "git_credentials" => Format::Url,
         _ if plain.ends_with(".htpasswd") || plain.ends_with("_htpasswd") => Format::Pair,
@@ -115,6 +118,13 @@ fn password_of(format: Format, line: &str) -> Option<String> {
             let (name, value) = line.split_once('=')?;
             let name = name.rsplit(['{', ' ']).find(|word| !word.is_empty())?;
             (name == "secret").then(|| value.trim().trim_end_matches('}').trim().trim_matches('"').to_owned())
+        }
+        Format::Supplicant => {
+            let (name, value) = line.split_once('=')?;
+            let names = ["password", "pin", "private_key_passwd", "psk", "sae_password", "wep_key0"];
+            // `ext:name` is what is put in its place.
+            let is_given = names.contains(&name.trim()) && !value.trim().starts_with("ext:");
+            is_given.then(|| value.trim().trim_matches('"').to_owned())
         }
         Format::Command => {
             let words = words(line);

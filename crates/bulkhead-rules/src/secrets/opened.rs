@@ -31,6 +31,8 @@ pub(crate) struct Judge<'j, K> {
 /// A file that the script has written a secret to.
 struct Copied<K> {
     path: String,
+    /// Its path if `path` is a folder that is there.
+    inside: Option<String>,
     what: K,
     /// The mode with which everybody reads it, and the command.
     open: Option<(Option<String>, Range<usize>)>,
@@ -43,19 +45,32 @@ struct State<'s, K> {
     copies: Vec<Copied<K>>,
     /// Files and folders that the script has closed.
     closed: Vec<String>,
+    /// Folders that the script has made so that everybody comes in.
+    made: Vec<String>,
     is_umask_open: bool,
+    /// Where the script has gone.
+    folder: Option<String>,
 }
 
 /// What a script opens to everybody.
 pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> Vec<Opened<K>> {
-    let mut state =
-        State { judge, opened: Vec::new(), copies: Vec::new(), closed: Vec::new(), is_umask_open: judge.is_umask_open };
+    let mut state = State {
+        judge,
+        opened: Vec::new(),
+        copies: Vec::new(),
+        closed: Vec::new(),
+        made: Vec::new(),
+        is_umask_open: judge.is_umask_open,
+        folder: None,
+    };
     let mut piped = None;
     for command in commands(script) {
         piped = state.run(&command, piped);
     }
     let State { opened, copies, closed, .. } = state;
-    let is_reached = |path: &str| !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder));
+    let is_reached = |path: &str| {
+        !is_public(path) && !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder))
+    };
     let copies = copies.into_iter().filter(|copied| is_reached(&copied.path)).filter_map(|copied| {
         let (mode, range) = copied.open?;
         Some(Opened { what: copied.what, copy: Some(copied.path), mode, range })
@@ -64,16 +79,47 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
 }
 
 impl<K: Clone> State<'_, K> {
+    /// A path, from where the script is.
+    fn path(&self, path: &str) -> String {
+        let is_relative = path.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.' || c == '*');
+        match &self.folder {
+            Some(folder) if is_relative => plain(&format!("{folder}/{path}")),
+            _ => plain(path),
+        }
+    }
+
+    fn at(&self, path: &str) -> Option<K> {
+        (self.judge.at)(&self.path(path))
+    }
+
     /// Run a command into which `piped` goes; returns what goes into the next one.
     fn run(&mut self, command: &Command, piped: Option<K>) -> Option<K> {
         match command.name() {
             "umask" => self.is_umask_open = command.arguments().last().is_some_and(|mask| is_umask_open(mask)),
-            "chmod" => self.chmod(command),
-            "install" => self.install(command),
+            "cd" => {
+                let folder = command.arguments().last().map(|folder| self.path(folder));
+                self.folder = folder.filter(|folder| folder.starts_with('/'));
+            }
+            "chmod" => self.chmod(command.arguments(), false, command),
+            "find" => self.find(command),
+            "setfacl" => {
+                let options = Options::of(command.arguments(), "m");
+                let entries = options.value(&["-m", "--modify"]).unwrap_or_default();
+                if entries.split(',').any(lets_others_read) {
+                    let is_recursive = options.has('R', "--recursive");
+                    options.rest.iter().for_each(|target| {
+                        self.change(&self.path(target), "o+r", is_recursive, command);
+                    });
+                }
+            }
+            "install" => self.install(command, piped.as_ref()),
             "mkdir" => {
                 let options = Options::of(command.arguments(), "mZ");
-                if options.mode(&["--mode"]).is_some_and(|mode| !may_enter(mode)) {
-                    self.closed.extend(options.rest.iter().map(|folder| plain(folder)));
+                let folders: Vec<String> = options.rest.iter().map(|folder| self.path(folder)).collect();
+                match options.mode(&["--mode"]) {
+                    Some(mode) if !may_enter(mode) => self.closed.extend(folders),
+                    None if self.is_umask_open => self.made.extend(folders),
+                    _ => {}
                 }
             }
             "cp" => {
@@ -81,12 +127,12 @@ impl<K: Clone> State<'_, K> {
                 let is_new = options.given.iter().any(|(name, value)| {
                     *name == "--no-preserve" && value.is_some_and(|what| what.contains("mode") || what == "all")
                 });
-                self.copy(command, &options, is_new.then_some(None));
+                self.copy(command, &options, is_new.then_some(None), piped.as_ref());
             }
             "mv" => {
                 let options = Options::of(command.arguments(), "tS");
                 if let [from, to] = options.rest.as_slice() {
-                    let (from, to) = (plain(from), plain(to));
+                    let (from, to) = (self.path(from), self.path(to));
                     self.copies.retain(|copied| copied.path != to);
                     self.copies.iter_mut().filter(|copied| copied.path == from).for_each(|copied| {
                         copied.path.clone_from(&to);
@@ -95,7 +141,7 @@ impl<K: Clone> State<'_, K> {
             }
             "rm" => {
                 let options = Options::of(command.arguments(), "");
-                let gone: Vec<String> = options.rest.iter().map(|path| plain(path)).collect();
+                let gone: Vec<String> = options.rest.iter().map(|path| self.path(path)).collect();
                 self.copies.retain(|copied| !gone.contains(&copied.path));
             }
             _ => {}
@@ -103,14 +149,14 @@ impl<K: Clone> State<'_, K> {
         let what = self.written_by(command, piped)?;
         let tee = if command.name() == "tee" { Options::of(command.arguments(), "").rest } else { Vec::new() };
         for output in command.outputs.iter().map(String::as_str).chain(tee) {
-            self.write(plain(output), what.clone(), None, command);
+            self.write(self.path(output), None, what.clone(), None, command);
         }
         command.is_piped.then_some(what)
     }
 
     /// The secret that a command writes as it is.
     fn written_by(&self, command: &Command, piped: Option<K>) -> Option<K> {
-        let at = |path: &str| (self.judge.at)(path);
+        let at = |path: &str| self.at(path);
         match command.name() {
             "cat" | "base64" | "cut" | "head" | "sed" | "tail" | "tee" | "tr" => {
                 let input = command.input.as_deref().and_then(at).or(piped);
@@ -130,18 +176,19 @@ impl<K: Clone> State<'_, K> {
     }
 
     /// A secret in a file that may be new; `mode` is the one that it is given.
-    fn write(&mut self, path: String, what: K, mode: Option<&str>, command: &Command) {
-        let is_new_open = self.is_umask_open && !self.closed.contains(&path) && is_for_all(&path);
+    fn write(&mut self, path: String, inside: Option<String>, what: K, mode: Option<&str>, command: &Command) {
+        let is_reached = is_for_all(&path) || self.made.iter().any(|folder| is_below(&path, folder));
+        let is_new_open = self.is_umask_open && !self.closed.contains(&path) && is_reached;
         let open = match mode {
             Some(mode) => others_read(mode, false).then(|| (Some(mode.to_owned()), command.range.clone())),
             None => is_new_open.then(|| (None, command.range.clone())),
         };
         self.copies.retain(|copied| copied.path != path);
-        self.copies.push(Copied { path, what, open });
+        self.copies.push(Copied { path, inside, what, open });
     }
 
     /// `cp` and `install`. The mode is the one of each copy, if it is not that of the source; `None` inside is that of a new file.
-    fn copy(&mut self, command: &Command, options: &Options<'_>, mode: Option<Option<&str>>) {
+    fn copy(&mut self, command: &Command, options: &Options<'_>, mode: Option<Option<&str>>, piped: Option<&K>) {
         let given = options.value(&["-t", "--target-directory"]);
         let (sources, folder, target) = match (given, options.rest.as_slice()) {
             (Some(folder), sources) => (sources, Some(folder), None),
@@ -150,41 +197,57 @@ impl<K: Clone> State<'_, K> {
             (None, []) => return,
         };
         for source in sources {
-            let Some(what) = (self.judge.at)(source) else { continue };
-            let inside = |folder: &str| plain(&format!("{folder}/{}", source.rsplit('/').next().unwrap_or(source)));
-            let path = match (target, folder) {
-                (Some(target), _) => plain(target),
-                (None, Some(folder)) => inside(folder),
+            let given = piped.filter(|_| *source == "/dev/stdin").cloned();
+            let Some(what) = given.or_else(|| self.at(source)) else { continue };
+            let name = source.rsplit('/').next().unwrap_or(source);
+            let (path, inside) = match (target, folder) {
+                (Some(target), _) => (self.path(target), Some(self.path(&format!("{target}/{name}")))),
+                (None, Some(folder)) => (self.path(&format!("{folder}/{name}")), None),
                 (None, None) => continue,
             };
             match mode {
-                Some(mode) => self.write(path, what, mode, command),
+                Some(mode) => self.write(path, inside, what, mode, command),
                 None => {
                     self.copies.retain(|copied| copied.path != path);
-                    self.copies.push(Copied { path, what, open: None });
+                    self.copies.push(Copied { path, inside, what, open: None });
                 }
             }
         }
     }
 
-    fn install(&mut self, command: &Command) {
+    /// `find FOLDER … -exec chmod MODE {} +`
+    fn find(&mut self, command: &Command) {
+        let arguments = command.arguments();
+        let folders: Vec<String> = arguments.iter().take_while(|folder| !folder.starts_with('-')).cloned().collect();
+        let Some(at) = arguments.iter().position(|word| word == "-exec" || word == "-execdir") else { return };
+        let Some(([name], rest)) = arguments.get(at + 1..).and_then(|run| run.split_at_checked(1)) else { return };
+        if name.rsplit('/').next() != Some("chmod") {
+            return;
+        }
+        let mut changed: Vec<String> = rest.iter().take_while(|word| *word != "{}").cloned().collect();
+        changed.extend(folders);
+        self.chmod(&changed, true, command);
+    }
+
+    fn install(&mut self, command: &Command, piped: Option<&K>) {
         let options = Options::of(command.arguments(), "gmoSt");
         let mode = options.mode(&["--mode"]).unwrap_or("0755");
         if options.has('d', "--directory") {
             if !may_enter(mode) {
-                self.closed.extend(options.rest.iter().map(|folder| plain(folder)));
+                let closed: Vec<String> = options.rest.iter().map(|folder| self.path(folder)).collect();
+                self.closed.extend(closed);
             }
             return;
         }
         if !others_read(mode, false) {
-            self.closed.extend(options.rest.last().map(|file| plain(file)));
+            self.closed.extend(options.rest.last().map(|file| self.path(file)));
         }
-        self.copy(command, &options, Some(Some(mode)));
+        self.copy(command, &options, Some(Some(mode)), piped);
     }
 
-    fn chmod(&mut self, command: &Command) {
-        let mut is_recursive = false;
-        let mut words = command.arguments().iter().map(String::as_str);
+    /// `chmod` with these arguments, perhaps on all that is in folders.
+    fn chmod(&mut self, arguments: &[String], mut is_recursive: bool, command: &Command) {
+        let mut words = arguments.iter().map(String::as_str);
         let mode = loop {
             let Some(word) = words.next() else { return };
             match word.strip_prefix('-') {
@@ -198,7 +261,7 @@ impl<K: Clone> State<'_, K> {
             }
         };
         for target in words {
-            self.change(&plain(target), mode, is_recursive, command);
+            self.change(&self.path(target), mode, is_recursive, command);
         }
     }
 
@@ -210,7 +273,11 @@ impl<K: Clone> State<'_, K> {
                 || (is_recursive && is_below(path, target))
                 || folder.is_some_and(|folder| is_below(path, folder))
         };
-        for copied in self.copies.iter_mut().filter(|copied| is_meant(&copied.path)) {
+        for copied in &mut self.copies {
+            if !is_meant(&copied.path) {
+                let Some(inside) = copied.inside.take_if(|inside| is_meant(inside)) else { continue };
+                copied.path = inside;
+            }
             let is_open = others_read(mode, copied.open.is_some());
             if !is_open {
                 copied.open = None;
@@ -311,11 +378,23 @@ pub(crate) fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')) || (folder == "/" && path.starts_with('/'))
 }
 
+/// Whether what lies there is for everybody: certificates and public keys may be encrypted with the others.
+fn is_public(path: &str) -> bool {
+    is_below(path, "/etc/ssl/certs") || path.ends_with(".pub") || path.ends_with(".crt")
+}
+
 /// Whether a new file there has the mode that a script gives to new files, and everybody comes to it.
 fn is_for_all(path: &str) -> bool {
     ["/etc", "/nix/store", "/opt", "/srv", "/tmp", "/usr", "/var/tmp", "/var/www"]
         .iter()
         .any(|folder| is_below(path, folder))
+}
+
+/// Whether an entry of an access control list is for everybody to read: `o::r`.
+pub(crate) fn lets_others_read(entry: &str) -> bool {
+    let mut fields = entry.trim().split(':');
+    let is_other = fields.next().is_some_and(|kind| ["o", "other"].contains(&kind));
+    is_other && fields.next_back().is_some_and(|rights| rights.contains('r'))
 }
 
 /// Whether files are for everybody to read with an umask.

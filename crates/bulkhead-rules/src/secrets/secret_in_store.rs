@@ -9,8 +9,9 @@ use super::formats::has_password;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
-use crate::trees::made::{COMPUTED, made_as, made_in_store, text_of};
+use crate::trees::made::{COMPUTED, made_as, made_in_store};
 use crate::trees::secret_mention::copied_at;
+use crate::trees::texts::texts_of;
 use crate::trees::{Stated, Tree, When, unwrapped};
 use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied, stored};
 
@@ -26,7 +27,8 @@ has (`password`, `secretKey`, `apiKey`, `clientSecret`, `authToken` …), a vari
 container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.etc` (`psk=…`); or a password where a
 well-known file has one, in a text of `environment.etc`, of home-manager, or of a file that is made: `chap-secrets`,
 `ipsec.secrets`, `swanctl.conf`, `.netrc`, `.pgpass`, `htpasswd` (not hashed), `rsyncd.secrets`, `sasl_passwd`,
-`passwd.client`, `msmtprc`, `nslcd.conf`, `davfs2/secrets`, `.git-credentials` and the like; or, as a warning too, an
+`passwd.client`, `wpa_supplicant.conf`, options of pppd, `msmtprc`, `nslcd.conf`, `davfs2/secrets`, `.git-credentials`
+and the like; or, as a warning too, an
 option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which
 Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
 `age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of the
@@ -254,9 +256,9 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             }
             if has_text { unshown(context, finding) } else { finding }
         }
-        kind => {
+        _ => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
-            let message = if has_password_in(context, names, kind, &at) {
+            let message = if has_password_in(context, names, value, &at) {
                 format!("the text of `{option}` of `{}` has a password in it", tree.name)
             } else if made_as(context, &at, &|name, text| {
                 text.is_some_and(|text| is_text_of_passwords(names, name, text))
@@ -302,8 +304,18 @@ pub(crate) fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnos
     finding.with_note(format!("it begins in line {line}")).with_data("line", line)
 }
 
-/// The file whose text an option is.
+/// The file whose text an option is, or goes into.
 fn file_of_text(path: &OptionPath) -> Option<&str> {
+    let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
+    match names.as_slice() {
+        ["networking", "wireless", "extraConfig"] | ["networking", "supplicant", _, "extraConf"] => {
+            return Some("wpa_supplicant.conf");
+        }
+        ["services", "pppd", "peers", _, "config"] | ["services", "pptpd" | "xl2tpd", "extraPppdOptions"] => {
+            return Some("ppp/peers/x");
+        }
+        _ => {}
+    }
     match path.names() {
         [environment, etc, file, text] if (&**environment, &**etc, &**text) == ("environment", "etc", "text") => {
             Some(file)
@@ -322,15 +334,16 @@ fn file_of_text(path: &OptionPath) -> Option<&str> {
 }
 
 /// Whether an option is the text of a file that has a password in it, as far as it is known or written.
-fn has_password_in(context: &Context<'_>, path: &OptionPath, kind: &DataKind, at: &Place) -> bool {
+fn has_password_in(context: &Context<'_>, path: &OptionPath, value: &Data, at: &Place) -> bool {
     let Some(file) = file_of_text(path) else { return false };
-    match kind {
+    match &value.kind {
         DataKind::String(text) => has_password(file, text),
         DataKind::Unknown(_) | DataKind::Failed(_) => {
-            let Some(names) = context.names_in(&at.file) else { return false };
-            let texts = names.at(at).into_iter().filter_map(|id| text_of(&names, id, DEEPEST_TEXT));
             let is_etc = path.names().first().is_some_and(|first| **first == *"environment");
-            texts.into_iter().any(|text| has_password(file, &text) || (is_etc && has_secret_line(&text)))
+            texts_of(context, value, at).iter().any(|text| {
+                let text = text.without_holes();
+                has_password(file, &text) || (is_etc && has_secret_line(&text))
+            })
         }
         _ => false,
     }
@@ -344,9 +357,6 @@ fn is_text_of_passwords(path: &OptionPath, name: &str, text: &str) -> bool {
     let own = if last == "source" { around } else { last };
     has_password(name, text) || has_password(own, text)
 }
-
-/// Expressions in expressions are followed this far for a text.
-const DEEPEST_TEXT: u8 = 16;
 
 fn names_file(path: &OptionPath) -> bool {
     path.names().last().is_some_and(|name| {

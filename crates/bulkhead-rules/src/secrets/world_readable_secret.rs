@@ -6,10 +6,11 @@ use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
 use bulkhead_source::TreePath;
+use bulkhead_syntax::Ast;
 use foldhash::{HashMap, HashSet};
 
 use super::declared::declarations;
-use super::opened::{Judge, is_below, is_umask_open, may_enter, opened_by_script, others_read};
+use super::opened::{Judge, is_below, is_umask_open, lets_others_read, may_enter, opened_by_script, others_read};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::texts::{Text, What, texts_of};
@@ -44,9 +45,9 @@ age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 **Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder of a secret is not looked
 at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the unit's
 `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp -d)`), or,
-with the mode of a new file, in any but the usual open ones, or behind an `umask`. Of scripts, each command counts as run
-once, in the order of the text. Access control lists, and what programs do with a secret, are not looked at, nor modules
-that can't be read (those of flake inputs).
+with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an `umask`; nor is
+a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`. Of scripts, each command counts as run
+once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't be read (those of flake inputs).
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
 for one in `age.secrets`.
@@ -64,7 +65,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             &mode.value,
         ));
     }
-    let mut scripted = HashMap::default();
+    let mut scripts = HashMap::default();
     for tree in context.all_trees().with_others() {
         for (secrets, _) in declarations(tree) {
             for (name, _) in tree.children(&secrets) {
@@ -78,7 +79,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         let mut seen = HashSet::default();
         for named in tree.definitions() {
-            opened_by_scripts(context, tree, &kept, named, &mut scripted, &mut seen, found);
+            opened_by_scripts(context, tree, &kept, named, &mut scripts, &mut seen, found);
         }
     }
 }
@@ -94,20 +95,27 @@ fn opened_by_line(context: &Context<'_>, tree: &Tree<'_>, kept: &Kept, line: &Li
             let is_closed = kept.is_closed(&line.path, &line.text);
             (source.filter(|_| !is_closed).into_iter().collect(), true)
         }
-        Some('z' | 'Z' | 'm') => {
-            if !line.mode_of_present().is_some_and(is_open) {
+        Some('z' | 'Z' | 'm' | 'a' | 'A') => {
+            let is_list = line.kind.starts_with(['a', 'A']);
+            let entries = line.argument.as_deref().filter(|_| is_list).unwrap_or_default();
+            let is_opened = if is_list {
+                entries.split(',').any(lets_others_read)
+            } else {
+                line.mode_of_present().is_some_and(is_open)
+            };
+            if !is_opened {
                 return;
             }
             let mut held: Vec<Held> = at(&line.path).into_iter().collect();
             // A link to a folder is not followed, but whoever writes this means what is in it.
-            if let Some(folder) = folder.or_else(|| line.kind.starts_with('Z').then_some(&*line.path)) {
+            if let Some(folder) = folder.or_else(|| line.kind.starts_with(['Z', 'A']).then_some(&*line.path)) {
                 held.extend(kept.below(folder));
             }
             (held, false)
         }
         _ => return,
     };
-    let mode = line.mode.clone().unwrap_or_default();
+    let mode = line.mode.clone().or_else(|| line.argument.clone()).unwrap_or_default();
     for held in held {
         let how = if copy { format!("is copied to {}", line.text.shown(&line.path)) } else { "is changed".to_owned() };
         let message = format!(
@@ -131,28 +139,52 @@ fn of_text(text: &Text, word: &str) -> Option<Held> {
 }
 
 /// Words of commands that may open something.
-const OPENING: [&str; 5] = ["chmod", "install", ">", "tee", "no-preserve"];
+const OPENING: [&str; 6] = ["chmod", "install", ">", "tee", "no-preserve", "setfacl"];
 
-/// What the scripts of a definition open. `scripted` tells which files have any; what was `seen` is told once.
+/// What a file has of scripts that open something that is to be kept.
+enum Scripts {
+    None,
+    Some,
+    /// It has some if it names the path of a secret that lies elsewhere.
+    Perhaps(Arc<Ast>),
+}
+
+impl Scripts {
+    fn of(context: &Context<'_>, file: &str) -> Scripts {
+        let ast = || context.world?.parse(&TreePath::new(file).ok()?).ok();
+        match ast().filter(|ast| may_open(&ast.text)) {
+            Some(ast) if ["agenix", "secrets", "ssh"].iter().any(|word| ast.text.contains(word)) => Scripts::Some,
+            Some(ast) => Scripts::Perhaps(ast),
+            None => Scripts::None,
+        }
+    }
+}
+
+fn may_open(text: &str) -> bool {
+    OPENING.iter().any(|word| text.contains(word))
+}
+
+/// What the scripts of a definition open. What was `seen` is told once.
 fn opened_by_scripts(
     context: &Context<'_>,
     tree: &Tree<'_>,
     kept: &Kept,
     named: &Named,
-    scripted: &mut HashMap<Arc<str>, bool>,
+    scripts: &mut HashMap<Arc<str>, Scripts>,
     seen: &mut HashSet<(String, String)>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let may_open = |text: &str| OPENING.iter().any(|word| text.contains(word));
     let place = named.place();
     let is_worth_it = match &named.definition.value.kind {
-        DataKind::String(text) => may_open(text),
+        DataKind::String(text) => may_open(text) && kept.is_named_in(text),
         DataKind::List(_) | DataKind::Attrs(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
-            *scripted.entry(place.file.clone()).or_insert_with(|| {
-                let ast = || context.world?.parse(&TreePath::new(&place.file).ok()?).ok();
-                ast().is_some_and(|ast| may_open(&ast.text))
-            })
+            match scripts.entry(place.file.clone()).or_insert_with(|| Scripts::of(context, &place.file)) {
+                Scripts::None => false,
+                Scripts::Some => true,
+                Scripts::Perhaps(ast) => kept.is_named_in(&ast.text),
+            }
         }
+        DataKind::Path(_) => named.path.names().last().is_some_and(|name| name.starts_with("Exec")),
         _ => false,
     };
     if !is_worth_it || named.path.names().iter().any(|name| **name == *"tmpfiles") {
@@ -164,9 +196,10 @@ fn opened_by_scripts(
         let is_closed = |data: &Data| text(data).is_none_or(|mask| !is_umask_open(&mask)).then_some(());
         !tree.stated(&option, is_closed, None).is_empty()
     });
+    let is_dynamic = setting("DynamicUser").is_some_and(|option| !tree.on(&option).is_empty());
     let has_own_tmp = setting("PrivateTmp").is_some_and(|option| !tree.on(&option).is_empty());
     for text in texts_of(context, &named.definition.value, &place) {
-        if !may_open(&text.text) {
+        if !may_open(&text.text) || !(text.has_secret() || kept.is_named_in(&text.text)) {
             continue;
         }
         let judge = Judge {
@@ -174,7 +207,10 @@ fn opened_by_scripts(
             below: &|folder: &str| kept.below(folder),
             is_closed: &|path: &str| {
                 let is_own = has_own_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
-                is_own || kept.is_closed(path, &text)
+                // Its folders are links into closed ones.
+                let is_private =
+                    is_dynamic && ["/var/cache", "/var/lib", "/var/log"].iter().any(|of| is_below(path, of));
+                is_own || is_private || kept.is_closed(path, &text)
             },
             is_umask_open: !is_umask_closed,
         };
@@ -270,6 +306,8 @@ const SECRETS: &str = "/run/agenix";
 /// What of a machine is to be kept, and where.
 struct Kept {
     all: Vec<(String, Held)>,
+    /// What a text names that is about one of them.
+    folders: Vec<String>,
     /// Folders into which not everybody comes.
     closed: Vec<String>,
 }
@@ -287,7 +325,24 @@ impl Kept {
         let keys = host_keys(tree).into_iter().map(|key| key.path.to_string());
         let usual = ["ed25519", "rsa"].map(|kind| format!("/etc/ssh/ssh_host_{kind}_key"));
         all.extend(keys.chain(usual).map(|path| (path.clone(), Held::Key(path))));
-        Kept { all, closed: closed_folders(tree, lines) }
+        // The outermost one that says more than where everything is: a script may change all that is in it.
+        let usual = ["", "/etc", "/home", "/nix", "/root", "/run", "/var", "/var/lib"];
+        let outermost = |path: &str| {
+            let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+            let mut around = ends.filter_map(|end| path.get(..end));
+            around.find(|folder| !usual.contains(folder)).map(str::to_owned)
+        };
+        let mut folders: Vec<String> =
+            all.iter().map(|(path, _)| outermost(path).unwrap_or_else(|| path.clone())).collect();
+        folders.sort();
+        folders.dedup();
+        Kept { all, folders, closed: closed_folders(tree, lines) }
+    }
+
+    /// Whether a text has the path of something that is kept, or of the folder where it is.
+    fn is_named_in(&self, text: &str) -> bool {
+        [SECRETS, "/etc/ssh"].iter().any(|folder| text.contains(folder))
+            || self.folders.iter().any(|path| text.contains(path))
     }
 
     /// What lies at a path.

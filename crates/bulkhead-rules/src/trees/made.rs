@@ -1,7 +1,7 @@
 //! Files that packages put into the store, by how they are written: what is in them can't be computed here.
 
 use bulkhead_diagnostics::Place;
-use bulkhead_syntax::{AttrValue, Expr, ExprId, StringPart};
+use bulkhead_syntax::{AttrValue, BinaryOperator, Expr, ExprId, StringPart};
 
 use super::secret_mention::{Names, written};
 use crate::context::Context;
@@ -63,6 +63,9 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, depth: u8) -> bool
             StringPart::Interpolation(id) => is_made(names, *id, is_wanted, depth),
             StringPart::Text(..) => false,
         }),
+        Expr::Binary { operator: BinaryOperator::Add, left, right } => {
+            is_made(names, *left, is_wanted, depth) || is_made(names, *right, is_wanted, depth)
+        }
         Expr::Select { base, .. } => is_made(names, *base, is_wanted, depth),
         Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, depth)),
         _ => false,
@@ -70,7 +73,7 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, depth: u8) -> bool
 }
 
 /// What an expression writes into a file, as far as it is written there.
-pub(crate) fn text_of(names: &Names, id: ExprId, depth: u8) -> Option<String> {
+fn text_of(names: &Names, id: ExprId, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     match names.ast.expr(id) {
         Expr::Text(text, _) => Some(text.to_string()),

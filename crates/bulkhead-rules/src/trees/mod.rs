@@ -10,6 +10,7 @@ pub(crate) mod firewall;
 pub(crate) mod flags;
 pub(crate) mod forced;
 pub(crate) mod guards;
+pub(crate) mod host_keys;
 pub(crate) mod inside;
 pub(crate) mod made;
 mod mapping;
@@ -319,7 +320,8 @@ impl<'a> Tree<'a> {
             for item in items {
                 let stated = Stated {
                     value: item,
-                    place: item.place.clone().or_else(|| Some(named.place())),
+                    // What a function of `lib` chose has no place of its own.
+                    place: item.place.clone().filter(|at| &*at.file != BUILT_IN).or_else(|| Some(named.place())),
                     option: named.definition.path.to_string(),
                     when: when(named, &counting),
                 };

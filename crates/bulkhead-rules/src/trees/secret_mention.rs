@@ -141,6 +141,26 @@ impl Names {
         self.within(span).filter(|id| self.ast.span(*id) == span).collect()
     }
 
+    /// The expressions that are all of what lies at a place; at the name of an attribute, the one that it is bound to.
+    pub(crate) fn at_or_behind(&self, place: &Place) -> Vec<ExprId> {
+        let mut found = self.at(place);
+        if found.is_empty() {
+            found.extend(place.span.and_then(|key| self.behind(key)));
+        }
+        found
+    }
+
+    /// The expression that an attribute is bound to, whose name is at `key`.
+    fn behind(&self, key: Span) -> Option<ExprId> {
+        let rest = Span { start: key.end, end: u32::try_from(self.ast.text.len()).ok()? };
+        let first = self.within(rest).next()?;
+        let start = self.ast.span(first).start;
+        let between = self.ast.text.get(key.end as usize..start as usize)?;
+        let is_bound = between.contains('=') && between.chars().all(|c| c.is_whitespace() || c == '=' || c == '(');
+        let all = self.within(rest).take_while(|id| self.ast.span(*id).start == start);
+        all.max_by_key(|id| self.ast.span(*id).end).filter(|_| is_bound)
+    }
+
     /// What an expression is: a secret's path as such, chosen from several, or as a string.
     pub(crate) fn mention(&self, id: ExprId) -> Option<Mention> {
         // Held for the whole of it, so that no other thread sees what is only being looked for.
@@ -219,6 +239,26 @@ impl Names {
         }
     }
 
+    /// A text, also by way of a variable, or as the only part of another one.
+    fn text(&self, id: ExprId) -> Option<&str> {
+        let id = match self.ast.expr(id) {
+            Expr::Interpolated(parts) => match &**parts {
+                [StringPart::Interpolation(id)] => *id,
+                _ => return None,
+            },
+            _ => id,
+        };
+        match self.ast.expr(self.stands_for(id).unwrap_or(id)) {
+            Expr::Text(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The names of a variable or selection, as if no variable stood for a part of them.
+    pub(crate) fn names_of(&self, id: ExprId) -> Option<Vec<String>> {
+        self.spelled(id, DEEPEST)
+    }
+
     /// The names of a variable or selection, as if no variable stood for a part of them.
     fn spelled(&self, id: ExprId, depth: u8) -> Option<Vec<String>> {
         let depth = depth.checked_sub(1)?;
@@ -238,7 +278,10 @@ impl Names {
                 let mut names = self.spelled(*base, depth)?;
                 names.extend(path.iter().map(|part| match part {
                     AttrName::Static(name, _) => name.as_str().to_owned(),
-                    AttrName::Dynamic(id) => written(&self.ast, *id).trim_matches('"').to_owned(),
+                    // What can't be told is no name.
+                    AttrName::Dynamic(id) => {
+                        self.text(*id).map_or_else(|| format!("${{{}}}", written(&self.ast, *id)), str::to_owned)
+                    }
                 }));
                 Some(names)
             }

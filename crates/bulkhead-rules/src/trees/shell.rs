@@ -146,6 +146,14 @@ impl Reader {
             }
         }
         command.words = rest.iter().flat_map(|word| self.values(word)).collect();
+        // A line of a crontab says before it when it runs, and as whom.
+        let is_time = |word: &String| word.bytes().all(|b| b.is_ascii_digit() || b"*/,-".contains(&b));
+        let is_named = |word: &String| ["@daily", "@hourly", "@monthly", "@reboot", "@weekly"].contains(&word.as_str());
+        if command.words.len() > 6 && command.words.iter().take(5).all(is_time) {
+            command.words.drain(..6);
+        } else if command.words.len() > 2 && command.words.first().is_some_and(is_named) {
+            command.words.drain(..2);
+        }
         // What runs another command is passed over.
         let mut at = 0;
         while let Some(first) = command.words.get_mut(at) {
@@ -210,8 +218,9 @@ const KEYWORDS: [&str; 10] = ["then", "do", "else", "elif", "if", "while", "unti
 /// Words before an assignment.
 const DECLARING: [&str; 4] = ["declare", "export", "local", "readonly"];
 
-/// Commands that run the one that is written behind them.
-const RUNNERS: [&str; 8] = ["builtin", "command", "doas", "env", "exec", "nice", "run0", "sudo"];
+/// Commands that run the one that is written behind them; those of home-manager, too.
+const RUNNERS: [&str; 10] =
+    ["$DRY_RUN_CMD", "builtin", "command", "doas", "env", "exec", "nice", "run", "run0", "sudo"];
 
 /// Shells, which take a script after `-c`.
 const SHELLS: [&str; 5] = ["bash", "dash", "runtimeShell", "sh", "zsh"];

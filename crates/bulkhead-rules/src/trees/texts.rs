@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind};
-use bulkhead_modules::systems_file;
-use bulkhead_source::Span;
+use bulkhead_modules::{BUILT_IN, systems_file};
+use bulkhead_source::{FileTree, Span, read_text};
 use bulkhead_syntax::{Expr, ExprId, StringPart};
 use foldhash::{HashMap, HashSet};
 
@@ -67,6 +67,11 @@ impl Text {
         self.holes.get(&c).map(|hole| &hole.what)
     }
 
+    /// Whether the path of a secret is put into it.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.holes.values().any(|hole| matches!(hole.what, What::Secret(_)))
+    }
+
     /// A part of the text as it is written.
     pub(crate) fn shown(&self, part: &str) -> String {
         let mut shown = String::new();
@@ -107,6 +112,11 @@ impl Text {
         };
         found().unwrap_or_else(|| self.place.clone())
     }
+
+    /// The text with [`COMPUTED`] for all that is put into it.
+    pub(crate) fn without_holes(&self) -> String {
+        self.text.chars().map(|c| if self.holes.contains_key(&c) { COMPUTED } else { c }).collect()
+    }
 }
 
 /// The texts of a value at a place: what is known, and where nothing is, those that are written there and in the variables
@@ -119,10 +129,22 @@ pub(crate) fn texts_of(context: &Context<'_>, data: &Data, place: &Place) -> Vec
 
 fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found: &mut Vec<Text>) {
     let Some(depth) = depth.checked_sub(1) else { return };
-    let place = data.place.as_ref().unwrap_or(around);
+    // What a function of `lib` made has no place of its own.
+    let place = data.place.as_ref().filter(|at| &*at.file != BUILT_IN).unwrap_or(around);
     match &data.kind {
         DataKind::String(text) => {
             found.push(Text { text: text.to_string(), holes: BTreeMap::new(), put: Vec::new(), place: place.clone() });
+        }
+        // A script of the repository.
+        DataKind::Path(path) => {
+            if let Some(text) = context.text_of(path) {
+                found.push(Text {
+                    text: text.to_string(),
+                    holes: BTreeMap::new(),
+                    put: Vec::new(),
+                    place: place.clone(),
+                });
+            }
         }
         DataKind::List(items) => items.iter().for_each(|item| of_data(context, item, place, depth, found)),
         DataKind::Attrs(set) => {
@@ -131,9 +153,9 @@ fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found:
         DataKind::Unknown(_) | DataKind::Failed(_) => {
             if let Some(names) = context.names_in(&place.file) {
                 let is_flake = systems_file(context.tree).is_some_and(|file| file.name() == "flake.nix");
-                let file = File { names: &names, path: &place.file, is_flake };
+                let file = File { files: context.tree, names: &names, path: &place.file, is_flake };
                 let mut seen = HashSet::default();
-                for id in names.at(place) {
+                for id in names.at_or_behind(place) {
                     let is_text = matches!(names.ast.expr(id), Expr::Text(..) | Expr::Interpolated(_));
                     if !is_text && names.mention(id).is_some() && seen.insert(id) {
                         found.push(text(&file, id));
@@ -153,6 +175,18 @@ fn written_in(file: &File<'_>, id: ExprId, depth: u8, seen: &mut HashSet<ExprId>
     for id in names.within(names.ast.span(id)) {
         match names.ast.expr(id) {
             Expr::Text(..) | Expr::Interpolated(_) if seen.insert(id) => found.push(text(file, id)),
+            // A script of the repository.
+            Expr::Apply { function, arguments } if written(&names.ast, *function).ends_with("readFile") => {
+                let path = arguments.first().and_then(|path| file_of_expression(names, *path, &file.place(id)));
+                if let Some(text) = path.and_then(|path| read_text(file.files, &path, LONGEST as u64).ok()) {
+                    found.push(Text {
+                        text: text.to_string(),
+                        holes: BTreeMap::new(),
+                        put: Vec::new(),
+                        place: file.place(id),
+                    });
+                }
+            }
             Expr::Variable { .. } => {
                 // A set has much that is not meant.
                 let value = names.stands_for(id).filter(|value| !matches!(names.ast.expr(*value), Expr::Attrs(_)));
@@ -170,6 +204,7 @@ fn written_in(file: &File<'_>, id: ExprId, depth: u8, seen: &mut HashSet<ExprId>
 
 /// A file whose texts are looked at.
 struct File<'f> {
+    files: &'f dyn FileTree,
     names: &'f Names,
     path: &'f Arc<str>,
     /// Whether all files of the repository are in the store.

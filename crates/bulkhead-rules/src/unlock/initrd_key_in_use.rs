@@ -5,13 +5,15 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_source::{TreePath, read_text};
+use foldhash::HashSet;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::host_keys::{Whose, taken_keys};
 use crate::trees::made::is_made_in_store;
 use crate::trees::repository_file::written_file;
 use crate::trees::secret_mention::{Mention, mention_at};
-use crate::trees::{Assumed, Named, Stated, Tree, When, option, plain_path, text, written};
+use crate::trees::{Assumed, Named, Stated, Tree, When, option, plain_path, text};
 use crate::unlock::unlock_key_in_store::is_copied;
 
 pub(crate) const RULE: Rule = Rule {
@@ -37,10 +39,11 @@ boot.initrd.network.ssh.hostKeys = [ \"/etc/secrets/initrd/ssh_host_ed25519_key\
 ```
 
 **Limits.** Keys are compared by their paths: those of `services.openssh.hostKeys` and `age.identityPaths`, and
-`/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. A copy of a key under
-another name is not recognised. A secret that no other option names is one for the boot environment alone; a script that
-makes keys (`ssh-keygen`) does not count. Of `boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that
-are known are looked at; what modules say that can't be read is not.
+`/etc/ssh/ssh_host_<type>_key`; the same below another folder (`/persist`) is *undecided*. What functions choose from
+those two options (`map`, `filter`, `head`, `catAttrs`, `pipe` …) counts as their keys. A copy of a key under another
+name is not recognised. A secret that no other option names is one for the boot environment alone; a script that makes
+keys (`ssh-keygen`) does not count. Of `boot.initrd.extraFiles` and `boot.initrd.systemd.contents` only paths that are
+known are looked at; what modules say that can't be read is not.
 
 **Data.** `machine`: the machine. `path`: the key or secret.
 ",
@@ -53,6 +56,8 @@ const FILE_LIMIT: u64 = 4 << 20;
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     for tree in context.trees() {
         let host_keys = host_keys(tree);
+        // What functions choose may be several items.
+        let mut told: HashSet<Place> = HashSet::default();
         for source in sources(context, tree) {
             let Some(at) = source.place.clone() else { continue };
             match &source.value {
@@ -86,23 +91,38 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 Source::Unknown(reason) => {
                     let mention = mention_at(context, &at);
                     if let Some(Mention::Decrypted(name)) = mention {
-                        found.extend(of_secret(context, tree, &name, &source, at));
-                        continue;
+                        let of_secret = of_secret(context, tree, &name, &source, at.clone());
+                        // Which secret it is may be computed.
+                        if of_secret.is_some() || !name.contains("${") {
+                            found.extend(of_secret);
+                            continue;
+                        }
                     }
-                    let is_of_server = written(context.tree, &at).is_some_and(|text| text.contains("openssh.hostKeys"));
                     let machine = &tree.name;
-                    let finding = if is_of_server {
-                        let message = format!("the boot environment of `{machine}` holds the keys of its SSH server");
-                        RULE.judged(context.tree, &source.when, at, message).with_label("stored in clear in /boot")
-                    } else {
+                    let mut push = |finding: Diagnostic| {
+                        found.push(finding.with_data("machine", &**machine).with_data("path", source.option.clone()));
+                    };
+                    let taken = taken_keys(context, &at);
+                    if taken.is_empty() {
                         let message = format!(
                             "can't tell whether the boot environment of `{machine}` holds a key that is in use: {reason}"
                         );
                         let mut undecided = RULE.finding(at, message);
                         undecided.severity = Severity::Undecided;
-                        undecided
-                    };
-                    found.push(finding.with_data("machine", &**machine).with_data("path", source.option.clone()));
+                        push(undecided);
+                    }
+                    for (whose, at) in taken {
+                        if !told.insert(at.clone()) {
+                            continue;
+                        }
+                        let what = match whose {
+                            Whose::Server => "the keys of its SSH server",
+                            Whose::Agenix => "the keys with which agenix decrypts its secrets",
+                        };
+                        let message = format!("the boot environment of `{machine}` holds {what}");
+                        let finding = RULE.judged(context.tree, &source.when, at, message);
+                        push(finding.with_label("stored in clear in /boot"));
+                    }
                 }
             }
         }
