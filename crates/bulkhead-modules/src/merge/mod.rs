@@ -229,7 +229,7 @@ impl<'m, 's, 'a> Merger<'m, 's, 'a> {
         let mut config = Vec::with_capacity(names.len());
         let mut options = Vec::new();
         let mut open = children.rest();
-        self.note_owners(&level, &names, open.is_some());
+        self.note_owners(&level, &names, &declared, open.is_some());
         if level.region == Region::Nixos && level.path.names().is_empty() {
             config.extend(self.defaults_below(&level.path, &names));
         }

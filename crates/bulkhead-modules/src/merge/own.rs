@@ -1,9 +1,11 @@
 //! Options of Bulkhead's own modules, and of agenix, in fleets whose modules don't declare them: what they are where
 //! nothing defines them, so that `config.networking.sandbox.bridge` is known.
 
+use std::collections::BTreeMap;
+
 use bulkhead_eval::{Node, Shape};
 
-use super::{Def, Level, Merger, Region};
+use super::{Decl, Def, Level, Merger, Region};
 use crate::OptionPath;
 use crate::library::NIXOS_CONFIG;
 
@@ -50,18 +52,25 @@ pub struct Owners {
 
 impl<'a> Merger<'_, '_, 'a> {
     /// Note whose options there are: of names at the root. What a module that can't be read defines is not known, and it may
-    /// declare options of these names with other defaults.
-    pub(super) fn note_owners(&mut self, level: &Level<'a>, names: &[&'static str], is_open: bool) {
+    /// declare options of these names with other defaults. What modules at hand declare themselves has the defaults that they
+    /// say: those of Bulkhead, if they are these.
+    pub(super) fn note_owners(
+        &mut self,
+        level: &Level<'a>,
+        names: &[&'static str],
+        declared: &BTreeMap<&'static str, Vec<Decl<'a>>>,
+        is_open: bool,
+    ) {
         if !level.path.names().is_empty() || level.region != Region::Nixos || is_open || self.others.is_some() {
             return;
         }
         // Modules of these names have other defaults.
-        let has = |name: &str| names.contains(&name);
+        let has = |name: &str| names.contains(&name) && !declared.contains_key(name);
         self.owners = Owners {
-            sandbox: has("workspaces") && !has("sandboxed-workspace"),
+            sandbox: has("workspaces") && !names.contains(&"sandboxed-workspace"),
             vpn: has("vpn"),
             // home-manager by itself has another folder.
-            age: has("age") && !has("home"),
+            age: names.contains(&"age") && !names.contains(&"home"),
             has_folder: false,
         };
     }

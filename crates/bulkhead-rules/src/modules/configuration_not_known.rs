@@ -17,6 +17,7 @@ use super::readings::Readings;
 use crate::context::Context;
 use crate::network::private_range_open::is_open;
 use crate::rule::{Area, Rule};
+use crate::trees::firewall::in_files;
 use crate::trees::guards::removes_a_guard;
 use crate::trees::inside::inside;
 use crate::trees::made::is_made_in_store;
@@ -94,6 +95,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let of_nixos = trees.all.iter().map(|tree| (tree, Readings::of(tree)));
     for (tree, readings) in of_nixos.chain(trees.others.iter().map(|tree| (tree, Readings::of_secrets()))) {
         values(context, tree, &readings, &mut causes);
+        rules_in_files(context, tree, &mut causes);
         unseen_definitions(tree, &readings, &mut causes);
         // What can't be read may make compartments.
         let mut missing: BTreeMap<&str, Vec<&Failure>> = BTreeMap::new();
@@ -212,6 +214,19 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
         let place = Some(at.unwrap_or_else(|| named.place()));
         let option = named.definition.path.to_string();
         causes.add(tree, Some(option), "a value is unknown", Unknown { reason, help, place });
+    }
+}
+
+/// Files with rules of nf_tables that can't be read here.
+fn rules_in_files(context: &Context<'_>, tree: &Tree<'_>, causes: &mut Causes) {
+    let is_on = || !tree.on(&option("networking.nftables.enable")).is_empty();
+    if !tree.has_compartments() || !is_on() {
+        return;
+    }
+    for stated in in_files(context, tree) {
+        let (Err(reason), option) = (stated.value, stated.option) else { continue };
+        let place = stated.place.or(reason.place);
+        causes.add(tree, Some(option), "these rules are not known", Unknown { place, ..reason });
     }
 }
 

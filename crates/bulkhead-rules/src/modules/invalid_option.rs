@@ -94,6 +94,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         for root in OWN {
             let root = option(root);
+            // What they declare themselves has been judged by that.
+            if tree.declares_otherwise(&root) {
+                continue;
+            }
             let is_declared = |path: &OptionPath| tree.configuration.declared(path).is_some();
             for named in tree.below(&root).iter().filter(|named| !is_declared(&named.definition.path)) {
                 definition(context, tree, named, &mut validators, found);

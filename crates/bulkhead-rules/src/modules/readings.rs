@@ -157,7 +157,11 @@ const OF_ANY_CONTAINER: [(&str, usize); 3] = [
 ];
 
 /// Rules and commands of the host, besides those that a guard refuses.
-const RULES: [&str; 2] = ["networking.firewall.extraForwardRules", "networking.nftables.tables.<name>.content"];
+const RULES: [&str; 3] = [
+    "networking.firewall.extraForwardRules",
+    "networking.firewall.extraInputRules",
+    "networking.nftables.tables.<name>.content",
+];
 
 /// The options of a machine that rules read.
 pub(super) struct Readings {

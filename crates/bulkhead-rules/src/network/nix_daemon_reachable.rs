@@ -172,9 +172,10 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
     let mut all: Vec<(When, Vec<NamedPlace>)> = Vec::new();
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
-        // What systemd or docker starts has what it is told.
+        // What systemd or docker starts has what it is told; what a fleet's own modules make is seen where they do.
         let is_other = tree.nspawn.iter().any(|file| file.name == name) || oci::is_compartment(tree, &name);
-        if is_other && !is_of_nixos(tree, &name) {
+        let is_own = ["workspaces", "vpn"].iter().any(|root| tree.declares_otherwise(&option(root)));
+        if (is_other || is_own) && !is_of_nixos(tree, &name) {
             continue;
         }
         let unit = option("systemd.services").join(&format!("container@{name}")).join("serviceConfig");

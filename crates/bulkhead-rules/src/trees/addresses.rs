@@ -46,6 +46,11 @@ impl Prefix {
         }
     }
 
+    /// Whether it is one of IPv6.
+    pub(crate) fn is_v6(&self) -> bool {
+        !self.is_v4
+    }
+
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.is_v4 && bits(address) & mask(self.length) == self.first
     }

@@ -131,11 +131,16 @@ pub(crate) fn workspaces(tree: &Tree<'_>) -> Vec<Workspace> {
     let root = option("workspaces");
     let children = tree.children(&root).into_iter();
     let found = children.filter_map(|(name, first)| {
-        let shape = shape(&root, &first.definition.path);
+        let shape = shape(tree, &root, &first.definition.path);
+        let path = root.join(&name);
+        // Other modules call other things so.
+        let is_one = || ["type", "ip"].iter().any(|attribute| !tree.below(&path.join(attribute)).is_empty());
+        if tree.declares_otherwise(&root) && !is_one() {
+            return None;
+        }
         if shape == Shape::Known && enabled(tree, "sandboxed-workspace.enable").is_empty() {
             return None;
         }
-        let path = root.join(&name);
         Some(Workspace {
             kinds: tree.texts(&path.join("type"), None),
             option: tree.called(&path).to_string(),
@@ -167,7 +172,7 @@ fn sandbox(tree: &Tree<'_>, all: &mut Vec<Network>) {
             let Some(when) = enabled(tree, "networking.sandbox.enable").into_iter().next() else { return };
             let root = option("networking.sandbox");
             let place = beginning(tree, &at("ports").join(name), first);
-            (shape(&root, &first.definition.path), place, when)
+            (shape(tree, &root, &first.definition.path), place, when)
         }
         (None, None) => return,
     };
@@ -175,7 +180,9 @@ fn sandbox(tree: &Tree<'_>, all: &mut Vec<Network>) {
         let [subnet, gateway, ip] = if is_v6 { ["subnet6", "gateway6", "ip6"] } else { ["subnet", "gateway", "ip"] };
         let subnets = texts(tree, &at(subnet), shape);
         let peer = |workspace: &Workspace| {
-            let mac = (workspace.shape == Shape::Native).then(|| mac_of(&workspace.name));
+            // A default that is made from names is another for each.
+            let is_made = workspace.shape == Shape::Native || tree.declares_otherwise(&option("workspaces"));
+            let mac = is_made.then(|| mac_of(&workspace.name));
             Peer {
                 name: workspace.name.clone(),
                 addresses: tree.texts(&workspace.path.join(ip), None),
@@ -235,7 +242,11 @@ fn sandbox(tree: &Tree<'_>, all: &mut Vec<Network>) {
 fn vpn(tree: &Tree<'_>, all: &mut Vec<Network>) {
     let root = option("vpn");
     let Some(first) = tree.below(&root).first() else { return };
-    let shape = shape(&root, &first.definition.path);
+    let shape = shape(tree, &root, &first.definition.path);
+    // Other modules call other things so.
+    if tree.declares_otherwise(&root) && tree.below(&root.join("containers")).is_empty() {
+        return;
+    }
     let place = beginning(tree, &root, first);
     let Some(when) = enabled(tree, "vpn.enable").into_iter().next() else { return };
     let at = |name: &str| option(&format!("vpn.{name}"));
@@ -309,10 +320,10 @@ fn beginning(tree: &Tree<'_>, path: &OptionPath, first: &Named) -> Place {
     in_file.min().cloned().unwrap_or_else(|| Place::file(first.definition.file.clone()))
 }
 
-fn shape(ours: &OptionPath, written: &OptionPath) -> Shape {
+fn shape(tree: &Tree<'_>, ours: &OptionPath, written: &OptionPath) -> Shape {
     match written.names().first().map(|name| &**name) {
         Some("sandboxed-workspace" | "pia-vpn") => Shape::Known,
-        _ if written.starts_with(ours) => Shape::Native,
+        _ if written.starts_with(ours) && !tree.declares_otherwise(ours) => Shape::Native,
         _ => Shape::Mapped,
     }
 }
@@ -327,7 +338,8 @@ pub(crate) fn texts(tree: &Tree<'_>, path: &OptionPath, shape: Shape) -> Vec<Sta
         Shape::Mapped => None,
     });
     let mut found = tree.texts(path, default);
-    for stated in found.iter_mut().filter(|stated| stated.place.is_none() && shape != Shape::Native) {
+    let is_renamed = shape != Shape::Native && !tree.declares_otherwise(path);
+    for stated in found.iter_mut().filter(|stated| stated.place.is_none() && is_renamed) {
         if let Some(theirs) = tree.mapping.theirs(path).last() {
             stated.option = theirs.to_string();
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bulkhead_eval::data::Data;
+use bulkhead_eval::data::{Data, DataKind, Unknown};
 use bulkhead_modules::OptionPath;
 use bulkhead_source::read_text;
 use foldhash::{HashMap, HashMapExt};
 
 use super::addresses::Prefix;
+use super::made::{COMPUTED, text_in_store};
 use super::partial::partial;
 use super::repository_file::repository_file;
 use super::{Assumed, Named, Stated, Tree, option, text};
@@ -28,9 +29,40 @@ pub(crate) fn tables(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<s
     for path in contents.chain([option("networking.nftables.ruleset")]) {
         found.extend(rules(context, tree, &path));
     }
-    let in_file = |data: &Data| read_text(context.tree, &repository_file(context, data)?, FILE_LIMIT).ok();
-    found.extend(tree.stated(&option("networking.nftables.rulesetFile"), in_file, None));
+    found.extend(in_files(context, tree).into_iter().filter_map(|stated| {
+        let text = stated.value.as_ref().ok()?.clone();
+        Some(stated.with(text))
+    }));
     found
+}
+
+/// The rules in `networking.nftables.rulesetFile`, or why they are not known.
+pub(crate) fn in_files(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Result<Arc<str>, Unknown>>> {
+    let read = |data: &Data| match &data.kind {
+        DataKind::Null => None,
+        _ => Some(in_file(context, data)),
+    };
+    tree.stated(&option("networking.nftables.rulesetFile"), read, None)
+}
+
+fn in_file(context: &Context<'_>, data: &Data) -> Result<Arc<str>, Unknown> {
+    let because = |reason: String| {
+        let help = "write the rules into a file of the repository, or into `networking.nftables.tables`";
+        Unknown { reason: Arc::from(reason), help: Some(Arc::from(help)), place: data.place.clone() }
+    };
+    if let Some(file) = repository_file(context, data) {
+        return read_text(context.tree, &file, FILE_LIMIT).map_err(|error| because(error.to_string()));
+    }
+    if let Some(text) = data.place.as_ref().and_then(|at| text_in_store(context, at)) {
+        let is_written = !text.contains(COMPUTED);
+        return is_written.then(|| Arc::from(text)).ok_or_else(|| because("parts of its text are computed".to_owned()));
+    }
+    match &data.kind {
+        DataKind::Unknown(unknown) => Err(unknown.clone()),
+        DataKind::Failed(failure) => Err(because(failure.message.clone())),
+        DataKind::String(path) | DataKind::Path(path) => Err(because(format!("`{path}` is not in the repository"))),
+        _ => Err(because("it is no path".to_owned())),
+    }
 }
 
 /// Scripts of the firewall.

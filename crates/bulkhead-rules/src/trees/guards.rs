@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{DEFAULT_PRIORITY, OptionPath};
 
+use super::firewall::in_files;
 use super::forced::Taken;
 use super::partial::partial;
 use super::{Network, Purpose, Shape, Stated, Tree, option, text};
@@ -57,6 +58,12 @@ pub(crate) fn taken(context: &Context<'_>, tree: &Tree<'_>, network: &Network) -
     let is_nftables = !tree.on(&option("networking.nftables.enable")).is_empty();
     // What a unit of the guard's does has been judged.
     let own = option("systemd.services").join(guard.unit);
+    for stated in in_files(context, tree).into_iter().filter(|_| is_nftables) {
+        if stated.value.as_ref().is_ok_and(|rules| removes(rules, guard.table)) {
+            let what = "it removes the guard's rules".to_owned();
+            found.push(Taken { stated: stated.plain(), what, is_certain: true });
+        }
+    }
     let of_host = tree.definitions().iter().filter(|named| {
         named.path.names().first().is_some_and(|first| OF_HOST.contains(&&**first)) && !named.path.starts_with(&own)
     });

@@ -33,6 +33,17 @@ pub(crate) fn made_as(context: &Context<'_>, place: &Place, is_wanted: &Wanted<'
     names.at(place).into_iter().any(|id| is_made(&names, id, is_wanted, DEEPEST))
 }
 
+/// The text of a file that the expression at a place makes in the store, with [`COMPUTED`] for what is computed in it.
+pub(crate) fn text_in_store(context: &Context<'_>, place: &Place) -> Option<String> {
+    let found = std::cell::RefCell::new(None);
+    let is_wanted = |text: &str| {
+        *found.borrow_mut() = Some(text.to_owned());
+        true
+    };
+    made_in_store(context, place, &is_wanted);
+    found.into_inner()
+}
+
 /// Whether a file of this name, and with this text, is meant.
 type Wanted<'w> = dyn Fn(&str, Option<&str>) -> bool + 'w;
 

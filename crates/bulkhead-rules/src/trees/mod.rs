@@ -390,6 +390,18 @@ impl<'a> Tree<'a> {
         self.mapping.theirs(path).iter().any(|path| self.configuration.options.contains_key(path))
     }
 
+    /// Whether the modules declare options below one of our roots themselves, and are not Bulkhead's, which declare more.
+    pub(crate) fn declares_otherwise(&self, root: &OptionPath) -> bool {
+        let first = root.names().first().map(|name| &**name);
+        let (declaring, ours) = match first {
+            Some("vpn") => (&["vpn", "vpn.containers", "vpn.enable"][..], "vpn.bridgeName"),
+            Some("workspaces") => (&["workspaces"][..], "networking.sandbox.bridge"),
+            _ => (&["networking.sandbox", "networking.sandbox.enable"][..], "networking.sandbox.bridge"),
+        };
+        let declares = |path: &str| self.configuration.options.contains_key(&option(path));
+        declaring.iter().any(|path| declares(path)) && !declares(ours)
+    }
+
     /// What the fleet may call our options in quite another place.
     pub(crate) fn elsewhere(&self) -> impl Iterator<Item = &OptionPath> {
         self.mapping.elsewhere()

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use bulkhead_diagnostics::{Diagnostic, Severity};
-use bulkhead_eval::data::DataKind;
+use bulkhead_diagnostics::{Diagnostic, Place, Severity};
+use bulkhead_eval::data::{AttrsData, Data, DataKind};
 use bulkhead_modules::OptionPath;
 
 use super::vpns;
@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::network::addresses;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
+use crate::trees::firewall::rules;
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -21,7 +22,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A proxy of the host that is for the VPN container's login lets services in.",
     docs: "\
 `services.tinyproxy` of a machine with services behind a VPN listens on the VPN's bridge (or everywhere), and its
-`Allow` has addresses besides the VPN container's, or there is no `Allow`, which allows everybody.
+`Allow` has addresses besides the VPN container's, or there is no `Allow`, which allows everybody. Or another proxy
+does the same.
 
 **Why it matters.** A service that asks the proxy reaches the internet from the host's address, past the tunnel.
 
@@ -35,9 +37,11 @@ services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.0/24
 services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.2\" ]; };
 ```
 
-**Limits.** Of squid, privoxy, microsocks, 3proxy and dante only where they listen is looked at, for a warning; whom
-they let in is not, nor are other proxies. With Bulkhead's module it is a warning, because its guard lets services
-reach nothing of the host.
+**Limits.** Other proxies are squid, privoxy, microsocks, 3proxy and dante, and what of haproxy (`set-dst`) and nginx
+(`proxy_pass $ssl_preread_server_name`) leads wherever the client says. Whom they let in is read of dante (`client
+pass`), privoxy (`permit-access`), 3proxy (`acl`) and squid (`configText`; what it refuses before is not seen). Where
+that is not written, or they listen at all addresses of the host, it is a warning. With Bulkhead's module it is a
+warning, because its guard lets services reach nothing of the host.
 
 **Data.** `machine`: the machine.
 ",
@@ -86,52 +90,258 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Other proxies, where they listen, and where by themselves; they are not asked whom they let in.
-const OTHERS: [(&str, &str, &str); 5] = [
+/// Other proxies, where they listen, and where by themselves.
+const OTHERS: [(&str, &str, &str); 4] = [
     ("services._3proxy", "services.*.bindAddress", "0.0.0.0"),
-    ("services.dante", "", "0.0.0.0"),
     ("services.microsocks", "ip", "127.0.0.1"),
     ("services.privoxy", "settings.listen-address", "127.0.0.1:8118"),
     ("services.squid", "proxyAddress", "0.0.0.0"),
 ];
 
-/// Other proxies that listen on the bridge.
-fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec<Diagnostic>) {
+/// Proxies whose configuration is a text, in which option, and how they listen by it.
+const BY_TEXT: [(&str, &str, &str); 4] = [
+    ("services.dante", "config", "internal:"),
+    ("services.haproxy", "config", "bind"),
+    ("services.nginx", "streamConfig", "listen"),
+    ("services.squid", "configText", "http_port"),
+];
+
+/// A proxy of the host.
+struct Proxy {
+    service: &'static str,
+    /// Where it listens: addresses or interfaces, with or without a port.
+    listens: Vec<Arc<str>>,
+    /// Why that is not known.
+    unknown: Option<(Arc<str>, Place)>,
+    /// Whom it lets in, where that is written.
+    allowed: Vec<Stated<Arc<str>>>,
+    /// Whether that is all whom it lets in.
+    is_all: bool,
+}
+
+fn proxies(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Proxy> {
+    let mut found = Vec::new();
+    for (service, attribute, listen) in BY_TEXT {
+        for stated in rules(context, tree, &option(service).join(attribute)) {
+            let read = Text::of(service, &stated.value, listen);
+            // What serves fixed places alone is no way out.
+            let Some(Text { listens, allowed, is_all }) = read else { continue };
+            let allowed = allowed.into_iter().map(|range| stated.with(Arc::from(range))).collect();
+            found.push(Proxy { service, listens, unknown: None, allowed, is_all });
+        }
+    }
+    // Of a text that is not known, nothing is.
+    if found.iter().all(|proxy| proxy.service != "services.dante") {
+        let listens = vec![Arc::from("0.0.0.0")];
+        found.push(Proxy { service: "services.dante", listens, unknown: None, allowed: Vec::new(), is_all: false });
+    }
     for (service, listen, default) in OTHERS {
+        // The text is all that it is told.
+        if found.iter().any(|proxy| proxy.service == service) {
+            continue;
+        }
         let root = option(service);
-        let mut listens: Vec<Arc<str>> = Vec::new();
-        let mut unknown = None;
+        let (mut listens, mut unknown): (Vec<Arc<str>>, _) = (Vec::new(), None);
+        let (mut allowed, mut is_all) = (Vec::new(), false);
         if let Some((list, field)) = listen.split_once(".*.") {
+            is_all = true;
             for item in tree.items(&root.join(list)) {
-                let DataKind::Attrs(set) = &item.value.kind else { continue };
+                let DataKind::Attrs(set) = &item.value.kind else {
+                    is_all = false;
+                    continue;
+                };
                 let own = set.attrs.get(field).and_then(|field| text(&field.value));
                 listens.push(own.unwrap_or_else(|| Arc::from(default)));
+                match by_address(&item, set) {
+                    Some(ranges) => allowed.extend(ranges),
+                    None => is_all = false,
+                }
             }
-        } else if !listen.is_empty() {
+            is_all &= !allowed.is_empty();
+        } else {
             let path = OptionPath::of(root.names().iter().map(|name| &**name).chain(listen.split('.')));
             listens.extend(tree.texts(&path, Some(default)).into_iter().map(|stated| stated.value));
             unknown = tree.unknown(&path).into_iter().next();
         }
+        if service == "services.privoxy" {
+            let permitted = tree.items(&root.join("settings").join("permit-access"));
+            is_all = !permitted.is_empty();
+            for item in permitted {
+                let source = text(item.value).and_then(|line| Some(Arc::from(line.split_whitespace().next()?)));
+                is_all &= source.is_some();
+                allowed.extend(source.map(|source| item.with(source)));
+            }
+        }
         if listens.is_empty() && unknown.is_none() {
             listens.push(Arc::from(default));
         }
-        let on_bridge = listens.iter().any(|text| is_on_bridge(vpn, address(text)));
-        for on in tree.on(&root.join("enable")).into_iter().filter(|_| on_bridge || unknown.is_some()) {
+        found.push(Proxy { service, listens, unknown, allowed, is_all });
+    }
+    found
+}
+
+/// The addresses that a service of 3proxy is for, if it asks for nothing else.
+fn by_address(item: &Stated<&Data>, set: &AttrsData) -> Option<Vec<Stated<Arc<str>>>> {
+    let list = |data: &Data| match &data.kind {
+        DataKind::List(items) => items.iter().map(text).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    let field = |set: &AttrsData, name: &str| set.attrs.get(name).and_then(|field| list(&field.value));
+    let auth = field(set, "auth")?;
+    if !auth.iter().any(|by| **by == *"iponly") {
+        return None;
+    }
+    let DataKind::List(rules) = &set.attrs.get("acl")?.value.kind else { return None };
+    let mut found = Vec::new();
+    for rule in rules {
+        let DataKind::Attrs(rule) = &rule.kind else { return None };
+        if text(&rule.attrs.get("rule")?.value).as_deref() != Some("allow") {
+            continue;
+        }
+        // Without any, it is everybody.
+        let sources = field(rule, "sources").filter(|sources| !sources.is_empty());
+        found.extend(
+            sources.unwrap_or_else(|| vec![Arc::from("0.0.0.0/0")]).into_iter().map(|source| item.with(source)),
+        );
+    }
+    Some(found)
+}
+
+/// What the text of a configuration says.
+struct Text {
+    listens: Vec<Arc<str>>,
+    allowed: Vec<String>,
+    is_all: bool,
+}
+
+impl Text {
+    /// `None` for what leads nowhere but to fixed places.
+    fn of(service: &str, text: &str, listen: &str) -> Option<Text> {
+        let lines = || text.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let words = || lines().flat_map(|line| line.split(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ';')));
+        let all: Vec<&str> = words().filter(|word| !word.is_empty()).collect();
+        let behind = |key: &str| -> Vec<&str> {
+            let pairs = all.windows(2).filter(|pair| pair[0] == key);
+            pairs.map(|pair| pair[1]).collect()
+        };
+        let chosen = match service {
+            "services.haproxy" => all.contains(&"set-dst"),
+            "services.nginx" => behind("proxy_pass").iter().any(|to| to.starts_with("$ssl_preread_server_name")),
+            _ => true,
+        };
+        if !chosen {
+            return None;
+        }
+        let is_port = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        let listens = behind(listen).into_iter();
+        let mut listens: Vec<Arc<str>> = listens
+            .map(|word| if is_port(word) || word.starts_with("*:") { Arc::from("0.0.0.0") } else { Arc::from(word) })
+            .collect();
+        if listens.is_empty() {
+            listens.push(Arc::from("0.0.0.0"));
+        }
+        let mut allowed = Vec::new();
+        let mut is_all = false;
+        match service {
+            "services.dante" => {
+                for (at, _) in all.windows(2).enumerate().filter(|(_, pair)| *pair == ["client", "pass"]) {
+                    let rule = all.iter().skip(at + 2).take_while(|word| !matches!(**word, "client" | "socks"));
+                    let from = rule.skip_while(|word| **word != "from:").nth(1);
+                    allowed.extend(from.map(|range| (*range).to_owned()));
+                }
+                is_all = !allowed.is_empty();
+            }
+            "services.squid" => {
+                let mut acls: Vec<(&str, &str)> = Vec::new();
+                for line in lines() {
+                    let words: Vec<&str> = line.split_whitespace().collect();
+                    match words.as_slice() {
+                        ["acl", name, "src", ranges @ ..] => acls.extend(ranges.iter().map(|range| (*name, *range))),
+                        // What is refused before is not seen.
+                        ["http_access", "allow", names @ ..] => {
+                            is_all = true;
+                            let is_everybody = |name: &&str| matches!(*name, "all");
+                            if names.iter().all(|name| is_everybody(name)) {
+                                allowed.push("0.0.0.0/0".to_owned());
+                            }
+                            let named = acls.iter().filter(|(name, _)| names.contains(name));
+                            allowed.extend(named.map(|(_, range)| (*range).to_owned()));
+                        }
+                        _ => {}
+                    }
+                }
+                is_all &= !allowed.is_empty();
+            }
+            _ => {}
+        }
+        Some(Text { listens, allowed, is_all })
+    }
+}
+
+/// Other proxies that listen on the bridge.
+fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec<Diagnostic>) {
+    for Proxy { service, listens, unknown, allowed, is_all } in proxies(context, tree) {
+        let on_bridge = listens.iter().any(|text| listens_at(vpn, text));
+        // On all addresses, it takes a port that the firewall opens.
+        let is_own = listens
+            .iter()
+            .filter(|text| listens_at(vpn, text))
+            .any(|text| address(text).map_or_else(|| is_bridge(vpn, text), |address| !address.is_unspecified()));
+        for on in tree.on(&option(service).join("enable")).into_iter().filter(|_| on_bridge || unknown.is_some()) {
             let (Some(when), Some(at)) = (on.when.and(&vpn.when), on.place.clone()) else { continue };
-            let message = format!("`{service}` listens on the bridge of the VPN: services behind it may use it");
-            let mut finding = RULE.judged(context.tree, &when, at, message);
-            finding.severity = finding.severity.min(Severity::Warning);
+            let everybody = |range: &str| if range == "0/0" { "0.0.0.0/0".to_owned() } else { range.to_owned() };
+            let admitted = allowed.iter().find_map(|stated| Some((stated, lets_in(vpn, &everybody(&stated.value))?)));
+            let (mut finding, is_certain) = match &admitted {
+                Some((stated, name)) => {
+                    let Some(when) = stated.when.and(&when) else { continue };
+                    let message =
+                        format!("`{service}` allows {}, and so {name}, which is behind the VPN", stated.value);
+                    (RULE.judged(context.tree, &when, stated.place.clone().unwrap_or(at), message), is_own)
+                }
+                // Nobody of them, as far as it is written; a name may stand for anybody.
+                None if is_all && allowed.iter().all(|stated| is_range(&everybody(&stated.value))) => continue,
+                None => {
+                    let message =
+                        format!("`{service}` listens on the bridge of the VPN: services behind it may use it");
+                    (RULE.judged(context.tree, &when, at, message), false)
+                }
+            };
+            if !is_certain || vpn.shape == Shape::Native {
+                finding.severity = finding.severity.min(Severity::Warning);
+            }
             if let Some((why, place)) = unknown.as_ref().filter(|_| !on_bridge) {
                 finding.severity = Severity::Undecided;
                 finding = finding
                     .with_note(format!("unless it listens elsewhere, which is not known: {why}"))
                     .with_related(place.clone(), "not known");
             }
-            found.push(
-                finding.with_help("let it listen on another address of the host").with_data("machine", &*tree.name),
-            );
+            let help = match admitted {
+                Some(_) => "allow the address of the VPN container alone",
+                None => "let it listen on another address of the host",
+            };
+            found.push(finding.with_help(help).with_data("machine", &*tree.name));
         }
     }
+}
+
+/// Whether it is the name of the VPN's bridge.
+fn is_bridge(vpn: &Network, name: &str) -> bool {
+    vpn.bridges.iter().any(|bridge| *bridge.value == *name)
+}
+
+/// Whether a proxy that listens at an address, or an interface, does so on the bridge.
+fn listens_at(vpn: &Network, text: &str) -> bool {
+    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    match address(text) {
+        // An interface has a letter in front.
+        None if is_name && text.starts_with(|c: char| c.is_ascii_alphabetic()) => is_bridge(vpn, text),
+        address => is_on_bridge(vpn, address),
+    }
+}
+
+/// Whether a text is a network or an address.
+fn is_range(text: &str) -> bool {
+    Prefix::parse(text).is_some() || text.parse::<IpAddr>().is_ok()
 }
 
 /// The address that a proxy listens at, with or without a port.
