@@ -121,6 +121,9 @@ const OF_SYSTEM: [&str; 4] = ["apps", "checks", "legacyPackages", "packages"];
 const MOST_DEEP: usize = 64;
 const MOST_VALUES: usize = 10_000;
 
+/// So many sets may be put together of which one is unknown.
+const MOST_SIDES: u8 = 32;
+
 /// How the name of a system of a hive ends where `nixosConfigurations` has one of that name, too.
 const OF_HIVE: &str = " (colmena)";
 
@@ -772,10 +775,13 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
         }
         let products = self.products(&mut found);
-        if let (Kind::Plain, Shape::Unknown(reason, _)) = (self.kind, self.session.look(self.value))
-            && products.is_empty()
-        {
-            found.unknown.get_or_insert((reason, None));
+        if self.kind == Kind::Plain && products.is_empty() {
+            match self.session.look(self.value) {
+                Shape::Unknown(reason, _) => found.unknown = found.unknown.take().or(Some((reason, None))),
+                // Another set may have put something else in the place of all.
+                Shape::Attrs(members) => found.unknown = found.unknown.take().or(members.open.map(|open| (open, None))),
+                _ => {}
+            }
         }
         found.systems.sort_by(|a, b| a.name.cmp(&b.name));
         (found, products)
@@ -783,8 +789,14 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// Add the systems that are found elsewhere in what the flake gives out.
     fn products(&self, found: &mut Systems) -> Vec<(Arc<str>, Node<'a>)> {
-        let mut walk =
-            Products { outputs: self, seen: self.known_arguments(), looked: 0, found: Vec::new(), is_too_deep: false };
+        let mut walk = Products {
+            outputs: self,
+            seen: self.known_arguments(),
+            looked: 0,
+            found: Vec::new(),
+            is_too_deep: false,
+            beside: None,
+        };
         match self.session.look(self.value) {
             _ if self.kind == Kind::Plain => walk.look(self.value, &OptionPath::root(), &mut Vec::new()),
             Shape::Attrs(outputs) => {
@@ -804,6 +816,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
             for (name, node) in all.attrs.iter().filter(|(name, _)| OF_SYSTEM.contains(name)) {
                 walk.look(*node, &OptionPath::of([name, "<system>"]), &mut vec![all.identity]);
             }
+        }
+        if let Some(beside) = walk.beside.take() {
+            found.unknown.get_or_insert(beside);
         }
         let limit = if walk.looked > MOST_VALUES {
             Some(format!("systems are looked for in {MOST_VALUES} values that a file gives out, and there are more"))
@@ -1016,6 +1031,8 @@ struct Products<'w, 's, 'a> {
     looked: usize,
     found: Vec<(OptionPath, Node<'a>, Platform)>,
     is_too_deep: bool,
+    /// What is unknown in a set that has systems in it, and where: it may be one as well.
+    beside: Option<(Unknown, Option<Place>)>,
 }
 
 impl<'a> Products<'_, '_, 'a> {
@@ -1044,22 +1061,59 @@ impl<'a> Products<'_, '_, 'a> {
                     return;
                 }
                 around.push(members.identity);
+                let mut has_system = false;
                 for (name, node) in &members.attrs {
-                    self.look(*node, &path.join(name), around);
+                    let before = self.found.len();
+                    let path = path.join(name);
+                    self.look(*node, &path, around);
+                    has_system |= self.found.iter().skip(before).any(|(found, ..)| *found == path);
                 }
                 around.pop();
+                if has_system && self.outputs.kind == Kind::Plain && self.beside.is_none() {
+                    self.beside = self.unknown_in(&members);
+                }
             }
             Shape::Unknown(_, Some(Split::If { consequence, alternative, .. })) => {
                 self.look(consequence, path, around);
                 self.look(alternative, path, around);
             }
             Shape::Unknown(_, Some(Split::Update(left, right))) => {
+                let before = self.found.len();
                 self.look(left, path, around);
                 self.look(right, path, around);
+                if self.found.len() > before && self.outputs.kind == Kind::Plain && self.beside.is_none() {
+                    self.beside = [left, right].iter().find_map(|side| self.unknown(*side, MOST_SIDES));
+                }
             }
             _ => {}
         }
     }
+}
+
+impl<'a> Products<'_, '_, 'a> {
+    /// What is unknown in a set, and may be a system.
+    fn unknown_in(&self, members: &Members<'a>) -> Option<(Unknown, Option<Place>)> {
+        let of_members = members.attrs.iter().find_map(|(_, node)| self.unknown(*node, MOST_SIDES));
+        of_members.or_else(|| members.open.clone().filter(may_be_system).map(|reason| (reason, None)))
+    }
+
+    fn unknown(&self, node: Node<'a>, depth: u8) -> Option<(Unknown, Option<Place>)> {
+        match self.outputs.session.look(node) {
+            Shape::Unknown(_, Some(Split::Update(left, right))) if depth > 0 => {
+                [left, right].into_iter().find_map(|side| self.unknown(side, depth - 1))
+            }
+            Shape::Unknown(_, Some(Split::If { .. })) => None,
+            Shape::Unknown(reason, _) if may_be_system(&reason) => {
+                Some((reason, self.outputs.session.key(node).filter(is_of_people)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Packages are none.
+fn may_be_system(unknown: &Unknown) -> bool {
+    &*unknown.reason != PACKAGES
 }
 
 /// The inputs of a flake, each with nothing known in it.
