@@ -623,7 +623,8 @@ in
     lib = extensible lib;
     flake-parts-lib = notKnown // made;
     withSystem = system: f: f (notKnown // { inherit system; });
-    moduleWithSystem = module: { config, ... }: module (notKnown // { inherit config; });
+    # What it gives may be a function as well.
+    moduleWithSystem = module: { config, ... }: { imports = [ (module (notKnown // { inherit config; })) ]; };
   };
 
   # What its modules are called with for each system.
@@ -671,6 +672,19 @@ in
                 };
                 lib = mkOption { type = types.raw; };
                 nixosConfigurations = mkOption {
+                  type = types.lazyAttrsOf types.raw;
+                  default = { };
+                };
+                # Modules of other projects declare these, which are not seen.
+                darwinConfigurations = mkOption {
+                  type = types.lazyAttrsOf types.raw;
+                  default = { };
+                };
+                diskoConfigurations = mkOption {
+                  type = types.lazyAttrsOf types.raw;
+                  default = { };
+                };
+                homeConfigurations = mkOption {
                   type = types.lazyAttrsOf types.raw;
                   default = { };
                 };

@@ -17,7 +17,7 @@ use bulkhead_source::{FileTree, TreePath};
 use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people, unusable};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run, run_again};
-use crate::tree::problem;
+use crate::tree::{Scope, problem};
 use crate::{Configuration, OptionPath, UNKNOWN_BESIDES, Undecided};
 
 const FLAKE: &str = "flake.nix";
@@ -56,6 +56,10 @@ static PARSED: OnceLock<ParsedText> = OnceLock::new();
 
 /// What a flake gives out may be read by the modules that make it: so often is it evaluated with what is known then.
 const ROUNDS: usize = 3;
+
+/// And so often more where modules have others of the flake in them that are not known yet: each round knows those that are
+/// one step further.
+const FURTHER_ROUNDS: usize = 12;
 
 /// Flakes whose modules define nothing of workspaces, VPNs and firewalls, by where they come from.
 const APART: [&str; 13] = [
@@ -116,6 +120,9 @@ const OF_SYSTEM: [&str; 4] = ["apps", "checks", "legacyPackages", "packages"];
 /// Systems are looked for so deep in what a flake gives out, and in so many values.
 const MOST_DEEP: usize = 64;
 const MOST_VALUES: usize = 10_000;
+
+/// So many sets may be put together of which one is unknown.
+const MOST_SIDES: u8 = 32;
 
 /// How the name of a system of a hive ends where `nixosConfigurations` has one of that name, too.
 const OF_HIVE: &str = " (colmena)";
@@ -289,7 +296,24 @@ pub fn load_system(
     read(world, nixpkgs, |session, mut arguments, configuration| {
         let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
         match know_nixpkgs(session, world, true).and_then(|()| Outputs::of(session, world, flake)) {
-            Ok(outputs) => outputs.modules_of(name, &mut roots, &mut arguments, configuration),
+            Ok(mut outputs) => {
+                // Without the modules of NixOS it takes little to tell how often the flake is evaluated.
+                let plain = if nixos.is_some() { outputs.base.clone() } else { arguments.clone() };
+                let read = outputs.read(|outputs| {
+                    let (mut roots, mut arguments) = (roots.clone(), plain.clone());
+                    let mut configuration = Configuration::default();
+                    outputs.modules_of(name, &mut roots, &mut arguments, &mut configuration);
+                    run(session, arguments, &roots, None, &mut configuration);
+                    configuration
+                });
+                if nixos.is_none() {
+                    let problems = std::mem::take(&mut configuration.problems);
+                    *configuration = read;
+                    configuration.problems.splice(0..0, problems);
+                    return;
+                }
+                outputs.modules_of(name, &mut roots, &mut arguments, configuration);
+            }
             Err(failure) => configuration.problems.push(failure),
         }
         // The modules of NixOS call it as well, for containers.
@@ -353,7 +377,7 @@ pub fn load_several<R: Send>(
     while let Some(first) = take() {
         let read = world.session(|session| {
             let mut read = Vec::new();
-            let shared = Shared::of(session, world, flake, of_systems);
+            let mut shared = Shared::of(session, world, flake, of_systems);
             let mark = session.mark();
             let mut next = Some(first);
             while let Some((index, wanted)) = next {
@@ -395,12 +419,25 @@ impl<'s, 'a> Shared<'s, 'a> {
     }
 
     fn read(
-        &self,
+        &mut self,
         session: &'s Session<'a>,
         world: &World,
         flake: Option<&TreePath>,
         wanted: Wanted<'_>,
     ) -> Configuration {
+        if let (Wanted::System(name, files), Some(Ok(outputs)), Ok(arguments)) =
+            (wanted, &mut self.outputs, &self.arguments)
+        {
+            return outputs.read(|outputs| {
+                let mut configuration = Configuration::default();
+                configuration.problems.extend(unusable(session, world));
+                let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
+                let mut arguments = arguments.clone();
+                outputs.modules_of(name, &mut roots, &mut arguments, &mut configuration);
+                run(session, arguments, &roots, None, &mut configuration);
+                configuration
+            });
+        }
         let mut configuration = Configuration::default();
         configuration.problems.extend(unusable(session, world));
         let mut arguments = match &self.arguments {
@@ -411,12 +448,10 @@ impl<'s, 'a> Shared<'s, 'a> {
             }
         };
         let (Wanted::System(_, files) | Wanted::Beginning(files)) = wanted;
-        let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
+        let roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
         match (wanted, &self.outputs) {
             (_, None) => {}
-            (Wanted::System(name, _), Some(Ok(outputs))) => {
-                outputs.modules_of(name, &mut roots, &mut arguments, &mut configuration);
-            }
+            (Wanted::System(..), Some(Ok(_))) => {}
             (Wanted::System(..), Some(Err(failure))) => configuration.problems.push(failure.clone()),
             (Wanted::Beginning(_), Some(outputs)) => {
                 let given = self.given.get_or_init(|| outputs.as_ref().map_or_else(|_| Vec::new(), Outputs::given));
@@ -492,6 +527,12 @@ impl<'s, 'a> Called<'s, 'a> {
     }
 }
 
+/// Where something is unknown because it is what the flake itself gives out.
+fn own_unknown(configuration: &Configuration) -> HashSet<(Option<Place>, OptionPath)> {
+    let own = configuration.undecided.iter().filter(|undecided| &*undecided.reason.reason == OWN_FLAKE);
+    own.map(|undecided| (undecided.place.clone(), undecided.path.clone())).collect()
+}
+
 /// What a flake gives out.
 struct Outputs<'s, 'a> {
     session: &'s Session<'a>,
@@ -513,6 +554,10 @@ struct Outputs<'s, 'a> {
     /// Why modules of flake-parts may say more.
     unseen: Option<Undecided>,
     kind: Kind,
+    /// What it gives out, as far as the next round may know it.
+    given: Node<'a>,
+    /// What modules of flake-parts made of themselves in the last round.
+    known: HashMap<OptionPath, Scope<'a>>,
 }
 
 impl<'s, 'a> Outputs<'s, 'a> {
@@ -534,73 +579,102 @@ impl<'s, 'a> Outputs<'s, 'a> {
             of_system: OnceCell::new(),
             unseen: None,
             kind,
+            given: session.null(),
+            known: HashMap::new(),
         };
-        let mut given = session.null();
-        let mut known = HashMap::new();
         for _ in 0..ROUNDS {
-            let Some(all) = outputs.called.made(given)? else { break };
-            let of_parts = ["arguments", "ofSystem", "options", "products"].map(|name| all.get(name));
-            let (Some(value), [Some(arguments), Some(of_system), Some(options), Some(products)]) =
-                (all.get("outputs"), of_parts)
-            else {
-                break;
-            };
-            (outputs.value, outputs.make_hive) = (value, all.get("makeHive"));
-            if kind == Kind::Plain {
+            if !outputs.round()? {
                 break;
             }
-            let Shape::Attrs(members) = session.look(value) else { break };
-            let (Some("flake-parts"), Some(module)) = (tag(session, &members).as_deref(), members.get("module")) else {
-                break;
-            };
-            let mut configuration = Configuration::default();
-            let mut called = base.clone();
-            let members = |node| match session.look(node) {
-                Shape::Attrs(members) => members.attrs,
-                _ => Vec::new(),
-            };
-            let arguments: HashMap<Arc<str>, Node<'a>> =
-                members(arguments).into_iter().map(|(name, node)| (Arc::from(name), node)).collect();
-            called.special = arguments.clone();
-            called.is_flake = true;
-            if let Some(scope) = known.get(&OptionPath::root()) {
-                called.set_scope(session, *scope)?;
-            }
-            called.known = std::mem::take(&mut known);
-            // The module may be a path.
-            let all = session.attrs(vec![("imports", session.list(&[options, module]))], None);
-            let roots = [Root::Value(all, outputs.file.clone())];
-            let config;
-            (config, known) = run_again(session, called, &roots, &mut configuration);
-            let of_problem = |failure: Failure| Undecided {
-                path: OptionPath::root(),
-                what: "a module can't be read",
-                reason: Unknown { reason: Arc::from(failure.message), help: failure.help.map(Arc::from), place: None },
-                place: failure.place,
-            };
-            // What is said of `perSystem`, and of what has no systems, makes none.
-            let may_make = |undecided: &Undecided| match undecided.path.names() {
-                [] => true,
-                [flake, rest @ ..] => {
-                    &**flake == "flake" && !rest.first().is_some_and(|name| WITHOUT_SYSTEMS.contains(&&**name))
-                }
-            };
-            let undecided = configuration.undecided.into_iter().filter(may_make);
-            outputs.unseen = configuration.problems.into_iter().map(of_problem).chain(undecided).next();
-            let Shape::Attrs(config) = session.look(config) else { break };
-            if let Some(module) = config.get("perSystem") {
-                let mut called = base.clone();
-                called.special = arguments;
-                called.special.extend(members(of_system).into_iter().map(|(name, node)| (Arc::from(name), node)));
-                let all = session.attrs(vec![("imports", session.list(&[products, module]))], None);
-                outputs.per_system = Some((called, Root::Value(all, outputs.file.clone())));
-            }
-            let Some(flake) = config.get("flake") else { break };
-            outputs.before.extend(outputs.is_of_parts.then_some(given));
-            (outputs.value, given) = (flake, flake);
-            outputs.is_of_parts = true;
         }
         Ok(outputs)
+    }
+
+    /// Evaluate it with what is known; whether that may tell more the next time.
+    fn round(&mut self) -> Result<bool, Failure> {
+        let session = self.session;
+        let Some(all) = self.called.made(self.given)? else { return Ok(false) };
+        let of_parts = ["arguments", "ofSystem", "options", "products"].map(|name| all.get(name));
+        let (Some(value), [Some(arguments), Some(of_system), Some(options), Some(products)]) =
+            (all.get("outputs"), of_parts)
+        else {
+            return Ok(false);
+        };
+        (self.value, self.make_hive) = (value, all.get("makeHive"));
+        if self.kind == Kind::Plain {
+            return Ok(false);
+        }
+        let Shape::Attrs(members) = session.look(value) else { return Ok(false) };
+        let (Some("flake-parts"), Some(module)) = (tag(session, &members).as_deref(), members.get("module")) else {
+            return Ok(false);
+        };
+        let mut configuration = Configuration::default();
+        let mut called = self.base.clone();
+        let members = |node| match session.look(node) {
+            Shape::Attrs(members) => members.attrs,
+            _ => Vec::new(),
+        };
+        let arguments: HashMap<Arc<str>, Node<'a>> =
+            members(arguments).into_iter().map(|(name, node)| (Arc::from(name), node)).collect();
+        called.special = arguments.clone();
+        called.is_flake = true;
+        if let Some(scope) = self.known.get(&OptionPath::root()) {
+            called.set_scope(session, *scope)?;
+        }
+        called.known = std::mem::take(&mut self.known);
+        // The module may be a path.
+        let all = session.attrs(vec![("imports", session.list(&[options, module]))], None);
+        let roots = [Root::Value(all, self.file.clone())];
+        let config;
+        (config, self.known) = run_again(session, called, &roots, &mut configuration);
+        let of_problem = |failure: Failure| Undecided {
+            path: OptionPath::root(),
+            what: "a module can't be read",
+            reason: Unknown { reason: Arc::from(failure.message), help: failure.help.map(Arc::from), place: None },
+            place: failure.place,
+        };
+        // What is said of `perSystem`, and of what has no systems, makes none.
+        let may_make = |undecided: &Undecided| match undecided.path.names() {
+            [] => true,
+            [flake, rest @ ..] => {
+                &**flake == "flake" && !rest.first().is_some_and(|name| WITHOUT_SYSTEMS.contains(&&**name))
+            }
+        };
+        let undecided = configuration.undecided.into_iter().filter(may_make);
+        self.unseen = configuration.problems.into_iter().map(of_problem).chain(undecided).next();
+        let Shape::Attrs(config) = session.look(config) else { return Ok(false) };
+        if let Some(module) = config.get("perSystem") {
+            let mut called = self.base.clone();
+            called.special = arguments;
+            called.special.extend(members(of_system).into_iter().map(|(name, node)| (Arc::from(name), node)));
+            let all = session.attrs(vec![("imports", session.list(&[products, module]))], None);
+            self.per_system = Some((called, Root::Value(all, self.file.clone())));
+        }
+        let Some(flake) = config.get("flake") else { return Ok(false) };
+        self.before.extend(self.is_of_parts.then_some(self.given));
+        (self.value, self.given) = (flake, flake);
+        self.of_system = OnceCell::new();
+        self.is_of_parts = true;
+        Ok(true)
+    }
+
+    /// What `read` makes of it, with as many rounds as that needs: modules of flake-parts have each other in them by way of
+    /// what the flake gives out.
+    fn read(&mut self, read: impl Fn(&Self) -> Configuration) -> Configuration {
+        let mut configuration = read(self);
+        let mut open = own_unknown(&configuration);
+        for _ in 0..FURTHER_ROUNDS {
+            if !self.is_of_parts || open.is_empty() || !matches!(self.round(), Ok(true)) {
+                break;
+            }
+            configuration = read(self);
+            let left = own_unknown(&configuration);
+            if left == open {
+                break;
+            }
+            open = left;
+        }
+        configuration
     }
 
     /// What modules of flake-parts say for one system.
@@ -701,10 +775,13 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
         }
         let products = self.products(&mut found);
-        if let (Kind::Plain, Shape::Unknown(reason, _)) = (self.kind, self.session.look(self.value))
-            && products.is_empty()
-        {
-            found.unknown.get_or_insert((reason, None));
+        if self.kind == Kind::Plain && products.is_empty() {
+            match self.session.look(self.value) {
+                Shape::Unknown(reason, _) => found.unknown = found.unknown.take().or(Some((reason, None))),
+                // Another set may have put something else in the place of all.
+                Shape::Attrs(members) => found.unknown = found.unknown.take().or(members.open.map(|open| (open, None))),
+                _ => {}
+            }
         }
         found.systems.sort_by(|a, b| a.name.cmp(&b.name));
         (found, products)
@@ -712,8 +789,14 @@ impl<'s, 'a> Outputs<'s, 'a> {
 
     /// Add the systems that are found elsewhere in what the flake gives out.
     fn products(&self, found: &mut Systems) -> Vec<(Arc<str>, Node<'a>)> {
-        let mut walk =
-            Products { outputs: self, seen: self.known_arguments(), looked: 0, found: Vec::new(), is_too_deep: false };
+        let mut walk = Products {
+            outputs: self,
+            seen: self.known_arguments(),
+            looked: 0,
+            found: Vec::new(),
+            is_too_deep: false,
+            beside: None,
+        };
         match self.session.look(self.value) {
             _ if self.kind == Kind::Plain => walk.look(self.value, &OptionPath::root(), &mut Vec::new()),
             Shape::Attrs(outputs) => {
@@ -733,6 +816,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
             for (name, node) in all.attrs.iter().filter(|(name, _)| OF_SYSTEM.contains(name)) {
                 walk.look(*node, &OptionPath::of([name, "<system>"]), &mut vec![all.identity]);
             }
+        }
+        if let Some(beside) = walk.beside.take() {
+            found.unknown.get_or_insert(beside);
         }
         let limit = if walk.looked > MOST_VALUES {
             Some(format!("systems are looked for in {MOST_VALUES} values that a file gives out, and there are more"))
@@ -945,6 +1031,8 @@ struct Products<'w, 's, 'a> {
     looked: usize,
     found: Vec<(OptionPath, Node<'a>, Platform)>,
     is_too_deep: bool,
+    /// What is unknown in a set that has systems in it, and where: it may be one as well.
+    beside: Option<(Unknown, Option<Place>)>,
 }
 
 impl<'a> Products<'_, '_, 'a> {
@@ -973,22 +1061,59 @@ impl<'a> Products<'_, '_, 'a> {
                     return;
                 }
                 around.push(members.identity);
+                let mut has_system = false;
                 for (name, node) in &members.attrs {
-                    self.look(*node, &path.join(name), around);
+                    let before = self.found.len();
+                    let path = path.join(name);
+                    self.look(*node, &path, around);
+                    has_system |= self.found.iter().skip(before).any(|(found, ..)| *found == path);
                 }
                 around.pop();
+                if has_system && self.outputs.kind == Kind::Plain && self.beside.is_none() {
+                    self.beside = self.unknown_in(&members);
+                }
             }
             Shape::Unknown(_, Some(Split::If { consequence, alternative, .. })) => {
                 self.look(consequence, path, around);
                 self.look(alternative, path, around);
             }
             Shape::Unknown(_, Some(Split::Update(left, right))) => {
+                let before = self.found.len();
                 self.look(left, path, around);
                 self.look(right, path, around);
+                if self.found.len() > before && self.outputs.kind == Kind::Plain && self.beside.is_none() {
+                    self.beside = [left, right].iter().find_map(|side| self.unknown(*side, MOST_SIDES));
+                }
             }
             _ => {}
         }
     }
+}
+
+impl<'a> Products<'_, '_, 'a> {
+    /// What is unknown in a set, and may be a system.
+    fn unknown_in(&self, members: &Members<'a>) -> Option<(Unknown, Option<Place>)> {
+        let of_members = members.attrs.iter().find_map(|(_, node)| self.unknown(*node, MOST_SIDES));
+        of_members.or_else(|| members.open.clone().filter(may_be_system).map(|reason| (reason, None)))
+    }
+
+    fn unknown(&self, node: Node<'a>, depth: u8) -> Option<(Unknown, Option<Place>)> {
+        match self.outputs.session.look(node) {
+            Shape::Unknown(_, Some(Split::Update(left, right))) if depth > 0 => {
+                [left, right].into_iter().find_map(|side| self.unknown(side, depth - 1))
+            }
+            Shape::Unknown(_, Some(Split::If { .. })) => None,
+            Shape::Unknown(reason, _) if may_be_system(&reason) => {
+                Some((reason, self.outputs.session.key(node).filter(is_of_people)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Packages are none.
+fn may_be_system(unknown: &Unknown) -> bool {
+    &*unknown.reason != PACKAGES
 }
 
 /// The inputs of a flake, each with nothing known in it.

@@ -143,3 +143,61 @@ fn modules_see_what_other_modules_say_however_they_take_it() {
     assert_eq!(read[0].problems, []);
     assert_eq!(text(&read[0], "own.f").as_deref(), Some("Acdef"));
 }
+
+/// A system of a flake whose modules are these, by what they set.
+fn set_by(modules: &[(&str, &str)]) -> Vec<String> {
+    let flake_nix = r#"{
+  inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+  outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } { imports = [ ./first.nix ./second.nix ]; };
+}"#;
+    let files: Vec<(&str, &str)> = [("flake.nix", flake_nix)].into_iter().chain(modules.iter().copied()).collect();
+    let world = world(&files, Limits::default());
+    let alone = load_system(&world, &flake(), "web", &[], None);
+    let beside = together(&world, &[Wanted::System("web", &[])]).remove(0);
+    let said = |configuration: &Configuration| -> Vec<String> {
+        let undecided = configuration.undecided.iter().map(|undecided| undecided.reason.reason.to_string());
+        let problems = configuration.problems.iter().map(|problem| problem.message.clone());
+        let definitions = configuration.definitions.iter().map(|definition| definition.path.to_string());
+        definitions.chain(undecided).chain(problems).collect()
+    };
+    assert_eq!(said(&alone), said(&beside));
+    said(&alone)
+}
+
+#[test]
+fn modules_of_a_flake_have_each_other_in_them() {
+    let step = |number: u8| {
+        format!("flake.nixosModules.m{number} = {{ imports = [ self.nixosModules.m{} ]; s{number} = 1; }};", number + 1)
+    };
+    let steps: String = (0..8).map(step).collect();
+    let first = format!("{{ self, ... }}: {{ {steps} }}");
+    let second = "{ self, inputs, moduleWithSystem, ... }: {
+        flake.nixosModules.m8 = moduleWithSystem (perSystem@{ config, ... }: { config, ... }: { last = 1; });
+        flake.nixosConfigurations.web = inputs.nixpkgs.lib.nixosSystem { modules = [ self.nixosModules.m0 ]; };
+    }";
+    let mut said = set_by(&[("first.nix", &first), ("second.nix", second)]);
+    said.sort();
+    assert_eq!(said, ["last", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"]);
+    // One that is missing for good ends it.
+    let said =
+        set_by(&[("first.nix", &first.replace("nixosModules.m5 =", "nixosModules.m55 =")), ("second.nix", second)]);
+    assert_eq!(said, ["s4", "s3", "s2", "s1", "s0", "attribute 'm5' missing"]);
+}
+
+#[test]
+fn what_a_flake_gives_out_may_be_declared_below_and_by_others() {
+    let first = "{ config, lib, ... }: {
+        options.flake.own = lib.mkOption { type = lib.types.attrsOf lib.types.raw; };
+        config.flake = { own.a = { a = 1; }; lib = config.flake.own; diskoConfigurations.a = { c = 1; }; };
+    }";
+    let second = "{ self, inputs, ... }: {
+        flake = { own.b = { b = 1; }; diskoConfigurations.b = { d = 1; }; };
+        flake.nixosConfigurations.web = inputs.nixpkgs.lib.nixosSystem {
+          modules = with self; [ lib.a own.b diskoConfigurations.a diskoConfigurations.b ];
+        };
+    }";
+    let mut said = set_by(&[("first.nix", first), ("second.nix", second)]);
+    said.sort();
+    assert_eq!(said, ["a", "b", "c", "d"]);
+}

@@ -278,3 +278,33 @@ fn systems_without_properties_are_listed_and_shown() {
     // Roles are properties.
     assert_eq!(fleet.bulkhead(&["machines", "--role", "web", "--json"]).code, 2);
 }
+
+#[test]
+fn what_is_unknown_beside_systems_may_be_one() {
+    let fleet = Folder::empty();
+    let text = |other: &str| {
+        format!(
+            "{{ pkgs ? import <nixpkgs> {{ }}, maker ? import (builtins.fetchTarball \"https://example.org/m\") }}: {{
+  web = import <nixpkgs/nixos> {{ configuration.users.users.a.passwordFile = \"/run/a\"; }};
+  {other}
+}}"
+        )
+    };
+    fleet.write("hosts.nix", text("db = maker ./db;"));
+    let run = fleet.bulkhead(&["machines"]);
+    assert_eq!((run.code, run.stdout.lines().count()), (1, 1), "{}", run.stdout);
+    assert!(run.stderr.contains("undecided: there may be more: "), "{}", run.stderr);
+    let run = fleet.bulkhead(&["check", "--format", "concise"]);
+    assert!(run.stdout.contains("hosts.nix:3:3: undecided[configuration-not-known]"), "{}", run.stdout);
+    // Packages are none, nor is what lies elsewhere.
+    for other in ["tool = pkgs.hello;", "tools.own = maker ./tool;", "", "db = ./db;"] {
+        fleet.write("hosts.nix", text(other));
+        let run = fleet.bulkhead(&["machines"]);
+        assert_eq!((run.code, run.stdout.lines().count(), &*run.stderr), (0, 1, ""), "{other}");
+    }
+    // What comes last may take the place of all.
+    fleet.write("hosts.nix", text("} // maker ./all // {"));
+    assert_eq!(fleet.bulkhead(&["machines"]).code, 1);
+    let run = fleet.bulkhead(&["check", "--format", "concise"]);
+    assert!(run.stdout.contains("hosts.nix:1:1: undecided[configuration-not-known]"), "{}{}", run.stdout, run.stderr);
+}

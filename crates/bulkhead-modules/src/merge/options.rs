@@ -15,7 +15,7 @@ const OPTION_DEFAULT: i64 = 1500;
 impl<'a> Merger<'_, '_, 'a> {
     /// An option, or a set of them.
     pub(super) fn declaration(&mut self, decls: Vec<Decl<'a>>, defs: Vec<Def<'a>>, level: Level<'a>) -> Scope<'a> {
-        let mut options = Vec::new();
+        let (mut options, mut within) = (Vec::new(), Vec::new());
         for decl in &decls {
             let members = match self.loader.look(decl.node) {
                 Shape::Attrs(members) => members,
@@ -28,17 +28,27 @@ impl<'a> Merger<'_, '_, 'a> {
             }
             if self.loader.tag(&members).as_deref() == Some("option") {
                 options.push((decl.clone(), members));
+            } else {
+                within.push(decl.clone());
             }
         }
         if options.is_empty() {
             return self.level(decls, defs, level);
         }
-        self.option(options, defs, level)
+        self.option(options, &within, defs, level)
     }
 
-    fn option(&mut self, decls: Vec<(Decl<'a>, Members<'a>)>, mut defs: Vec<Def<'a>>, level: Level<'a>) -> Scope<'a> {
+    /// `within` are options that are declared below this one: of a submodule.
+    fn option(
+        &mut self,
+        decls: Vec<(Decl<'a>, Members<'a>)>,
+        within: &[Decl<'a>],
+        mut defs: Vec<Def<'a>>,
+        level: Level<'a>,
+    ) -> Scope<'a> {
         let path = level.path.clone();
         let kind = self.declared_type(&decls);
+        let kind = self.with_options(kind, within);
         let default = |(decl, members): &(Decl<'a>, Members<'a>)| {
             let def = Def::of(members.get("default")?, decl.file.clone(), decl.condition.clone());
             Some(Def { priority: Some(OPTION_DEFAULT), is_default: true, ..def })
@@ -149,6 +159,25 @@ impl<'a> Merger<'_, '_, 'a> {
             (Some(only), [_]) => only,
             (Some(first), all) => self.joined(first, all),
         }
+    }
+
+    /// The type of a submodule with further options in it.
+    fn with_options(&mut self, kind: Type<'a>, within: &[Decl<'a>]) -> Type<'a> {
+        let session = self.loader.session;
+        let (Kind::Submodule, Shape::Attrs(members)) = (kind.kind, session.look(kind.node)) else { return kind };
+        let Some(Shape::List(own)) = members.get("getSubModules").map(|node| session.look(node)) else { return kind };
+        if within.is_empty() {
+            return kind;
+        }
+        let module = |decl: &Decl<'a>| {
+            let entries = vec![("_file", session.string(&decl.file)), ("options", decl.node)];
+            session.attrs(entries, None)
+        };
+        let modules: Vec<Node<'a>> = own.into_iter().chain(within.iter().map(module)).collect();
+        let mut entries = members.attrs;
+        entries.retain(|(name, _)| *name != "getSubModules");
+        entries.push(("getSubModules", session.list(&modules)));
+        Type { node: session.attrs(entries, None), kind: Kind::Submodule }
     }
 
     /// The type of an option that is declared several times.

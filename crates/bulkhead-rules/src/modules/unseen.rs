@@ -44,12 +44,15 @@ pub(crate) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let read = trees.files();
     let fleet = context.fleet;
     let left: Vec<&TreePath> = fleet.module_files.iter().filter(|path| !read.contains(path.as_str())).collect();
-    if left.is_empty() && trees.beginnings.is_empty() {
+    // What lies beside other systems may have its modules in files that these have, too.
+    let is_beside = trees.unread.iter().any(|unread| unread.is_beside);
+    if left.is_empty() && trees.beginnings.is_empty() && !is_beside {
         return;
     }
     // Many systems are unknown for one reason.
     let mut unread: Vec<Vec<&Unread>> = Vec::new();
-    for system in &trees.unread {
+    let is_told = |unread: &&Unread| unread.is_beside || !left.is_empty() || !trees.beginnings.is_empty();
+    for system in trees.unread.iter().filter(is_told) {
         let is_same = |known: &&Unread| known.name.is_some() == system.name.is_some() && known.reason == system.reason;
         match unread.iter_mut().find(|known| known.first().is_some_and(is_same)) {
             Some(known) => known.push(system),

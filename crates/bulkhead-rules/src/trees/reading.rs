@@ -50,6 +50,8 @@ pub(crate) struct Unread {
     pub(crate) reason: Arc<str>,
     /// What helps.
     pub(crate) help: Option<Arc<str>>,
+    /// Whether it is unknown in a file outside of flakes that makes other systems.
+    pub(crate) is_beside: bool,
 }
 
 impl<'a> Trees<'a> {
@@ -149,6 +151,7 @@ impl<'a> Known<'a> {
                         place: place(),
                         reason: unknown.reason.clone(),
                         help: unknown.help.clone(),
+                        is_beside: false,
                     }),
                     None if system.platform != Platform::NixOs => of_others.push(Job {
                         machine: Cow::Owned(Machine::without_properties(
@@ -189,14 +192,15 @@ impl<'a> Known<'a> {
                     }
                 }
             }
-            // What is no flake may give anything; it matters where it has words of what rules read.
-            let is_told = !made.is_plain || fleet.module_files.contains(file);
+            // What is no flake may give anything; it matters where it gives systems, or has words of what rules read.
+            let is_told = !made.is_plain || !made.systems.is_empty() || fleet.module_files.contains(file);
             if let Some((reason, place)) = made.unknown.as_ref().filter(|_| is_told) {
                 unread.push(Unread {
                     name: None,
                     place: written(place),
                     reason: reason.reason.clone(),
                     help: reason.help.clone(),
+                    is_beside: made.is_plain && !made.systems.is_empty(),
                 });
             }
             if let Some(problem) = &made.problem {
@@ -205,6 +209,7 @@ impl<'a> Known<'a> {
                     place: written(&problem.place),
                     reason: Arc::from(&*problem.message),
                     help: problem.help.as_deref().map(Arc::from),
+                    is_beside: false,
                 });
             }
         }
