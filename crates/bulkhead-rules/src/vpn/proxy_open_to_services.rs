@@ -261,7 +261,7 @@ impl Text {
                         ["http_access", "allow", names @ ..] => {
                             is_all = true;
                             let is_everybody = |name: &&str| matches!(*name, "all");
-                            if names.iter().all(|name| is_everybody(name)) {
+                            if names.iter().all(is_everybody) {
                                 allowed.push("0.0.0.0/0".to_owned());
                             }
                             let named = acls.iter().filter(|(name, _)| names.contains(name));
