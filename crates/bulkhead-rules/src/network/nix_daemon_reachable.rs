@@ -154,6 +154,9 @@ pub(crate) fn sources(tree: &Tree<'_>, mount: &OptionPath) -> Vec<Stated<Arc<str
     found
 }
 
+/// A compartment, and where it begins.
+type At = (Arc<str>, Place);
+
 /// NixOS mounts the socket into each container that nothing takes it away from.
 fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic>) {
     let foreign = |name: &str| {
@@ -166,7 +169,7 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
             _ => None,
         }
     };
-    let mut all: Vec<(When, Vec<(Arc<str>, Place)>)> = Vec::new();
+    let mut all: Vec<(When, Vec<At>)> = Vec::new();
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
         // What systemd or docker starts has what it is told; what a fleet's own modules make is seen where they do.
