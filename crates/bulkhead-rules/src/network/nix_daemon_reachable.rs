@@ -154,8 +154,8 @@ pub(crate) fn sources(tree: &Tree<'_>, mount: &OptionPath) -> Vec<Stated<Arc<str
     found
 }
 
-/// A container's name, and where it is set.
-type NamedPlace = (Arc<str>, Place);
+/// A compartment, and where it begins.
+type At = (Arc<str>, Place);
 
 /// NixOS mounts the socket into each container that nothing takes it away from.
 fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic>) {
@@ -169,7 +169,7 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
             _ => None,
         }
     };
-    let mut all: Vec<(When, Vec<NamedPlace>)> = Vec::new();
+    let mut all: Vec<(When, Vec<At>)> = Vec::new();
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
         // What systemd or docker starts has what it is told; what a fleet's own modules make is seen where they do.

@@ -260,8 +260,7 @@ impl Text {
                         // What is refused before is not seen.
                         ["http_access", "allow", names @ ..] => {
                             is_all = true;
-                            let is_everybody = |name: &&str| matches!(*name, "all");
-                            if names.iter().all(is_everybody) {
+                            if names.iter().all(|name| *name == "all") {
                                 allowed.push("0.0.0.0/0".to_owned());
                             }
                             let named = acls.iter().filter(|(name, _)| names.contains(name));
