@@ -187,7 +187,7 @@ impl<K: Clone> State<'_, K> {
         self.copies.push(Copied { path, inside, what, open });
     }
 
-    /// `cp` and `install`. The mode is the one of each copy, if it is not that of the source; `None` inside is that of a new file.
+    /// `cp` and `install`. The mode is that of each copy, if it is not the source's; `None` inside is that of a new file.
     fn copy(&mut self, command: &Command, options: &Options<'_>, mode: Option<Option<&str>>, piped: Option<&K>) {
         let given = options.value(&["-t", "--target-directory"]);
         let (sources, folder, target) = match (given, options.rest.as_slice()) {
@@ -405,8 +405,8 @@ pub(crate) fn is_umask_open(mask: &str) -> bool {
     others_read(mask, true)
 }
 
-/// Whether a mode lets everybody read what they could read `before`, or not. chmod(1) takes it, so it may have fewer digits
-/// than three, or be symbolic.
+/// Whether a mode lets everybody read what they could read `before`, or not. chmod(1) takes it, so it may have fewer
+/// digits than three, or be symbolic.
 pub(crate) fn others_read(mode: &str, before: bool) -> bool {
     others_may(mode, before, 4, ['r', 'u', 'g'])
 }

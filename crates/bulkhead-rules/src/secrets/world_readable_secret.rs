@@ -25,11 +25,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "Everybody on a machine can read a decrypted secret.",
     docs: "\
 `mode` of a secret lets everybody read the decrypted file: in `secrets/properties.nix`, or in `age.secrets` of a
-machine, of its users (home-manager), its containers and virtual machines. Or a script (of a unit, of the activation, or
-one that is written in the same file and named there) changes the mode of a secret or of the SSH server's key
-(`chmod a+r`, `chmod -R … /run/agenix`), or makes a copy that everybody can read: by `install -m 644` (without `-m` it is
-0755), by `cp` and `chmod`, or with the mode of a new file (`cat … > /etc/…`, `echo \"$(cat …)\" | tee`,
-`cp --no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`).
+machine, of its users (home-manager), its containers and virtual machines. Or a script (of a unit, of the activation,
+or one that is written in the same file and named there) changes the mode of a secret or of the SSH server's key
+(`chmod a+r`, `chmod -R … /run/agenix`), or makes a copy that everybody can read: by `install -m 644` (without `-m` it
+is 0755), by `cp` and `chmod`, or with the mode of a new file (`cat … > /etc/…`, `echo \"$(cat …)\" | tee`, `cp
+--no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`).
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
@@ -42,12 +42,13 @@ age.secrets.wifi.mode = \"0444\";
 age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 ```
 
-**Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder of a secret is not looked
-at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the unit's
-`StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp -d)`), or,
-with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an `umask`; nor is
-a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`. Of scripts, each command counts as run
-once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't be read (those of flake inputs).
+**Limits.** Modes are read as chmod(1) reads them, octal or symbolic. Who may read the folder of a secret is not
+looked at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the
+unit's `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp
+-d)`), or, with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an
+`umask`; nor is a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`. Of scripts, each command counts
+as run once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't
+be read (those of flake inputs).
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
 for one in `age.secrets`.

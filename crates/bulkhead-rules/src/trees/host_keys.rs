@@ -1,5 +1,5 @@
-//! Expressions that take keys from the options of the SSH server, or of agenix: which ones is not known, and well enough
-//! known all the same.
+//! Expressions that take keys from the options of the SSH server, or of agenix: which ones is not known, and well
+//! enough known all the same.
 
 use bulkhead_diagnostics::Place;
 use bulkhead_syntax::{AttrName, BinaryOperator, Expr, ExprId, Parameter};
@@ -29,8 +29,8 @@ struct Keys {
     are_paths: bool,
 }
 
-/// Whose keys the expression at a place is paths of, or a list with paths of: all of them, or those that it chooses; and
-/// where it says so. At the place of an option, all that the option has of them.
+/// Whose keys the expression at a place is paths of, or a list with paths of: all of them, or those that it chooses;
+/// and where it says so. At the place of an option, all that the option has of them.
 pub(crate) fn taken_keys(context: &Context<'_>, place: &Place) -> Vec<(Whose, Place)> {
     let mut found = Vec::new();
     let Some(names) = context.names_in(&place.file) else { return found };

@@ -21,7 +21,7 @@ const MOST_REPLACED: usize = 4 << 20;
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
-    /// The name without the folder, and the arguments; quotes are taken away, and variables that the script sets replaced.
+    /// The name without the folder, and the arguments: without quotes, and with the values of the script's variables.
     pub(crate) words: Vec<String>,
     /// The files that its output goes to.
     pub(crate) outputs: Vec<String>,

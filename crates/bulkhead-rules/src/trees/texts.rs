@@ -119,8 +119,8 @@ impl Text {
     }
 }
 
-/// The texts of a value at a place: what is known, and where nothing is, those that are written there and in the variables
-/// that are named there.
+/// The texts of a value at a place: what is known, and where nothing is, those that are written there and in the
+/// variables that are named there.
 pub(crate) fn texts_of(context: &Context<'_>, data: &Data, place: &Place) -> Vec<Text> {
     let mut found = Vec::new();
     of_data(context, data, place, DEEPEST, &mut found);
