@@ -236,7 +236,13 @@ let
     else if is ".*home-?manager.*/modules(/default\\.nix)?" then
       home
     else if is "\\.[^/]*home-?manager[^/]*(/default\\.nix)?" then
-      _: notKnown // { lib = ofHomeManager notKnown // { inherit homeManagerConfiguration; }; }
+      _:
+      notKnown
+      // {
+        lib = ofHomeManager notKnown // {
+          inherit homeManagerConfiguration;
+        };
+      }
     else if is ".*darwin.*/eval-config\\.nix" then
       darwinSystem
     else if is "\\.[^/]*darwin[^/]*(/default\\.nix)?" then
@@ -624,7 +630,9 @@ in
     flake-parts-lib = notKnown // made;
     withSystem = system: f: f (notKnown // { inherit system; });
     # What it gives may be a function as well.
-    moduleWithSystem = module: { config, ... }: { imports = [ (module (notKnown // { inherit config; })) ]; };
+    moduleWithSystem = module: { config, ... }: {
+      imports = [ (module (notKnown // { inherit config; })) ];
+    };
   };
 
   # What its modules are called with for each system.

@@ -775,13 +775,10 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
         }
         let products = self.products(&mut found);
-        if self.kind == Kind::Plain && products.is_empty() {
-            match self.session.look(self.value) {
-                Shape::Unknown(reason, _) => found.unknown = found.unknown.take().or(Some((reason, None))),
-                // Another set may have put something else in the place of all.
-                Shape::Attrs(members) => found.unknown = found.unknown.take().or(members.open.map(|open| (open, None))),
-                _ => {}
-            }
+        if let (Kind::Plain, Shape::Unknown(reason, _)) = (self.kind, self.session.look(self.value))
+            && products.is_empty()
+        {
+            found.unknown.get_or_insert((reason, None));
         }
         found.systems.sort_by(|a, b| a.name.cmp(&b.name));
         (found, products)

@@ -15,6 +15,8 @@ fn fleet() -> Folder {
   in {
     homeConfigurations = { me = home "me"; "me@host" = home "meAtHost"; twice = home "one"; web = home "web"; };
     packages.x86_64-linux.homeConfigurations.twice = home "two";
+    # What says again what another one says, whatever it is called.
+    deploy.nodes.m.profiles.home.path = home "me";
     nixosConfigurations.web = nixpkgs.lib.nixosSystem {
       modules = [ { services.a.token = "/run/t"; specialisation.travel.configuration.services.b.enable = true; } ];
     };

@@ -453,12 +453,18 @@ fn without_repetitions(all: Vec<(Tree<'_>, bool)>) -> Vec<Tree<'_>> {
         .collect();
     let mut kept: Vec<Tree<'_>> = Vec::new();
     let mut known: HashMap<Vec<u64>, Vec<HashSet<u64>>> = HashMap::default();
+    // Those that stay come first, whatever they are called.
+    for (.., (said, gaps)) in all.iter().filter(|(_, may_repeat, _)| !may_repeat) {
+        known.entry(said.clone()).or_default().push(gaps.clone());
+    }
     for (tree, may_repeat, (said, gaps)) in all {
-        let others = known.entry(said).or_default();
-        if may_repeat && others.iter().any(|other| gaps.is_subset(other)) {
-            continue;
+        if may_repeat {
+            let others = known.entry(said).or_default();
+            if others.iter().any(|other| gaps.is_subset(other)) {
+                continue;
+            }
+            others.push(gaps);
         }
-        others.push(gaps);
         kept.push(tree);
     }
     kept
