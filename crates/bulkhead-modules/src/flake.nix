@@ -226,6 +226,8 @@ let
     let
       is = pattern: match pattern trail != null;
       nixpkgs = "\\.[^/]*(nixpkgs|nixos)[^/]*";
+      # A branch of nixpkgs is called `nixpkgs-darwin`.
+      isDarwin = rest: !is "${nixpkgs}${rest}" && is "\\.[^/]*darwin[^/]*${rest}";
     in
     if what == "function" then
       (if trail == ".nixos" then pkgsNixos else null)
@@ -243,9 +245,9 @@ let
           inherit homeManagerConfiguration;
         };
       }
-    else if is ".*darwin.*/eval-config\\.nix" then
+    else if isDarwin "/eval-config\\.nix" then
       darwinSystem
-    else if is "\\.[^/]*darwin[^/]*(/default\\.nix)?" then
+    else if isDarwin "(/default\\.nix)?" then
       darwin
     else if is "${nixpkgs}/lib(/default\\.nix)?" then
       extensible lib

@@ -78,13 +78,16 @@ fn homes_outside_of_flakes() {
             format!("let pins = import ./pins.nix; in {{ home = import \"${{pins.home-manager}}/modules\" {{ configuration = {}; }}; }}", home("pinned")),
         )
         .write("pins.nix", "{ home-manager = builtins.fetchTarball { url = \"https://example.org/home-manager/main.tar.gz\"; }; }")
-        .write("mac.nix", format!("import <darwin> {{ configuration = {}; }}", home("mac")));
+        .write("mac.nix", format!("import <darwin> {{ configuration = {}; }}", home("mac")))
+        // A branch of nixpkgs.
+        .write("server.nix", "(import <nixpkgs-darwin> { }).nixos { services.openssh.enable = true; }");
     let run = fleet.bulkhead(&["machines"]);
     let listed: Vec<Vec<&str>> = run.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     let expected = [
         ["home", "-", "home-manager", "pinned.nix:1"],
         ["mac", "-", "nix-darwin", "mac.nix"],
         ["mine", "-", "home-manager", "mine.nix"],
+        ["server", "-", "-", "server.nix"],
     ];
     assert_eq!(format!("{listed:?}"), format!("{expected:?}"), "{}", run.stderr);
 }

@@ -60,6 +60,9 @@ fn is_of_path(c: char) -> bool {
 
 const STORE: &str = "/nix/store/";
 
+/// The longest path that Linux takes, in bytes: `PATH_MAX` of limits.h.
+const LONGEST: usize = 4096;
+
 /// Shows values. Files of the fleet are named as in findings, by where they lie in it.
 #[derive(Clone, Copy)]
 pub struct Values<'w> {
@@ -219,15 +222,18 @@ impl<'w> Values<'w> {
 
     /// What a text is made of. Places on this machine and in its store are known by how they begin.
     fn parts(self, text: &str) -> Vec<Part<'_>> {
-        let root = self.world.root();
-        let (mut parts, mut rest, mut from) = (Vec::new(), text, 0);
-        let find = |rest: &str, from: usize, start: &str| {
-            let found = rest.get(from..).filter(|_| !start.is_empty())?.find(start);
+        let starts = [self.world.root(), STORE];
+        let find = |from: usize, start: &str| {
+            let found = text.get(from..).filter(|_| !start.is_empty())?.find(start);
             found.map(|found| found + from)
         };
-        while let Some(at) = [find(rest, from, root), find(rest, from, STORE)].into_iter().flatten().min() {
-            let (before, path) = rest.split_at(at);
-            let (path, _) = path.split_at(path.find(|c| !is_of_path(c)).unwrap_or(path.len()));
+        // Up to `done` it is in the parts.
+        let (mut parts, mut done) = (Vec::new(), 0);
+        let mut ahead = starts.map(|start| find(0, start));
+        while let Some(at) = ahead.into_iter().flatten().min() {
+            let (before, path) = (text.get(done..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
+            // They are all of ASCII.
+            let (path, _) = path.split_at(path.chars().take(LONGEST).take_while(|c| is_of_path(*c)).count());
             // A part of a longer path is none.
             let is_begun = !before.ends_with(is_of_path);
             let part = match path.strip_prefix(STORE) {
@@ -244,17 +250,22 @@ impl<'w> Values<'w> {
                     self.inside(path).map(|inside| (path.len(), Part::File(inside)))
                 }
             };
-            match part.filter(|_| is_begun) {
+            let from = match part.filter(|_| is_begun) {
                 Some((length, part)) => {
                     parts.push(Part::Text(before));
                     parts.push(part);
-                    rest = rest.get(at + length..).unwrap_or_default();
-                    from = 0;
+                    done = at + length;
+                    done
                 }
-                None => from = at + 1,
+                None => at + 1,
+            };
+            for (next, start) in ahead.iter_mut().zip(starts) {
+                if next.is_some_and(|next| next < from) {
+                    *next = find(from, start);
+                }
             }
         }
-        parts.push(Part::Text(rest));
+        parts.push(Part::Text(text.get(done..).unwrap_or_default()));
         parts
     }
 
