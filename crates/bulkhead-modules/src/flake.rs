@@ -58,7 +58,7 @@ static PARSED: OnceLock<ParsedText> = OnceLock::new();
 const ROUNDS: usize = 3;
 
 /// And so often more where modules have others of the flake in them that are not known yet: each round knows those that are
-/// one step further.
+/// one step further, for all systems of the flake.
 const FURTHER_ROUNDS: usize = 12;
 
 /// Flakes whose modules define nothing of workspaces, VPNs and firewalls, by where they come from.
@@ -545,6 +545,8 @@ struct Outputs<'s, 'a> {
     before: Vec<Node<'a>>,
     /// Whether modules of flake-parts make it.
     is_of_parts: bool,
+    /// How many further rounds there may be.
+    further: usize,
     /// What makes a hive of colmena of the attribute `colmena`.
     make_hive: Option<Node<'a>>,
     /// Modules of flake-parts that say something for one system, which stands for all; and what they are called with.
@@ -574,6 +576,7 @@ impl<'s, 'a> Outputs<'s, 'a> {
             called,
             before: Vec::new(),
             is_of_parts: false,
+            further: FURTHER_ROUNDS,
             make_hive: None,
             per_system: None,
             of_system: OnceCell::new(),
@@ -663,8 +666,9 @@ impl<'s, 'a> Outputs<'s, 'a> {
     fn read(&mut self, read: impl Fn(&Self) -> Configuration) -> Configuration {
         let mut configuration = read(self);
         let mut open = own_unknown(&configuration);
-        for _ in 0..FURTHER_ROUNDS {
-            if !self.is_of_parts || open.is_empty() || !matches!(self.round(), Ok(true)) {
+        while self.is_of_parts && !open.is_empty() && self.further > 0 {
+            self.further -= 1;
+            if !matches!(self.round(), Ok(true)) {
                 break;
             }
             configuration = read(self);
