@@ -23,7 +23,7 @@ use crate::trees::inside::inside;
 use crate::trees::made::is_made_in_store;
 use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
-use crate::trees::secret_mention::copied_at;
+use crate::trees::secret_mention::is_only_copied;
 use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::{enumerate, quoted};
 use crate::workspaces::missing_workspace_config;
@@ -203,7 +203,7 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
             let is_named = OF_FILES.iter().any(|root| inside.starts_with(&option(root)));
             let is_known = |at: &Place| {
                 is_secret_path(context, at)
-                    || copied_at(context, at).is_some()
+                    || is_only_copied(context, at)
                     || (is_named && written_file(context, at).is_some())
                     || ((is_named || inside.starts_with(&option("vpn"))) && is_made_in_store(context, at))
             };
