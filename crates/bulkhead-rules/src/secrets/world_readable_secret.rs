@@ -157,9 +157,8 @@ fn opened_by_scripts(
     seen: &mut HashSet<(String, String)>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let is_meant = |text: &str| {
-        ["agenix", "secrets", "ssh"].iter().any(|word| text.contains(word)) || kept.is_named_in(text)
-    };
+    let is_meant =
+        |text: &str| ["agenix", "secrets", "ssh"].iter().any(|word| text.contains(word)) || kept.is_named_in(text);
     if named.path.names().iter().any(|name| **name == *"tmpfiles")
         || !scripts.may_be_in(context, named, &is_meant)
         || !tree.counts(named)
@@ -303,9 +302,7 @@ impl Kept {
         all.extend(keys.chain(usual).map(|path| (path.clone(), Held::Key(path))));
         // The outermost one that says more than where everything is: a script may change all that is in it.
         let usual = ["", "/etc", "/home", "/nix", "/root", "/run", "/var", "/var/lib"];
-        let outermost = |path: &str| {
-            folders_of(path).find(|folder| !usual.contains(folder)).map(str::to_owned)
-        };
+        let outermost = |path: &str| folders_of(path).find(|folder| !usual.contains(folder)).map(str::to_owned);
         let mut folders: Vec<String> =
             all.iter().map(|(path, _)| outermost(path).unwrap_or_else(|| path.clone())).collect();
         folders.sort();

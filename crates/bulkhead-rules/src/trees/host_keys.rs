@@ -41,14 +41,7 @@ pub(crate) fn taken_keys(context: &Context<'_>, place: &Place) -> Vec<(Whose, Pl
 }
 
 /// Add the parts of an expression that take keys.
-fn taken_in(
-    names: &Names,
-    id: ExprId,
-    place: &Place,
-    seen: &mut Seen,
-    depth: u8,
-    found: &mut Vec<(Whose, Place)>,
-) {
+fn taken_in(names: &Names, id: ExprId, place: &Place, seen: &mut Seen, depth: u8, found: &mut Vec<(Whose, Place)>) {
     let Some(depth) = depth.checked_sub(1) else { return };
     let mut within = |id: ExprId| taken_in(names, id, place, seen, depth, found);
     match names.ast.expr(id) {
@@ -108,9 +101,11 @@ fn keys_anew(names: &Names, id: ExprId, seen: &mut Seen, depth: u8) -> Option<Ke
         Expr::Apply { function, arguments } => match (called(names, *function), &**arguments) {
             ("pipe", [start, functions]) => {
                 let Expr::List(functions) = ast.expr(*functions) else { return None };
-                functions.iter().try_fold(keys(names, *start, seen, depth)?, |keys, function| match ast.expr(*function) {
-                    Expr::Apply { function, arguments } => passed(names, *function, arguments, keys),
-                    _ => passed(names, *function, &[], keys),
+                functions.iter().try_fold(keys(names, *start, seen, depth)?, |keys, function| {
+                    match ast.expr(*function) {
+                        Expr::Apply { function, arguments } => passed(names, *function, arguments, keys),
+                        _ => passed(names, *function, &[], keys),
+                    }
                 })
             }
             ("elemAt", [list, _]) => passed(names, *function, &[], keys(names, *list, seen, depth)?),

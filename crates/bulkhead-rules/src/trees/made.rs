@@ -80,7 +80,9 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, seen: &mut HashSet
             is_made(names, *left, is_wanted, seen, depth) || is_made(names, *right, is_wanted, seen, depth)
         }
         Expr::Select { base, .. } => is_made(names, *base, is_wanted, seen, depth),
-        Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, seen, depth)),
+        Expr::Variable { .. } => {
+            names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, seen, depth))
+        }
         _ => false,
     }
 }

@@ -49,9 +49,8 @@ impl Command {
 }
 
 /// Programs that write what they read, or parts of it, in clear: from their input, else from files.
-const COPYING: [&str; 13] = [
-    "base32", "base64", "cat", "cut", "gunzip", "head", "pv", "sed", "tac", "tail", "tee", "tr", "zcat",
-];
+const COPYING: [&str; 13] =
+    ["base32", "base64", "cat", "cut", "gunzip", "head", "pv", "sed", "tac", "tail", "tee", "tr", "zcat"];
 
 /// Whether a program writes what it reads.
 pub(crate) fn copies_input(program: &str) -> bool {
@@ -60,13 +59,20 @@ pub(crate) fn copies_input(program: &str) -> bool {
 
 /// The file that a script in a word reads: `$(cat FILE)`, `<(cat FILE)`, `$(<FILE)`.
 pub(crate) fn read_within(word: &str) -> Option<&str> {
-    let mut scripts = word.match_indices("(").filter(|(at, _)| {
-        word.get(..*at).is_some_and(|before| before.ends_with(['$', '<']))
-    });
+    let mut scripts =
+        word.match_indices("(").filter(|(at, _)| word.get(..*at).is_some_and(|before| before.ends_with(['$', '<'])));
     scripts.find_map(|(at, _)| {
         let script = word.get(at + 1..)?.split(')').next()?.trim();
-        let path = script.strip_prefix("cat ").or_else(|| script.strip_prefix('<'))?;
-        Some(path.trim().trim_matches(['"', '\'']))
+        if let Some(path) = script.strip_prefix('<') {
+            return Some(path.trim().trim_matches(['"', '\'']));
+        }
+        let name = |command: &str| command.split_whitespace().next()?.rsplit('/').next().map(str::to_owned);
+        if !script.split('|').all(|command| name(command).is_some_and(|name| copies_input(&name))) {
+            return None;
+        }
+        let first = script.split('|').next()?;
+        let path = first.split_whitespace().skip(1).filter(|word| !word.starts_with('-')).last()?;
+        Some(path.trim_start_matches('<').trim_matches(['"', '\'']))
     })
 }
 
@@ -516,8 +522,8 @@ mod tests {
         let found = words("a --key=<(b -d c) x < <(d e)");
         assert_eq!(found, ["b -d c", "d e", "a --key=<(b -d c) x"]);
         assert_eq!(commands("a < <(d e)").last().unwrap().input.as_deref(), Some("<(d e)"));
-        assert_eq!(["$(cat 'a')", "x<(cat a)", "$(< a)"].map(read_within), [Some("a"); 3]);
-        assert_eq!(["$(b a)", "(cat a)", "a"].map(read_within), [None; 3]);
+        assert_eq!(["$(cat 'a')", "x<(b/cat a)", "$(< a)", "$(head -c 9 a | tr x y)"].map(read_within), [Some("a"); 4]);
+        assert_eq!(["$(b a)", "(cat a)", "a", "$(cat a | b)"].map(read_within), [None; 4]);
     }
 
     #[test]

@@ -45,8 +45,7 @@ pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Line> {
         match names {
             [.., around, last] if are_lines(names, around, last) && tree.counts(named) => {
                 let surroundings = format!("{:?}", when());
-                for text in
-                    fresh_texts_of(context, &named.definition.value, &named.place(), &mut looked, &surroundings)
+                for text in fresh_texts_of(context, &named.definition.value, &named.place(), &mut looked, &surroundings)
                 {
                     let text = Arc::new(text);
                     let mut at = 0;

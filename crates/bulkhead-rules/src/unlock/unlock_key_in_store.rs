@@ -117,13 +117,7 @@ fn second_initrd(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
 const UNLOCKING: [&str; 4] = ["bcachefs", "cryptsetup", "keylocation", "load-key"];
 
 /// The keys that scripts of a definition unlock disks with.
-fn scripted(
-    context: &Context<'_>,
-    tree: &Tree<'_>,
-    named: &Named,
-    scripts: &mut Scripts,
-    found: &mut Vec<Diagnostic>,
-) {
+fn scripted(context: &Context<'_>, tree: &Tree<'_>, named: &Named, scripts: &mut Scripts, found: &mut Vec<Diagnostic>) {
     if !scripts.may_be_in(context, named, &|_| true) || !tree.counts(named) {
         return;
     }
