@@ -61,7 +61,8 @@ way of one argument (`inputs`) are one cause, and so are values in one file that
 that is missing, all files about secrets that no machine has, and all rules and commands of firewalls of which parts are
 unknown (paths of packages in them are none); a comment that allows it is needed at each place.
 Modules of other projects are told of machines with compartments only. Paths of decrypted secrets
-(`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known project
+(`config.age.secrets.<name>.path`) count as known, and so do strings in which nothing is computed but paths of the
+repository. Inputs of `flake.nix` whose `url` is that of a well-known project
 that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module
 trees are read where some `.nix` file has a word of the options that rules are about: names that are put together from
 parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena are

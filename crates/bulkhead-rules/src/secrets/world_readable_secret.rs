@@ -27,7 +27,7 @@ machine, of its users (home-manager), its containers and virtual machines. Or a 
 or one that is written in the same file and named there) changes the mode of a secret or of the SSH server's key
 (`chmod a+r`, `chmod -R … /run/agenix`), or makes a copy that everybody can read: by `install -m 644` (without `-m` it
 is 0755), by `cp` and `chmod`, or with the mode of a new file (`cat … > /etc/…`, `echo \"$(cat …)\" | tee`, `cp
---no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`).
+--no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`), also one in `/etc/tmpfiles.d`.
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
@@ -44,9 +44,12 @@ age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 looked at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the
 unit's `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp
 -d)`), or, with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an
-`umask`; nor is a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`. Of scripts, each command counts
-as run once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't
-be read (those of flake inputs).
+`umask`; nor is a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`, nor one in the `/tmp` of a unit
+with `PrivateTmp` or `DynamicUser`. Of scripts, each command counts as run once, in the order of the text. What other
+programs do with a secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor what `find`
+changes with other tests than `-type f`, nor modules that can't be read (those of flake inputs). A script of more than
+256 KiB is not read, of one with more than 32,768 words the beginning, and of one that copies or opens more than 256
+secrets, those. A machine's scripts are read up to 16 MiB; if there are more, that is told as undecided.
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
 for one in `age.secrets`.
@@ -71,7 +74,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 open_modes(context, tree, &secrets.join(&name).join("mode"), &name, found);
             }
         }
-        let lines = tmpfiles::lines(context, tree);
+        let (lines, passed) = tmpfiles::lines(context, tree);
         let kept = Kept::of(tree, &lines);
         for line in &lines {
             opened_by_line(context, tree, &kept, line, found);
@@ -80,7 +83,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for named in tree.definitions() {
             opened_by_scripts(context, tree, &kept, named, &mut scripts, &mut seen, found);
         }
-        if let Some(at) = scripts.next_machine() {
+        if let Some(at) = scripts.next_machine().or(passed) {
             let message =
                 format!("can't tell whether scripts open secrets of `{}` to everybody: there are too many", tree.name);
             let mut undecided = RULE.finding(at, message).with_label("from here on they are not looked at");

@@ -136,7 +136,7 @@ pub(crate) struct Looked {
     /// How many bytes more are looked at.
     left: usize,
     /// The first place that was passed over.
-    passed: Option<Place>,
+    pub(super) passed: Option<Place>,
 }
 
 impl Default for Looked {
@@ -431,5 +431,24 @@ fn add(file: &File<'_>, id: ExprId, depth: u8, known: &mut Known, text: &mut Tex
             known.holes.insert(own, c);
             text.text.push(c);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_diagnostics::Place;
+
+    use super::{Looked, MOST_BYTES, Scripts};
+
+    #[test]
+    fn what_is_too_much_is_told_of_each_machine() {
+        let mut scripts = Scripts::of(&["a"]);
+        assert!(scripts.looked.takes(MOST_BYTES, &Place::file("a")));
+        assert_eq!(scripts.next_machine(), None);
+        assert!(scripts.looked.takes(MOST_BYTES, &Place::file("a")));
+        assert!(!scripts.looked.takes(1, &Place::file("b")));
+        assert!(!scripts.looked.takes(0, &Place::file("c")));
+        assert_eq!(scripts.next_machine(), Some(Place::file("b")));
+        assert!(Looked::default().takes(1, &Place::file("a")));
     }
 }

@@ -35,8 +35,9 @@ impl Line {
     }
 }
 
-/// All lines of a machine, as far as they are written.
-pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Line> {
+/// All lines of a machine, as far as they are written, and where the first text is that was not looked at, if there are too
+/// many.
+pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> (Vec<Line>, Option<Place>) {
     let mut found = Vec::new();
     let mut looked = Looked::default();
     for named in tree.definitions() {
@@ -83,7 +84,7 @@ pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Line> {
             _ => {}
         }
     }
-    found
+    (found, looked.passed)
 }
 
 /// Whether an option is a list of lines, or a file of them.

@@ -27,8 +27,8 @@ key of `boot.initrd.network.ssh` is a path of the repository, or in the Nix stor
 file of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB
 loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning. Or a script (of the boot environment,
 of a unit) unlocks a disk, or sets its key, with such a file: `cryptsetup --key-file`, `systemd-cryptsetup attach`,
-`bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<` or `cat … |`; or with a passphrase
-that is written in it (`echo … | cryptsetup`).
+`bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<`, `<(cat …)` or `cat … |`; or with a
+passphrase that is written in it (`echo … | cryptsetup`).
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -46,7 +46,10 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
 none, nor is what age, GnuPG or sops has encrypted. What comes from modules that can't be read is not looked at; of
 what is computed from packages, only what is made of a text (`pkgs.writeText`). Of scripts, what is written in the
-option, and in variables of the same file.
+option, in variables of the same file, and in a file that a unit runs. What another program makes of a file than a copy,
+a part or a checksum is not meant: it may decrypt it (`gpg -d … | cryptsetup`). A script of more than 256 KiB is not
+read, and of one with more than 32,768 words the beginning. A machine's scripts are read up to 16 MiB; if there are
+more, that is told as undecided.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
