@@ -242,11 +242,13 @@ fn pem_body(body: &[u8]) -> Option<(Vec<u8>, bool)> {
 /// The lines of an armour, joined, without headers, and whether there are any. Lines may be quoted, commented out, or joined
 /// by `\n`.
 fn pem_text(body: &[u8]) -> Option<(String, bool)> {
-    let text = std::str::from_utf8(body).ok()?.replace("\\r", "").replace("\\n", "\n");
+    let body = std::str::from_utf8(body).ok()?;
+    let text = body.replace("\\r", "").replace("\\n", "\n");
     let (mut encoded, mut has_headers) = (String::with_capacity(text.len()), false);
-    // Two slashes may also be the first digits of a line, one of 4,096.
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let comment = if lines.all(|line| line.starts_with("//")) { "//" } else { "" };
+    // Two slashes may also be the first digits of a line, one of 4,096. Behind the marker, what ends a string may follow.
+    let mut lines = body.lines().skip(1).map(str::trim).filter(|line| !line.is_empty()).peekable();
+    let is_commented = lines.peek().is_some() && lines.all(|line| line.starts_with("//"));
+    let comment = if is_commented { "//" } else { "" };
     for line in text.lines() {
         let line = line.trim();
         let line = line.strip_prefix(comment).unwrap_or(line);

@@ -111,6 +111,18 @@ fn a_line_of_a_key_may_begin_with_slashes() {
 }
 
 #[test]
+fn a_key_may_be_commented_out_in_a_program() {
+    let key = pem("RSA PRIVATE KEY", &der());
+    let quoted: Vec<String> = key.lines().map(|line| format!("\"{line}\\n\"")).collect();
+    let joined = format!("const key = {};\n", quoted.join(" +\n  "));
+    let commented: String = joined.lines().map(|line| format!("// {line}\n")).collect();
+    for text in [&joined, &commented, &commented.replace("// ", "//")] {
+        let found = whole_private_key(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((found.kind, found.encrypted), (PrivateKeyKind::Rsa, Some(false)), "{text}");
+    }
+}
+
+#[test]
 fn whole_keys_of_every_kind() {
     let secret_packet = [&[0x95, 0x01, 0x00][..], &[9; 80]].concat();
     let with_header = |label: &str, header: &str, content: &[u8]| {

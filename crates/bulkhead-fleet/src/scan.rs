@@ -256,7 +256,7 @@ const SYSTEM_WORDS: [&str; 13] = [
 /// Words without which, and without those of [`SECRET_WORDS`], a file defines none of the options that rules about module
 /// trees read: their names, or what takes names from files that are not in Nix. Options that a fleet's `mappings` name come
 /// on top.
-const OPTION_WORDS: [&str; 24] = [
+const OPTION_WORDS: [&str; 27] = [
     "fromJSON",
     "fromTOML",
     "importJSON",
@@ -281,11 +281,14 @@ const OPTION_WORDS: [&str; 24] = [
     "crypttab",
     "identityPaths",
     "/etc/ssh",
+    "chmod",
+    "setfacl",
+    "tmpfiles",
 ];
 
 /// The same for what is called like a secret, however a service or a program writes it: in small letters, without `_` and
 /// `-`.
-const SECRET_WORDS: [&str; 24] = [
+const SECRET_WORDS: [&str; 31] = [
     "accesskey",
     "agenix",
     "apikey",
@@ -295,21 +298,28 @@ const SECRET_WORDS: [&str; 24] = [
     "credentialsfile",
     "cryptsetup",
     "environmentfile",
+    "fetchmailrc",
     "gitcredentials",
     "initrd",
     "keyfile",
     "keylocation",
+    "ldap.conf",
     "loadkey",
+    "msmtprc",
     "pass=",
     "passfile",
     "passphrase",
     "passw",
     "pgpass",
+    "ppp/peers",
+    "pppd",
     "privatekey",
     "psk",
     "secret",
     "sshhost",
+    "supplicant",
     "token",
+    "wireless",
 ];
 
 /// Whether a text has one of [`SECRET_WORDS`].

@@ -9,7 +9,7 @@ use common::Folder;
 const FLAKE: &str = "{ outputs = { nixpkgs, ... }: { nixosConfigurations.bee = nixpkgs.lib.nixosSystem { modules = [ ./bee.nix ]; }; }; }";
 
 /// What the only module says, and the rule.
-const FAULTS: [(&str, &str); 46] = [
+const FAULTS: [(&str, &str); 72] = [
     (r#"{ nix.settings.access-tokens = "github.com=ghp_abcdefghijkl"; }"#, "secret-in-store"),
     (r#"{ nix.extraOptions = "access-tokens = github.com=ghp_abcdefghijkl"; }"#, "secret-in-store"),
     (r#"{ fileSystems."/mnt".options = [ "username=a" "password=hunter2222" ]; }"#, "secret-in-store"),
@@ -62,6 +62,35 @@ const FAULTS: [(&str, &str); 46] = [
         "private-range-open",
     ),
     (r#"{ networking.firewall.extraCommands = "iptables -A FORWARD -d 10.0.0.0/8 -j DROP"; }"#, "private-range-open"),
+    (r#"{ environment.etc.fetchmailrc.text = "poll a user b pass correcthorse"; }"#, "secret-in-store"),
+    (r#"{ networking.wireless.extraConfig = "pin=\"12345678\""; }"#, "secret-in-store"),
+    (r#"{ networking.wireless.extraConfig = "wep_key0=correcthorse"; }"#, "secret-in-store"),
+    (r#"{ networking.supplicant.wlan0.extraConf = "pin=correcthorse"; }"#, "secret-in-store"),
+    (r#"{ services.pppd.peers.x.config = "pass correcthorse"; }"#, "secret-in-store"),
+    (r#"{ services.xl2tpd.extraPppdOptions = "pass correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc.htpasswd.text = "a:correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc.netrc.text = "machine a login b password correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc."ldap.conf".text = "pass correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc.msmtprc.text = "pass correcthorse"; }"#, "secret-in-store"),
+    (r#"{ environment.etc."swanctl/conf.d/x.conf".text = "secret = correcthorse"; }"#, "secret-in-store"),
+    (
+        r#"{ systemd.services.x.script = "echo correcthorse | cryptsetup luksOpen /dev/sda1 x"; }"#,
+        "unlock-key-in-store",
+    ),
+    (r#"{ systemd.services.x.script = "install /etc/ssh/ssh_host_rsa_key /srv/x"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "cat /run/agenix/x > /etc/x"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "setfacl -m o::r /run/agenix/x"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "chmod -R a+rX /etc"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "cd /etc && chmod 644 ssh/ssh_host_rsa_key"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "find /etc -type f -exec chmod 644 {} +"; }"#, "world-readable-secret"),
+    (r#"{ systemd.services.x.script = "setfacl -R -m o::rX /etc"; }"#, "world-readable-secret"),
+    (r#"{ systemd.tmpfiles.rules = [ "C /srv/x 0644 - - - /etc/ssh/ssh_host_rsa_key" ]; }"#, "world-readable-secret"),
+    (r#"{ systemd.tmpfiles.rules = [ "Z /etc 0755" ]; }"#, "world-readable-secret"),
+    (r#"{ environment.etc."tmpfiles.d/x.conf".text = "z /etc/ssh/ssh_host_rsa_key 0644"; }"#, "world-readable-secret"),
+    (r#"{ environment.etc."tmpfiles.d/x.conf".text = "Z /etc 0755"; }"#, "world-readable-secret"),
+    (r#"{ systemd.nspawn.x.filesConfig.Bind = [ "/etc" ]; }"#, "secrets-folder-mounted"),
+    (r#"{ containers.x.bindMounts.x.hostPath = "/etc"; }"#, "secrets-folder-mounted"),
+    (r#"{ virtualisation.oci-containers.containers.x.volumes = [ "/etc:/x" ]; }"#, "secrets-folder-mounted"),
 ];
 
 #[test]

@@ -23,7 +23,7 @@ use crate::trees::inside::inside;
 use crate::trees::made::is_made_in_store;
 use crate::trees::partial::partial;
 use crate::trees::repository_file::written_file;
-use crate::trees::secret_mention::copied_at;
+use crate::trees::secret_mention::is_only_copied;
 use crate::trees::{Known, Tree, is_secret_path, is_submodule, is_variant_of, known, option, text};
 use crate::words::{enumerate, quoted};
 use crate::workspaces::missing_workspace_config;
@@ -61,7 +61,8 @@ way of one argument (`inputs`) are one cause, and so are values in one file that
 that is missing, all files about secrets that no machine has, and all rules and commands of firewalls of which parts are
 unknown (paths of packages in them are none); a comment that allows it is needed at each place.
 Modules of other projects are told of machines with compartments only. Paths of decrypted secrets
-(`config.age.secrets.<name>.path`) count as known. Inputs of `flake.nix` whose `url` is that of a well-known project
+(`config.age.secrets.<name>.path`) count as known, and so do strings in which nothing is computed but paths of the
+repository. Inputs of `flake.nix` whose `url` is that of a well-known project
 that has nothing to do with isolation (agenix, disko, home-manager, nixos-hardware, sops-nix …) are no cause. Module
 trees are read where some `.nix` file has a word of the options that rules are about: names that are put together from
 parts, in files that have no such word, and modules in files of another name do not lead there. Hives of colmena are
@@ -203,7 +204,7 @@ fn values(context: &Context<'_>, tree: &Tree<'_>, readings: &Readings, causes: &
             let is_named = OF_FILES.iter().any(|root| inside.starts_with(&option(root)));
             let is_known = |at: &Place| {
                 is_secret_path(context, at)
-                    || copied_at(context, at).is_some()
+                    || is_only_copied(context, at)
                     || (is_named && written_file(context, at).is_some())
                     || ((is_named || inside.starts_with(&option("vpn"))) && is_made_in_store(context, at))
             };

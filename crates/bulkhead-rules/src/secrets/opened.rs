@@ -2,7 +2,12 @@
 
 use std::ops::Range;
 
-use crate::trees::shell::{Command, commands};
+use foldhash::HashSet;
+
+use crate::trees::shell::{Command, commands, copies_input, read_within};
+
+/// How many copies of secrets a script makes at most, and how many it opens; more are passed over.
+const MOST_COPIES: usize = 256;
 
 /// Something that everybody can read in the end.
 pub(crate) struct Opened<K> {
@@ -44,7 +49,7 @@ struct State<'s, K> {
     opened: Vec<(String, Opened<K>)>,
     copies: Vec<Copied<K>>,
     /// Files and folders that the script has closed.
-    closed: Vec<String>,
+    closed: HashSet<String>,
     /// Folders that the script has made so that everybody comes in.
     made: Vec<String>,
     is_umask_open: bool,
@@ -58,7 +63,7 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         judge,
         opened: Vec::new(),
         copies: Vec::new(),
-        closed: Vec::new(),
+        closed: HashSet::default(),
         made: Vec::new(),
         is_umask_open: judge.is_umask_open,
         folder: None,
@@ -158,19 +163,14 @@ impl<K: Clone> State<'_, K> {
     fn written_by(&self, command: &Command, piped: Option<K>) -> Option<K> {
         let at = |path: &str| self.at(path);
         match command.name() {
-            "cat" | "base64" | "cut" | "head" | "sed" | "tail" | "tee" | "tr" => {
-                let input = command.input.as_deref().and_then(at).or(piped);
+            name if copies_input(name) => {
+                let input = command.input.as_deref().map(|input| read_within(input).unwrap_or(input));
+                let input = input.and_then(at).or(piped);
                 let is_reading = command.name() != "tee";
                 input.or_else(|| command.arguments().iter().filter(|_| is_reading).find_map(|path| at(path)))
             }
             // `echo "$(cat secret)"`
-            "echo" | "printf" => command.arguments().iter().find_map(|argument| {
-                let scripts = argument.split("$(").skip(1);
-                scripts.filter_map(|script| script.split(')').next()).find_map(|script| {
-                    let path = script.strip_prefix("cat ").or_else(|| script.strip_prefix('<'))?;
-                    at(path.trim().trim_matches(['"', '\'']))
-                })
-            }),
+            "echo" | "printf" => command.arguments().iter().filter_map(|argument| read_within(argument)).find_map(at),
             _ => None,
         }
     }
@@ -183,8 +183,14 @@ impl<K: Clone> State<'_, K> {
             Some(mode) => others_read(mode, false).then(|| (Some(mode.to_owned()), command.range.clone())),
             None => is_new_open.then(|| (None, command.range.clone())),
         };
-        self.copies.retain(|copied| copied.path != path);
-        self.copies.push(Copied { path, inside, what, open });
+        self.add(Copied { path, inside, what, open });
+    }
+
+    fn add(&mut self, copied: Copied<K>) {
+        self.copies.retain(|other| other.path != copied.path);
+        if self.copies.len() < MOST_COPIES {
+            self.copies.push(copied);
+        }
     }
 
     /// `cp` and `install`. The mode is that of each copy, if it is not the source's; `None` inside is that of a new file.
@@ -208,8 +214,7 @@ impl<K: Clone> State<'_, K> {
             match mode {
                 Some(mode) => self.write(path, inside, what, mode, command),
                 None => {
-                    self.copies.retain(|copied| copied.path != path);
-                    self.copies.push(Copied { path, inside, what, open: None });
+                    self.add(Copied { path, inside, what, open: None });
                 }
             }
         }
@@ -217,12 +222,32 @@ impl<K: Clone> State<'_, K> {
 
     /// `find FOLDER … -exec chmod MODE {} +`
     fn find(&mut self, command: &Command) {
-        let arguments = command.arguments();
+        let mut arguments = command.arguments();
+        while let [first, rest @ ..] = arguments
+            && ["-H", "-L", "-P"].contains(&&**first)
+        {
+            arguments = rest;
+        }
         let folders: Vec<String> = arguments.iter().take_while(|folder| !folder.starts_with('-')).cloned().collect();
         let Some(at) = arguments.iter().position(|word| word == "-exec" || word == "-execdir") else { return };
         let Some(([name], rest)) = arguments.get(at + 1..).and_then(|run| run.split_at_checked(1)) else { return };
         if name.rsplit('/').next() != Some("chmod") {
             return;
+        }
+        let tests: Vec<&str> =
+            arguments.iter().take(at).skip(folders.len()).map(String::as_str).filter(|word| *word != "-xdev").collect();
+        match tests.as_slice() {
+            [] | ["-type", "f"] => {}
+            ["-type", "d"] => {
+                let mode = rest.iter().find(|word| !word.starts_with('-'));
+                if mode.is_some_and(|mode| !may_enter(mode)) {
+                    let closed: Vec<String> = folders.iter().map(|folder| self.path(folder)).collect();
+                    self.closed.extend(closed);
+                }
+                return;
+            }
+            // Which files it is about is not known.
+            _ => return,
         }
         let mut changed: Vec<String> = rest.iter().take_while(|word| *word != "{}").cloned().collect();
         changed.extend(folders);
@@ -291,15 +316,16 @@ impl<K: Clone> State<'_, K> {
             if let Some(folder) = folder.or(is_recursive.then_some(target)) {
                 all.extend((self.judge.below)(folder));
             }
-            self.opened.extend(all.into_iter().map(|what| {
+            let left = MOST_COPIES.saturating_sub(self.opened.len());
+            self.opened.extend(all.into_iter().take(left).map(|what| {
                 let (mode, range) = (Some(mode.to_owned()), command.range.clone());
                 (target.to_owned(), Opened { what, copy: None, mode, range })
             }));
         }
         if !others_read(mode, true) || !may_enter(mode) {
-            self.closed.push(target.to_owned());
+            self.closed.insert(target.to_owned());
         } else if may_enter(mode) {
-            self.closed.retain(|closed| closed != target);
+            self.closed.remove(target);
         }
     }
 }

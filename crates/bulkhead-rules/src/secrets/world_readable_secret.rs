@@ -5,15 +5,13 @@ use std::sync::Arc;
 use bulkhead_diagnostics::{Diagnostic, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::OptionPath;
-use bulkhead_source::TreePath;
-use bulkhead_syntax::Ast;
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 
 use super::declared::declarations;
 use super::opened::{Judge, is_below, is_umask_open, lets_others_read, may_enter, opened_by_script, others_read};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::texts::{Text, What, texts_of};
+use crate::trees::texts::{Scripts, Text, What};
 use crate::trees::tmpfiles::{self, Line};
 use crate::trees::{Named, Tree, When, option, plain_path, text};
 use crate::unlock::initrd_key_in_use::host_keys;
@@ -29,7 +27,7 @@ machine, of its users (home-manager), its containers and virtual machines. Or a 
 or one that is written in the same file and named there) changes the mode of a secret or of the SSH server's key
 (`chmod a+r`, `chmod -R … /run/agenix`), or makes a copy that everybody can read: by `install -m 644` (without `-m` it
 is 0755), by `cp` and `chmod`, or with the mode of a new file (`cat … > /etc/…`, `echo \"$(cat …)\" | tee`, `cp
---no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`).
+--no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`), also one in `/etc/tmpfiles.d`.
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
@@ -46,9 +44,12 @@ age.secrets.wifi = { owner = \"wpa_supplicant\"; mode = \"0400\"; };
 looked at. A copy is not told in a folder that is closed: `/root`, `/home`, what the script, systemd-tmpfiles, the
 unit's `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp
 -d)`), or, with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an
-`umask`; nor is a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`. Of scripts, each command counts
-as run once, in the order of the text. What other programs do with a secret is not looked at, nor modules that can't
-be read (those of flake inputs).
+`umask`; nor is a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`, nor one in the `/tmp` of a unit
+with `PrivateTmp` or `DynamicUser`. Of scripts, each command counts as run once, in the order of the text. What other
+programs do with a secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor what `find`
+changes with other tests than `-type f`, nor modules that can't be read (those of flake inputs). A script of more than
+256 KiB is not read, of one with more than 32,768 words the beginning, and of one that copies or opens more than 256
+secrets, those. A machine's scripts are read up to 16 MiB; if there are more, that is told as undecided.
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
 for one in `age.secrets`.
@@ -66,14 +67,14 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             &mode.value,
         ));
     }
-    let mut scripts = HashMap::default();
+    let mut scripts = Scripts::of(&OPENING);
     for tree in context.all_trees().with_others() {
         for (secrets, _) in declarations(tree) {
             for (name, _) in tree.children(&secrets) {
                 open_modes(context, tree, &secrets.join(&name).join("mode"), &name, found);
             }
         }
-        let lines = tmpfiles::lines(context, tree);
+        let (lines, passed) = tmpfiles::lines(context, tree);
         let kept = Kept::of(tree, &lines);
         for line in &lines {
             opened_by_line(context, tree, &kept, line, found);
@@ -81,6 +82,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut seen = HashSet::default();
         for named in tree.definitions() {
             opened_by_scripts(context, tree, &kept, named, &mut scripts, &mut seen, found);
+        }
+        if let Some(at) = scripts.next_machine().or(passed) {
+            let message =
+                format!("can't tell whether scripts open secrets of `{}` to everybody: there are too many", tree.name);
+            let mut undecided = RULE.finding(at, message).with_label("from here on they are not looked at");
+            undecided.severity = Severity::Undecided;
+            found.push(undecided.with_data("machine", &*tree.name));
         }
     }
 }
@@ -142,53 +150,22 @@ fn of_text(text: &Text, word: &str) -> Option<Held> {
 /// Words of commands that may open something.
 const OPENING: [&str; 6] = ["chmod", "install", ">", "tee", "no-preserve", "setfacl"];
 
-/// What a file has of scripts that open something that is to be kept.
-enum Scripts {
-    None,
-    Some,
-    /// It has some if it names the path of a secret that lies elsewhere.
-    Perhaps(Arc<Ast>),
-}
-
-impl Scripts {
-    fn of(context: &Context<'_>, file: &str) -> Scripts {
-        let ast = || context.world?.parse(&TreePath::new(file).ok()?).ok();
-        match ast().filter(|ast| may_open(&ast.text)) {
-            Some(ast) if ["agenix", "secrets", "ssh"].iter().any(|word| ast.text.contains(word)) => Scripts::Some,
-            Some(ast) => Scripts::Perhaps(ast),
-            None => Scripts::None,
-        }
-    }
-}
-
-fn may_open(text: &str) -> bool {
-    OPENING.iter().any(|word| text.contains(word))
-}
-
 /// What the scripts of a definition open. What was `seen` is told once.
 fn opened_by_scripts(
     context: &Context<'_>,
     tree: &Tree<'_>,
     kept: &Kept,
     named: &Named,
-    scripts: &mut HashMap<Arc<str>, Scripts>,
+    scripts: &mut Scripts,
     seen: &mut HashSet<(String, String)>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let place = named.place();
-    let is_worth_it = match &named.definition.value.kind {
-        DataKind::String(text) => may_open(text) && kept.is_named_in(text),
-        DataKind::List(_) | DataKind::Attrs(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
-            match scripts.entry(place.file.clone()).or_insert_with(|| Scripts::of(context, &place.file)) {
-                Scripts::None => false,
-                Scripts::Some => true,
-                Scripts::Perhaps(ast) => kept.is_named_in(&ast.text),
-            }
-        }
-        DataKind::Path(_) => named.path.names().last().is_some_and(|name| name.starts_with("Exec")),
-        _ => false,
-    };
-    if !is_worth_it || named.path.names().iter().any(|name| **name == *"tmpfiles") {
+    let is_meant =
+        |text: &str| ["agenix", "secrets", "ssh"].iter().any(|word| text.contains(word)) || kept.is_named_in(text);
+    if named.path.names().iter().any(|name| **name == *"tmpfiles")
+        || !scripts.may_be_in(context, named, &is_meant)
+        || !tree.counts(named)
+    {
         return;
     }
     let unit = unit_of(&named.path);
@@ -198,9 +175,11 @@ fn opened_by_scripts(
         !tree.stated(&option, is_closed, None).is_empty()
     });
     let is_dynamic = setting("DynamicUser").is_some_and(|option| !tree.on(&option).is_empty());
-    let has_own_tmp = setting("PrivateTmp").is_some_and(|option| !tree.on(&option).is_empty());
-    for text in texts_of(context, &named.definition.value, &place) {
-        if !may_open(&text.text) || !(text.has_secret() || kept.is_named_in(&text.text)) {
+    // With a user of its own a unit has its own `/tmp`, too.
+    let has_own_tmp = is_dynamic || setting("PrivateTmp").is_some_and(|option| !tree.on(&option).is_empty());
+    let surroundings = format!("{is_umask_closed} {is_dynamic} {has_own_tmp} {:?}", named.definition.condition);
+    for text in scripts.fresh(context, named, &surroundings) {
+        if !scripts.has_word(&text.text) || !(text.has_secret() || kept.is_named_in(&text.text)) {
             continue;
         }
         let judge = Judge {
@@ -215,11 +194,7 @@ fn opened_by_scripts(
             },
             is_umask_open: !is_umask_closed,
         };
-        let opened = opened_by_script(&text.text, &judge);
-        if opened.is_empty() || !tree.counts(named) {
-            continue;
-        }
-        for opened in opened {
+        for opened in opened_by_script(&text.text, &judge) {
             let what = opened.what.shown();
             let mode =
                 opened.mode.as_deref().map_or_else(|| "the one of a new file".to_owned(), |mode| text.shown(mode));
@@ -309,6 +284,8 @@ struct Kept {
     all: Vec<(String, Held)>,
     /// What a text names that is about one of them.
     folders: Vec<String>,
+    /// Folders above one of them.
+    above: Vec<String>,
     /// Folders into which not everybody comes.
     closed: Vec<String>,
 }
@@ -328,22 +305,24 @@ impl Kept {
         all.extend(keys.chain(usual).map(|path| (path.clone(), Held::Key(path))));
         // The outermost one that says more than where everything is: a script may change all that is in it.
         let usual = ["", "/etc", "/home", "/nix", "/root", "/run", "/var", "/var/lib"];
-        let outermost = |path: &str| {
-            let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
-            let mut around = ends.filter_map(|end| path.get(..end));
-            around.find(|folder| !usual.contains(folder)).map(str::to_owned)
-        };
+        let outermost = |path: &str| folders_of(path).find(|folder| !usual.contains(folder)).map(str::to_owned);
         let mut folders: Vec<String> =
             all.iter().map(|(path, _)| outermost(path).unwrap_or_else(|| path.clone())).collect();
         folders.sort();
         folders.dedup();
-        Kept { all, folders, closed: closed_folders(tree, lines) }
+        let mut above: Vec<String> = all.iter().flat_map(|(path, _)| folders_of(path)).map(str::to_owned).collect();
+        above.sort();
+        above.dedup();
+        Kept { all, folders, above, closed: closed_folders(tree, lines) }
     }
 
-    /// Whether a text has the path of something that is kept, or of the folder where it is.
+    /// Whether a text has the path of something that is kept, or of the folder where it is; or of one above it, of which it
+    /// may mean all that is inside.
     fn is_named_in(&self, text: &str) -> bool {
+        let goes_inside = || ["-R", "--recursive", "cd ", "find "].iter().any(|word| text.contains(word));
         [SECRETS, "/etc/ssh"].iter().any(|folder| text.contains(folder))
             || self.folders.iter().any(|path| text.contains(path))
+            || (goes_inside() && self.above.iter().any(|folder| text.contains(folder)))
     }
 
     /// What lies at a path.
@@ -382,6 +361,12 @@ impl Kept {
             || is_of_user(&text.shown(path))
             || self.closed.iter().any(|folder| is_below(path, folder))
     }
+}
+
+/// The folders around a file, but for the outermost one.
+fn folders_of(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+    ends.filter_map(|end| path.get(..end)).filter(|folder| !folder.is_empty())
 }
 
 /// Folders that the machine closes to others, as far as that is written.

@@ -3,6 +3,7 @@
 
 use bulkhead_diagnostics::Place;
 use bulkhead_syntax::{AttrName, BinaryOperator, Expr, ExprId, Parameter};
+use foldhash::HashMap;
 
 use super::secret_mention::{Names, written};
 use crate::context::Context;
@@ -34,14 +35,15 @@ struct Keys {
 pub(crate) fn taken_keys(context: &Context<'_>, place: &Place) -> Vec<(Whose, Place)> {
     let mut found = Vec::new();
     let Some(names) = context.names_in(&place.file) else { return found };
-    names.at_or_behind(place).into_iter().for_each(|id| taken_in(&names, id, place, DEEPEST, &mut found));
+    let mut seen = HashMap::default();
+    names.at_or_behind(place).into_iter().for_each(|id| taken_in(&names, id, place, &mut seen, DEEPEST, &mut found));
     found
 }
 
 /// Add the parts of an expression that take keys.
-fn taken_in(names: &Names, id: ExprId, place: &Place, depth: u8, found: &mut Vec<(Whose, Place)>) {
+fn taken_in(names: &Names, id: ExprId, place: &Place, seen: &mut Seen, depth: u8, found: &mut Vec<(Whose, Place)>) {
     let Some(depth) = depth.checked_sub(1) else { return };
-    let mut within = |id: ExprId| taken_in(names, id, place, depth, found);
+    let mut within = |id: ExprId| taken_in(names, id, place, seen, depth, found);
     match names.ast.expr(id) {
         Expr::Binary { operator: BinaryOperator::Concat, left, right } => {
             within(*left);
@@ -52,14 +54,27 @@ fn taken_in(names: &Names, id: ExprId, place: &Place, depth: u8, found: &mut Vec
             arguments.last().into_iter().for_each(|last| within(*last));
         }
         _ => {
-            let keys = keys(names, id, DEEPEST).filter(|keys| keys.are_paths);
+            let keys = keys(names, id, seen, DEEPEST).filter(|keys| keys.are_paths);
             found.extend(keys.map(|keys| (keys.whose, Place::new(place.file.clone(), names.ast.span(id)))));
         }
     }
 }
 
-fn keys(names: &Names, id: ExprId, depth: u8) -> Option<Keys> {
+/// What expressions have of keys: variables may lead to the same one in very many ways. It is nothing while it is looked for.
+type Seen = HashMap<ExprId, Option<Keys>>;
+
+fn keys(names: &Names, id: ExprId, seen: &mut Seen, depth: u8) -> Option<Keys> {
     let depth = depth.checked_sub(1)?;
+    if let Some(known) = seen.get(&id) {
+        return *known;
+    }
+    seen.insert(id, None);
+    let found = keys_anew(names, id, seen, depth);
+    seen.insert(id, found);
+    found
+}
+
+fn keys_anew(names: &Names, id: ExprId, seen: &mut Seen, depth: u8) -> Option<Keys> {
     if let Some([.., around, last]) = names.names_of(id).as_deref() {
         match (around.as_str(), last.as_str()) {
             ("openssh", "hostKeys") => return Some(Keys { whose: Whose::Server, is_list: true, are_paths: false }),
@@ -69,30 +84,32 @@ fn keys(names: &Names, id: ExprId, depth: u8) -> Option<Keys> {
     }
     let ast = &names.ast;
     match ast.expr(id) {
-        Expr::Variable { .. } => keys(names, names.stands_for(id)?, depth),
+        Expr::Variable { .. } => keys(names, names.stands_for(id)?, seen, depth),
         Expr::Select { base, path, .. } => {
             let [AttrName::Static(name, _)] = &**path else { return None };
-            let keys = keys(names, *base, depth).filter(|keys| !keys.is_list && !keys.are_paths)?;
+            let keys = keys(names, *base, seen, depth).filter(|keys| !keys.is_list && !keys.are_paths)?;
             (name.as_str() == "path").then_some(Keys { are_paths: true, ..keys })
         }
         Expr::Binary { operator: BinaryOperator::Concat, left, right } => {
-            keys(names, *left, depth).or_else(|| keys(names, *right, depth))
+            keys(names, *left, seen, depth).or_else(|| keys(names, *right, seen, depth))
         }
         Expr::List(items) => {
-            let one = items.iter().find_map(|item| keys(names, *item, depth)).filter(|keys| !keys.is_list)?;
+            let one = items.iter().find_map(|item| keys(names, *item, seen, depth)).filter(|keys| !keys.is_list)?;
             Some(Keys { is_list: true, ..one })
         }
-        Expr::With { body, .. } | Expr::Let { body, .. } | Expr::Assert { body, .. } => keys(names, *body, depth),
+        Expr::With { body, .. } | Expr::Let { body, .. } | Expr::Assert { body, .. } => keys(names, *body, seen, depth),
         Expr::Apply { function, arguments } => match (called(names, *function), &**arguments) {
             ("pipe", [start, functions]) => {
                 let Expr::List(functions) = ast.expr(*functions) else { return None };
-                functions.iter().try_fold(keys(names, *start, depth)?, |keys, function| match ast.expr(*function) {
-                    Expr::Apply { function, arguments } => passed(names, *function, arguments, keys),
-                    _ => passed(names, *function, &[], keys),
+                functions.iter().try_fold(keys(names, *start, seen, depth)?, |keys, function| {
+                    match ast.expr(*function) {
+                        Expr::Apply { function, arguments } => passed(names, *function, arguments, keys),
+                        _ => passed(names, *function, &[], keys),
+                    }
                 })
             }
-            ("elemAt", [list, _]) => passed(names, *function, &[], keys(names, *list, depth)?),
-            (_, [before @ .., last]) => passed(names, *function, before, keys(names, *last, depth)?),
+            ("elemAt", [list, _]) => passed(names, *function, &[], keys(names, *list, seen, depth)?),
+            (_, [before @ .., last]) => passed(names, *function, before, keys(names, *last, seen, depth)?),
             (_, []) => None,
         },
         _ => None,

@@ -2,6 +2,7 @@
 
 use bulkhead_diagnostics::Place;
 use bulkhead_syntax::{AttrValue, BinaryOperator, Expr, ExprId, StringPart};
+use foldhash::HashSet;
 
 use super::secret_mention::{Names, written};
 use crate::context::Context;
@@ -30,7 +31,7 @@ pub(crate) fn made_in_store(context: &Context<'_>, place: &Place, is_wanted: &dy
 /// The same, if `is_wanted` takes the name of the file, which is empty if it is not written there, and the text.
 pub(crate) fn made_as(context: &Context<'_>, place: &Place, is_wanted: &Wanted<'_>) -> bool {
     let Some(names) = context.names_in(&place.file) else { return false };
-    names.at(place).into_iter().any(|id| is_made(&names, id, is_wanted, DEEPEST))
+    names.at(place).into_iter().any(|id| is_made(&names, id, is_wanted, &mut HashSet::default(), DEEPEST))
 }
 
 /// The text of a file that the expression at a place makes in the store, with [`COMPUTED`] for what is computed in it.
@@ -49,11 +50,12 @@ type Wanted<'w> = dyn Fn(&str, Option<&str>) -> bool + 'w;
 
 /// Whether an expression is such a file.
 pub(crate) fn makes_file(names: &Names, id: ExprId) -> bool {
-    is_made(names, id, &|_, _| true, DEEPEST)
+    is_made(names, id, &|_, _| true, &mut HashSet::default(), DEEPEST)
 }
 
-fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, depth: u8) -> bool {
-    let Some(depth) = depth.checked_sub(1) else { return false };
+/// What was `seen` is no such file: variables may lead to the same one in very many ways.
+fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, seen: &mut HashSet<ExprId>, depth: u8) -> bool {
+    let Some(depth) = depth.checked_sub(1).filter(|_| seen.insert(id)) else { return false };
     match names.ast.expr(id) {
         Expr::Apply { function, arguments } => {
             let called = written(&names.ast, *function);
@@ -67,18 +69,20 @@ fn is_made(names: &Names, id: ExprId, is_wanted: &Wanted<'_>, depth: u8) -> bool
                 };
                 return is_wanted(&name.unwrap_or_default(), text.as_deref());
             }
-            called == "toString" && arguments.iter().any(|of| is_made(names, *of, is_wanted, depth))
+            called == "toString" && arguments.iter().any(|of| is_made(names, *of, is_wanted, seen, depth))
         }
         // Also with a folder before it, as the store of a machine that is being started.
         Expr::Interpolated(parts) => parts.iter().any(|part| match part {
-            StringPart::Interpolation(id) => is_made(names, *id, is_wanted, depth),
+            StringPart::Interpolation(id) => is_made(names, *id, is_wanted, seen, depth),
             StringPart::Text(..) => false,
         }),
         Expr::Binary { operator: BinaryOperator::Add, left, right } => {
-            is_made(names, *left, is_wanted, depth) || is_made(names, *right, is_wanted, depth)
+            is_made(names, *left, is_wanted, seen, depth) || is_made(names, *right, is_wanted, seen, depth)
         }
-        Expr::Select { base, .. } => is_made(names, *base, is_wanted, depth),
-        Expr::Variable { .. } => names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, depth)),
+        Expr::Select { base, .. } => is_made(names, *base, is_wanted, seen, depth),
+        Expr::Variable { .. } => {
+            names.stands_for(id).is_some_and(|value| is_made(names, value, is_wanted, seen, depth))
+        }
         _ => false,
     }
 }

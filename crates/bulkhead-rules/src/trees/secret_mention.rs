@@ -30,23 +30,45 @@ pub(crate) fn mention_at(context: &Context<'_>, place: &Place) -> Option<Mention
 }
 
 /// A path in a string at a place, as it is written: Nix copies such a file into its store. Where trees are not on the
-/// disk (an index, a revision) the value itself is unknown.
+/// disk (an index, a revision) the value itself is unknown. What else is in the string may be anything.
 pub(crate) fn copied_at(context: &Context<'_>, place: &Place) -> Option<String> {
     let names = context.names_in(&place.file)?;
-    let ast = &names.ast;
     names.at(place).into_iter().find_map(|id| {
-        let Expr::Interpolated(parts) = ast.expr(id) else { return None };
-        parts.iter().find_map(|part| {
-            let StringPart::Interpolation(id) = part else { return None };
-            let id = names.stands_for(*id).unwrap_or(*id);
-            let begin = match ast.expr(id) {
-                Expr::Binary { operator: BinaryOperator::Add, left, .. } => *left,
-                _ => id,
-            };
-            let is_relative = matches!(ast.expr(begin), Expr::Path(path) if path.anchor == PathAnchor::Relative);
-            is_relative.then(|| written(ast, id).to_owned())
-        })
+        let Expr::Interpolated(parts) = names.ast.expr(id) else { return None };
+        let path = put_into(parts).find_map(|id| relative_path(&names, id))?;
+        Some(written(&names.ast, path).to_owned())
     })
+}
+
+/// Whether the string at a place has paths that Nix copies into its store, and nothing else that is computed.
+pub(crate) fn is_only_copied(context: &Context<'_>, place: &Place) -> bool {
+    let Some(names) = context.names_in(&place.file) else { return false };
+    let is_written = |path: ExprId| match names.ast.expr(path) {
+        Expr::Binary { right, .. } => matches!(names.ast.expr(*right), Expr::Text(..)),
+        _ => true,
+    };
+    names.at(place).into_iter().any(|id| {
+        let Expr::Interpolated(parts) = names.ast.expr(id) else { return false };
+        put_into(parts).all(|id| relative_path(&names, id).is_some_and(is_written))
+    })
+}
+
+/// What is put into a string.
+fn put_into(parts: &[StringPart]) -> impl Iterator<Item = ExprId> + '_ {
+    parts.iter().filter_map(|part| match part {
+        StringPart::Interpolation(id) => Some(*id),
+        StringPart::Text(..) => None,
+    })
+}
+
+/// A path of the repository, also by way of a variable.
+fn relative_path(names: &Names, id: ExprId) -> Option<ExprId> {
+    let id = names.stands_for(id).unwrap_or(id);
+    let begin = match names.ast.expr(id) {
+        Expr::Binary { operator: BinaryOperator::Add, left, .. } => *left,
+        _ => id,
+    };
+    matches!(names.ast.expr(begin), Expr::Path(path) if path.anchor == PathAnchor::Relative).then_some(id)
 }
 
 /// What the variables of a file stand for. Made once for a file: each look would go through all of it.

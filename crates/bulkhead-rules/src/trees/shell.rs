@@ -18,6 +18,9 @@ const MOST_VALUES: usize = 64;
 /// How much is put in the place of variables in all, in bytes: else they could double what they hold again and again.
 const MOST_REPLACED: usize = 4 << 20;
 
+/// How many words a script has at most, with those that come of its variables. What is behind them is not read.
+const MOST_WORDS: usize = 32 << 10;
+
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -45,9 +48,42 @@ impl Command {
     }
 }
 
+/// Programs that write what they read, or parts of it, in clear: from their input, else from files.
+const COPYING: [&str; 13] =
+    ["base32", "base64", "cat", "cut", "gunzip", "head", "pv", "sed", "tac", "tail", "tee", "tr", "zcat"];
+
+/// Whether a program writes what it reads.
+pub(crate) fn copies_input(program: &str) -> bool {
+    COPYING.contains(&program)
+}
+
+/// The file that a script in a word reads: `$(cat FILE)`, `<(cat FILE)`, `$(<FILE)`.
+pub(crate) fn read_within(word: &str) -> Option<&str> {
+    let mut scripts =
+        word.match_indices("(").filter(|(at, _)| word.get(..*at).is_some_and(|before| before.ends_with(['$', '<'])));
+    scripts.find_map(|(at, _)| {
+        let script = word.get(at + 1..)?.split(')').next()?.trim();
+        if let Some(path) = script.strip_prefix('<') {
+            return Some(path.trim().trim_matches(['"', '\'']));
+        }
+        let name = |command: &str| command.split_whitespace().next()?.rsplit('/').next().map(str::to_owned);
+        if !script.split('|').all(|command| name(command).is_some_and(|name| copies_input(&name))) {
+            return None;
+        }
+        let first = script.split('|').next()?;
+        let path = first.split_whitespace().skip(1).filter(|word| !word.starts_with('-')).last()?;
+        Some(path.trim_start_matches('<').trim_matches(['"', '\'']))
+    })
+}
+
+/// Whether a word has a script in it.
+pub(crate) fn has_script(word: &str) -> bool {
+    word.contains("$(") || word.contains("<(")
+}
+
 /// The commands of a script, or of a command line of systemd.
 pub(crate) fn commands(text: &str) -> Vec<Command> {
-    let mut reader = Reader { variables: HashMap::default(), replaced: 0, found: Vec::new() };
+    let mut reader = Reader { variables: HashMap::default(), replaced: 0, words: 0, found: Vec::new() };
     if text.len() <= LONGEST {
         reader.read(text, None, DEEPEST);
     }
@@ -58,6 +94,8 @@ struct Reader {
     variables: HashMap<String, Vec<String>>,
     /// How much was put in the place of variables.
     replaced: usize,
+    /// How many words the commands have.
+    words: usize,
     found: Vec<Command>,
 }
 
@@ -145,7 +183,14 @@ impl Reader {
                 break;
             }
         }
-        command.words = rest.iter().flat_map(|word| self.values(word)).collect();
+        for word in rest {
+            let values = self.values(word);
+            self.words += values.len();
+            if self.words > MOST_WORDS {
+                return;
+            }
+            command.words.extend(values);
+        }
         // A line of a crontab says before it when it runs, and as whom.
         let is_time = |word: &String| word.bytes().all(|b| b.is_ascii_digit() || b"*/,-".contains(&b));
         let is_named = |word: &String| ["@daily", "@hourly", "@monthly", "@reboot", "@weekly"].contains(&word.as_str());
@@ -178,6 +223,16 @@ impl Reader {
             if let Some(script) = at.and_then(|at| command.words.get(at + 1)).cloned() {
                 self.read(&script, Some(&command.range), depth);
             }
+        }
+        match (command.name(), command.arguments()) {
+            // What it is from now on can't be known.
+            ("read", names) => names.iter().for_each(|name| {
+                self.variables.remove(name);
+            }),
+            ("printf", [option, name, ..]) if option == "-v" => {
+                self.variables.remove(name);
+            }
+            _ => {}
         }
         if !command.words.is_empty() || !command.outputs.is_empty() {
             self.found.push(command);
@@ -320,6 +375,10 @@ fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
                 at += if next(at + 1) == Some(b'&') { 2 } else { 1 };
                 found.push((Token::End(false), start, at));
             }
+            b'<' if next(at + 1) == Some(b'(') => {
+                let (word, _) = word.get_or_insert_with(|| (Word::default(), start));
+                at = dollar(text, at, word);
+            }
             b'>' | b'<' => {
                 // `2>` is about another stream.
                 let number = word.take_if(|(word, _)| word.text.bytes().all(|b| b.is_ascii_digit()) && !word.is_quoted);
@@ -333,7 +392,7 @@ fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
                 } else if next(at) == Some(b'|') {
                     at += 1;
                 }
-                let is_stream = next(at) == Some(b'&') || next(at) == Some(b'(');
+                let is_stream = next(at) == Some(b'&') || (byte == b'>' && next(at) == Some(b'('));
                 at += usize::from(is_stream);
                 let token = match byte {
                     _ if is_other || is_stream || same > 2 || awaits_end => Token::Aside,
@@ -407,6 +466,7 @@ fn literal(word: &mut Word, text: &str) {
 /// `$NAME`, `${…}` and `$(…)`, which is a script.
 fn dollar(text: &str, at: usize, word: &mut Word) -> usize {
     let rest = text.get(at..).unwrap_or_default();
+    // What comes from a script as a file, too: `<(…)`.
     let close = match rest.as_bytes().get(1) {
         Some(b'(') => Some((b'(', b')')),
         Some(b'{') => Some((b'{', b'}')),
@@ -435,7 +495,7 @@ fn dollar(text: &str, at: usize, word: &mut Word) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::commands;
+    use super::{commands, read_within};
 
     fn words(text: &str) -> Vec<String> {
         commands(text).iter().map(|command| command.words.join(" ")).collect()
@@ -455,6 +515,27 @@ mod tests {
         assert_eq!(words("for f in a b; do c $f; done"), ["c a b", "done"]);
         assert_eq!(words("x=$(b c)\nd $x"), ["b c", "d $(b c)"]);
         assert_eq!(words("bash -euc 'a b; c'"), ["a b", "c", "bash -euc a b; c"]);
+    }
+
+    #[test]
+    fn scripts_in_the_place_of_files_are_read() {
+        let found = words("a --key=<(b -d c) x < <(d e)");
+        assert_eq!(found, ["b -d c", "d e", "a --key=<(b -d c) x"]);
+        assert_eq!(commands("a < <(d e)").last().unwrap().input.as_deref(), Some("<(d e)"));
+        assert_eq!(["$(cat 'a')", "x<(b/cat a)", "$(< a)", "$(head -c 9 a | tr x y)"].map(read_within), [Some("a"); 4]);
+        assert_eq!(["$(b a)", "(cat a)", "a", "$(cat a | b)"].map(read_within), [None; 4]);
+    }
+
+    #[test]
+    fn what_is_read_is_not_known() {
+        assert_eq!(words("p=none\nq=x\nread -r p\nprintf -v q 1\na $p $q"), ["read -r p", "printf -v q 1", "a $p $q"]);
+    }
+
+    #[test]
+    fn words_have_an_end() {
+        let names: Vec<String> = (0..64).map(|i| format!("n{i}")).collect();
+        let text = format!("for f in {}; do a{}; done", names.join(" "), " $f".repeat(24_000));
+        assert!(words(&text).iter().map(String::len).sum::<usize>() < 1 << 20);
     }
 
     #[test]

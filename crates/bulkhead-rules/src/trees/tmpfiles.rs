@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind};
 
-use super::texts::{Text, texts_of};
+use super::texts::{Looked, Text, fresh_texts_of, texts_of};
 use super::{Tree, When, text};
 use crate::context::Context;
 
@@ -35,15 +35,19 @@ impl Line {
     }
 }
 
-/// All lines of a machine, as far as they are written.
-pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Line> {
+/// All lines of a machine, as far as they are written, and where the first text is that was not looked at, if there are too
+/// many.
+pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> (Vec<Line>, Option<Place>) {
     let mut found = Vec::new();
+    let mut looked = Looked::default();
     for named in tree.definitions() {
         let names = named.path.names();
         let when = || When::of(&named.definition.condition);
         match names {
-            [.., around, last] if **around == *"tmpfiles" && **last == *"rules" && tree.counts(named) => {
-                for text in texts_of(context, &named.definition.value, &named.place()) {
+            [.., around, last] if are_lines(names, around, last) && tree.counts(named) => {
+                let surroundings = format!("{:?}", when());
+                for text in fresh_texts_of(context, &named.definition.value, &named.place(), &mut looked, &surroundings)
+                {
                     let text = Arc::new(text);
                     let mut at = 0;
                     for line in text.text.split_inclusive('\n') {
@@ -80,7 +84,19 @@ pub(crate) fn lines(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Line> {
             _ => {}
         }
     }
-    found
+    (found, looked.passed)
+}
+
+/// Whether an option is a list of lines, or a file of them.
+fn are_lines(names: &[Arc<str>], around: &str, last: &str) -> bool {
+    let is_file = || match names {
+        [environment, etc, file, text] => {
+            let is_text = (&**environment, &**etc, &**text) == ("environment", "etc", "text");
+            is_text && file.starts_with("tmpfiles.d/") && file.ends_with(".conf")
+        }
+        _ => false,
+    };
+    (around == "tmpfiles" && last == "rules") || is_file()
 }
 
 fn of_text(text: &Arc<Text>, line: &str, at: usize, when: When) -> Option<Line> {

@@ -6,15 +6,14 @@ use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{OptionPath, systems_file};
 use bulkhead_source::TreePath;
-use foldhash::HashMap;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::secrets::secret_in_store::unshown;
 use crate::trees::made::{COMPUTED, is_made_in_store};
 use crate::trees::repository_file::{copied_behind, repository_file, written_file};
-use crate::trees::shell::{Command, commands};
-use crate::trees::texts::{MADE, Text, What, texts_of};
+use crate::trees::shell::{Command, commands, copies_input, has_script, read_within};
+use crate::trees::texts::{MADE, Scripts, Text, What};
 use crate::trees::{Named, Stated, Tree, When, option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
@@ -28,8 +27,8 @@ key of `boot.initrd.network.ssh` is a path of the repository, or in the Nix stor
 file of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB
 loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning. Or a script (of the boot environment,
 of a unit) unlocks a disk, or sets its key, with such a file: `cryptsetup --key-file`, `systemd-cryptsetup attach`,
-`bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<` or `cat … |`; or with a passphrase
-that is written in it (`echo … | cryptsetup`).
+`bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<`, `<(cat …)` or `cat … |`; or with a
+passphrase that is written in it (`echo … | cryptsetup`).
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -47,7 +46,10 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
 none, nor is what age, GnuPG or sops has encrypted. What comes from modules that can't be read is not looked at; of
 what is computed from packages, only what is made of a text (`pkgs.writeText`). Of scripts, what is written in the
-option, and in variables of the same file.
+option, in variables of the same file, and in a file that a unit runs. What another program makes of a file than a copy,
+a part or a checksum is not meant: it may decrypt it (`gpg -d … | cryptsetup`). A script of more than 256 KiB is not
+read, and of one with more than 32,768 words the beginning. A machine's scripts are read up to 16 MiB; if there are
+more, that is told as undecided.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
@@ -58,7 +60,7 @@ option, and in variables of the same file.
 const LOOK: u64 = 64 << 10;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let mut unlocking = HashMap::default();
+    let mut scripts = Scripts::of(&UNLOCKING);
     for tree in context.trees() {
         for stated in keys(context, tree) {
             let (Some(at), shown) = (stated.place.clone(), &*stated.value) else { continue };
@@ -80,7 +82,14 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         found.extend(second_initrd(context, tree));
         for named in tree.definitions() {
-            scripted(context, tree, named, &mut unlocking, found);
+            scripted(context, tree, named, &mut scripts, found);
+        }
+        if let Some(at) = scripts.next_machine() {
+            let message =
+                format!("can't tell whether scripts of `{}` unlock disks with what is in the Nix store", tree.name);
+            let mut undecided = RULE.finding(at, message).with_label("there are too many to look at them");
+            undecided.severity = Severity::Undecided;
+            found.push(undecided.with_data("machine", &*tree.name));
         }
     }
 }
@@ -110,44 +119,28 @@ fn second_initrd(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
 /// Programs that unlock disks.
 const UNLOCKING: [&str; 4] = ["bcachefs", "cryptsetup", "keylocation", "load-key"];
 
-/// The keys that scripts of a definition unlock disks with. `unlocking` tells which files have any.
-fn scripted(
-    context: &Context<'_>,
-    tree: &Tree<'_>,
-    named: &Named,
-    unlocking: &mut HashMap<Arc<str>, bool>,
-    found: &mut Vec<Diagnostic>,
-) {
-    let may_unlock = |text: &str| UNLOCKING.iter().any(|word| text.contains(word));
-    let place = named.place();
-    let is_worth_it = match &named.definition.value.kind {
-        DataKind::String(text) => may_unlock(text),
-        DataKind::List(_) | DataKind::Unknown(_) | DataKind::Failed(_) => {
-            *unlocking.entry(place.file.clone()).or_insert_with(|| {
-                let ast = || context.world?.parse(&TreePath::new(&place.file).ok()?).ok();
-                ast().is_some_and(|ast| may_unlock(&ast.text))
-            })
-        }
-        _ => false,
-    };
-    if !is_worth_it {
+/// The keys that scripts of a definition unlock disks with.
+fn scripted(context: &Context<'_>, tree: &Tree<'_>, named: &Named, scripts: &mut Scripts, found: &mut Vec<Diagnostic>) {
+    if !scripts.may_be_in(context, named, &|_| true) || !tree.counts(named) {
         return;
     }
-    for text in texts_of(context, &named.definition.value, &place) {
-        if !may_unlock(&text.text) {
+    for text in scripts.fresh(context, named, &format!("{:?}", named.definition.condition)) {
+        if !scripts.has_word(&text.text) {
             continue;
         }
-        let mut before: Option<Command> = None;
+        let mut piped: Option<Given> = None;
         for command in commands(&text.text) {
-            let given = before.take().filter(|before| before.is_piped).and_then(|before| {
-                let argument = before.arguments().iter().rfind(|argument| !argument.starts_with('-'));
-                argument.cloned().map(|argument| (before.name().to_owned(), argument))
-            });
+            let given = piped.take();
+            piped = passed_on(&command, given.as_ref()).filter(|_| command.is_piped);
             let option = &named.definition.path;
             let mut told: Option<(String, Arc<str>)> = None;
             for key in keys_of(&command) {
-                let key =
-                    if key == "-" || key == "/dev/stdin" { given.as_ref().map(|(_, path)| &**path) } else { Some(key) };
+                let key = match (key, &given) {
+                    ("-" | "/dev/stdin", Some(Given::File(path) | Given::Text(path))) => Some(&**path),
+                    ("-" | "/dev/stdin", None) => None,
+                    (key, _) if has_script(key) => read_within(key),
+                    (key, _) => Some(key),
+                };
                 let Some(file) = key.and_then(|key| in_store(context, &text, key)) else { continue };
                 if !file.ends_with(".pub") && !is_encrypted(context, &file) {
                     let message = format!(
@@ -158,20 +151,20 @@ fn scripted(
                 }
             }
             // `echo passphrase | cryptsetup open …`
-            if let Some((_, passphrase)) = given.filter(|(name, text)| {
+            if let Some(Given::Text(passphrase)) = given {
                 let is_computed =
                     |c: char| c == '$' || c == '`' || c == COMPUTED || ('\u{E000}'..='\u{F8FF}').contains(&c);
-                ["echo", "printf"].contains(&&**name)
-                    && !text.contains(is_computed)
-                    && !text.eq_ignore_ascii_case("yes")
-            }) && takes_passphrase(&command)
-                && !passphrase.is_empty()
-            {
-                let message = format!("a script in `{option}` unlocks a disk with a passphrase that is written in it");
-                told = Some((message, Arc::from(PASSPHRASE)));
+                if takes_passphrase(&command)
+                    && !passphrase.is_empty()
+                    && !passphrase.contains(is_computed)
+                    && !passphrase.eq_ignore_ascii_case("yes")
+                {
+                    let message =
+                        format!("a script in `{option}` unlocks a disk with a passphrase that is written in it");
+                    told = Some((message, Arc::from(PASSPHRASE)));
+                }
             }
-            before = Some(command.clone());
-            let Some((message, file)) = told.filter(|_| tree.counts(named)) else { continue };
+            let Some((message, file)) = told else { continue };
             let at = text.place_of(context, command.range.clone());
             let finding = RULE.judged(context.tree, &When::of(&named.definition.condition), at, message);
             let is_text = *file == *MADE || *file == *PASSPHRASE;
@@ -185,6 +178,40 @@ fn scripted(
         }
     }
 }
+
+/// What a command gets from the one before it.
+#[derive(Clone)]
+enum Given {
+    /// What is in a file.
+    File(String),
+    /// A text.
+    Text(String),
+}
+
+/// What a command passes on: other programs than these may decrypt it.
+fn passed_on(command: &Command, given: Option<&Given>) -> Option<Given> {
+    let file = |path: &str| Given::File(path.to_owned());
+    let read = |word: &str| match read_within(word) {
+        Some(path) => Some(file(path)),
+        None => (!has_script(word)).then(|| file(word)),
+    };
+    let mut words = command.arguments().iter().map(String::as_str).filter(|word| !word.starts_with('-'));
+    match command.name() {
+        "echo" | "printf" => match words.next_back() {
+            Some(word) if has_script(word) => read(word),
+            word => word.map(|word| Given::Text(word.to_owned())),
+        },
+        "dd" => words.find_map(|word| read(word.strip_prefix("if=")?)).or_else(|| given.cloned()),
+        name if copies_input(name) || SUMS.contains(&name) => {
+            let of_input = || command.input.as_deref().and_then(read).or_else(|| given.cloned());
+            of_input().or_else(|| words.next_back().filter(|_| name != "tee").and_then(read))
+        }
+        _ => None,
+    }
+}
+
+/// Programs that make a key of what everybody knows: everybody can.
+const SUMS: [&str; 5] = ["b2sum", "md5sum", "sha1sum", "sha256sum", "sha512sum"];
 
 /// What stands for a passphrase.
 const PASSPHRASE: &str = "a passphrase";
