@@ -62,7 +62,8 @@ pub(crate) fn leads(network: &str) -> Leads {
     }
 }
 
-fn root() -> OptionPath {
+/// The option of all containers.
+pub(crate) fn root() -> OptionPath {
     option("virtualisation.oci-containers.containers")
 }
 
