@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bulkhead_modules::OptionPath;
 
 use super::flags::{is_of_nixos, shapes};
-use super::{Named, Stated, Tree, option, text};
+use super::strangers::ENGINES;
+use super::{Assumed, Named, Stated, Tree, option, text};
 
 /// An option of `docker run` with what it is given.
 pub(crate) struct Flag {
@@ -38,6 +39,9 @@ const OPTIONS: [(&str, &str); 2] = [("networks", NETWORK), ("volumes", VOLUME)];
 /// Networks of docker and podman that lead out by the host, each by how it begins.
 const LEADING_OUT: [&str; 6] = ["bridge", "default", "pasta", "podman", "private", "slirp4netns"];
 
+/// Those that all containers of a program have, which may be told on which bridge.
+const OF_ENGINES: [&str; 3] = ["bridge", "default", "podman"];
+
 /// Where a container's network leads.
 pub(crate) enum Leads {
     /// It is that of the host.
@@ -50,16 +54,42 @@ pub(crate) enum Leads {
     Nowhere,
 }
 
+/// The name of a network, without what else is said of it.
+fn name(network: &str) -> &str {
+    network.split([':', ',']).next().unwrap_or_default()
+}
+
 /// Where the network of a name leads.
 pub(crate) fn leads(network: &str) -> Leads {
-    let name = network.split([':', ',']).next().unwrap_or_default();
-    match name {
+    match name(network) {
         "host" => Leads::Host,
         "ns" if network == "ns:/proc/1/ns/net" => Leads::Host,
         "none" | "container" => Leads::Nowhere,
-        _ if LEADING_OUT.contains(&name) => Leads::Out,
+        name if LEADING_OUT.contains(&name) => Leads::Out,
         _ => Leads::Somewhere,
     }
+}
+
+/// A network that leads out by the host; `None` where it is the one that all containers of the program have, on a bridge
+/// that is `own`.
+pub(crate) fn leading_out(tree: &Tree<'_>, network: &Stated<Arc<str>>, own: &[&str]) -> Option<Stated<()>> {
+    let mut stated = network.plain();
+    if !OF_ENGINES.contains(&name(&network.value)) {
+        return Some(stated);
+    }
+    let started = tree.texts(&option("virtualisation.oci-containers.backend"), None);
+    let may_start = |engine: &str| started.is_empty() || started.iter().any(|by| *by.value == *engine);
+    let engines = ENGINES.into_iter().filter(|(_, engine)| may_start(engine));
+    let mut bridges = engines
+        .flat_map(|(path, engine)| tree.texts(&option(path), None).into_iter().map(move |bridge| (bridge, engine)));
+    let Some((bridge, engine)) = bridges.find(|(bridge, _)| own.contains(&&*bridge.value)) else { return Some(stated) };
+    let is_started_by_it = !started.is_empty() && started.iter().all(|by| by.when.is_sure());
+    if is_started_by_it && bridge.when.is_sure() {
+        return None;
+    }
+    let what = format!("whether it is on `{}`, as containers of {engine} are, is not known", bridge.value);
+    stated.when.assumed.push(Assumed { what, place: bridge.place });
+    Some(stated)
 }
 
 /// The option of all containers.
