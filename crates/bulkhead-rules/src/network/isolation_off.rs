@@ -198,7 +198,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         oci::NETWORK if matches!(oci::leads(value), oci::Leads::Host) => {
                             report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
                         }
-                        "--cap-add" => {
+                        oci::CAPABILITY => {
                             let is_given = |power: &&&str| {
                                 let given = value.to_ascii_lowercase();
                                 let power = power.to_ascii_lowercase();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulkhead_modules::OptionPath;
 
-use super::flags::{is_of_nixos, shapes};
+use super::flags::{OF_DOCKER, is_of_nixos, shapes, split};
 use super::strangers::ENGINES;
 use super::{Assumed, Named, Stated, Tree, option, text};
 
@@ -17,18 +17,18 @@ pub(crate) struct Flag {
 }
 
 /// The options that rules are about, under all their names.
-const FLAGS: [(&str, &str); 9] = [
-    ("--cap-add", "--cap-add"),
+const FLAGS: [(&str, &str); 8] = [
+    (CAPABILITY, CAPABILITY),
     ("--mount", "--mount"),
     ("--net", NETWORK),
-    ("--network", NETWORK),
+    (NETWORK, NETWORK),
     ("--pid", "--pid"),
-    ("--privileged", PRIVILEGED),
+    (PRIVILEGED, PRIVILEGED),
     ("--userns", "--userns"),
-    ("--volume", VOLUME),
-    ("-v", VOLUME),
+    (VOLUME, VOLUME),
 ];
 
+pub(crate) const CAPABILITY: &str = "--cap-add";
 pub(crate) const NETWORK: &str = "--network";
 pub(crate) const PRIVILEGED: &str = "--privileged";
 const VOLUME: &str = "--volume";
@@ -126,26 +126,14 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
     let capabilities = path.join("capabilities");
     for (capability, _) in tree.children(&capabilities) {
         let on = tree.on(&capabilities.join(&capability)).into_iter();
-        found.extend(on.map(|on| on.with(Flag { name: "--cap-add", value: capability.clone() })));
+        found.extend(on.map(|on| on.with(Flag { name: CAPABILITY, value: capability.clone() })));
     }
-    let words = tree.items(&path.join("extraOptions")).into_iter().flat_map(|item| {
-        let words: Vec<Arc<str>> =
-            text(item.value).iter().flat_map(|line| line.split_whitespace()).map(Arc::from).collect();
-        words.into_iter().map(move |word| (word, item.plain()))
-    });
-    let mut words = words.peekable();
-    while let Some((word, item)) = words.next() {
-        let (name, given) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(Arc::from(value))),
-            None => (&*word, None),
-        };
-        let Some((_, name)) = FLAGS.iter().find(|(known, _)| *known == name) else { continue };
-        let next = || {
-            let next = words.peek().filter(|(next, _)| *name != PRIVILEGED && !next.starts_with('-'));
-            next.map_or_else(nothing, |(next, _)| next.clone())
-        };
-        let value = given.unwrap_or_else(next);
-        found.push(item.with(Flag { name, value }));
+    for stated in split(tree, &path.join("extraOptions"), &OF_DOCKER) {
+        let (written, value) = &stated.value;
+        let Some((_, name)) = FLAGS.iter().find(|(known, _)| known == written) else { continue };
+        // podman takes several capabilities at once.
+        let parts: Vec<&str> = if *name == CAPABILITY { value.split(',').collect() } else { vec![value] };
+        found.extend(parts.into_iter().map(|value| stated.with(Flag { name, value: Arc::from(value) })));
     }
     found.retain(|flag| flag.value.name != PRIVILEGED || *flag.value.value != *"false");
     found
