@@ -135,7 +135,8 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
         let parts: Vec<&str> = if *name == CAPABILITY { value.split(',').collect() } else { vec![value] };
         found.extend(parts.into_iter().map(|value| stated.with(Flag { name, value: Arc::from(value) })));
     }
-    found.retain(|flag| flag.value.name != PRIVILEGED || *flag.value.value != *"false");
+    let is_off = |flag: &Flag| matches!(&*flag.value, "0" | "F" | "FALSE" | "False" | "f" | "false");
+    found.retain(|flag| flag.value.name != PRIVILEGED || !is_off(&flag.value));
     found
 }
 
