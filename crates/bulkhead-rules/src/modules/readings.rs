@@ -7,6 +7,7 @@ use bulkhead_modules::OptionPath;
 use crate::network::isolation_off::containers;
 use crate::trees::container_units::DECIDING;
 use crate::trees::guards::REFUSED;
+use crate::trees::oci;
 use crate::trees::strangers::{undeclared, workspace_interfaces};
 use crate::trees::{Shape, Tree, is_placeholder, option};
 use crate::vpn::configurations;
@@ -34,9 +35,11 @@ const INSIDE: [&str; 10] = [
 ];
 
 /// What they read of the host that has compartments.
-const OF_HOST: [&str; 24] = [
+const OF_HOST: [&str; 28] = [
     "age.secretsDir",
     "age.secretsMountPoint",
+    "networking.firewall.allowedTCPPortRanges",
+    "networking.firewall.allowedUDPPortRanges",
     "networking.firewall.filterForward",
     "networking.firewall.trustedInterfaces",
     "networking.macvlans.<name>.interface",
@@ -59,6 +62,8 @@ const OF_HOST: [&str; 24] = [
     "systemd.services.sandbox-guard",
     "systemd.suppressedSystemUnits",
     "systemd.units.\"sandbox-guard.service\".enable",
+    "virtualisation.docker.daemon.settings.bridge",
+    "virtualisation.podman.defaultNetwork.settings.network_interface",
 ];
 
 /// What they read of the host that has a VPN, besides.
@@ -105,6 +110,9 @@ const OF_CONTAINER: [&str; 14] = [
     "privateUsers",
 ];
 
+/// What they read of a container of docker or podman that is one.
+const OF_OCI: [&str; 5] = ["capabilities", "extraOptions", "networks", "privileged", "volumes"];
+
 /// What they read of the configuration inside of a container of a VPN.
 const OF_INSIDE: [&str; 15] = [
     "networking.defaultGateway",
@@ -150,10 +158,15 @@ const EXACTLY: [&str; 3] =
     ["boot.loader.grub.extraInitrd", "fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
 
 /// The same of any container, as far as something unknown is in what the names up to here say.
-const OF_ANY_CONTAINER: [(&str, usize); 3] = [
+const OF_ANY_CONTAINER: [(&str, usize); 8] = [
     ("containers.<name>.bindMounts.<name>.hostPath", 3),
     ("containers.<name>.bindMounts.<name>.mountPoint", 3),
     ("containers.<name>.extraFlags", 3),
+    ("systemd.nspawn.<name>.filesConfig.Bind", 4),
+    ("systemd.nspawn.<name>.filesConfig.BindReadOnly", 4),
+    ("systemd.nspawn.<name>.filesConfig.Overlay", 4),
+    ("systemd.nspawn.<name>.filesConfig.OverlayReadOnly", 4),
+    ("virtualisation.oci-containers.containers.<name>.volumes", 5),
 ];
 
 /// Rules and commands of the host, besides those that a guard refuses.
@@ -255,6 +268,10 @@ impl Readings {
             readings.single.push(unit.join("serviceConfig").join("NetworkNamespacePath"));
             let container = option("containers").join(&name);
             readings.single.extend(OF_CONTAINER.iter().map(|attribute| container.join(attribute)));
+            if oci::is_compartment(tree, &name) {
+                let container = oci::root().join(&name);
+                readings.single.extend(OF_OCI.iter().map(|attribute| container.join(attribute)));
+            }
             if tree.nspawn.iter().any(|file| file.name == name) {
                 readings.single.push(option("systemd.nspawn").join(&name));
             }

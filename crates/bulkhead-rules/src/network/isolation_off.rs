@@ -103,6 +103,12 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
             found.push(finding(context, tree, stated, at, what, &when));
         };
+        let mut of_flags = Vec::new();
+        let mut report_flag = |stated: &Stated<()>, what: &str, holds: &When| {
+            let (Some(at), Some(when)) = (stated.place.clone(), stated.when.and(holds)) else { return };
+            let message = format!("`{}` is set: {what}", stated.option);
+            of_flags.push(judged(context, tree, stated, at, message, &when));
+        };
         let sure = When::default();
         if !tree.workspaces.is_empty() {
             for stated in tree.off(&option("networking.sandbox.enable")) {
@@ -171,7 +177,11 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 let stated = Stated { value: (), place: flag.place, option: flag.option, when: flag.when };
                 let value = &*flag.value.value;
                 if flag.value.name == "--private-users" && is_host(value) {
-                    report(&stated, &format!("root of `{name}` is root of the host"), &holds);
+                    let what = format!("root of `{name}` is root of the host");
+                    match flag.value.is_setting {
+                        true => report(&stated, &what, &holds),
+                        false => report_flag(&stated, &what, &holds),
+                    }
                 }
                 if flag.value.name == NO_NETWORK {
                     report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
@@ -188,17 +198,19 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 for flag in oci::flags(tree, &name) {
                     let (stated, value) = (flag.plain(), &*flag.value.value);
                     match flag.value.name {
-                        oci::PRIVILEGED => report(&stated, &format!("root of `{name}` is root of the host"), &holds),
+                        oci::PRIVILEGED => {
+                            report_flag(&stated, &format!("root of `{name}` is root of the host"), &holds)
+                        }
                         "--userns" if value == "host" => {
-                            report(&stated, &format!("root of `{name}` is root of the host"), &holds);
+                            report_flag(&stated, &format!("root of `{name}` is root of the host"), &holds);
                         }
                         "--pid" if value == "host" => {
-                            report(&stated, &format!("`{name}` has the processes of the host"), &holds);
+                            report_flag(&stated, &format!("`{name}` has the processes of the host"), &holds);
                         }
                         oci::NETWORK if matches!(oci::leads(value), oci::Leads::Host) => {
-                            report(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
+                            report_flag(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
                         }
-                        "--cap-add" => {
+                        oci::CAPABILITY => {
                             let is_given = |power: &&&str| {
                                 let given = value.to_ascii_lowercase();
                                 let power = power.to_ascii_lowercase();
@@ -229,6 +241,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
         found.extend(plugs);
+        found.extend(of_flags);
         found.extend(controlled(context, tree));
         for (stated, what, name, holds) in powers {
             let (Some(at), Some(when)) = (stated.place, stated.when.and(&holds)) else { continue };
@@ -484,7 +497,18 @@ fn finding(
     what: &str,
     when: &When,
 ) -> Diagnostic {
-    RULE.judged(context.tree, when, at, format!("`{}` is switched off: {what}", stated.option))
+    judged(context, tree, stated, at, format!("`{}` is switched off: {what}", stated.option), when)
+}
+
+fn judged(
+    context: &Context<'_>,
+    tree: &Tree<'_>,
+    stated: &Stated<()>,
+    at: Place,
+    message: String,
+    when: &When,
+) -> Diagnostic {
+    RULE.judged(context.tree, when, at, message)
         .with_help("take the line out; what has to be reached is opened one by one")
         .with_data("machine", &*tree.name)
         .with_data("option", stated.option.clone())

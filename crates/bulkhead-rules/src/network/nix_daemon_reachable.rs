@@ -172,9 +172,18 @@ fn by_default(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic
     let mut all: Vec<(When, Vec<At>)> = Vec::new();
     for (name, when) in containers(tree) {
         let Some(at) = foreign(&name) else { continue };
-        // What systemd or docker starts has what it is told; what a fleet's own modules make is seen where they do.
-        let is_other = tree.nspawn.iter().any(|file| file.name == name) || oci::is_compartment(tree, &name);
-        let is_own = ["workspaces", "vpn"].iter().any(|root| tree.declares_otherwise(&option(root)));
+        let workspace = tree.workspaces.iter().find(|workspace| workspace.name == name);
+        let path = workspace.map_or_else(|| option("vpn.containers").join(&name), |workspace| workspace.path.clone());
+        let called = tree.called(&path);
+        // What systemd or docker starts has what it is told. A file of systemd says nothing of who does, unless the module is
+        // read that makes the compartment.
+        let beginnings = || (1..=called.names().len()).map(|depth| OptionPath::of(called.names().iter().take(depth)));
+        let is_read = || beginnings().any(|path| tree.configuration.options.contains_key(&path));
+        let is_other =
+            oci::is_compartment(tree, &name) || (tree.nspawn.iter().any(|file| file.name == name) && is_read());
+        // What a fleet's own modules make is seen where they do.
+        let root = OptionPath::of(path.names().iter().take(1));
+        let is_own = called.starts_with(&root) && tree.declares_otherwise(&root);
         if (is_other || is_own) && !is_of_nixos(tree, &name) {
             continue;
         }

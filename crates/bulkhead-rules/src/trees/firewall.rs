@@ -248,7 +248,12 @@ pub(crate) fn iptables(script: &str) -> Vec<Vec<String>> {
         }
         let is_iptables = |word: &String| matches!(word.rsplit('/').next(), Some("iptables" | "ip46tables"));
         let Some(at) = words.iter().position(is_iptables) else { continue };
-        let words = words.split_off(at + 1);
+        // `--flag=value` is two words.
+        let split = |word: String| match word.split_once('=').filter(|_| word.starts_with("--")) {
+            Some((flag, value)) => vec![flag.to_owned(), plain(value)],
+            None => vec![word],
+        };
+        let words: Vec<String> = words.split_off(at + 1).into_iter().flat_map(split).collect();
         let variable = |word: &String| {
             let name = word.strip_prefix('$')?;
             let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
@@ -334,12 +339,14 @@ pub(crate) fn trusted(text: &str) -> Vec<Trusted> {
         let chain = behind(&command, &["-A", "-I", "--append", "--insert"]);
         let is_of_host = chain.is_some_and(|chain| matches!(chain, "INPUT" | "nixos-fw"));
         let is_accepting = matches!(behind(&command, &["-j", "--jump"]), Some("ACCEPT" | "nixos-fw-accept"));
-        let given = command.iter().map(String::as_str);
-        let is_narrow = given.clone().zip(given.skip(1)).any(|(flag, value)| match flag {
+        let next = command.iter().skip(1).map(String::as_str).chain([""]);
+        let is_narrow = command.iter().map(String::as_str).zip(next).any(|(flag, value)| match flag {
+            "!" => true,
             "-p" | "--protocol" => !matches!(value, "all" | "tcp" | "udp"),
             "-m" | "--match" => !matches!(value, "comment" | "tcp" | "udp"),
+            "-t" | "--table" => value != "filter",
             "--dport" | "--destination-port" => !is_all_ports(value, ':'),
-            _ => NARROW.contains(&flag),
+            _ => is_flag(flag) && !PLAIN.contains(&flag),
         });
         if is_of_host && is_accepting && !is_narrow {
             let given = behind(&command, &["-p", "--protocol"]);
@@ -359,20 +366,26 @@ fn is_all_ports(range: &str, between: char) -> bool {
     range.split_once(between).is_some_and(|(from, to)| matches!(from, "" | "0" | "1") && matches!(to, "" | "65535"))
 }
 
-/// Flags by which a rule of iptables is about less than all packets from somewhere.
-const NARROW: [&str; 12] = [
-    "!",
-    "-d",
-    "-s",
-    "--destination",
-    "--dports",
-    "--dst",
-    "--icmp-type",
-    "--source",
-    "--source-port",
-    "--sport",
-    "--src",
-    "--syn",
+/// Whether a word of a command is a flag, and no value or part of a comment.
+fn is_flag(word: &str) -> bool {
+    word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphanumeric()) && word.starts_with('-')
+}
+
+/// Flags by which a rule of iptables is not about less than all packets from somewhere; any other may narrow it.
+const PLAIN: [&str; 13] = [
+    "-4",
+    "-6",
+    "-A",
+    "-I",
+    "-i",
+    "-j",
+    "-w",
+    "--append",
+    "--comment",
+    "--in-interface",
+    "--insert",
+    "--jump",
+    "--wait",
 ];
 
 /// Words by which a rule is about less than all packets from somewhere.
@@ -480,6 +493,7 @@ mod tests {
             "iifname a meta l4proto tcp accept",
             "iptables -A INPUT -i a -p tcp -j ACCEPT",
             "iptables -A INPUT -i a -p tcp -m tcp --dport 0:65535 -m comment --comment x -j ACCEPT",
+            "iptables -w -t filter --insert=INPUT 1 --in-interface=a -p tcp --dport=1:65535 --comment \"x - y\" -j ACCEPT",
         ] {
             assert_eq!(of(all), [(a.clone(), Some("tcp"))], "{all}");
         }
@@ -491,6 +505,12 @@ mod tests {
             "iifname a ip saddr 10.0.0.1 tcp dport 1-65535 accept",
             "iptables -A INPUT -i a -p icmp -j ACCEPT",
             "iptables -A INPUT -i a -p tcp --dport 22 -j ACCEPT",
+            "iptables -A nixos-fw -i a -p tcp --dport=53 -j nixos-fw-accept",
+            "iptables -A nixos-fw -i a -p tcp --destination-port='53' -j nixos-fw-accept",
+            "iptables -A INPUT -i a -p tcp --tcp-flags ALL ACK -j ACCEPT",
+            "iptables -A INPUT -i a ! -s 10.0.0.1 -j ACCEPT",
+            "iptables -t mangle -A INPUT -i a -j ACCEPT",
+            "iptables -A INPUT -i a --protocol=icmp -j ACCEPT",
             "iptables -A INPUT -i a -p tcp -m state --state ESTABLISHED -j ACCEPT",
         ] {
             assert!(of(some).is_empty(), "{some}");

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use bulkhead_modules::OptionPath;
+
 use super::{Shape, Stated, Tree, When, option, text};
 
 /// An option with what it is given.
@@ -26,11 +28,37 @@ impl Stated<Flag> {
     }
 }
 
-/// The short forms, and the long ones that they stand for.
-const SHORT: [(char, &str); 2] = [('U', "--private-users"), ('p', "--port")];
+/// How the flags of a program are written.
+pub(super) struct Syntax {
+    /// The short forms, and the long ones that they stand for.
+    short: &'static [(char, &'static str)],
+    /// Short ones without a value, which may stand before others.
+    bare: &'static str,
+    /// Long ones without one, unless it stands behind `=`.
+    switches: &'static [&'static str],
+    /// What a long one is called in full.
+    in_full: for<'n> fn(&'n str) -> &'n str,
+    /// Whether `=` may stand behind a short one, too.
+    has_equals: bool,
+}
 
-/// Short ones without a value, which may stand before others.
-const BARE: &str = "abhjnqxPU";
+/// That of systemd-nspawn(1), by getopt.
+const OF_NSPAWN: Syntax = Syntax {
+    short: &[('U', "--private-users"), ('p', "--port")],
+    bare: "abhjnqxPU",
+    switches: &[],
+    in_full,
+    has_equals: false,
+};
+
+/// That of `docker run` and `podman run`.
+pub(super) const OF_DOCKER: Syntax = Syntax {
+    short: &[('v', "--volume")],
+    bare: "ditqP",
+    switches: &["--privileged"],
+    in_full: |name| name,
+    has_equals: true,
+};
 
 /// The long ones that rules are about, and those that begin in the same way: long ones may be cut short.
 const LONG: [&str; 24] = [
@@ -72,18 +100,49 @@ fn in_full(name: &str) -> &str {
     }
 }
 
-/// The short flags in a word that stand for long ones, each with what is behind it.
-fn short(word: &str) -> Vec<(&str, &str)> {
+/// The short flags in a word that stand for long ones, each with what is behind it: the rest of the word, or the next one.
+fn short<'w>(word: &'w str, next: &'w str, syntax: &Syntax) -> Vec<(&'static str, &'w str)> {
     let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else { return Vec::new() };
     let mut found = Vec::new();
     for (at, letter) in letters.char_indices() {
-        let known = SHORT.iter().find(|(short, _)| *short == letter);
-        let is_bare = BARE.contains(letter);
-        let rest = if is_bare { "" } else { letters.get(at + letter.len_utf8()..).unwrap_or_default() };
+        let known = syntax.short.iter().find(|(short, _)| *short == letter);
+        let is_bare = syntax.bare.contains(letter);
+        let rest = letters.get(at + letter.len_utf8()..).unwrap_or_default();
+        let rest = match rest.strip_prefix('=').filter(|_| syntax.has_equals) {
+            _ if is_bare => "",
+            Some(value) => value,
+            None if rest.is_empty() => next,
+            None => rest,
+        };
         found.extend(known.map(|(_, long)| (*long, rest)));
         if !is_bare {
             break;
         }
+    }
+    found
+}
+
+/// The flags in a list, each with what it is given and where it is written. What begins like a flag is no value of another.
+pub(super) fn split(tree: &Tree<'_>, list: &OptionPath, syntax: &Syntax) -> Vec<Stated<(String, String)>> {
+    let items = tree.items(list);
+    let words = items.iter().flat_map(|item| {
+        let words: Vec<Arc<str>> =
+            text(item.value).iter().flat_map(|line| line.split_whitespace()).map(Arc::from).collect();
+        words.into_iter().map(move |word| (word, item))
+    });
+    let mut found = Vec::new();
+    let mut words = words.peekable();
+    while let Some((word, item)) = words.next() {
+        let next = words.peek().map(|(next, _)| &**next).filter(|next| !next.starts_with('-')).unwrap_or_default();
+        let given = match word.split_once('=') {
+            Some((name, value)) if word.starts_with("--") => vec![((syntax.in_full)(name), value)],
+            None if word.starts_with("--") => {
+                let name = (syntax.in_full)(&word);
+                vec![(name, if syntax.switches.contains(&name) { "" } else { next })]
+            }
+            _ => short(&word, next, syntax),
+        };
+        found.extend(given.into_iter().map(|(name, value)| item.with((name.to_owned(), value.to_owned()))));
     }
     found
 }
@@ -143,37 +202,14 @@ pub(crate) fn is_of_nixos(tree: &Tree<'_>, container: &str) -> bool {
     is_known || !tree.below(&option("containers").join(container)).is_empty()
 }
 
-/// Which flags a container has, each with where it is written: NixOS puts them into one line, which a shell splits. A value may
-/// stand behind `=`, or be the next word.
+/// Which flags a container has, each with where it is written: NixOS puts them into one line, which a shell splits.
 fn written(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
-    let items = tree.items(&option("containers").join(container).join("extraFlags"));
-    let mut found = Vec::new();
-    let words = items.into_iter().flat_map(|item| {
-        let words: Vec<Arc<str>> =
-            text(item.value).iter().flat_map(|line| line.split_whitespace()).map(Arc::from).collect();
-        words.into_iter().map(move |word| (word, item.clone()))
-    });
-    let mut words = words.peekable();
-    while let Some((word, item)) = words.next() {
-        let next = words.peek().map(|(next, _)| &**next).filter(|next| !next.starts_with('-')).unwrap_or_default();
-        let given = match word.split_once('=') {
-            Some((name, value)) if word.starts_with("--") => vec![(in_full(name), value)],
-            None if word.starts_with("--") => vec![(in_full(&word), next)],
-            _ => {
-                let mut given = short(&word);
-                for (_, rest) in given.iter_mut().filter(|(name, rest)| *name == "--port" && rest.is_empty()) {
-                    *rest = next;
-                }
-                given
-            }
-        };
-        for (name, value) in given {
-            let flag = Flag { name: name.to_owned(), value: value.to_owned(), is_setting: false };
-            let Stated { place, option, when, .. } = item.clone();
-            found.push(Stated { value: flag, place, option, when });
-        }
-    }
-    found
+    let list = option("containers").join(container).join("extraFlags");
+    let flag = |stated: Stated<(String, String)>| {
+        let (name, value) = &stated.value;
+        stated.with(Flag { name: name.clone(), value: value.clone(), is_setting: false })
+    };
+    split(tree, &list, &OF_NSPAWN).into_iter().map(flag).collect()
 }
 
 /// The folders and files of the host that flags mount in a container.
@@ -199,7 +235,7 @@ pub(crate) fn mounted(tree: &Tree<'_>, container: &str) -> Vec<Stated<Arc<str>>>
 
 #[cfg(test)]
 mod tests {
-    use super::{in_full, short};
+    use super::{OF_DOCKER, OF_NSPAWN, in_full, short};
 
     #[test]
     fn flags_are_read_as_getopt_does() {
@@ -213,9 +249,16 @@ mod tests {
         ] {
             assert_eq!(in_full(name), full);
         }
-        assert_eq!(short("-jU"), [("--private-users", "")]);
-        assert_eq!(short("-p80:80"), [("--port", "80:80")]);
-        assert_eq!(short("-D/srv/U"), []);
-        assert_eq!(short("--port"), []);
+        let of_nspawn = |word| short(word, "next", &OF_NSPAWN);
+        assert_eq!(of_nspawn("-jU"), [("--private-users", "")]);
+        assert_eq!(of_nspawn("-p80:80"), [("--port", "80:80")]);
+        assert_eq!(of_nspawn("-p"), [("--port", "next")]);
+        assert_eq!(of_nspawn("-D/srv/U"), []);
+        assert_eq!(of_nspawn("--port"), []);
+        let of_docker = |word| short(word, "next", &OF_DOCKER);
+        assert_eq!(of_docker("-itv/a:/b"), [("--volume", "/a:/b")]);
+        assert_eq!(of_docker("-v=/a:/b"), [("--volume", "/a:/b")]);
+        assert_eq!(of_docker("-dv"), [("--volume", "next")]);
+        assert_eq!(of_docker("-uv"), []);
     }
 }

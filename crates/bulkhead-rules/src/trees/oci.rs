@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bulkhead_modules::OptionPath;
 
-use super::flags::{is_of_nixos, shapes};
-use super::{Named, Stated, Tree, option, text};
+use super::flags::{OF_DOCKER, is_of_nixos, shapes, split};
+use super::strangers::ENGINES;
+use super::{Assumed, Named, Stated, Tree, option, text};
 
 /// An option of `docker run` with what it is given.
 pub(crate) struct Flag {
@@ -16,18 +17,18 @@ pub(crate) struct Flag {
 }
 
 /// The options that rules are about, under all their names.
-const FLAGS: [(&str, &str); 9] = [
-    ("--cap-add", "--cap-add"),
+const FLAGS: [(&str, &str); 8] = [
+    (CAPABILITY, CAPABILITY),
     ("--mount", "--mount"),
     ("--net", NETWORK),
-    ("--network", NETWORK),
+    (NETWORK, NETWORK),
     ("--pid", "--pid"),
-    ("--privileged", PRIVILEGED),
+    (PRIVILEGED, PRIVILEGED),
     ("--userns", "--userns"),
-    ("--volume", VOLUME),
-    ("-v", VOLUME),
+    (VOLUME, VOLUME),
 ];
 
+pub(crate) const CAPABILITY: &str = "--cap-add";
 pub(crate) const NETWORK: &str = "--network";
 pub(crate) const PRIVILEGED: &str = "--privileged";
 const VOLUME: &str = "--volume";
@@ -37,6 +38,9 @@ const OPTIONS: [(&str, &str); 2] = [("networks", NETWORK), ("volumes", VOLUME)];
 
 /// Networks of docker and podman that lead out by the host, each by how it begins.
 const LEADING_OUT: [&str; 6] = ["bridge", "default", "pasta", "podman", "private", "slirp4netns"];
+
+/// Those that all containers of a program have, which may be told on which bridge.
+const OF_ENGINES: [&str; 3] = ["bridge", "default", "podman"];
 
 /// Where a container's network leads.
 pub(crate) enum Leads {
@@ -50,19 +54,46 @@ pub(crate) enum Leads {
     Nowhere,
 }
 
+/// The name of a network, without what else is said of it.
+fn name(network: &str) -> &str {
+    network.split([':', ',']).next().unwrap_or_default()
+}
+
 /// Where the network of a name leads.
 pub(crate) fn leads(network: &str) -> Leads {
-    let name = network.split([':', ',']).next().unwrap_or_default();
-    match name {
+    match name(network) {
         "host" => Leads::Host,
         "ns" if network == "ns:/proc/1/ns/net" => Leads::Host,
         "none" | "container" => Leads::Nowhere,
-        _ if LEADING_OUT.contains(&name) => Leads::Out,
+        name if LEADING_OUT.contains(&name) => Leads::Out,
         _ => Leads::Somewhere,
     }
 }
 
-fn root() -> OptionPath {
+/// A network that leads out by the host; `None` where it is the one that all containers of the program have, on a bridge
+/// that is `own`.
+pub(crate) fn leading_out(tree: &Tree<'_>, network: &Stated<Arc<str>>, own: &[&str]) -> Option<Stated<()>> {
+    let mut stated = network.plain();
+    if !OF_ENGINES.contains(&name(&network.value)) {
+        return Some(stated);
+    }
+    let started = tree.texts(&option("virtualisation.oci-containers.backend"), None);
+    let may_start = |engine: &str| started.is_empty() || started.iter().any(|by| *by.value == *engine);
+    let engines = ENGINES.into_iter().filter(|(_, engine)| may_start(engine));
+    let mut bridges = engines
+        .flat_map(|(path, engine)| tree.texts(&option(path), None).into_iter().map(move |bridge| (bridge, engine)));
+    let Some((bridge, engine)) = bridges.find(|(bridge, _)| own.contains(&&*bridge.value)) else { return Some(stated) };
+    let is_started_by_it = !started.is_empty() && started.iter().all(|by| by.when.is_sure());
+    if is_started_by_it && bridge.when.is_sure() {
+        return None;
+    }
+    let what = format!("whether it is on `{}`, as containers of {engine} are, is not known", bridge.value);
+    stated.when.assumed.push(Assumed { what, place: bridge.place });
+    Some(stated)
+}
+
+/// The option of all containers.
+pub(crate) fn root() -> OptionPath {
     option("virtualisation.oci-containers.containers")
 }
 
@@ -95,28 +126,17 @@ pub(crate) fn flags(tree: &Tree<'_>, container: &str) -> Vec<Stated<Flag>> {
     let capabilities = path.join("capabilities");
     for (capability, _) in tree.children(&capabilities) {
         let on = tree.on(&capabilities.join(&capability)).into_iter();
-        found.extend(on.map(|on| on.with(Flag { name: "--cap-add", value: capability.clone() })));
+        found.extend(on.map(|on| on.with(Flag { name: CAPABILITY, value: capability.clone() })));
     }
-    let words = tree.items(&path.join("extraOptions")).into_iter().flat_map(|item| {
-        let words: Vec<Arc<str>> =
-            text(item.value).iter().flat_map(|line| line.split_whitespace()).map(Arc::from).collect();
-        words.into_iter().map(move |word| (word, item.plain()))
-    });
-    let mut words = words.peekable();
-    while let Some((word, item)) = words.next() {
-        let (name, given) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(Arc::from(value))),
-            None => (&*word, None),
-        };
-        let Some((_, name)) = FLAGS.iter().find(|(known, _)| *known == name) else { continue };
-        let next = || {
-            let next = words.peek().filter(|(next, _)| *name != PRIVILEGED && !next.starts_with('-'));
-            next.map_or_else(nothing, |(next, _)| next.clone())
-        };
-        let value = given.unwrap_or_else(next);
-        found.push(item.with(Flag { name, value }));
+    for stated in split(tree, &path.join("extraOptions"), &OF_DOCKER) {
+        let (written, value) = &stated.value;
+        let Some((_, name)) = FLAGS.iter().find(|(known, _)| known == written) else { continue };
+        // podman takes several capabilities at once.
+        let parts: Vec<&str> = if *name == CAPABILITY { value.split(',').collect() } else { vec![value] };
+        found.extend(parts.into_iter().map(|value| stated.with(Flag { name, value: Arc::from(value) })));
     }
-    found.retain(|flag| flag.value.name != PRIVILEGED || *flag.value.value != *"false");
+    let is_off = |flag: &Flag| matches!(&*flag.value, "0" | "F" | "FALSE" | "False" | "f" | "false");
+    found.retain(|flag| flag.value.name != PRIVILEGED || !is_off(&flag.value));
     found
 }
 

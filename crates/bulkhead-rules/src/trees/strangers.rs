@@ -14,7 +14,7 @@ use super::{Network, Purpose, Shape, Stated, Tree, VPN_CONTAINER, Workspace, opt
 const ON_TOP: [&str; 5] = ["IPVLAN", "IPVTAP", "MACVLAN", "MACVTAP", "VLAN"];
 
 /// Options that put the containers of a program on a bridge.
-const ENGINES: [(&str, &str); 2] = [
+pub(super) const ENGINES: [(&str, &str); 2] = [
     ("virtualisation.docker.daemon.settings.bridge", "docker"),
     ("virtualisation.podman.defaultNetwork.settings.network_interface", "podman"),
 ];

@@ -195,14 +195,20 @@ fn by_address(item: &Stated<&Data>, set: &AttrsData) -> Option<Vec<Stated<Arc<st
     let mut found = Vec::new();
     for rule in rules {
         let DataKind::Attrs(rule) = &rule.kind else { return None };
-        if text(&rule.attrs.get("rule")?.value).as_deref() != Some("allow") {
-            continue;
+        match &*text(&rule.attrs.get("rule")?.value)? {
+            "deny" => continue,
+            "allow" => {}
+            _ => return None,
         }
+        let mut sources = match rule.attrs.get("sources") {
+            Some(_) => field(rule, "sources")?,
+            None => Vec::new(),
+        };
         // Without any, it is everybody.
-        let sources = field(rule, "sources").filter(|sources| !sources.is_empty());
-        found.extend(
-            sources.unwrap_or_else(|| vec![Arc::from("0.0.0.0/0")]).into_iter().map(|source| item.with(source)),
-        );
+        if sources.is_empty() {
+            sources.push(Arc::from("0.0.0.0/0"));
+        }
+        found.extend(sources.into_iter().map(|source| item.with(source)));
     }
     Some(found)
 }
@@ -244,28 +250,35 @@ impl Text {
         let mut is_all = false;
         match service {
             "services.dante" => {
+                is_all = true;
                 for (at, _) in all.windows(2).enumerate().filter(|(_, pair)| *pair == ["client", "pass"]) {
                     let rule = all.iter().skip(at + 2).take_while(|word| !matches!(**word, "client" | "socks"));
                     let from = rule.skip_while(|word| **word != "from:").nth(1);
+                    is_all &= from.is_some();
                     allowed.extend(from.map(|range| (*range).to_owned()));
                 }
-                is_all = !allowed.is_empty();
+                is_all &= !allowed.is_empty();
             }
             "services.squid" => {
-                let mut acls: Vec<(&str, &str)> = Vec::new();
+                // This one squid has by itself.
+                let mut acls: Vec<(&str, &str)> = vec![("localhost", "127.0.0.1/32")];
+                is_all = true;
                 for line in lines() {
                     let words: Vec<&str> = line.split_whitespace().collect();
                     match words.as_slice() {
                         ["acl", name, "src", ranges @ ..] => acls.extend(ranges.iter().map(|range| (*name, *range))),
                         // What is refused before is not seen.
                         ["http_access", "allow", names @ ..] => {
-                            is_all = true;
                             if names.iter().all(|name| *name == "all") {
                                 allowed.push("0.0.0.0/0".to_owned());
+                                continue;
                             }
-                            let named = acls.iter().filter(|(name, _)| names.contains(name));
-                            allowed.extend(named.map(|(_, range)| (*range).to_owned()));
+                            let named = || acls.iter().filter(|(name, _)| names.contains(name));
+                            allowed.extend(named().map(|(_, range)| (*range).to_owned()));
+                            // What is about anything but where clients are may be for everybody.
+                            is_all &= named().next().is_some();
                         }
+                        ["include", ..] => is_all = false,
                         _ => {}
                     }
                 }
@@ -280,11 +293,12 @@ impl Text {
 /// Other proxies that listen on the bridge.
 fn others(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec<Diagnostic>) {
     for Proxy { service, listens, unknown, allowed, is_all } in proxies(context, tree) {
-        let on_bridge = listens.iter().any(|text| listens_at(vpn, text));
+        let listens_at = |text: &str| listens_at(vpn, service, text);
+        let on_bridge = listens.iter().any(|text| listens_at(text));
         // On all addresses, it takes a port that the firewall opens.
         let is_own = listens
             .iter()
-            .filter(|text| listens_at(vpn, text))
+            .filter(|text| listens_at(text))
             .any(|text| address(text).map_or_else(|| is_bridge(vpn, text), |address| !address.is_unspecified()));
         for on in tree.on(&option(service).join("enable")).into_iter().filter(|_| on_bridge || unknown.is_some()) {
             let (Some(when), Some(at)) = (on.when.and(&vpn.when), on.place.clone()) else { continue };
@@ -329,11 +343,13 @@ fn is_bridge(vpn: &Network, name: &str) -> bool {
 }
 
 /// Whether a proxy that listens at an address, or an interface, does so on the bridge.
-fn listens_at(vpn: &Network, text: &str) -> bool {
+fn listens_at(vpn: &Network, service: &str, text: &str) -> bool {
     let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     match address(text) {
-        // An interface has a letter in front.
-        None if is_name && text.starts_with(|c: char| c.is_ascii_alphabetic()) => is_bridge(vpn, text),
+        // An interface has a letter in front. To others than dante, it is the name of a host.
+        None if service == "services.dante" && is_name && text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            is_bridge(vpn, text)
+        }
         address => is_on_bridge(vpn, address),
     }
 }

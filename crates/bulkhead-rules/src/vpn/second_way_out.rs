@@ -25,8 +25,8 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
 (`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
-`forwardPorts`; of docker or podman, any network but that of another container), or its configuration names another
-default gateway than the VPN container. It is a warning that its configuration has a tunnel of its own (WireGuard,
+`forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
+configuration names another default gateway than the VPN container. It is a warning that its configuration has a tunnel of its own (WireGuard,
 Tailscale …), or asks for an address by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
@@ -147,9 +147,11 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
             when: When::of(&named.definition.condition),
         }));
     }
+    let bridges: Vec<&str> =
+        networks.iter().flat_map(|network| &network.bridges).map(|bridge| &*bridge.value).collect();
     if oci::is_compartment(tree, name) {
         found.extend(oci::networks(tree, name).iter().filter_map(|network| match leads(&network.value) {
-            Leads::Out => Some(network.plain()),
+            Leads::Out => oci::leading_out(tree, network, &bridges),
             Leads::Somewhere => {
                 let mut stated = network.plain();
                 let what = format!("where the network `{}` leads is not known", network.value);
@@ -160,8 +162,7 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
             Leads::Host | Leads::Nowhere => None,
         }));
     }
-    let bridges: Vec<&Stated<Arc<str>>> = networks.iter().flat_map(|network| &network.bridges).collect();
-    let is_other = |bridge: &str| !bridges.is_empty() && bridges.iter().all(|known| *known.value != *bridge);
+    let is_other = |bridge: &str| !bridges.is_empty() && !bridges.contains(&bridge);
     let read = |data: &Data| is_other(&text(data)?).then_some(());
     found.extend(tree.stated(&container(name, "hostBridge"), read, None));
     for flag in flags(tree, name) {

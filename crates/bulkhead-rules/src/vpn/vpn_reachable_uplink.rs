@@ -123,6 +123,7 @@ fn steps(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
     let mut add = |from: Node, to: Node, how: String, place: Option<Place>, when: When, is_weak: bool| {
         steps.push(Step { from, to, how, place, when, is_weak });
     };
+    let own: Vec<&str> = vpn.bridges.iter().map(|bridge| &*bridge.value).collect();
     let mut bridges: Vec<Arc<str>> = Vec::new();
     for name in containers(vpn) {
         let from = || Node::Container(name.clone());
@@ -159,9 +160,14 @@ fn steps(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
             add(from(), to, how, flag.place, flag.when, false);
         }
         for network in oci::networks(tree, &name).into_iter().filter(|_| oci::is_compartment(tree, &name)) {
-            if let Leads::Host | Leads::Out = leads(&network.value) {
+            let out = match leads(&network.value) {
+                Leads::Host => Some(network.plain()),
+                Leads::Out => oci::leading_out(tree, &network, &own),
+                Leads::Somewhere | Leads::Nowhere => None,
+            };
+            if let Some(out) = out {
                 let how = format!("`{}`: the network `{}`", network.option, network.value);
-                add(from(), Node::Uplink(Arc::from("the host's uplink")), how, network.place, network.when, false);
+                add(from(), Node::Uplink(Arc::from("the host's uplink")), how, out.place, out.when, false);
             }
         }
         for namespace in tree.texts(&container(&name, "networkNamespace"), None) {
