@@ -521,7 +521,7 @@ mod tests {
     fn scripts_in_the_place_of_files_are_read() {
         let found = words("a --key=<(b -d c) x < <(d e)");
         assert_eq!(found, ["b -d c", "d e", "a --key=<(b -d c) x"]);
-        assert_eq!(commands("a < <(d e)").last().unwrap().input.as_deref(), Some("<(d e)"));
+        assert_eq!(commands("a < <(d e)").last().and_then(|command| command.input.as_deref()), Some("<(d e)"));
         assert_eq!(["$(cat 'a')", "x<(b/cat a)", "$(< a)", "$(head -c 9 a | tr x y)"].map(read_within), [Some("a"); 4]);
         assert_eq!(["$(b a)", "(cat a)", "a", "$(cat a | b)"].map(read_within), [None; 4]);
     }

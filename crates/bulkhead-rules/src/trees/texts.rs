@@ -288,7 +288,7 @@ fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found:
         // A script of the repository.
         DataKind::Path(path) => {
             if let Some(text) = context.text_of(path) {
-                found.add(&text.into(), place);
+                found.add(&text, place);
             }
         }
         DataKind::List(items) => items.iter().for_each(|item| of_data(context, item, place, depth, found)),
@@ -323,7 +323,7 @@ fn written_in(file: &File<'_>, id: ExprId, depth: u8, found: &mut Fresh<'_>) {
             Expr::Apply { function, arguments } if written(&names.ast, *function).ends_with("readFile") => {
                 let path = arguments.first().and_then(|path| file_of_expression(names, *path, &file.place(id)));
                 if let Some(text) = path.and_then(|path| read_text(file.files, &path, LONGEST as u64).ok()) {
-                    found.add(&text.into(), &file.place(id));
+                    found.add(&text, &file.place(id));
                 }
             }
             Expr::Variable { .. } => {
