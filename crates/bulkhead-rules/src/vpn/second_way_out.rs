@@ -26,8 +26,8 @@ pub(crate) const RULE: Rule = Rule {
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
 (`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
 `forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
-configuration names another default gateway than the VPN container. It is a warning that its configuration has a tunnel of its own (WireGuard,
-Tailscale …), or asks for an address by DHCP.
+configuration names another default gateway than the VPN container. It is a warning that its configuration has a
+tunnel of its own (WireGuard, Tailscale …), or asks for an address by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
 is built.
