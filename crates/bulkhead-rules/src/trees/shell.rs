@@ -49,8 +49,10 @@ impl Command {
 }
 
 /// Programs that write what they read, or parts of it, in clear: from their input, else from files.
-const COPYING: [&str; 13] =
-    ["base32", "base64", "cat", "cut", "gunzip", "head", "pv", "sed", "tac", "tail", "tee", "tr", "zcat"];
+const COPYING: [&str; 18] = [
+    "base32", "base64", "bzcat", "cat", "cut", "gunzip", "head", "pv", "rev", "sed", "tac", "tail", "tee", "tr", "xxd",
+    "xzcat", "zcat", "zstdcat",
+];
 
 /// Whether a program writes what it reads.
 pub(crate) fn copies_input(program: &str) -> bool {
