@@ -158,7 +158,7 @@ const EXACTLY: [&str; 3] =
     ["boot.loader.grub.extraInitrd", "fileSystems.<name>.encrypted.keyFile", "swapDevices.encrypted.keyFile"];
 
 /// The same of any container, as far as something unknown is in what the names up to here say.
-const OF_ANY_CONTAINER: [(&str, usize); 8] = [
+const OF_ANY_CONTAINER: [(&str, usize); 7] = [
     ("containers.<name>.bindMounts.<name>.hostPath", 3),
     ("containers.<name>.bindMounts.<name>.mountPoint", 3),
     ("containers.<name>.extraFlags", 3),
@@ -166,7 +166,6 @@ const OF_ANY_CONTAINER: [(&str, usize); 8] = [
     ("systemd.nspawn.<name>.filesConfig.BindReadOnly", 4),
     ("systemd.nspawn.<name>.filesConfig.Overlay", 4),
     ("systemd.nspawn.<name>.filesConfig.OverlayReadOnly", 4),
-    ("virtualisation.oci-containers.containers.<name>.volumes", 5),
 ];
 
 /// Rules and commands of the host, besides those that a guard refuses.

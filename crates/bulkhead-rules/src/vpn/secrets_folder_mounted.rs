@@ -33,7 +33,8 @@ vpn.containers.web.credentials.login = config.age.secrets.web-login.path;
 ```
 
 **Limits.** For containers that are neither workspaces nor behind a VPN it is a warning: they may be meant to be
-trusted.
+trusted. What is mounted into those of docker and podman in a way that can't be told is passed over: it is the folder
+of a package or of a service nearly always.
 
 **Data.** `machine`: the machine. `container`: the container. `path`: the folder.
 ",
