@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bulkhead_source::{Entry, FileTree, ReadError, TreePath};
@@ -112,6 +115,11 @@ pub struct Located<'w> {
 }
 
 impl Located<'_> {
+    /// By what it is remembered.
+    fn key(&self) -> (Arc<str>, TreePath) {
+        (self.mount.at.clone(), self.path.clone())
+    }
+
     /// The absolute path that evaluated code sees.
     pub fn absolute(&self) -> String {
         if self.path.is_root() && !self.mount.at.is_empty() {
@@ -135,13 +143,22 @@ type ByPath<T> = HashMap<(Arc<str>, TreePath), T>;
 /// So many bytes of files are kept for evaluations that read them again.
 const MOST_KEPT: usize = 32 << 20;
 
-/// What was read, since each machine's evaluation reads the same files and folders.
-#[derive(Default)]
-struct ReadBefore {
-    files: ByPath<Arc<[u8]>>,
-    /// The bytes of all `files`.
-    size: usize,
-    folders: ByPath<Arc<[Entry]>>,
+/// What is known of `key`, or what `compute` gives, which is kept if `keeps` says so.
+fn remembered<K: Eq + Hash, V: Clone, E>(
+    known: &Mutex<HashMap<K, V>>,
+    key: K,
+    compute: impl FnOnce() -> Result<V, E>,
+    keeps: impl FnOnce(&V) -> bool,
+) -> Result<V, E> {
+    // Not locked while it is computed, which may take long and ask for others.
+    if let Some(value) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Ok(value.clone());
+    }
+    let value = compute()?;
+    if keeps(&value) {
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
+    }
+    Ok(value)
 }
 
 /// What evaluated code may see, the files parsed and the hashes of archives computed so far. Shared by threads.
@@ -152,7 +169,11 @@ pub struct World {
     abort_on_warnings: bool,
     pipe_operators: bool,
     parsed: Mutex<ByPath<Result<Arc<Ast>, ParseFailure>>>,
-    read_before: Mutex<ReadBefore>,
+    /// The contents of files, and what lies in folders: each machine's evaluation reads the same ones.
+    files: Mutex<ByPath<Arc<[u8]>>>,
+    folders: Mutex<ByPath<Arc<[Entry]>>>,
+    /// How many bytes of `files` were kept.
+    kept: AtomicUsize,
     /// The SHA-256 of the archive of a file or folder, by absolute path: code that puts a path into a string in a loop
     /// would read the whole folder each time.
     archives: Mutex<HashMap<Box<str>, [u8; 32]>>,
@@ -172,7 +193,9 @@ impl World {
             abort_on_warnings: false,
             pipe_operators: false,
             parsed: Mutex::default(),
-            read_before: Mutex::default(),
+            files: Mutex::default(),
+            folders: Mutex::default(),
+            kept: AtomicUsize::new(0),
             archives: Mutex::default(),
             copies: Mutex::default(),
         }
@@ -319,51 +342,30 @@ impl World {
         absolute: &str,
         compute: impl FnOnce() -> Result<[u8; 32], E>,
     ) -> Result<[u8; 32], E> {
-        let known = self.archives.lock().unwrap_or_else(PoisonError::into_inner).get(absolute).copied();
-        if let Some(hash) = known {
-            return Ok(hash);
-        }
-        let hash = compute()?;
-        self.archives.lock().unwrap_or_else(PoisonError::into_inner).insert(Box::from(absolute), hash);
-        Ok(hash)
+        remembered(&self.archives, Box::from(absolute), compute, |_| true)
     }
 
     /// The content of a file.
     pub(crate) fn read(&self, file: &Located<'_>) -> Result<Arc<[u8]>, ReadError> {
-        let key = (file.mount.at.clone(), file.path.clone());
-        let known = self.read_before.lock().unwrap_or_else(PoisonError::into_inner).files.get(&key).cloned();
-        if let Some(bytes) = known {
-            return Ok(bytes);
-        }
-        let bytes: Arc<[u8]> = file.mount.tree.read(&file.path, self.limits.file_size)?.into();
-        let mut before = self.read_before.lock().unwrap_or_else(PoisonError::into_inner);
-        if before.size + bytes.len() <= MOST_KEPT && before.files.insert(key, bytes.clone()).is_none() {
-            before.size += bytes.len();
-        }
-        Ok(bytes)
+        let read = || Ok(file.mount.tree.read(&file.path, self.limits.file_size)?.into());
+        remembered(&self.files, file.key(), read, |bytes: &Arc<[u8]>| {
+            self.kept.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() <= MOST_KEPT
+        })
     }
 
     /// What lies in a folder.
     pub(crate) fn list(&self, folder: &Located<'_>) -> Result<Arc<[Entry]>, ReadError> {
-        let key = (folder.mount.at.clone(), folder.path.clone());
-        let known = self.read_before.lock().unwrap_or_else(PoisonError::into_inner).folders.get(&key).cloned();
-        if let Some(entries) = known {
-            return Ok(entries);
-        }
-        let entries: Arc<[Entry]> = folder.mount.tree.list(&folder.path)?.into();
-        self.read_before.lock().unwrap_or_else(PoisonError::into_inner).folders.insert(key, entries.clone());
-        Ok(entries)
+        let list = || Ok(folder.mount.tree.list(&folder.path)?.into());
+        remembered(&self.folders, folder.key(), list, |_| true)
     }
 
     pub(crate) fn parse_located(&self, file: &Located<'_>) -> Result<Arc<Ast>, ParseFailure> {
-        let key = (file.mount.at.clone(), file.path.clone());
-        let parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(parsed) = parsed {
-            return parsed;
+        // A failure is as well worth keeping.
+        let parse = || Ok::<_, Infallible>(self.parse_uncached(file));
+        match remembered(&self.parsed, file.key(), parse, |_| true) {
+            Ok(parsed) => parsed,
+            Err(never) => match never {},
         }
-        let parsed = self.parse_uncached(file);
-        self.parsed.lock().unwrap_or_else(PoisonError::into_inner).insert(key, parsed.clone());
-        parsed
     }
 
     fn parse_uncached(&self, file: &Located<'_>) -> Result<Arc<Ast>, ParseFailure> {

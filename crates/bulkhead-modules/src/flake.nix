@@ -620,6 +620,12 @@ let
       # It comes before `outPath`, and nothing that is not known could come before it.
       __toString = _: root;
     };
+
+  # An option that modules of flake-parts put sets into.
+  sets = lib.mkOption {
+    type = lib.types.lazyAttrsOf lib.types.raw;
+    default = { };
+  };
 in
 {
   inherit makeHive outputs standIn;
@@ -646,13 +652,7 @@ in
 
   # What is given out for each system, as far as systems may be in it.
   products = with lib; {
-    options = genAttrs [ "apps" "checks" "legacyPackages" "packages" ] (
-      _:
-      mkOption {
-        type = types.lazyAttrsOf types.raw;
-        default = { };
-      }
-    );
+    options = genAttrs [ "apps" "checks" "legacyPackages" "packages" ] (_: sets);
   };
 
   # What flake-parts and its extensions declare of what is read here.
@@ -671,33 +671,18 @@ in
             {
               freeformType = types.lazyAttrsOf types.raw;
               options = {
-                # Few flakes have these; where nothing defines them, there is none.
-                colmena = mkOption {
-                  type = types.lazyAttrsOf types.raw;
-                  default = { };
-                };
+                # Few flakes have these; where nothing defines them, there is none. Modules of other projects declare
+                # some of them, which are not seen.
+                colmena = sets;
+                darwinConfigurations = sets;
+                diskoConfigurations = sets;
+                homeConfigurations = sets;
+                nixosConfigurations = sets;
                 colmenaHive = mkOption {
                   type = types.raw;
                   default = null;
                 };
                 lib = mkOption { type = types.raw; };
-                nixosConfigurations = mkOption {
-                  type = types.lazyAttrsOf types.raw;
-                  default = { };
-                };
-                # Modules of other projects declare these, which are not seen.
-                darwinConfigurations = mkOption {
-                  type = types.lazyAttrsOf types.raw;
-                  default = { };
-                };
-                diskoConfigurations = mkOption {
-                  type = types.lazyAttrsOf types.raw;
-                  default = { };
-                };
-                homeConfigurations = mkOption {
-                  type = types.lazyAttrsOf types.raw;
-                  default = { };
-                };
                 darwinModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
                 homeManagerModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };
                 homeModules = mkOption { type = types.lazyAttrsOf types.deferredModule; };

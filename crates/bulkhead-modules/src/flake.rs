@@ -296,6 +296,10 @@ pub fn load_system(
     read(world, nixpkgs, |session, mut arguments, configuration| {
         let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
         match know_nixpkgs(session, world, true).and_then(|()| Outputs::of(session, world, flake)) {
+            // There is nothing to go round for.
+            Ok(outputs) if nixos.is_some() && !outputs.is_of_parts => {
+                outputs.modules_of(name, &mut roots, &mut arguments, configuration);
+            }
             Ok(mut outputs) => {
                 // Without the modules of NixOS it takes little to tell how often the flake is evaluated.
                 let plain = if nixos.is_some() { outputs.base.clone() } else { arguments.clone() };
@@ -425,21 +429,8 @@ impl<'s, 'a> Shared<'s, 'a> {
         flake: Option<&TreePath>,
         wanted: Wanted<'_>,
     ) -> Configuration {
-        if let (Wanted::System(name, files), Some(Ok(outputs)), Ok(arguments)) =
-            (wanted, &mut self.outputs, &self.arguments)
-        {
-            return outputs.read(|outputs| {
-                let mut configuration = Configuration::default();
-                configuration.problems.extend(unusable(session, world));
-                let mut roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
-                let mut arguments = arguments.clone();
-                outputs.modules_of(name, &mut roots, &mut arguments, &mut configuration);
-                run(session, arguments, &roots, None, &mut configuration);
-                configuration
-            });
-        }
-        let mut configuration = Configuration::default();
-        configuration.problems.extend(unusable(session, world));
+        let problems: Vec<Failure> = unusable(session, world).into_iter().collect();
+        let mut configuration = Configuration { problems: problems.clone(), ..Configuration::default() };
         let mut arguments = match &self.arguments {
             Ok(arguments) => arguments.clone(),
             Err(failure) => {
@@ -449,9 +440,17 @@ impl<'s, 'a> Shared<'s, 'a> {
         };
         let (Wanted::System(_, files) | Wanted::Beginning(files)) = wanted;
         let roots: Vec<Root<'_>> = files.iter().cloned().map(Root::File).collect();
-        match (wanted, &self.outputs) {
+        match (wanted, &mut self.outputs) {
             (_, None) => {}
-            (Wanted::System(..), Some(Ok(_))) => {}
+            (Wanted::System(name, _), Some(Ok(outputs))) => {
+                return outputs.read(|outputs| {
+                    let (mut roots, mut arguments) = (roots.clone(), arguments.clone());
+                    let mut configuration = Configuration { problems: problems.clone(), ..Configuration::default() };
+                    outputs.modules_of(name, &mut roots, &mut arguments, &mut configuration);
+                    run(session, arguments, &roots, None, &mut configuration);
+                    configuration
+                });
+            }
             (Wanted::System(..), Some(Err(failure))) => configuration.problems.push(failure.clone()),
             (Wanted::Beginning(_), Some(outputs)) => {
                 let given = self.given.get_or_init(|| outputs.as_ref().map_or_else(|_| Vec::new(), Outputs::given));
@@ -668,7 +667,11 @@ impl<'s, 'a> Outputs<'s, 'a> {
         let mut open = own_unknown(&configuration);
         while self.is_of_parts && !open.is_empty() && self.further > 0 {
             self.further -= 1;
+            let before = (self.value, self.make_hive);
             if !matches!(self.round(), Ok(true)) {
+                // What is known stays so for the systems that come next.
+                (self.value, self.make_hive) = before;
+                self.further = 0;
                 break;
             }
             configuration = read(self);
@@ -1089,9 +1092,7 @@ impl<'a> Products<'_, '_, 'a> {
             _ => {}
         }
     }
-}
 
-impl<'a> Products<'_, '_, 'a> {
     /// What is unknown in a set, and may be a system.
     fn unknown_in(&self, members: &Members<'a>) -> Option<(Unknown, Option<Place>)> {
         let of_members = members.attrs.iter().find_map(|(_, node)| self.unknown(*node, MOST_SIDES));

@@ -55,10 +55,12 @@ struct State<'s, K> {
     is_umask_open: bool,
     /// Where the script has gone.
     folder: Option<String>,
+    /// Whether there are more copies, or more that is open.
+    is_cut: bool,
 }
 
-/// What a script opens to everybody.
-pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> Vec<Opened<K>> {
+/// What a script opens to everybody, and whether it may be more: it is too long to be read to its end.
+pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> (Vec<Opened<K>>, bool) {
     let mut state = State {
         judge,
         opened: Vec::new(),
@@ -67,12 +69,14 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         made: Vec::new(),
         is_umask_open: judge.is_umask_open,
         folder: None,
+        is_cut: false,
     };
     let mut piped = None;
-    for command in commands(script) {
+    let script = commands(script);
+    for command in script.all {
         piped = state.run(&command, piped);
     }
-    let State { opened, copies, closed, .. } = state;
+    let State { opened, copies, closed, is_cut, .. } = state;
     let is_reached = |path: &str| {
         !is_public(path) && !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder))
     };
@@ -80,7 +84,8 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         let (mode, range) = copied.open?;
         Some(Opened { what: copied.what, copy: Some(copied.path), mode, range })
     });
-    opened.into_iter().map(|(_, opened)| opened).chain(copies).collect()
+    let all = opened.into_iter().map(|(_, opened)| opened).chain(copies).collect();
+    (all, is_cut || script.is_cut)
 }
 
 impl<K: Clone> State<'_, K> {
@@ -190,6 +195,8 @@ impl<K: Clone> State<'_, K> {
         self.copies.retain(|other| other.path != copied.path);
         if self.copies.len() < MOST_COPIES {
             self.copies.push(copied);
+        } else {
+            self.is_cut = true;
         }
     }
 
@@ -317,6 +324,7 @@ impl<K: Clone> State<'_, K> {
                 all.extend((self.judge.below)(folder));
             }
             let left = MOST_COPIES.saturating_sub(self.opened.len());
+            self.is_cut |= all.len() > left;
             self.opened.extend(all.into_iter().take(left).map(|what| {
                 let (mode, range) = (Some(mode.to_owned()), command.range.clone());
                 (target.to_owned(), Opened { what, copy: None, mode, range })
@@ -324,7 +332,7 @@ impl<K: Clone> State<'_, K> {
         }
         if !others_read(mode, true) || !may_enter(mode) {
             self.closed.insert(target.to_owned());
-        } else if may_enter(mode) {
+        } else {
             self.closed.remove(target);
         }
     }

@@ -49,7 +49,7 @@ with `PrivateTmp` or `DynamicUser`. Of scripts, each command counts as run once,
 programs do with a secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor what `find`
 changes with other tests than `-type f`, nor modules that can't be read (those of flake inputs). A script of more than
 256 KiB is not read, of one with more than 32,768 words the beginning, and of one that copies or opens more than 256
-secrets, those. A machine's scripts are read up to 16 MiB; if there are more, that is told as undecided.
+secrets, those; a machine's scripts are read up to 16 MiB. If there is more, that is told as undecided.
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
 for one in `age.secrets`.
@@ -85,8 +85,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         }
         if let Some(at) = scripts.next_machine().or(passed) {
             let message =
-                format!("can't tell whether scripts open secrets of `{}` to everybody: there are too many", tree.name);
-            let mut undecided = RULE.finding(at, message).with_label("from here on they are not looked at");
+                format!("can't tell whether scripts open secrets of `{}` to everybody: they are too long", tree.name);
+            let mut undecided = RULE.finding(at, message).with_label("it is too much to look at all of it");
             undecided.severity = Severity::Undecided;
             found.push(undecided.with_data("machine", &*tree.name));
         }
@@ -194,7 +194,11 @@ fn opened_by_scripts(
             },
             is_umask_open: !is_umask_closed,
         };
-        for opened in opened_by_script(&text.text, &judge) {
+        let (opened, is_cut) = opened_by_script(&text.text, &judge);
+        if is_cut {
+            scripts.note_cut(text.place.clone());
+        }
+        for opened in opened {
             let what = opened.what.shown();
             let mode =
                 opened.mode.as_deref().map_or_else(|| "the one of a new file".to_owned(), |mode| text.shown(mode));

@@ -83,11 +83,21 @@ pub(crate) fn has_script(word: &str) -> bool {
     word.contains("$(") || word.contains("<(")
 }
 
+/// The commands of a script.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    pub(crate) all: Vec<Command>,
+    /// Whether there are more, which were not read.
+    pub(crate) is_cut: bool,
+}
+
 /// The commands of a script, or of a command line of systemd.
-pub(crate) fn commands(text: &str) -> Vec<Command> {
-    let mut reader = Reader { variables: HashMap::default(), replaced: 0, words: 0, found: Vec::new() };
+pub(crate) fn commands(text: &str) -> Commands {
+    let mut reader = Reader { variables: HashMap::default(), replaced: 0, words: 0, found: Commands::default() };
     if text.len() <= LONGEST {
         reader.read(text, None, DEEPEST);
+    } else {
+        reader.found.is_cut = true;
     }
     reader.found
 }
@@ -98,7 +108,7 @@ struct Reader {
     replaced: usize,
     /// How many words the commands have.
     words: usize,
-    found: Vec<Command>,
+    found: Commands,
 }
 
 /// A part of a command before its variables are replaced.
@@ -127,7 +137,10 @@ struct Word {
 impl Reader {
     /// Read a script, which may be in a command of another one.
     fn read(&mut self, text: &str, around: Option<&Range<usize>>, depth: u8) {
-        let Some(depth) = depth.checked_sub(1) else { return };
+        let Some(depth) = depth.checked_sub(1) else {
+            self.found.is_cut = true;
+            return;
+        };
         let mut command = Vec::new();
         let mut begin = 0;
         for (token, start, end) in tokens(text) {
@@ -189,6 +202,7 @@ impl Reader {
             let values = self.values(word);
             self.words += values.len();
             if self.words > MOST_WORDS {
+                self.found.is_cut = true;
                 return;
             }
             command.words.extend(values);
@@ -237,7 +251,7 @@ impl Reader {
             _ => {}
         }
         if !command.words.is_empty() || !command.outputs.is_empty() {
-            self.found.push(command);
+            self.found.all.push(command);
         }
     }
 
@@ -500,7 +514,7 @@ mod tests {
     use super::{commands, read_within};
 
     fn words(text: &str) -> Vec<String> {
-        commands(text).iter().map(|command| command.words.join(" ")).collect()
+        commands(text).all.iter().map(|command| command.words.join(" ")).collect()
     }
 
     #[test]
@@ -523,7 +537,7 @@ mod tests {
     fn scripts_in_the_place_of_files_are_read() {
         let found = words("a --key=<(b -d c) x < <(d e)");
         assert_eq!(found, ["b -d c", "d e", "a --key=<(b -d c) x"]);
-        assert_eq!(commands("a < <(d e)").last().and_then(|command| command.input.as_deref()), Some("<(d e)"));
+        assert_eq!(commands("a < <(d e)").all.last().and_then(|command| command.input.as_deref()), Some("<(d e)"));
         assert_eq!(["$(cat 'a')", "x<(b/cat a)", "$(< a)", "$(head -c 9 a | tr x y)"].map(read_within), [Some("a"); 4]);
         assert_eq!(["$(b a)", "(cat a)", "a", "$(cat a | b)"].map(read_within), [None; 4]);
     }
@@ -538,22 +552,27 @@ mod tests {
         let names: Vec<String> = (0..64).map(|i| format!("n{i}")).collect();
         let text = format!("for f in {}; do a{}; done", names.join(" "), " $f".repeat(24_000));
         assert!(words(&text).iter().map(String::len).sum::<usize>() < 1 << 20);
+        let nested = (0..9).fold("a".to_owned(), |inner, _| format!("$({inner})"));
+        for cut in [&text, &"a".repeat(super::LONGEST + 1), &nested] {
+            assert!(commands(cut).is_cut);
+        }
+        assert!(!commands("a $(b $(c))").is_cut);
     }
 
     #[test]
     fn texts_and_streams_are_no_arguments() {
-        let found = commands("a < b > c 2> d 2>&1 >&2\ne <<EOF > f\nchmod x\nEOF\ng");
+        let found = commands("a < b > c 2> d 2>&1 >&2\ne <<EOF > f\nchmod x\nEOF\ng").all;
         let told: Vec<_> = found.iter().map(|c| (c.words.join(" "), c.input.as_deref(), c.outputs.join(" "))).collect();
         let b = Some("b");
         assert_eq!(told, [("a".into(), b, "c".into()), ("e".into(), None, "f".into()), ("g".into(), None, "".into())]);
-        assert!(commands("a | b")[0].is_piped);
+        assert!(commands("a | b").all[0].is_piped);
     }
 
     #[test]
     fn variables_do_not_grow_without_end() {
         let text = format!("a=xxxxxxxxxxxxxxxx\n{}", "a=\"$a$a\"\nb $a\n".repeat(5000));
         assert!(words(&text).iter().map(String::len).sum::<usize>() < 32 << 20);
-        assert_eq!(commands(&format!("a '{}'", "$x".repeat(100_000))).len(), 1);
+        assert_eq!(commands(&format!("a '{}'", "$x".repeat(100_000))).all.len(), 1);
     }
 
     #[test]

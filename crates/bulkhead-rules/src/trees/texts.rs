@@ -137,6 +137,8 @@ pub(crate) struct Looked {
     left: usize,
     /// The first place that was passed over.
     pub(super) passed: Option<Place>,
+    /// The first text of which not all was looked at.
+    cut: Option<Place>,
 }
 
 impl Default for Looked {
@@ -147,6 +149,7 @@ impl Default for Looked {
             known: HashSet::default(),
             left: MOST_BYTES,
             passed: None,
+            cut: None,
         }
     }
 }
@@ -177,10 +180,16 @@ impl Scripts {
         Scripts { words, files: HashMap::default(), meant: HashMap::default(), looked: Looked::default() }
     }
 
-    /// Go on to the next machine. Returns where the first text of the last one is that was not looked at.
+    /// Go on to the next machine. Returns where the first text of the last one is that was not looked at, or not to its end.
     pub(crate) fn next_machine(&mut self) -> Option<Place> {
         self.meant.clear();
-        std::mem::take(&mut self.looked).passed
+        let Looked { passed, cut, .. } = std::mem::take(&mut self.looked);
+        passed.or(cut)
+    }
+
+    /// Note a text of which not all was looked at.
+    pub(crate) fn note_cut(&mut self, at: Place) {
+        self.looked.cut.get_or_insert(at);
     }
 
     /// Whether a text has one of the words.
@@ -322,7 +331,7 @@ fn written_in(file: &File<'_>, id: ExprId, depth: u8, found: &mut Fresh<'_>) {
             // A script of the repository.
             Expr::Apply { function, arguments } if written(&names.ast, *function).ends_with("readFile") => {
                 let path = arguments.first().and_then(|path| file_of_expression(names, *path, &file.place(id)));
-                if let Some(text) = path.and_then(|path| read_text(file.files, &path, LONGEST as u64).ok()) {
+                if let Some(text) = path.and_then(|path| read_text(file.files, &path, MOST_BYTES as u64).ok()) {
                     found.add(&text, &file.place(id));
                 }
             }
@@ -448,7 +457,10 @@ mod tests {
         assert!(scripts.looked.takes(MOST_BYTES, &Place::file("a")));
         assert!(!scripts.looked.takes(1, &Place::file("b")));
         assert!(!scripts.looked.takes(0, &Place::file("c")));
+        scripts.note_cut(Place::file("c"));
         assert_eq!(scripts.next_machine(), Some(Place::file("b")));
+        scripts.note_cut(Place::file("c"));
+        assert_eq!(scripts.next_machine(), Some(Place::file("c")));
         assert!(Looked::default().takes(1, &Place::file("a")));
     }
 }

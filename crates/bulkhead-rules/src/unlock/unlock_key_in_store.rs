@@ -48,8 +48,8 @@ none, nor is what age, GnuPG or sops has encrypted. What comes from modules that
 what is computed from packages, only what is made of a text (`pkgs.writeText`). Of scripts, what is written in the
 option, in variables of the same file, and in a file that a unit runs. What another program makes of a file than a copy,
 a part or a checksum is not meant: it may decrypt it (`gpg -d … | cryptsetup`). A script of more than 256 KiB is not
-read, and of one with more than 32,768 words the beginning. A machine's scripts are read up to 16 MiB; if there are
-more, that is told as undecided.
+read, and of one with more than 32,768 words the beginning; a machine's scripts are read up to 16 MiB. If there is more,
+that is told as undecided.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",
@@ -87,7 +87,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(at) = scripts.next_machine() {
             let message =
                 format!("can't tell whether scripts of `{}` unlock disks with what is in the Nix store", tree.name);
-            let mut undecided = RULE.finding(at, message).with_label("there are too many to look at them");
+            let mut undecided = RULE.finding(at, message).with_label("it is too much to look at all of it");
             undecided.severity = Severity::Undecided;
             found.push(undecided.with_data("machine", &*tree.name));
         }
@@ -129,7 +129,11 @@ fn scripted(context: &Context<'_>, tree: &Tree<'_>, named: &Named, scripts: &mut
             continue;
         }
         let mut piped: Option<Given> = None;
-        for command in commands(&text.text) {
+        let script = commands(&text.text);
+        if script.is_cut {
+            scripts.note_cut(text.place.clone());
+        }
+        for command in script.all {
             let given = piped.take();
             piped = passed_on(&command, given.as_ref()).filter(|_| command.is_piped);
             let option = &named.definition.path;
