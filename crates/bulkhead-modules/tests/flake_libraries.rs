@@ -1,0 +1,264 @@
+//! Systems that a library of another project makes of a flake's folders.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use bulkhead_eval::data::DataKind;
+use bulkhead_eval::{Limits, World};
+use bulkhead_modules::{Configuration, Definition, OptionPath, Systems, load_system, systems};
+use bulkhead_source::{MemoryTree, TreePath};
+use pretty_assertions::assert_eq;
+
+fn world(files: &[(&str, &str)]) -> World {
+    World::new(Arc::new(MemoryTree::new(files.iter().copied()).unwrap()), Limits::default())
+}
+
+fn flake() -> TreePath {
+    TreePath::new("flake.nix").unwrap()
+}
+
+/// The systems, each as its platform and name.
+fn names(made: &Systems) -> Vec<String> {
+    made.systems.iter().map(|system| format!("{} {}", system.platform.as_str(), system.name)).collect()
+}
+
+fn read(world: &World, name: &str) -> Configuration {
+    load_system(world, &flake(), name, &[], None)
+}
+
+/// The files of the fleet that a system's modules are in, sorted.
+fn files(configuration: &Configuration) -> Vec<&str> {
+    let files = configuration.modules.iter().map(|module| &*module.file);
+    let mut files: Vec<&str> = files.filter(|file| file.ends_with(".nix") && *file != "flake.nix").collect();
+    files.sort_unstable();
+    files.dedup();
+    files
+}
+
+/// What modules define an option as, in words.
+fn said(configuration: &Configuration, path: &str) -> Vec<String> {
+    fn text(kind: &DataKind) -> String {
+        match kind {
+            DataKind::String(text) => text.to_string(),
+            DataKind::Bool(value) => value.to_string(),
+            DataKind::Int(value) => value.to_string(),
+            DataKind::List(items) => items.iter().map(|item| text(&item.kind)).collect::<Vec<_>>().join(" "),
+            DataKind::Unknown(unknown) => format!("unknown: {}", unknown.reason),
+            other => format!("{other:?}"),
+        }
+    }
+    let condition = |definition: &Definition| if definition.condition.is_always() { "" } else { "perhaps " };
+    let definitions = configuration.definitions(&OptionPath::parse(path).unwrap());
+    definitions
+        .into_iter()
+        .map(|definition| format!("{}{}", condition(definition), text(&definition.value.kind)))
+        .collect()
+}
+
+/// Why something may be missing.
+fn missing(configuration: &Configuration) -> Vec<String> {
+    configuration.undecided.iter().map(|undecided| format!("{}: {}", undecided.path, undecided.reason.reason)).collect()
+}
+
+const SNOWFALL: &str = r#"{
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs";
+    snowfall-lib = { url = "github:snowfallorg/lib/v3.0.3"; inputs.nixpkgs.follows = "nixpkgs"; };
+  };
+  outputs = inputs:
+    let
+      lib = inputs.snowfall-lib.mkLib { inherit inputs; src = ./.; snowfall = { root = ./nix; namespace = "ours"; }; };
+    in
+    lib.mkFlake {
+      systems.modules.nixos = [ ./extra.nix ];
+      systems.hosts.bee = { modules = [ ./bee.nix ]; specialArgs.flavour = "sweet"; };
+      alias.modules.nixos.default = "services/web";
+    } // { more = 1; };
+}"#;
+
+fn snowfall() -> World {
+    world(&[
+        ("flake.nix", SNOWFALL),
+        ("extra.nix", "{ lib, ... }: { networking.domain = lib.mkDefault \"example.org\"; }"),
+        ("bee.nix", "{ flavour, ... }: { environment.variables.FLAVOUR = flavour; }"),
+        ("nix/lib/default.nix", "{ lib, ... }: { mkOpt = type: default: lib.mkOption { inherit type default; }; }"),
+        (
+            "nix/lib/module/default.nix",
+            "{ lib, namespace, ... }: with lib.${namespace}; { enabled.enable = true; mkBoolOpt = mkOpt lib.types.bool; }",
+        ),
+        (
+            "nix/modules/nixos/services/web/default.nix",
+            "{ config, lib, namespace, ... }: with lib; with lib.${namespace}; {
+               options.${namespace}.web = { enable = mkBoolOpt false; port = mkOpt types.port 80; };
+               config = mkIf config.${namespace}.web.enable { networking.firewall.allowedTCPPorts = [ config.${namespace}.web.port ]; };
+             }",
+        ),
+        ("nix/modules/nixos/services/web/helper.nix", "{ this.is.not = \"imported\"; }"),
+        ("nix/modules/darwin/one/default.nix", "{ system.defaults.dock.autohide = true; }"),
+        (
+            "nix/systems/x86_64-linux/bee/default.nix",
+            "{ lib, host, system, target, format, virtual, inputs, ... }: with lib.ours; {
+               imports = [ ./hardware.nix ] ++ lib.snowfall.fs.get-non-default-nix-files ./parts;
+               ours.web = enabled;
+               environment.variables.HOST = \"${host} ${system} ${target} ${format} ${if virtual then \"virtual\" else \"real\"}\";
+             }",
+        ),
+        ("nix/systems/x86_64-linux/bee/hardware.nix", "{ boot.isContainer = true; }"),
+        ("nix/systems/x86_64-linux/bee/parts/disk.nix", "{ fileSystems.\"/\".device = \"/dev/vda\"; }"),
+        ("nix/systems/x86_64-linux/bee/parts/default.nix", "throw \"not this one\""),
+        ("nix/systems/aarch64-linux/ant/default.nix", "{ networking.hostName = \"formica\"; }"),
+        ("nix/systems/x86_64-install-iso/stick/default.nix", "{ format, ... }: { environment.variables.FORMAT = format; }"),
+        ("nix/systems/aarch64-darwin/mac/default.nix", "{ }"),
+        ("nix/systems/x86_64-linux/nothing/hardware.nix", "{ }"),
+    ])
+}
+
+#[test]
+fn snowfall_gives_each_host_the_modules_of_its_platform() {
+    let world = snowfall();
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(
+        names(&made),
+        ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac", "nixos install-isoConfigurations.stick"]
+    );
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(
+        files(&bee),
+        [
+            "bee.nix",
+            "extra.nix",
+            "nix/modules/nixos/services/web/default.nix",
+            "nix/systems/x86_64-linux/bee/default.nix",
+            "nix/systems/x86_64-linux/bee/hardware.nix",
+            "nix/systems/x86_64-linux/bee/parts/disk.nix",
+        ]
+    );
+    assert_eq!(missing(&bee), [""; 0]);
+    assert_eq!(said(&bee, "networking.hostName"), ["bee"]);
+    assert_eq!(said(&bee, "networking.domain"), ["example.org"]);
+    assert_eq!(said(&bee, "networking.firewall.allowedTCPPorts"), ["80"]);
+    assert_eq!(said(&bee, "environment.variables.HOST"), ["bee x86_64-linux x86_64-linux linux real"]);
+    assert_eq!(said(&bee, "environment.variables.FLAVOUR"), ["sweet"]);
+    let ant = read(&world, "ant");
+    assert_eq!(said(&ant, "networking.hostName"), ["formica", "ant"]);
+    assert_eq!(said(&ant, "networking.firewall.allowedTCPPorts"), [""; 0]);
+    assert_eq!(said(&read(&world, "install-isoConfigurations.stick"), "environment.variables.FORMAT"), ["install-iso"]);
+    assert_eq!(
+        files(&read(&world, "darwinConfigurations.mac")),
+        ["nix/modules/darwin/one/default.nix", "nix/systems/aarch64-darwin/mac/default.nix"]
+    );
+}
+
+#[test]
+fn what_is_not_known_of_a_host_of_snowfall_stays_so() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.disko.url = "github:nix-community/disko";
+      inputs.other.url = "github:o/other";
+      inputs.snowfall-lib.url = "github:snowfallorg/lib";
+      outputs = inputs: inputs.snowfall-lib.mkFlake {
+        inherit inputs;
+        src = ./.;
+        systems.modules.nixos = with inputs; [ other.nixosModules.default ];
+        systems.hosts.ant.modules = [ inputs.disko.nixosModules.disko ];
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("lib/default.nix", "{ inputs, ... }: { helped = inputs.other.lib.help; known = 1; }"),
+        (
+            "systems/x86_64-linux/bee/default.nix",
+            "{ lib, ... }: { networking.domain = lib.internal.helped \"x\"; networking.nat.enable = lib.internal.known == 1; }",
+        ),
+        ("systems/x86_64-linux/ant/default.nix", "{ lib, ... }: { networking.domain = lib.other.domain; }"),
+    ]);
+    let bee = read(&world, "bee");
+    assert_eq!(
+        missing(&bee),
+        [": the flake input `other` is not fetched", "networking.domain: the flake input `other` is not fetched"]
+    );
+    assert_eq!(said(&bee, "networking.domain"), ["unknown: the flake input `other` is not fetched"]);
+    assert_eq!(said(&bee, "networking.nat.enable"), ["true"]);
+    let ant = read(&world, "ant");
+    assert_eq!(missing(&ant).len(), 3);
+    assert_eq!(said(&ant, "networking.domain"), ["unknown: the flake input `other` is not fetched"]);
+}
+
+#[test]
+fn snowfall_gives_homes_to_their_hosts() {
+    let flake_nix = r#"{
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.snowfall-lib.url = "github:snowfallorg/lib";
+      outputs = inputs: inputs.snowfall-lib.mkFlake {
+        inherit inputs;
+        src = ./.;
+        homes.modules = [ ./every.nix ];
+        homes.users."kim@bee".modules = [ ./kim.nix ];
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("every.nix", "{ programs.git.enable = true; }"),
+        ("kim.nix", "{ programs.gpg.enable = true; }"),
+        (
+            "modules/home/shell/default.nix",
+            "{ config, inputs, lib, namespace, ... }: {
+               imports = [ inputs.self.homeModules.plain ];
+               options.ours.shell = lib.internal.mkBool;
+               config.programs.bash.enable = lib.mkIf config.ours.shell (namespace == \"internal\");
+             }",
+        ),
+        ("modules/home/plain/default.nix", "{ programs.plain.enable = true; }"),
+        ("lib/default.nix", "{ lib, ... }: { mkBool = lib.mkEnableOption \"it\"; }"),
+        ("homes/x86_64-linux/kim@bee/default.nix", "{ programs.kim.enable = true; ours.shell = true; }"),
+        ("homes/x86_64-linux/all/default.nix", "{ programs.all.enable = true; }"),
+        ("homes/x86_64-linux/off@bee/default.nix", "{ programs.off.enable = true; }"),
+        ("homes/aarch64-linux/arm/default.nix", "{ programs.arm.enable = true; }"),
+        (
+            "systems/x86_64-linux/bee/default.nix",
+            "{ snowfallorg.users.kim = { admin = false; home.config.programs.ssh.enable = true; };
+               snowfallorg.users.off.home.enable = false; }",
+        ),
+        ("systems/x86_64-linux/ant/default.nix", "{ }"),
+    ]);
+    let homes =
+        ["\"kim@bee\"", "\"off@bee\"", "all", "arm"].map(|name| format!("home-manager homeConfigurations.{name}"));
+    let mut all = names(&systems(&world, &flake()));
+    all.sort();
+    assert_eq!(all, [homes.to_vec(), ["ant", "bee"].map(|name| format!("nixos {name}")).to_vec()].concat());
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    let users = bee.children(&OptionPath::parse("home-manager.users").unwrap());
+    let of = |option: &str| said(&bee, &format!("home-manager.users.{option}.enable")).join(" ");
+    let options =
+        ["kim.programs.kim", "kim.programs.gpg", "kim.programs.ssh", "kim.programs.bash", "all.programs.bash"];
+    assert_eq!(options.map(of), ["true", "true", "true", "true", ""]);
+    assert_eq!(users.iter().map(|user| &**user).collect::<Vec<_>>(), ["all", "kim"]);
+    assert_eq!(said(&bee, "users.users.kim.extraGroups"), [""]);
+    assert_eq!(said(&bee, "users.users.all.extraGroups"), ["wheel"]);
+    let ant = read(&world, "ant");
+    let users = ant.children(&OptionPath::parse("home-manager.users").unwrap());
+    assert_eq!(users.iter().map(|user| &**user).collect::<Vec<_>>(), ["all"]);
+    assert_eq!(
+        files(&read(&world, "homeConfigurations.\"kim@bee\"")),
+        [
+            "every.nix",
+            "homes/x86_64-linux/kim@bee/default.nix",
+            "kim.nix",
+            "modules/home/plain/default.nix",
+            "modules/home/shell/default.nix"
+        ]
+    );
+}
+
+#[test]
+fn another_library_of_that_name_is_not_taken_for_it() {
+    let flake_nix = SNOWFALL.replace("github:snowfallorg/lib/v3.0.3", "github:o/lib");
+    let world = world(&[("flake.nix", &flake_nix), ("nix/systems/x86_64-linux/bee/default.nix", "{ }")]);
+    let made = systems(&world, &flake());
+    assert_eq!(names(&made), [""; 0]);
+    assert!(made.unknown.is_some());
+}
