@@ -594,7 +594,7 @@ let
       module = import path;
     in
     {
-      _file = path;
+      _file = toString path;
       imports = [
         (
           if isFunction module then

@@ -31,7 +31,11 @@ macro_rules! library {
     };
 }
 
-static LIBRARIES: [Library; 1] = [library!("snowfall", "snowfallorg/lib")];
+static LIBRARIES: [Library; 3] = [
+    library!("blueprint", "numtide/blueprint"),
+    library!("easy-hosts", "isabelroses/easy-hosts", "tgirlcloud/easy-hosts"),
+    library!("snowfall", "snowfallorg/lib"),
+];
 
 impl Library {
     /// The one that a flake input is, by where it comes from.

@@ -262,3 +262,139 @@ fn another_library_of_that_name_is_not_taken_for_it() {
     assert_eq!(names(&made), [""; 0]);
     assert!(made.unknown.is_some());
 }
+
+#[test]
+fn blueprint_makes_a_system_of_each_folder_of_hosts() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.blueprint.url = "github:numtide/blueprint";
+      outputs = inputs: inputs.blueprint { inherit inputs; prefix = "nix/"; };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        (
+            "nix/hosts/bee/configuration.nix",
+            "{ flake, inputs, hostName, perSystem, ... }: {
+               imports = [ flake.nixosModules.server inputs.self.modules.nixos.given inputs.home-manager.nixosModules.other ];
+               networking = { inherit hostName; };
+               environment.systemPackages = [ perSystem.self.tool ];
+             }",
+        ),
+        ("nix/modules/nixos/server.nix", "{ pkgs, ... }: { services.openssh.enable = true; }"),
+        ("nix/modules/nixos/given/default.nix", "{ flake, inputs }: { config, ... }: { networking.domain = flake.lib.domain; }"),
+        ("nix/modules/nixos/unused.nix", "{ networking.nat.enable = true; }"),
+        ("nix/lib/default.nix", "{ flake, inputs }: { domain = \"example.org\"; }"),
+        (
+            "nix/hosts/bee/users/kim/home-configuration.nix",
+            "{ flake, osConfig, ... }: { imports = [ flake.homeModules.shell ]; programs.kim.enable = true; }",
+        ),
+        ("nix/hosts/bee/users/sam.nix", "{ programs.sam.enable = true; }"),
+        ("nix/modules/home/shell.nix", "{ programs.bash.enable = true; }"),
+        (
+            "nix/hosts/own/default.nix",
+            "{ flake, inputs, ... }: { class = \"nixos\"; value = inputs.nixpkgs.lib.nixosSystem { modules = [ ./more.nix ]; }; }",
+        ),
+        ("nix/hosts/own/more.nix", "{ networking.domain = \"own\"; }"),
+        ("nix/hosts/mac/darwin-configuration.nix", "{ }"),
+        ("nix/hosts/odd/other-configuration.nix", "{ }"),
+        ("nix/hosts/single.nix", "{ }"),
+        ("nix/hosts/pc/users/lee.nix", "{ programs.lee.enable = true; }"),
+        ("hosts/not-here/configuration.nix", "{ }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(
+        names(&made),
+        [
+            "nixos bee",
+            "nix-darwin darwinConfigurations.mac",
+            "home-manager homeConfigurations.\"lee@pc\"",
+            "nixos odd",
+            "nixos own",
+            "nixos single",
+        ]
+    );
+    let unknown = made.systems.iter().filter(|system| system.unknown.is_some()).map(|system| &*system.name);
+    assert_eq!(unknown.collect::<Vec<_>>(), ["odd", "single"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(
+        files(&bee),
+        ["nix/hosts/bee/configuration.nix", "nix/modules/nixos/given/default.nix", "nix/modules/nixos/server.nix",]
+    );
+    assert_eq!(said(&bee, "networking.hostName"), ["bee"]);
+    assert_eq!(said(&bee, "networking.domain"), ["example.org"]);
+    let of_users = ["kim.programs.kim", "kim.programs.bash", "sam.programs.sam"];
+    let of_users = of_users.map(|option| said(&bee, &format!("home-manager.users.{option}.enable")).join(" "));
+    assert_eq!(of_users, ["true"; 3]);
+    // The module that is taken from elsewhere, and that of home-manager.
+    assert_eq!(bee.undecided.iter().filter(|undecided| undecided.path == OptionPath::root()).count(), 2);
+    assert_eq!(said(&read(&world, "own"), "networking.domain"), ["own"]);
+}
+
+#[test]
+fn easy_hosts_makes_systems_of_folders_and_of_what_is_said() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.easy-hosts.url = "github:tgirlcloud/easy-hosts";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.easy-hosts.flakeModule ];
+        systems = [ "x86_64-linux" ];
+        easy-hosts = {
+          autoConstruct = true;
+          path = ./systems;
+          shared.modules = [ ./shared.nix [ [ ./deep.nix ] ] ];
+          shared.specialArgs = { ours = "shared"; both = "shared"; };
+          additionalClasses.wsl = "nixos";
+          perClass = class: { modules = [ ./classes/${class}.nix ]; specialArgs = { inherit class; }; };
+          perTag = tag: { modules = [ ./tags/${tag}.nix ]; };
+          hosts.bee = { arch = "aarch64"; tags = [ "web" ]; modules = [ ./bee.nix ]; specialArgs.both = "bee"; };
+          hosts.said = { class = "wsl"; path = ./said.nix; };
+        };
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("shared.nix", "{ ours, both, ... }: { environment.variables.OURS = \"${ours} ${both}\"; }"),
+        ("deep.nix", "{ networking.nat.enable = true; }"),
+        ("classes/nixos.nix", "{ class, ... }: { environment.variables.CLASS = class; }"),
+        ("classes/wsl.nix", "{ class, ... }: { environment.variables.CLASS = class; }"),
+        ("classes/darwin.nix", "{ }"),
+        ("tags/web.nix", "{ services.nginx.enable = true; }"),
+        ("bee.nix", "{ inputs', self, ... }: { boot.tmp.useTmpfs = true; }"),
+        ("said.nix", "{ }"),
+        ("systems/x86_64-linux/bee/default.nix", "{ inputs, ... }: { boot.isContainer = true; }"),
+        ("systems/aarch64-darwin/mac/default.nix", "{ }"),
+        ("systems/x86_64-iso/stick.nix", "{ }"),
+        ("classes/iso.nix", "{ }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos bee", "nix-darwin darwinConfigurations.mac", "nixos said", "nixos stick"]);
+    let stick = read(&world, "stick");
+    assert_eq!(said(&stick, "nixpkgs.hostPlatform"), ["x86_64-linux"]);
+    // That of nixpkgs.
+    assert_eq!(missing(&stick).len(), 1);
+    let bee = read(&world, "bee");
+    assert_eq!(
+        files(&bee),
+        [
+            "bee.nix",
+            "classes/nixos.nix",
+            "deep.nix",
+            "shared.nix",
+            "systems/x86_64-linux/bee/default.nix",
+            "tags/web.nix"
+        ]
+    );
+    assert_eq!(said(&bee, "environment.variables.OURS"), ["shared shared"]);
+    assert_eq!(said(&bee, "environment.variables.CLASS"), ["nixos"]);
+    assert_eq!(said(&bee, "nixpkgs.hostPlatform"), ["aarch64-linux"]);
+    assert_eq!(files(&read(&world, "said")), ["classes/wsl.nix", "deep.nix", "said.nix", "shared.nix"]);
+    assert_eq!(
+        files(&read(&world, "darwinConfigurations.mac")),
+        ["classes/darwin.nix", "deep.nix", "shared.nix", "systems/aarch64-darwin/mac/default.nix"]
+    );
+}
