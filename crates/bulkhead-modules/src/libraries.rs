@@ -31,9 +31,11 @@ macro_rules! library {
     };
 }
 
-static LIBRARIES: [Library; 3] = [
+static LIBRARIES: [Library; 5] = [
     library!("blueprint", "numtide/blueprint"),
     library!("easy-hosts", "isabelroses/easy-hosts", "tgirlcloud/easy-hosts"),
+    library!("ez-configs", "ehllie/ez-configs"),
+    library!("nixos-unified", "srid/nixos-flake", "srid/nixos-unified"),
     library!("snowfall", "snowfallorg/lib"),
 ];
 

@@ -568,7 +568,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             },
             Shape::Unknown(reason, _) => {
                 if note {
-                    let place = self.session.place(list);
+                    let place = self.session.place(list).filter(is_of_people);
                     self.unknown_at(&OptionPath::root(), "a list of modules is unknown", reason, place);
                 }
                 Vec::new()

@@ -375,8 +375,9 @@ fn easy_hosts_makes_systems_of_folders_and_of_what_is_said() {
     assert_eq!(names(&made), ["nixos bee", "nix-darwin darwinConfigurations.mac", "nixos said", "nixos stick"]);
     let stick = read(&world, "stick");
     assert_eq!(said(&stick, "nixpkgs.hostPlatform"), ["x86_64-linux"]);
+    assert_eq!(files(&stick), ["classes/iso.nix", "deep.nix", "shared.nix", "systems/x86_64-iso/stick.nix"]);
     // That of nixpkgs.
-    assert_eq!(missing(&stick).len(), 1);
+    assert!(!missing(&stick).is_empty());
     let bee = read(&world, "bee");
     assert_eq!(
         files(&bee),
@@ -397,4 +398,141 @@ fn easy_hosts_makes_systems_of_folders_and_of_what_is_said() {
         files(&read(&world, "darwinConfigurations.mac")),
         ["classes/darwin.nix", "deep.nix", "shared.nix", "systems/aarch64-darwin/mac/default.nix"]
     );
+}
+
+#[test]
+fn what_is_unknown_among_modules_for_all_hosts_is_one_of_them() {
+    let flake_nix = r#"{
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.other.url = "github:o/other";
+      inputs.easy-hosts.url = "github:isabelroses/easy-hosts";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.easy-hosts.flakeModules.default ];
+        easyHosts.hosts.bee.path = ./bee.nix;
+        easyHosts.shared.modules = [ inputs.other.nixosModules.default ./shared.nix ];
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("bee.nix", "{ boot.isContainer = true; }"),
+        ("shared.nix", "{ networking.nat.enable = true; }"),
+    ]);
+    let bee = read(&world, "bee");
+    assert_eq!(files(&bee), ["bee.nix", "shared.nix"]);
+    assert_eq!(said(&bee, "boot.isContainer"), ["true"]);
+    assert!(missing(&bee).iter().all(|reason| reason == ": the flake input `other` is not fetched"));
+    assert!(!missing(&bee).is_empty());
+}
+
+#[test]
+fn ez_configs_gives_the_default_module_to_each_host() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.ez-configs.url = "github:ehllie/ez-configs";
+      outputs = inputs@{ flake-parts, ... }: flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.ez-configs.flakeModule ];
+        systems = [ ];
+        ezConfigs = {
+          root = ./.;
+          globalArgs = { inherit inputs; flavour = "sweet"; };
+          nixos.hosts.bee.userHomeModules = [ "kim" ];
+          nixos.hosts.ant.importDefault = false;
+          home.modulesDirectory = ./homes;
+          home.users.lee.standalone = { enable = true; pkgs = inputs.nixpkgs.legacyPackages.x86_64-linux; };
+        };
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        (
+            "nixos-configurations/bee/default.nix",
+            "{ ezModules, flavour, ... }: { imports = [ ezModules.web ]; networking.domain = flavour; }",
+        ),
+        ("nixos-configurations/ant.nix", "{ inputs, ... }: { imports = [ inputs.self.nixosModules.web ]; }"),
+        ("darwin-configurations/mac.nix", "{ }"),
+        ("nixos-modules/default.nix", "{ services.openssh.enable = true; }"),
+        ("nixos-modules/web.nix", "{ services.nginx.enable = true; }"),
+        ("nixos-modules/unused.nix", "{ networking.nat.enable = true; }"),
+        ("homes/default.nix", "{ programs.bash.enable = true; }"),
+        ("homes/linux.nix", "{ programs.fish.enable = true; }"),
+        ("homes/darwin.nix", "{ programs.zsh.enable = true; }"),
+        ("homes/git.nix", "{ programs.git.enable = true; }"),
+        (
+            "home-configurations/kim.nix",
+            "{ ezModules, ... }: { imports = [ ezModules.git ]; programs.kim.enable = true; }",
+        ),
+        ("home-configurations/lee/default.nix", "{ programs.lee.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(
+        names(&made),
+        ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac", "home-manager homeConfigurations.lee"]
+    );
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(
+        files(&bee),
+        ["nixos-configurations/bee/default.nix", "nixos-modules/default.nix", "nixos-modules/web.nix"]
+    );
+    assert_eq!(said(&bee, "networking.domain"), ["sweet"]);
+    let of_kim = ["kim", "bash", "fish", "git", "zsh"];
+    let of_kim = of_kim.map(|name| said(&bee, &format!("home-manager.users.kim.programs.{name}.enable")).join(" "));
+    assert_eq!(of_kim, ["true", "true", "true", "true", ""]);
+    assert_eq!(files(&read(&world, "ant")), ["nixos-configurations/ant.nix", "nixos-modules/web.nix"]);
+    assert_eq!(
+        files(&read(&world, "homeConfigurations.lee")),
+        ["home-configurations/lee/default.nix", "homes/default.nix", "homes/linux.nix"]
+    );
+}
+
+#[test]
+fn nixos_unified_makes_systems_by_its_functions_and_of_folders() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.nixos-unified.url = "github:srid/nixos-unified";
+      outputs = inputs: inputs.nixos-unified.lib.mkFlake { inherit inputs; root = ./.; };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        (
+            "modules/flake/toplevel.nix",
+            "{ inputs, self, ... }: {
+               imports = [ inputs.nixos-unified.flakeModules.default inputs.nixos-unified.flakeModules.autoWire ];
+               flake.nixosConfigurations.called = self.nixos-unified.lib.mkLinuxSystem { } ../../called.nix;
+             }",
+        ),
+        ("called.nix", "{ flake, ... }: { imports = [ flake.inputs.self.nixosModules.web ]; }"),
+        (
+            "configurations/nixos/bee/default.nix",
+            "{ flake, config, ... }: { imports = [ flake.self.nixosModules.web ]; nixos-unified.sshTarget = \"root@bee\"; }",
+        ),
+        ("configurations/darwin/mac.nix", "{ }"),
+        ("configurations/home/kim.nix", "{ flake, ... }: { imports = [ flake.self.homeModules.shell ]; }"),
+        ("modules/nixos/web.nix", "{ services.nginx.enable = true; }"),
+        ("modules/nixos/unused.nix", "{ networking.nat.enable = true; }"),
+        ("modules/home/shell.nix", "{ programs.bash.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(
+        names(&made),
+        [
+            "nixos bee",
+            "nixos called",
+            "nix-darwin darwinConfigurations.mac",
+            "home-manager legacyPackages.<system>.homeConfigurations.kim",
+        ]
+    );
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["configurations/nixos/bee/default.nix", "modules/nixos/web.nix"]);
+    assert_eq!(missing(&bee).len(), 1);
+    let called = read(&world, "called");
+    assert_eq!(files(&called), ["called.nix", "modules/nixos/web.nix"]);
+    assert_eq!(missing(&called), [""; 0]);
 }

@@ -4,7 +4,6 @@ known:
 let
   inherit (builtins)
     attrNames
-    concatMap
     elemAt
     filter
     head
@@ -12,6 +11,7 @@ let
     listToAttrs
     match
     pathExists
+    tail
     ;
 
   flakeModule =
@@ -81,7 +81,15 @@ let
       # More classes may be called what they are.
       classOf = host: cfg.additionalClasses.${host.class} or host.class;
 
-      flat = modules: if isList modules then concatMap flat modules else [ modules ];
+      # What is unknown in a list is one of its items then, and not the whole list.
+      flat =
+        modules:
+        if modules == [ ] then
+          [ ]
+        else if isList modules then
+          flat (head modules) ++ flat (tail modules)
+        else
+          [ modules ];
       foldersIn =
         folder:
         let
