@@ -567,7 +567,7 @@ let
   # What libraries are told.
   known = {
     inherit
-      calledWith
+      asValues
       darwinSystem
       entriesOf
       everything
@@ -587,30 +587,8 @@ let
     eachSystem = eachDefaultSystem;
   };
 
-  # A file's module, called with more than others are.
-  calledWith =
-    more: path:
-    let
-      module = import path;
-    in
-    {
-      _file = toString path;
-      imports = [
-        (
-          if isFunction module then
-            arguments@{
-              config,
-              lib,
-              options,
-              pkgs,
-              ...
-            }:
-            module (arguments // more)
-          else
-            module
-        )
-      ];
-    };
+  # Arguments for modules, which are gone into by nobody who looks for options.
+  asValues = mapAttrs (_: value: if isAttrs value then closed value root else value);
 
   # What is in a folder, if there is one.
   entriesOf = folder: if pathExists folder then readDir folder else { };

@@ -509,7 +509,11 @@ fn nixos_unified_makes_systems_by_its_functions_and_of_folders() {
         ("called.nix", "{ flake, ... }: { imports = [ flake.inputs.self.nixosModules.web ]; }"),
         (
             "configurations/nixos/bee/default.nix",
-            "{ flake, config, ... }: { imports = [ flake.self.nixosModules.web ]; nixos-unified.sshTarget = \"root@bee\"; }",
+            "{ flake, config, ... }: {
+               imports = [ flake.self.nixosModules.web ];
+               nixos-unified.sshTarget = \"root@bee\";
+               home-manager.users.kim.imports = [ (flake.self + /configurations/home/kim.nix) ];
+             }",
         ),
         ("configurations/darwin/mac.nix", "{ }"),
         ("configurations/home/kim.nix", "{ flake, ... }: { imports = [ flake.self.homeModules.shell ]; }"),
@@ -531,6 +535,7 @@ fn nixos_unified_makes_systems_by_its_functions_and_of_folders() {
     let bee = read(&world, "bee");
     assert_eq!(bee.problems, []);
     assert_eq!(files(&bee), ["configurations/nixos/bee/default.nix", "modules/nixos/web.nix"]);
+    assert_eq!(said(&bee, "home-manager.users.kim.programs.bash.enable"), ["true"]);
     assert_eq!(missing(&bee).len(), 1);
     let called = read(&world, "called");
     assert_eq!(files(&called), ["called.nix", "modules/nixos/web.nix"]);

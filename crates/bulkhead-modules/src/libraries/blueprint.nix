@@ -61,10 +61,10 @@ let
             [
               inputs.home-manager."${platform}Modules".default
               {
-                home-manager.users = mapAttrs (_: path: {
-                  _module.args = specialArgs;
-                  imports = [ path ];
-                }) (homesOf name);
+                home-manager = {
+                  extraSpecialArgs = known.asValues specialArgs;
+                  users = homesOf name;
+                };
               }
             ]
           else

@@ -164,12 +164,10 @@ let
                 [
                   inputs.home-manager."${kind}Modules".default
                   {
-                    home-manager.users = mapAttrs (_: user: {
-                      _module.args = cfg.home.extraSpecialArgs // {
-                        ezModules = homeModules;
-                      };
-                      imports = homeFor kind user;
-                    }) users;
+                    home-manager = {
+                      extraSpecialArgs = known.asValues (cfg.home.extraSpecialArgs // { ezModules = homeModules; });
+                      users = mapAttrs (_: user: { imports = homeFor kind user; }) users;
+                    };
                   }
                 ]
             );

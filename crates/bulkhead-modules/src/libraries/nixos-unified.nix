@@ -52,7 +52,7 @@ let
               optionsModule
               module
             ]
-            ++ (if withHome then [ inputs.home-manager."${kind}Modules".home-manager ] else [ ]);
+            ++ (if withHome then [ (homeModuleFor kind config) ] else [ ]);
           }
         );
     in
@@ -93,10 +93,14 @@ let
     outPath = known.root;
     lib = functions config;
   };
+  homeModuleFor = kind: config: {
+    imports = [ inputs.home-manager."${kind}Modules".home-manager ];
+    home-manager.extraSpecialArgs = known.asValues (argumentsWith config).${kind};
+  };
   homeModuleOf =
-    kind:
+    kind: config:
     if inputs ? home-manager then
-      { home-manager = lib.mkDefault inputs.home-manager."${kind}Modules".home-manager; }
+      { home-manager = lib.mkDefault (homeModuleFor kind config); }
     else
       { };
   default =
@@ -106,8 +110,8 @@ let
         nixos-unified = given config;
         nixos-flake = given config;
         # Before there was a choice, systems took it from here.
-        nixosModules = homeModuleOf "nixos";
-        darwinModules = homeModuleOf "darwin";
+        nixosModules = homeModuleOf "nixos" config;
+        darwinModules = homeModuleOf "darwin" config;
       };
     };
   modulesIn = folder: known.modulesIn "default.nix" (known.root + "/${folder}");

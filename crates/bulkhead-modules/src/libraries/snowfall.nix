@@ -15,7 +15,6 @@ let
     isAttrs
     isFunction
     isList
-    isPath
     listToAttrs
     mapAttrs
     match
@@ -332,31 +331,28 @@ let
             }
           ) (inTargets (at "homes"));
           sharedModules = attrValues ofPlatform.home ++ homeOptions.modules or [ ];
-          # In a home that is part of a system it is called with these besides.
           homeLib = systemLib // {
             inherit (known.notKnown) hm;
-          };
-          partOf = host: system: modules: {
-            _module.args = {
-              inherit
-                host
-                inputs
-                namespace
-                system
-                ;
-              target = system;
-              virtual = false;
-              format = "home";
-            };
-            imports = map (
-              module: if isPath module then known.calledWith { lib = homeLib; } module else module
-            ) modules;
           };
           homesFor =
             host: system:
             [
               {
-                home-manager.sharedModules = [ (partOf host system (sharedModules ++ [ userModule ])) ];
+                home-manager = {
+                  sharedModules = sharedModules ++ [ userModule ];
+                  extraSpecialArgs = known.asValues {
+                    inherit
+                      host
+                      inputs
+                      namespace
+                      system
+                      ;
+                    lib = homeLib;
+                    target = system;
+                    virtual = false;
+                    format = "home";
+                  };
+                };
               }
             ]
             ++ map (
@@ -367,10 +363,12 @@ let
                 home-manager.users.${home.user} = lib.mkIf config.snowfallorg.users.${home.user}.home.enable {
                   # What all have is in those of its own, too: it sees what they say.
                   imports = [
-                    (partOf host system ([ home.path ] ++ home.own.modules or [ ] ++ sharedModules))
+                    home.path
                     config.snowfallorg.users.${home.user}.home.config
                     { _module.args = removeAttrs (home.own.specialArgs or { }) [ "lib" ]; }
-                  ];
+                  ]
+                  ++ home.own.modules or [ ]
+                  ++ sharedModules;
                 };
               }
             ) (filter (home: home.host == host || (home.host == "" && home.target == system)) homes);
