@@ -1,7 +1,7 @@
 # What the inputs of a flake give to its `outputs`, as far as NixOS systems are made with it. Whatever is left out is
 # unknown. `given` is what the flake gives out if that is known already, else null. Where it is no flake, `kind` says what it
 # is: a hive of colmena or the like, or `plain`: whatever else may make systems. `libraries` are what stands in for inputs that
-# make systems by rules of their own: each a function of `known`.
+# make systems by rules of their own: each a function of `known`, and of the input's `rest`.
 {
   flake,
   given,
@@ -650,7 +650,7 @@ let
   input =
     name: rest:
     let
-      given = libraries.${name} known;
+      given = libraries.${name} (known // { inherit rest; });
       plain = plainInput name rest;
     in
     if libraries ? ${name} then plain // given // { lib = plain.lib // given.lib or { }; } else plain;

@@ -31,8 +31,9 @@ macro_rules! library {
     };
 }
 
-static LIBRARIES: [Library; 5] = [
+static LIBRARIES: [Library; 6] = [
     library!("blueprint", "numtide/blueprint"),
+    library!("clan-core", "clan-lol/clan-core", "clan/clan-core"),
     library!("easy-hosts", "isabelroses/easy-hosts", "tgirlcloud/easy-hosts"),
     library!("ez-configs", "ehllie/ez-configs"),
     library!("nixos-unified", "srid/nixos-flake", "srid/nixos-unified"),
@@ -75,6 +76,8 @@ fn repository(url: &str) -> Option<String> {
         "ssh://git@github.com/",
         "https://flakehub.com/f/",
         "https://api.flakehub.com/f/",
+        "https://git.clan.lol/",
+        "ssh://gitea@git.clan.lol/",
     ];
     let path = prefixes.iter().find_map(|prefix| url.strip_prefix(prefix))?;
     let mut names = path.split('/');
@@ -101,6 +104,10 @@ mod tests {
         ] {
             assert_eq!(repository(url).as_deref(), Some("snowfallorg/lib"), "{url}");
         }
+        assert_eq!(
+            repository("https://git.clan.lol/clan/clan-core/archive/main.tar.gz").as_deref(),
+            Some("clan/clan-core")
+        );
         for url in ["github:snowfallorg", "path:./lib", "gitlab:snowfallorg/lib", "snowfall-lib"] {
             assert_eq!(repository(url), None, "{url}");
         }

@@ -491,9 +491,9 @@ impl<'s, 'a> Loader<'s, 'a> {
             );
         }
         if let Some(file) = members.get("_file")
-            && let Shape::String(file) = self.session.look(file)
+            && let Shape::String(file) | Shape::Path(file) = self.session.look(file)
         {
-            self.modules[index].file = shown(&file);
+            self.modules[index].file = self.session.display(&file).unwrap_or_else(|| shown(&file));
         }
         if let Some(key) = members.get("key")
             && let Shape::String(key) = self.session.look(key)

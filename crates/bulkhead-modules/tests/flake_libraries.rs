@@ -541,3 +541,86 @@ fn nixos_unified_makes_systems_by_its_functions_and_of_folders() {
     assert_eq!(files(&called), ["called.nix", "modules/nixos/web.nix"]);
     assert_eq!(missing(&called), [""; 0]);
 }
+
+const CLAN: &[(&str, &str)] = &[
+    ("machines/bee/configuration.nix", "{ clan-core, flavour, ... }: { networking.domain = flavour; }"),
+    ("machines/bee/hardware-configuration.nix", "{ boot.isContainer = true; }"),
+    ("machines/bee/other.nix", "{ this.is.not = \"imported\"; }"),
+    ("machines/mac/configuration.nix", "{ }"),
+    ("ant.nix", "{ self, ... }: { services.nginx.enable = true; }"),
+    ("web.nix", "{ services.openssh.enable = true; }"),
+    ("all.nix", "{ networking.nat.enable = true; }"),
+    (
+        "clan.nix",
+        "{ lib, ... }: {
+           imports = [ ./more.nix ];
+           machines.ant = { imports = [ ./ant.nix ]; };
+           inventory.machines = { bee.tags = [ \"web\" ]; mac.machineClass = \"darwin\"; };
+           inventory.instances.ssh = { module.name = \"sshd\"; roles.server = { tags.web = { }; extraModules = [ ./web.nix ]; }; };
+           inventory.instances.every = { roles.one = { tags = [ \"all\" ]; extraModules = [ ./all.nix ]; }; };
+         }",
+    ),
+    ("more.nix", "{ machines.ant = { networking.domain = \"more\"; }; }"),
+];
+
+#[track_caller]
+fn judge_clan(flake_nix: &str) {
+    let files_of_clan: Vec<(&str, &str)> = [("flake.nix", flake_nix)].into_iter().chain(CLAN.iter().copied()).collect();
+    let world = world(&files_of_clan);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(made.problem, None);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(
+        files(&bee),
+        ["all.nix", "machines/bee/configuration.nix", "machines/bee/hardware-configuration.nix", "web.nix"]
+    );
+    assert_eq!(said(&bee, "networking.domain"), ["sweet"]);
+    // Those of clan-core, and of services.
+    assert_eq!(missing(&bee), [": the flake input `clan-core` is not fetched"]);
+    let ant = read(&world, "ant");
+    assert_eq!(files(&ant), ["all.nix", "ant.nix"]);
+    assert_eq!(said(&ant, "networking.domain"), ["more"]);
+}
+
+#[test]
+fn clan_makes_systems_of_machines_wherever_they_are_named() {
+    judge_clan(
+        r#"{
+          inputs.clan-core.url = "https://git.clan.lol/clan/clan-core/archive/main.tar.gz";
+          outputs = { self, clan-core, ... }:
+            let
+              clan = clan-core.lib.clan { inherit self; imports = [ ./clan.nix ]; meta.name = "ours"; specialArgs.flavour = "sweet"; };
+            in
+            { inherit (clan.config) nixosConfigurations darwinConfigurations clanInternals; clan = clan.config; };
+        }"#,
+    );
+    judge_clan(
+        r#"{
+          inputs.clan-core.url = "git+https://git.clan.lol/clan/clan-core";
+          outputs = { self, clan-core, ... }:
+            let
+              clan = clan-core.lib.buildClan (import ./clan.nix { lib = null; } // { directory = ./.; specialArgs.flavour = "sweet"; });
+            in
+            { inherit (clan) nixosConfigurations darwinConfigurations clanInternals; };
+        }"#,
+    );
+}
+
+#[test]
+fn clan_makes_systems_by_a_module_of_flake_parts() {
+    for clan in ["clan", "flake.clan"] {
+        let flake_nix = r#"{
+          inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+          inputs.clan-core.url = "git+https://git.clan.lol/clan/clan-core";
+          outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+            imports = [ inputs.clan-core.flakeModules.default { CLAN.imports = [ ./clan.nix ]; } ];
+            systems = [ "x86_64-linux" ];
+            CLAN = { meta.name = "ours"; specialArgs = { flavour = "sweet"; }; };
+          };
+        }"#;
+        judge_clan(&flake_nix.replace("CLAN", clan));
+    }
+}

@@ -111,7 +111,7 @@ let
         in
         if isFunction module && given module then
           {
-            _file = toString path;
+            _file = path;
             imports = [
               (module {
                 inherit flake inputs;

@@ -98,7 +98,7 @@ let
             path
           else
             {
-              _file = toString path;
+              _file = path;
               imports = [
                 (lib.setFunctionArgs (
                   arguments: module (arguments // lib.filterAttrs (name: _: hasAttr name names) early)
