@@ -203,6 +203,11 @@ impl<'a> Session<'a> {
         Located { mount: self.evaluator.world.first_mount(), path: path.clone() }.absolute()
     }
 
+    /// How messages name the file or folder of an absolute path, if it is in one of the trees.
+    pub fn display(&self, absolute: &str) -> Option<Arc<str>> {
+        self.evaluator.world.display(absolute)
+    }
+
     /// The value of a file that evaluated code names by this absolute path.
     pub fn import_absolute(&self, path: &str) -> Result<Node<'a>, Failure> {
         self.result(self.evaluator.import_path(path, None, Pos::NONE))

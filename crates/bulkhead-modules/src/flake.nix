@@ -1,12 +1,14 @@
 # What the inputs of a flake give to its `outputs`, as far as NixOS systems are made with it. Whatever is left out is
 # unknown. `given` is what the flake gives out if that is known already, else null. Where it is no flake, `kind` says what it
-# is: a hive of colmena or the like, or `plain`: whatever else may make systems.
+# is: a hive of colmena or the like, or `plain`: whatever else may make systems. `libraries` are what stands in for inputs that
+# make systems by rules of their own: each a function of `known`, and of the input's `rest`.
 {
   flake,
   given,
   inputs,
   kind,
   lib,
+  libraries,
   notKnown,
   packages,
   root,
@@ -25,6 +27,7 @@ let
     listToAttrs
     mapAttrs
     match
+    pathExists
     readDir
     removeAttrs
     ;
@@ -561,6 +564,82 @@ let
     nixos = pkgsNixos;
   };
 
+  # What libraries are told.
+  known = {
+    inherit
+      asValues
+      darwinSystem
+      entriesOf
+      everything
+      homeManagerConfiguration
+      mergeAny
+      modulesIn
+      nixosSystem
+      notKnown
+      packages
+      root
+      self
+      ;
+    lib = extensible lib;
+    channels = packages // {
+      nixpkgs = ofNixpkgs;
+    };
+    eachSystem = eachDefaultSystem;
+  };
+
+  # Arguments for modules, which are gone into by nobody who looks for options.
+  asValues = mapAttrs (_: value: if isAttrs value then closed value root else value);
+
+  # What is in a folder, if there is one.
+  entriesOf = folder: if pathExists folder then readDir folder else { };
+
+  # Files in a folder, and folders in it that have an `entry`, by their names.
+  modulesIn =
+    entry: folder:
+    let
+      entries = entriesOf folder;
+      stem = match "(.+)\\.nix";
+      module =
+        name:
+        if entries.${name} == "directory" && pathExists (folder + "/${name}/${entry}") then
+          [
+            {
+              inherit name;
+              value = folder + "/${name}/${entry}";
+            }
+          ]
+        else if entries.${name} != "directory" && stem name != null then
+          [
+            {
+              name = head (stem name);
+              value = folder + "/${name}";
+            }
+          ]
+        else
+          [ ];
+    in
+    # Of a file and a folder of the same name, the file counts.
+    listToAttrs (
+      concatMap module (filter (name: entries.${name} != "directory") (attrNames entries))
+      ++ concatMap module (filter (name: entries.${name} == "directory") (attrNames entries))
+    );
+
+  # Sets put together, to such a depth, with lists one after another.
+  mergeAny =
+    depth: a: b:
+    a
+    // mapAttrs (
+      name: value:
+      if !(a ? ${name}) || depth == 0 then
+        value
+      else if isList a.${name} && isList value then
+        a.${name} ++ value
+      else if isAttrs a.${name} && isAttrs value && !(value ? _type) then
+        mergeAny (depth - 1) a.${name} value
+      else
+        value
+    ) b;
+
   isDeploy = name: match ".*deploy.*" name != null;
 
   # All that it has: it is put on top of that of nixpkgs, too.
@@ -569,6 +648,14 @@ let
   };
 
   input =
+    name: rest:
+    let
+      given = libraries.${name} (known // { inherit rest; });
+      plain = plainInput name rest;
+    in
+    if libraries ? ${name} then plain // given // { lib = plain.lib // given.lib or { }; } else plain;
+
+  plainInput =
     name: rest:
     # `standIn` goes by names.
     closed rest (if isNixpkgs name then rest.nixpkgs.outPath else rest.outPath)

@@ -14,6 +14,7 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
 use bulkhead_source::{FileTree, TreePath};
 
+use crate::libraries::Library;
 use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people, unusable};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run, run_again};
@@ -274,7 +275,8 @@ fn know_nixpkgs(session: &Session<'_>, world: &World, at_hand: bool) -> Result<(
     let argument = [("flake", null), ("given", null), ("inputs", null), ("kind", null), ("notKnown", not_known)];
     let lib = crate::library::lib(session, world)?;
     let packages = session.attrs(Vec::new(), Some(session.unknown(PACKAGES, None)));
-    let others = [("lib", lib), ("packages", packages), ("root", null)];
+    let libraries = session.attrs(Vec::new(), None);
+    let others = [("lib", lib), ("libraries", libraries), ("packages", packages), ("root", null)];
     let all = session.call(made, session.attrs(argument.into_iter().chain(others).collect(), None))?;
     if let Shape::Attrs(all) = session.look(all)
         && let Some(stand_in) = all.get("standIn")
@@ -468,6 +470,8 @@ struct Called<'s, 'a> {
     session: &'s Session<'a>,
     flake: Node<'a>,
     inputs: Node<'a>,
+    /// What stands in for those inputs that are libraries which make systems.
+    libraries: Node<'a>,
     /// `flake.nix` beside this file.
     text: Node<'a>,
     lib: Node<'a>,
@@ -490,6 +494,7 @@ impl<'s, 'a> Called<'s, 'a> {
             session,
             flake,
             inputs: if kind == Kind::Flake { inputs(session, flake) } else { session.attrs(Vec::new(), None) },
+            libraries: if kind == Kind::Flake { libraries(session, flake)? } else { session.attrs(Vec::new(), None) },
             text: session.own_text(&PARSED, include_str!("flake.nix"), NAME)?,
             lib: crate::library::lib(session, world)?,
             not_known: unknown(reason),
@@ -513,6 +518,7 @@ impl<'s, 'a> Called<'s, 'a> {
                 ("inputs", self.inputs),
                 ("kind", kind),
                 ("lib", self.lib),
+                ("libraries", self.libraries),
                 ("notKnown", self.not_known),
                 ("packages", self.packages),
                 ("root", self.root),
@@ -1142,6 +1148,21 @@ fn inputs<'a>(session: &Session<'a>, flake: Node<'a>) -> Node<'a> {
         (name, session.attrs(Vec::new(), Some(session.unknown(&reason, None))))
     };
     session.attrs(names.into_iter().filter(|(name, _)| *name != "self").map(input).collect(), open)
+}
+
+/// What stands in for inputs of a flake that are libraries which make systems, by the inputs' names.
+fn libraries<'a>(session: &Session<'a>, flake: Node<'a>) -> Result<Node<'a>, Failure> {
+    let mut known = Vec::new();
+    if let Shape::Attrs(flake) = session.look(flake)
+        && let Some(Shape::Attrs(inputs)) = flake.get("inputs").map(|node| session.look(node))
+    {
+        for (name, input) in inputs.attrs {
+            if let Some(library) = Library::of(session, input) {
+                known.push((name, library.stand_in(session)?));
+            }
+        }
+    }
+    Ok(session.attrs(known, None))
 }
 
 /// Whether an input's `url` is that of a flake in [`APART`].

@@ -16,6 +16,7 @@ mod condition;
 mod definitions;
 mod effective;
 mod flake;
+mod libraries;
 mod library;
 mod merge;
 mod nixos;

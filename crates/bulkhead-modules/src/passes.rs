@@ -334,15 +334,16 @@ fn modules<'a>(
     is_first: bool,
 ) -> Vec<(usize, Condition)> {
     loader.restart();
-    let modules = loader.read(roots, nixos);
+    let mut modules = loader.read(roots, nixos);
     let given = loader.module_args(&modules);
     let is_new = is_first && !given.is_empty();
     loader.arguments.given = given;
     if is_new {
         // What `_module.args` defines is only known now.
         loader.restart();
-        return loader.read(roots, nixos);
+        modules = loader.read(roots, nixos);
     }
+    loader.of_homes = loader.home_args(&modules);
     modules
 }
 

@@ -98,6 +98,8 @@ pub struct Loader<'s, 'a> {
     pub wants_options: bool,
     /// The modules of specialisations, by their names.
     pub specialised: Vec<(Arc<str>, Inner<'a>)>,
+    /// What the modules of users of home-manager are called with besides.
+    pub of_homes: HashMap<Arc<str>, Node<'a>>,
     /// The conditions that are unknown, by what tells them apart.
     doubts: HashMap<(Option<Place>, Arc<str>), Node<'a>>,
     /// How many branches of unknown values were gone into.
@@ -138,6 +140,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             whole: None,
             wants_options: false,
             specialised: Vec::new(),
+            of_homes: HashMap::new(),
             doubts: HashMap::new(),
             branches: 0,
             modules: Vec::new(),
@@ -230,7 +233,13 @@ impl<'s, 'a> Loader<'s, 'a> {
         let outer = std::mem::replace(&mut self.arguments.scope, scope);
         let given = std::mem::replace(&mut self.arguments.given, special.iter().cloned().collect());
         // Submodules don't get them.
-        let outer_special = std::mem::take(&mut self.arguments.special);
+        let special = match prefix.names() {
+            [first, second, _] if **first == *"home-manager" && ["users", "sharedModules"].contains(&&**second) => {
+                self.of_homes.clone()
+            }
+            _ => HashMap::new(),
+        };
+        let outer_special = std::mem::replace(&mut self.arguments.special, special);
         self.name = prefix.names().last().map(|name| self.arguments.name(self.session, name));
         let mark = self.modules.len();
         let seen = (self.undecided.len(), self.problems.len());
@@ -482,9 +491,9 @@ impl<'s, 'a> Loader<'s, 'a> {
             );
         }
         if let Some(file) = members.get("_file")
-            && let Shape::String(file) = self.session.look(file)
+            && let Shape::String(file) | Shape::Path(file) = self.session.look(file)
         {
-            self.modules[index].file = shown(&file);
+            self.modules[index].file = self.session.display(&file).unwrap_or_else(|| shown(&file));
         }
         if let Some(key) = members.get("key")
             && let Shape::String(key) = self.session.look(key)
@@ -568,7 +577,7 @@ impl<'s, 'a> Loader<'s, 'a> {
             },
             Shape::Unknown(reason, _) => {
                 if note {
-                    let place = self.session.place(list);
+                    let place = self.session.place(list).filter(is_of_people);
                     self.unknown_at(&OptionPath::root(), "a list of modules is unknown", reason, place);
                 }
                 Vec::new()
@@ -680,14 +689,25 @@ impl<'s, 'a> Loader<'s, 'a> {
 
     /// What `_module.args` surely defines, once.
     pub fn module_args(&self, modules: &[(usize, Condition)]) -> HashMap<Arc<str>, Node<'a>> {
+        self.given_by(modules, ["_module", "args"])
+    }
+
+    /// What home-manager calls the modules of users with besides.
+    pub fn home_args(&self, modules: &[(usize, Condition)]) -> HashMap<Arc<str>, Node<'a>> {
+        self.given_by(modules, ["home-manager", "extraSpecialArgs"])
+    }
+
+    /// The attributes of an option that is a set, as far as one module alone says what they are.
+    fn given_by(&self, modules: &[(usize, Condition)], option: [&str; 2]) -> HashMap<Arc<str>, Node<'a>> {
+        let [set, name] = option;
         let mut found: HashMap<Arc<str>, Vec<Node<'a>>> = HashMap::new();
         for (index, condition) in modules {
             let module = match &self.modules[*index].config {
-                Some(Contents::Shorthand(members)) => members.get("_module"),
-                Some(Contents::Config(node)) => self.session.member(*node, "_module"),
+                Some(Contents::Shorthand(members)) => members.get(set),
+                Some(Contents::Config(node)) => self.session.member(*node, set),
                 None => None,
             };
-            let args = module.and_then(|module| self.session.member(module, "args"));
+            let args = module.and_then(|module| self.session.member(module, name));
             let Some(Shape::Attrs(args)) = args.map(|node| self.session.look(node)) else { continue };
             if self.tag(&args).is_some() || !condition.is_always() {
                 continue;

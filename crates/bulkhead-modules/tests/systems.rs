@@ -201,3 +201,33 @@ fn what_a_flake_gives_out_may_be_declared_below_and_by_others() {
     said.sort();
     assert_eq!(said, ["a", "b", "c", "d"]);
 }
+
+#[test]
+fn modules_of_users_are_called_with_what_home_manager_is_told() {
+    let flake = r#"
+        {
+          inputs.home-manager.url = "github:nix-community/home-manager";
+          outputs = { self, nixpkgs, home-manager, ... }@inputs: {
+            nixosConfigurations.kif = nixpkgs.lib.nixosSystem {
+              modules = [
+                ./common.nix
+                { home-manager.extraSpecialArgs = { inherit inputs; flavour = "sweet"; }; }
+                { home-manager.users.kim = { inputs, flavour, ... }: { imports = [ inputs.self.homeModules.shell ]; own.flavour = flavour; }; }
+                { containers.inner.config = { flavour, ... }: { own.flavour = flavour; }; }
+              ];
+            };
+            homeModules.shell = { programs.bash.enable = true; };
+          };
+        }
+    "#;
+    let world = world(&[("flake.nix", flake), ("common.nix", "{ }")], Limits::default());
+    let read = &together(&world, &[Wanted::System("kif", &[])])[0];
+    assert_eq!(read.problems, []);
+    let said = |path: &str| {
+        let definitions = read.definitions(&OptionPath::parse(path).unwrap());
+        definitions.iter().map(|definition| format!("{:?}", definition.value.kind)).collect::<String>()
+    };
+    assert_eq!(said("home-manager.users.kim.programs.bash.enable"), "Bool(true)");
+    assert_eq!(said("home-manager.users.kim.own.flavour"), "String(\"sweet\")");
+    assert!(said("containers.inner.config.own.flavour").starts_with("Unknown("));
+}
