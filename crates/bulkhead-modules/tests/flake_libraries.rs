@@ -624,3 +624,88 @@ fn clan_makes_systems_by_a_module_of_flake_parts() {
         judge_clan(&flake_nix.replace("CLAN", clan));
     }
 }
+
+#[test]
+fn lite_config_gives_its_modules_to_all_hosts() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.lite-config.url = "github:yelite/lite-config";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.lite-config.flakeModule ];
+        lite-config = {
+          hostModuleDir = ./hosts;
+          systemModules = [ ./system.nix ];
+          nixosModules = [ ./nixos.nix ];
+          homeModules = [ ./home.nix ];
+          hosts.bee.system = "x86_64-linux";
+          hosts.ant = { system = "aarch64-linux"; hostModule = ./ant.nix; useHomeManager = false; };
+          hosts.mac.system = "aarch64-darwin";
+        };
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("hosts/bee/default.nix", "{ inputs, ... }: { boot.isContainer = true; }"),
+        ("hosts/mac/default.nix", "{ }"),
+        ("ant.nix", "{ }"),
+        ("system.nix", "{ hostPlatform, lib, ... }: { networking.nat.enable = hostPlatform.isLinux; }"),
+        ("nixos.nix", "{ services.openssh.enable = true; }"),
+        ("home.nix", "{ programs.bash.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["hosts/bee/default.nix", "nixos.nix", "system.nix"]);
+    assert_eq!(said(&bee, "networking.nat.enable"), ["true"]);
+    assert_eq!(missing(&bee).len(), 1);
+    let ant = read(&world, "ant");
+    assert_eq!(files(&ant), ["ant.nix", "nixos.nix", "system.nix"]);
+    assert_eq!(missing(&ant), [""; 0]);
+    let mac = read(&world, "darwinConfigurations.mac");
+    assert_eq!(files(&mac), ["hosts/mac/default.nix", "system.nix"]);
+}
+
+#[test]
+fn flakelight_makes_systems_of_arguments_wherever_they_are() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.flakelight.url = "github:nix-community/flakelight";
+      outputs = { flakelight, ... }@inputs: flakelight ./. ({ lib, ... }: {
+        inherit inputs;
+        imports = [ ./more.nix ];
+        nixosConfigurations.bee = { system = "x86_64-linux"; modules = [ ./bee.nix ]; };
+        nixosModule = ./web.nix;
+      });
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        (
+            "more.nix",
+            "{ nixosConfigurations = { inputs, ... }: { ant = inputs.nixpkgs.lib.nixosSystem { modules = [ ./ant.nix ]; }; }; }",
+        ),
+        (
+            "bee.nix",
+            "{ flake, inputs, hostname, ... }: { imports = [ inputs.self.nixosModules.default ]; networking.hostName = hostname; }",
+        ),
+        ("ant.nix", "{ }"),
+        ("web.nix", "{ services.nginx.enable = true; }"),
+        (
+            "nix/nixos/wasp.nix",
+            "{ lib, ... }: { modules = [ ({ flake, ... }: { imports = [ flake.inputs.self.nixosModules.one ]; }) ]; }",
+        ),
+        ("nix/nixosModules/one.nix", "{ networking.nat.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nixos wasp"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["bee.nix", "web.nix"]);
+    assert_eq!(said(&bee, "networking.hostName"), ["bee"]);
+    assert_eq!(files(&read(&world, "ant")), ["ant.nix"]);
+    assert_eq!(files(&read(&world, "wasp")), ["nix/nixosModules/one.nix"]);
+}
