@@ -3,6 +3,7 @@
 known:
 let
   inherit (builtins)
+    any
     attrNames
     attrValues
     concatMap
@@ -371,7 +372,14 @@ let
                   ++ sharedModules;
                 };
               }
-            ) (filter (home: home.host == host || (home.host == "" && home.target == system)) homes);
+            ) (filter (isFor host system) homes);
+          isFor =
+            host: system: home:
+            home.host == host || (home.host == "" && home.target == system);
+          # Those that are for a system are in it.
+          alone = filter (
+            home: !any (host: isFor host.name (systemOf host.target) home) (inTargets (at "systems"))
+          ) homes;
           homeConfigurations = listToAttrs (
             map (home: {
               inherit (home) name;
@@ -391,7 +399,7 @@ let
                 }
                 // home.own.specialArgs or { };
               };
-            }) homes
+            }) alone
           );
 
           modulesOf =
