@@ -175,6 +175,7 @@ fn what_is_not_known_of_a_host_of_snowfall_stays_so() {
         src = ./.;
         systems.modules.nixos = with inputs; [ other.nixosModules.default ];
         systems.hosts.ant.modules = [ inputs.disko.nixosModules.disko ];
+        outputs-builder = inputs.other.lib.build;
       };
     }"#;
     let world = world(&[
@@ -185,6 +186,7 @@ fn what_is_not_known_of_a_host_of_snowfall_stays_so() {
             "{ lib, ... }: { networking.domain = lib.internal.helped \"x\"; networking.nat.enable = lib.internal.known == 1; }",
         ),
         ("systems/x86_64-linux/ant/default.nix", "{ lib, ... }: { networking.domain = lib.other.domain; }"),
+        ("modules/of-none/default.nix", "{ networking.nat.enable = false; }"),
     ]);
     let bee = read(&world, "bee");
     assert_eq!(
@@ -262,6 +264,24 @@ fn snowfall_gives_homes_to_their_hosts() {
             "modules/home/plain/default.nix",
             "modules/home/shell/default.nix"
         ]
+    );
+}
+
+#[test]
+fn the_first_version_of_snowfall_has_modules_for_all() {
+    let flake_nix = r#"{
+      inputs.snowfall-lib.url = "github:snowfallorg/lib?ref=v1.0.0";
+      outputs = inputs: inputs.snowfall-lib.mkFlake { inherit inputs; src = ./.; systems.modules = [ ./extra.nix ]; };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("extra.nix", "{ }"),
+        ("modules/web/default.nix", "{ services.nginx.enable = true; }"),
+        ("systems/x86_64-linux/bee/default.nix", "{ }"),
+    ]);
+    assert_eq!(
+        files(&read(&world, "bee")),
+        ["extra.nix", "modules/web/default.nix", "systems/x86_64-linux/bee/default.nix"]
     );
 }
 
