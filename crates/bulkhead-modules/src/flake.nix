@@ -24,6 +24,8 @@ let
     isAttrs
     isFunction
     isList
+    isPath
+    isString
     listToAttrs
     mapAttrs
     match
@@ -555,8 +557,7 @@ let
     let
       url = flake.inputs.${name}.url or "";
     in
-    match ".*(nixpkgs|nixos).*" name != null
-    || (builtins.isString url && match ".*nixpkgs.*" url != null);
+    match ".*(nixpkgs|nixos).*" name != null || (isString url && match ".*nixpkgs.*" url != null);
 
   # Of packages nothing is known but these.
   ofNixpkgs = packages // {
@@ -577,7 +578,9 @@ let
       nixosSystem
       notKnown
       packages
+      plain
       root
+      said
       self
       ;
     lib = extensible lib;
@@ -586,6 +589,47 @@ let
     };
     eachSystem = eachDefaultSystem;
   };
+
+  # What is left of `mkIf` and the like: sets.
+  plain =
+    value:
+    let
+      kind = value._type or null;
+    in
+    if kind == "merge" then
+      concatMap plain value.contents
+    else if kind == "if" then
+      (if value.condition then plain value.content else [ ])
+    else if kind == "override" || kind == "order" then
+      plain value.content
+    else
+      [ value ];
+
+  # What a module says, and those that it imports, without types: sets one after another.
+  said =
+    arguments: module:
+    let
+      value = if isPath module || isString module then import module else module;
+      called = if isFunction value then value arguments else value;
+      of =
+        set:
+        concatMap (said arguments) (set.imports or [ ])
+        ++ (
+          if set ? config then
+            plain set.config
+          else
+            [
+              (removeAttrs set [
+                "_class"
+                "_file"
+                "imports"
+                "key"
+                "options"
+              ])
+            ]
+        );
+    in
+    concatMap of (plain called);
 
   # Arguments for modules, which are gone into by nobody who looks for options.
   asValues = mapAttrs (_: value: if isAttrs value then closed value root else value);

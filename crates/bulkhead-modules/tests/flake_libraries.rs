@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bulkhead_eval::data::DataKind;
 use bulkhead_eval::{Limits, World};
-use bulkhead_modules::{Configuration, Definition, OptionPath, Systems, load_system, systems};
-use bulkhead_source::{MemoryTree, TreePath};
+use bulkhead_modules::{Configuration, Definition, OptionPath, Systems, load, load_system, systems};
+use bulkhead_source::{MemoryTree, TreePath, WorkTree};
 use pretty_assertions::assert_eq;
 
 fn world(files: &[(&str, &str)]) -> World {
@@ -59,6 +59,17 @@ fn said(configuration: &Configuration, path: &str) -> Vec<String> {
 /// Why something may be missing.
 fn missing(configuration: &Configuration) -> Vec<String> {
     configuration.undecided.iter().map(|undecided| format!("{}: {}", undecided.path, undecided.reason.reason)).collect()
+}
+
+#[test]
+fn what_says_in_which_file_it_is_is_shown_as_that_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let module =
+        "{ imports = [ { _file = ./inner.nix; boot.isContainer = true; } { _file = toString ./other.nix; } ]; }";
+    std::fs::write(folder.path().join("module.nix"), module).unwrap();
+    let world = World::new(Arc::new(WorkTree::open(folder.path()).unwrap()), Limits::default());
+    let read = load(&world, &TreePath::new("module.nix").unwrap());
+    assert_eq!(files(&read), ["inner.nix", "module.nix", "other.nix"]);
 }
 
 const SNOWFALL: &str = r#"{
@@ -164,6 +175,7 @@ fn what_is_not_known_of_a_host_of_snowfall_stays_so() {
         src = ./.;
         systems.modules.nixos = with inputs; [ other.nixosModules.default ];
         systems.hosts.ant.modules = [ inputs.disko.nixosModules.disko ];
+        outputs-builder = inputs.other.lib.build;
       };
     }"#;
     let world = world(&[
@@ -174,6 +186,7 @@ fn what_is_not_known_of_a_host_of_snowfall_stays_so() {
             "{ lib, ... }: { networking.domain = lib.internal.helped \"x\"; networking.nat.enable = lib.internal.known == 1; }",
         ),
         ("systems/x86_64-linux/ant/default.nix", "{ lib, ... }: { networking.domain = lib.other.domain; }"),
+        ("modules/of-none/default.nix", "{ networking.nat.enable = false; }"),
     ]);
     let bee = read(&world, "bee");
     assert_eq!(
@@ -216,6 +229,7 @@ fn snowfall_gives_homes_to_their_hosts() {
         ("homes/x86_64-linux/kim@bee/default.nix", "{ programs.kim.enable = true; ours.shell = true; }"),
         ("homes/x86_64-linux/all/default.nix", "{ programs.all.enable = true; }"),
         ("homes/x86_64-linux/off@bee/default.nix", "{ programs.off.enable = true; }"),
+        ("homes/x86_64-linux/kim@pc/default.nix", "{ ours.shell = false; }"),
         ("homes/aarch64-linux/arm/default.nix", "{ programs.arm.enable = true; }"),
         (
             "systems/x86_64-linux/bee/default.nix",
@@ -224,11 +238,11 @@ fn snowfall_gives_homes_to_their_hosts() {
         ),
         ("systems/x86_64-linux/ant/default.nix", "{ }"),
     ]);
-    let homes =
-        ["\"kim@bee\"", "\"off@bee\"", "all", "arm"].map(|name| format!("home-manager homeConfigurations.{name}"));
-    let mut all = names(&systems(&world, &flake()));
-    all.sort();
-    assert_eq!(all, [homes.to_vec(), ["ant", "bee"].map(|name| format!("nixos {name}")).to_vec()].concat());
+    // Those that are for a system are in it.
+    assert_eq!(
+        names(&systems(&world, &flake())),
+        ["nixos ant", "nixos bee", "home-manager homeConfigurations.\"kim@pc\"", "home-manager homeConfigurations.arm"]
+    );
     let bee = read(&world, "bee");
     assert_eq!(bee.problems, []);
     let users = bee.children(&OptionPath::parse("home-manager.users").unwrap());
@@ -243,14 +257,31 @@ fn snowfall_gives_homes_to_their_hosts() {
     let users = ant.children(&OptionPath::parse("home-manager.users").unwrap());
     assert_eq!(users.iter().map(|user| &**user).collect::<Vec<_>>(), ["all"]);
     assert_eq!(
-        files(&read(&world, "homeConfigurations.\"kim@bee\"")),
+        files(&read(&world, "homeConfigurations.\"kim@pc\"")),
         [
             "every.nix",
-            "homes/x86_64-linux/kim@bee/default.nix",
-            "kim.nix",
+            "homes/x86_64-linux/kim@pc/default.nix",
             "modules/home/plain/default.nix",
             "modules/home/shell/default.nix"
         ]
+    );
+}
+
+#[test]
+fn the_first_version_of_snowfall_has_modules_for_all() {
+    let flake_nix = r#"{
+      inputs.snowfall-lib.url = "github:snowfallorg/lib?ref=v1.0.0";
+      outputs = inputs: inputs.snowfall-lib.mkFlake { inherit inputs; src = ./.; systems.modules = [ ./extra.nix ]; };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("extra.nix", "{ }"),
+        ("modules/web/default.nix", "{ services.nginx.enable = true; }"),
+        ("systems/x86_64-linux/bee/default.nix", "{ }"),
+    ]);
+    assert_eq!(
+        files(&read(&world, "bee")),
+        ["extra.nix", "modules/web/default.nix", "systems/x86_64-linux/bee/default.nix"]
     );
 }
 
@@ -623,4 +654,89 @@ fn clan_makes_systems_by_a_module_of_flake_parts() {
         }"#;
         judge_clan(&flake_nix.replace("CLAN", clan));
     }
+}
+
+#[test]
+fn lite_config_gives_its_modules_to_all_hosts() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.lite-config.url = "github:yelite/lite-config";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.lite-config.flakeModule ];
+        lite-config = {
+          hostModuleDir = ./hosts;
+          systemModules = [ ./system.nix ];
+          nixosModules = [ ./nixos.nix ];
+          homeModules = [ ./home.nix ];
+          hosts.bee.system = "x86_64-linux";
+          hosts.ant = { system = "aarch64-linux"; hostModule = ./ant.nix; useHomeManager = false; };
+          hosts.mac.system = "aarch64-darwin";
+        };
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("hosts/bee/default.nix", "{ inputs, ... }: { boot.isContainer = true; }"),
+        ("hosts/mac/default.nix", "{ }"),
+        ("ant.nix", "{ }"),
+        ("system.nix", "{ hostPlatform, lib, ... }: { networking.nat.enable = hostPlatform.isLinux; }"),
+        ("nixos.nix", "{ services.openssh.enable = true; }"),
+        ("home.nix", "{ programs.bash.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["hosts/bee/default.nix", "nixos.nix", "system.nix"]);
+    assert_eq!(said(&bee, "networking.nat.enable"), ["true"]);
+    assert_eq!(missing(&bee).len(), 1);
+    let ant = read(&world, "ant");
+    assert_eq!(files(&ant), ["ant.nix", "nixos.nix", "system.nix"]);
+    assert_eq!(missing(&ant), [""; 0]);
+    let mac = read(&world, "darwinConfigurations.mac");
+    assert_eq!(files(&mac), ["hosts/mac/default.nix", "system.nix"]);
+}
+
+#[test]
+fn flakelight_makes_systems_of_arguments_wherever_they_are() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.flakelight.url = "github:nix-community/flakelight";
+      outputs = { flakelight, ... }@inputs: flakelight ./. ({ lib, ... }: {
+        inherit inputs;
+        imports = [ ./more.nix ];
+        nixosConfigurations.bee = { system = "x86_64-linux"; modules = [ ./bee.nix ]; };
+        nixosModule = ./web.nix;
+      });
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        (
+            "more.nix",
+            "{ nixosConfigurations = { inputs, ... }: { ant = inputs.nixpkgs.lib.nixosSystem { modules = [ ./ant.nix ]; }; }; }",
+        ),
+        (
+            "bee.nix",
+            "{ flake, inputs, hostname, ... }: { imports = [ inputs.self.nixosModules.default ]; networking.hostName = hostname; }",
+        ),
+        ("ant.nix", "{ }"),
+        ("web.nix", "{ services.nginx.enable = true; }"),
+        (
+            "nix/nixos/wasp.nix",
+            "{ lib, ... }: { modules = [ ({ flake, ... }: { imports = [ flake.inputs.self.nixosModules.one ]; }) ]; }",
+        ),
+        ("nix/nixosModules/one.nix", "{ networking.nat.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nixos wasp"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["bee.nix", "web.nix"]);
+    assert_eq!(said(&bee, "networking.hostName"), ["bee"]);
+    assert_eq!(files(&read(&world, "ant")), ["ant.nix"]);
+    assert_eq!(files(&read(&world, "wasp")), ["nix/nixosModules/one.nix"]);
 }

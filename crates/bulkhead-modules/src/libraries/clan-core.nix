@@ -10,56 +10,11 @@ let
     filter
     foldl'
     head
-    isFunction
     isList
-    isPath
-    isString
     listToAttrs
     pathExists
-    removeAttrs
     ;
-  inherit (known) lib;
-
-  # What is left of `mkIf` and the like: sets.
-  plain =
-    value:
-    let
-      kind = value._type or null;
-    in
-    if kind == "merge" then
-      concatMap plain value.contents
-    else if kind == "if" then
-      (if value.condition then plain value.content else [ ])
-    else if kind == "override" || kind == "order" then
-      plain value.content
-    else
-      [ value ];
-
-  # What a module says, and those that it imports.
-  said =
-    arguments: module:
-    let
-      value = if isPath module || isString module then import module else module;
-      called = if isFunction value then value arguments else value;
-      of =
-        set:
-        concatMap (said arguments) (set.imports or [ ])
-        ++ (
-          if set ? config then
-            plain set.config
-          else
-            [
-              (removeAttrs set [
-                "_class"
-                "_file"
-                "imports"
-                "key"
-                "options"
-              ])
-            ]
-        );
-    in
-    concatMap of (plain called);
+  inherit (known) lib plain said;
 
   clanOf =
     self: module:

@@ -3,6 +3,7 @@
 known:
 let
   inherit (builtins)
+    any
     attrNames
     attrValues
     concatMap
@@ -125,25 +126,7 @@ let
         ) (pathsBelow isDefault (at "lib"))
       );
 
-      # Before version 2 all modules were NixOS'.
-      ofPlatform = listToAttrs (
-        map
-          (name: {
-            inherit name;
-            value =
-              if pathExists (at "modules/${name}") then
-                modulesIn (at "modules/${name}")
-              else if name == "nixos" && !pathExists (at "modules/home") && !pathExists (at "modules/darwin") then
-                modulesIn (at "modules")
-              else
-                { };
-          })
-          [
-            "nixos"
-            "darwin"
-            "home"
-          ]
-      );
+      ofPlatform = platform: modulesIn (at "modules/${platform}");
       modulesIn =
         folder:
         listToAttrs (
@@ -205,13 +188,15 @@ let
         options:
         let
           systemOptions = options.systems or { };
-          # Before version 2 it was a list for all.
-          given =
+          # Before version 2 it was a list for all, and all modules were NixOS'.
+          forAll = systemOptions.modules or { };
+          given = platform: if isList forAll then forAll else forAll.${platform} or [ ];
+          shared =
             platform:
-            let
-              all = systemOptions.modules or { };
-            in
-            if isList all then all else all.${platform} or [ ];
+            if isList forAll && platform == "nixos" && !pathExists (at "modules/nixos") then
+              modulesIn (at "modules")
+            else
+              ofPlatform platform;
           homeOptions = options.homes or { };
           hostDefaults = options.hostDefaults or { };
           # The first that have a name count least.
@@ -264,7 +249,7 @@ let
                 }
               ]
               ++ hostDefaults.modules or [ ]
-              ++ (if isBuilt then [ host.path ] ++ attrValues ofPlatform.${platform} else [ ])
+              ++ (if isBuilt then [ host.path ] ++ attrValues (shared platform) else [ ])
               ++ overrides.modules or [ ]
               ++ (
                 if isBuilt then
@@ -330,7 +315,7 @@ let
               own = homeOptions.users.${home.name} or { };
             }
           ) (inTargets (at "homes"));
-          sharedModules = attrValues ofPlatform.home ++ homeOptions.modules or [ ];
+          sharedModules = attrValues (shared "home") ++ homeOptions.modules or [ ];
           homeLib = systemLib // {
             inherit (known.notKnown) hm;
           };
@@ -371,7 +356,14 @@ let
                   ++ sharedModules;
                 };
               }
-            ) (filter (home: home.host == host || (home.host == "" && home.target == system)) homes);
+            ) (filter (isFor host system) homes);
+          isFor =
+            host: system: home:
+            home.host == host || (home.host == "" && home.target == system);
+          # Those that are for a system are in it.
+          alone = filter (
+            home: !any (host: isFor host.name (systemOf host.target) home) (inTargets (at "systems"))
+          ) homes;
           homeConfigurations = listToAttrs (
             map (home: {
               inherit (home) name;
@@ -391,12 +383,12 @@ let
                 }
                 // home.own.specialArgs or { };
               };
-            }) homes
+            }) alone
           );
 
           modulesOf =
             platform:
-            withAliases ofPlatform.${platform} (options.alias.modules.${platform} or { })
+            withAliases (shared platform) (options.alias.modules.${platform} or { })
             // options.modules.${platform} or { };
           builders =
             options.outputs-builder or options.outputsBuilder or (_: {
@@ -413,6 +405,7 @@ let
             pkgs.x86_64-linux = known.channels;
             _snowfall = known.notKnown;
           };
+          all = known.mergeAny 2 others made;
           others = removeAttrs options [
             "alias"
             "channels"
@@ -440,7 +433,16 @@ let
             "templates"
           ];
         in
-        known.mergeAny 2 (known.mergeAny 2 others made) (known.eachSystem (_: builders known.channels));
+        # What is built for each system may be unknown as a whole.
+        known.mergeAny 2 all (known.eachSystem (_: builders known.channels))
+        // removeAttrs all [
+          "apps"
+          "checks"
+          "devShells"
+          "formatter"
+          "legacyPackages"
+          "packages"
+        ];
     in
     {
       inherit mkFlake;
