@@ -288,14 +288,16 @@ const OPTION_WORDS: [&str; 27] = [
 
 /// The same for what is called like a secret, however a service or a program writes it: in small letters, without `_` and
 /// `-`.
-const SECRET_WORDS: [&str; 31] = [
+const SECRET_WORDS: [&str; 34] = [
     "accesskey",
     "agenix",
     "apikey",
     "authkey",
+    "authorization",
     "bcachefs",
     "bindpw",
     "credentialsfile",
+    "cryptkey",
     "cryptsetup",
     "environmentfile",
     "fetchmailrc",
@@ -305,6 +307,7 @@ const SECRET_WORDS: [&str; 31] = [
     "keylocation",
     "ldap.conf",
     "loadkey",
+    "luks",
     "msmtprc",
     "pass=",
     "passfile",

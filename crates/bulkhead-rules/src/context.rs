@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::comparison::{Comparisons, compare};
 use crate::names::{Names, Somebody, names};
+use crate::trees::given::{self, Given};
 use crate::trees::secret_mention::Names as Variables;
 use crate::trees::{self, Tree, Trees};
 use bulkhead_modules::systems_file;
@@ -70,6 +71,7 @@ pub struct Context<'a> {
     weak: OnceLock<HashMap<&'a str, &'a [Weakness]>>,
     trees: OnceLock<Trees<'a>>,
     variables: Mutex<HashMap<Arc<str>, Option<Arc<Variables>>>>,
+    given: OnceLock<Given>,
 }
 
 impl<'a> Context<'a> {
@@ -86,6 +88,7 @@ impl<'a> Context<'a> {
             weak: OnceLock::new(),
             trees: OnceLock::new(),
             variables: Mutex::default(),
+            given: OnceLock::new(),
         }
     }
 
@@ -162,9 +165,26 @@ impl<'a> Context<'a> {
         let mut all = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
         let look = || {
             let ast = self.world?.parse(&TreePath::new(file).ok()?).ok()?;
-            Some(Arc::new(Variables::of(ast)))
+            let given = self.given().arguments.get(file).map(Vec::as_slice).unwrap_or_default();
+            Some(Arc::new(Variables::of(ast).with_given(given)))
         };
         all.entry(file.clone()).or_insert_with(look).clone()
+    }
+
+    /// The secrets that files are called with.
+    pub(crate) fn given(&self) -> &Given {
+        self.given.get_or_init(|| {
+            let mut found = Given::default();
+            let Some(world) = self.world else { return found };
+            for path in &self.fleet.module_files {
+                let Ok(ast) = world.parse(path) else { continue };
+                let has = |word: &str| ast.text.contains(word);
+                if (has("callPackage") || has("import")) && (has("age.secrets") || has("/run/agenix")) {
+                    given::add(self.tree, &Variables::of(ast), &path.to_arc(), &mut found);
+                }
+            }
+            found
+        })
     }
 
     /// Whether what is written at a place of a Nix file begins so.

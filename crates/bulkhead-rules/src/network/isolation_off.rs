@@ -37,7 +37,9 @@ of docker, podman, Incus or the like is mounted, by which what runs inside is ro
 systemd-nspawn in `extraFlags` count like those of NixOS, and so do files of systemd.nspawn(5) (`systemd.nspawn.<name>`,
 or a text in `environment.etc`) where the container's command line does not take their place, and what
 `virtualisation.oci-containers.containers.<name>` says of a workspace or service that a mapping makes one of docker or
-podman.
+podman: the host's network, users or processes, its disks or memory (`--device=/dev/sda`), capabilities by which root
+inside is root of the host, or by which a service changes the routes of the VPN container whose network it has
+(`--network=container:vpn` with `--cap-add=NET_ADMIN`).
 
 **Why it matters.** Without the guard, what runs inside reaches the networks of the host. Without a user namespace,
 root inside is root of the host as far as the kernel and the nix-daemon are concerned.
@@ -61,6 +63,13 @@ lie in the repository, are read; others are *undecided* where they may be about 
 ",
     check: Some(check),
 };
+
+/// That by which routes and rules of a network namespace are changed.
+const NET_ADMIN: &str = "CAP_NET_ADMIN";
+
+/// Devices by which all of the host is read and written: memory and disks.
+const HOST_DEVICES: [&str; 9] =
+    ["/dev/disk/", "/dev/dm-", "/dev/kmem", "/dev/mapper/", "/dev/mem", "/dev/nvme", "/dev/port", "/dev/sd", "/dev/vd"];
 
 /// Capabilities by which root of a container without a user namespace is root of the host: capabilities(7).
 const POWERS: [&str; 4] = ["CAP_BPF", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "all"];
@@ -195,6 +204,8 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 powers.extend(what.map(|what| (stated, *what, name.clone(), holds.clone())));
             }
             if oci::is_compartment(tree, &name) {
+                let mut networks = oci::networks(tree, &name).into_iter();
+                let is_in_another = networks.any(|network| network.value.starts_with("container:"));
                 for flag in oci::flags(tree, &name) {
                     let (stated, value) = (flag.plain(), &*flag.value.value);
                     match flag.value.name {
@@ -210,14 +221,24 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                         oci::NETWORK if matches!(oci::leads(value), oci::Leads::Host) => {
                             report_flag(&stated, &format!("`{name}` is in the network of the host itself"), &holds);
                         }
+                        oci::DEVICE => {
+                            let device = value.split(':').next().unwrap_or_default();
+                            if HOST_DEVICES.iter().any(|begin| device.starts_with(begin)) {
+                                let what = format!("`{name}` has `{device}` of the host, and all that is on it");
+                                report_flag(&stated, &what, &holds);
+                            }
+                        }
                         oci::CAPABILITY => {
                             let is_given = |power: &&&str| {
                                 let given = value.to_ascii_lowercase();
                                 let power = power.to_ascii_lowercase();
                                 given == power || Some(&*given) == power.strip_prefix("cap_")
                             };
-                            // A container of systemd-nspawn has it for its own namespaces.
-                            let power = POWERS.iter().chain(&["CAP_SYS_ADMIN"]).find(is_given);
+                            // A container of systemd-nspawn has it for its own namespaces; and that of the network is its own
+                            // unless it is another one's.
+                            let of_network = is_in_another.then_some(&NET_ADMIN);
+                            let others = std::iter::once(&"CAP_SYS_ADMIN").chain(of_network);
+                            let power = POWERS.iter().chain(others).find(is_given);
                             powers.extend(power.map(|power| (stated, *power, name.clone(), holds.clone())));
                         }
                         _ => {}
@@ -246,6 +267,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for (stated, what, name, holds) in powers {
             let (Some(at), Some(when)) = (stated.place, stated.when.and(&holds)) else { continue };
             let why = match what {
+                NET_ADMIN => "it changes routes and rules of the container whose network it has",
                 "--settings=override" | "--oci-bundle" => "another file says then what keeps it in",
                 _ => "without a user namespace, root inside changes the kernel of the host by it",
             };

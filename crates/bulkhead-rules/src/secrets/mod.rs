@@ -1,5 +1,6 @@
 //! Rules about secrets and who can read them.
 
+mod command_lines;
 pub(crate) mod damaged_secret;
 pub(crate) mod declared;
 pub(crate) mod declared_secret_missing;

@@ -21,12 +21,35 @@ pub(crate) struct Opened<K> {
     pub(crate) range: Range<usize>,
 }
 
+/// A secret that a program is given as an argument.
+pub(crate) struct Told<K> {
+    /// What it is.
+    pub(crate) what: K,
+    /// The program.
+    pub(crate) program: String,
+    /// Where the command is in the script.
+    pub(crate) range: Range<usize>,
+}
+
+/// What a script does.
+pub(crate) struct Outcome<K> {
+    /// What it opens to everybody.
+    pub(crate) opened: Vec<Opened<K>>,
+    /// What stands in the command lines of its programs, which everybody can read.
+    pub(crate) told: Vec<Told<K>>,
+    /// Whether it may be more: the script is too long to be read to its end.
+    pub(crate) is_cut: bool,
+}
+
+/// What there is in a folder, of the files with names that fit.
+type Below<'j, K> = dyn Fn(&str, &dyn Fn(&str) -> bool) -> Vec<K> + 'j;
+
 /// What a script is judged by.
 pub(crate) struct Judge<'j, K> {
     /// What the file at a path is, if nobody should read it.
     pub(crate) at: &'j dyn Fn(&str) -> Option<K>,
-    /// What there is of that kind in a folder.
-    pub(crate) below: &'j dyn Fn(&str) -> Vec<K>,
+    /// What there is of that kind in a folder, of the files with names that fit.
+    pub(crate) below: &'j Below<'j, K>,
     /// Whether a file lies where not everybody can come.
     pub(crate) is_closed: &'j dyn Fn(&str) -> bool,
     /// Whether new files are for everybody to read, as far as the script's surroundings tell.
@@ -55,12 +78,14 @@ struct State<'s, K> {
     is_umask_open: bool,
     /// Where the script has gone.
     folder: Option<String>,
+    /// The files whose paths go into the next command.
+    listed: Option<Listed>,
     /// Whether there are more copies, or more that is open.
     is_cut: bool,
 }
 
-/// What a script opens to everybody, and whether it may be more: it is too long to be read to its end.
-pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> (Vec<Opened<K>>, bool) {
+/// What a script opens to everybody, and tells everybody.
+pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> Outcome<K> {
     let mut state = State {
         judge,
         opened: Vec::new(),
@@ -69,13 +94,23 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         made: Vec::new(),
         is_umask_open: judge.is_umask_open,
         folder: None,
+        listed: None,
         is_cut: false,
     };
     let mut piped = None;
+    let mut told = Vec::new();
+    let text = script;
     let script = commands(script);
     for command in script.all {
+        told.extend(state.told(&command).filter(|_| !is_function(text, command.name())).map(|what| Told {
+            what,
+            program: command.name().to_owned(),
+            range: command.range.clone(),
+        }));
         piped = state.run(&command, piped);
     }
+    let is_full = told.len() > MOST_COPIES;
+    told.truncate(MOST_COPIES);
     let State { opened, copies, closed, is_cut, .. } = state;
     let is_reached = |path: &str| {
         !is_public(path) && !(judge.is_closed)(path) && !closed.iter().any(|folder| is_below(path, folder))
@@ -84,8 +119,57 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
         let (mode, range) = copied.open?;
         Some(Opened { what: copied.what, copy: Some(copied.path), mode, range })
     });
-    let all = opened.into_iter().map(|(_, opened)| opened).chain(copies).collect();
-    (all, is_cut || script.is_cut)
+    let opened = opened.into_iter().map(|(_, opened)| opened).chain(copies).collect();
+    Outcome { opened, told, is_cut: is_cut || is_full || script.is_cut }
+}
+
+/// What the shell does itself, or runs as scripts of their own: their words are in no command line.
+const OF_SHELL: [&str; 40] = [
+    ".",
+    ":",
+    "[",
+    "[[",
+    "alias",
+    "bash",
+    "case",
+    "cd",
+    "dash",
+    "declare",
+    "done",
+    "echo",
+    "esac",
+    "eval",
+    "exit",
+    "export",
+    "false",
+    "fi",
+    "function",
+    "let",
+    "local",
+    "mapfile",
+    "printf",
+    "pushd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "runtimeShell",
+    "select",
+    "set",
+    "sh",
+    "shift",
+    "source",
+    "test",
+    "trap",
+    "true",
+    "type",
+    "unset",
+    "zsh",
+];
+
+/// Whether a name is that of a function in the script, which is no program.
+fn is_function(script: &str, name: &str) -> bool {
+    [format!("{name}()"), format!("{name} ()"), format!("function {name}")].iter().any(|begin| script.contains(begin))
 }
 
 impl<K: Clone> State<'_, K> {
@@ -102,6 +186,18 @@ impl<K: Clone> State<'_, K> {
         (self.judge.at)(&self.path(path))
     }
 
+    /// The secret that is an argument of a program: `--token "$(cat FILE)"`.
+    fn told(&self, command: &Command) -> Option<K> {
+        if OF_SHELL.contains(&command.name()) {
+            return None;
+        }
+        command.arguments().iter().find_map(|word| {
+            // `<(…)` is the name of a file.
+            let script = word.get(word.find("$(")?..)?;
+            if word.contains("<(") { None } else { self.at(read_within(script)?) }
+        })
+    }
+
     /// Run a command into which `piped` goes; returns what goes into the next one.
     fn run(&mut self, command: &Command, piped: Option<K>) -> Option<K> {
         match command.name() {
@@ -112,6 +208,7 @@ impl<K: Clone> State<'_, K> {
             }
             "chmod" => self.chmod(command.arguments(), false, command),
             "find" => self.find(command),
+            "xargs" => self.xargs(command),
             "setfacl" => {
                 let options = Options::of(command.arguments(), "m");
                 let entries = options.value(&["-m", "--modify"]).unwrap_or_default();
@@ -155,6 +252,10 @@ impl<K: Clone> State<'_, K> {
                 self.copies.retain(|copied| !gone.contains(&copied.path));
             }
             _ => {}
+        }
+        let passes_on = ["sort", "uniq"].contains(&command.name());
+        if !passes_on || !command.is_piped {
+            self.listed = if command.is_piped { Listed::of(command) } else { None };
         }
         let what = self.written_by(command, piped)?;
         let tee = if command.name() == "tee" { Options::of(command.arguments(), "").rest } else { Vec::new() };
@@ -229,36 +330,46 @@ impl<K: Clone> State<'_, K> {
 
     /// `find FOLDER … -exec chmod MODE {} +`
     fn find(&mut self, command: &Command) {
-        let mut arguments = command.arguments();
-        while let [first, rest @ ..] = arguments
-            && ["-H", "-L", "-P"].contains(&&**first)
-        {
-            arguments = rest;
+        let Some(listed) = Listed::of(command) else { return };
+        let Some((run, rest)) = listed.run.as_deref().and_then(<[String]>::split_first) else { return };
+        if run.rsplit('/').next() == Some("chmod") {
+            let given: Vec<String> = rest.iter().take_while(|word| *word != "{}").cloned().collect();
+            self.chmod_listed(&given, &listed, command);
         }
-        let folders: Vec<String> = arguments.iter().take_while(|folder| !folder.starts_with('-')).cloned().collect();
-        let Some(at) = arguments.iter().position(|word| word == "-exec" || word == "-execdir") else { return };
-        let Some(([name], rest)) = arguments.get(at + 1..).and_then(|run| run.split_at_checked(1)) else { return };
-        if name.rsplit('/').next() != Some("chmod") {
+    }
+
+    /// `… | xargs chmod MODE`
+    fn xargs(&mut self, command: &Command) {
+        let Some(listed) = self.listed.take() else { return };
+        let mut words = command.arguments().iter().map(String::as_str);
+        let run = loop {
+            match words.next() {
+                Some("-a" | "-d" | "-E" | "-I" | "-L" | "-n" | "-P" | "-s") => {
+                    words.next();
+                }
+                Some(option) if option.starts_with('-') => {}
+                run => break run,
+            }
+        };
+        if run.and_then(|run| run.rsplit('/').next()) == Some("chmod") {
+            let given: Vec<String> = words.map(str::to_owned).collect();
+            self.chmod_listed(&given, &listed, command);
+        }
+    }
+
+    /// `chmod` with these arguments and files behind them.
+    fn chmod_listed(&mut self, given: &[String], listed: &Listed, command: &Command) {
+        let Some(mode) = given.iter().find(|word| !word.starts_with('-')) else { return };
+        if !listed.has_files {
+            if !may_enter(mode) {
+                let closed: Vec<String> = listed.paths.iter().map(|folder| self.path(folder)).collect();
+                self.closed.extend(closed);
+            }
             return;
         }
-        let tests: Vec<&str> =
-            arguments.iter().take(at).skip(folders.len()).map(String::as_str).filter(|word| *word != "-xdev").collect();
-        match tests.as_slice() {
-            [] | ["-type", "f"] => {}
-            ["-type", "d"] => {
-                let mode = rest.iter().find(|word| !word.starts_with('-'));
-                if mode.is_some_and(|mode| !may_enter(mode)) {
-                    let closed: Vec<String> = folders.iter().map(|folder| self.path(folder)).collect();
-                    self.closed.extend(closed);
-                }
-                return;
-            }
-            // Which files it is about is not known.
-            _ => return,
+        for path in &listed.paths {
+            self.change_named(&self.path(path), mode, listed.is_recursive, listed.names.as_deref(), command);
         }
-        let mut changed: Vec<String> = rest.iter().take_while(|word| *word != "{}").cloned().collect();
-        changed.extend(folders);
-        self.chmod(&changed, true, command);
     }
 
     fn install(&mut self, command: &Command, piped: Option<&K>) {
@@ -299,11 +410,25 @@ impl<K: Clone> State<'_, K> {
 
     /// The mode of a file, a folder, or what a pattern stands for.
     fn change(&mut self, target: &str, mode: &str, is_recursive: bool, command: &Command) {
+        self.change_named(target, mode, is_recursive, None, command);
+    }
+
+    /// The same; in folders, of what has a name that is one of these patterns.
+    fn change_named(
+        &mut self,
+        target: &str,
+        mode: &str,
+        is_recursive: bool,
+        names: Option<&[String]>,
+        command: &Command,
+    ) {
         let folder = target.strip_suffix("/*");
+        let is_named = |path: &str| names.is_none_or(|names| fits(names, path.rsplit('/').next().unwrap_or(path)));
         let is_meant = |path: &str| {
-            path == target
-                || (is_recursive && is_below(path, target))
-                || folder.is_some_and(|folder| is_below(path, folder))
+            is_named(path)
+                && (path == target
+                    || (is_recursive && is_below(path, target))
+                    || folder.is_some_and(|folder| is_below(path, folder)))
         };
         for copied in &mut self.copies {
             if !is_meant(&copied.path) {
@@ -319,9 +444,9 @@ impl<K: Clone> State<'_, K> {
         }
         self.opened.retain(|(path, _)| !is_meant(path) || others_read(mode, true));
         if others_read(mode, false) {
-            let mut all: Vec<K> = (self.judge.at)(target).into_iter().collect();
+            let mut all: Vec<K> = (self.judge.at)(target).filter(|_| is_named(target)).into_iter().collect();
             if let Some(folder) = folder.or(is_recursive.then_some(target)) {
-                all.extend((self.judge.below)(folder));
+                all.extend((self.judge.below)(folder, &|name| names.is_none_or(|names| fits(names, name))));
             }
             let left = MOST_COPIES.saturating_sub(self.opened.len());
             self.is_cut |= all.len() > left;
@@ -330,12 +455,107 @@ impl<K: Clone> State<'_, K> {
                 (target.to_owned(), Opened { what, copy: None, mode, range })
             }));
         }
+        if names.is_some() {
+            return;
+        }
         if !others_read(mode, true) || !may_enter(mode) {
             self.closed.insert(target.to_owned());
         } else {
             self.closed.remove(target);
         }
     }
+}
+
+/// Files that a command lists, one a line.
+struct Listed {
+    /// Files and folders.
+    paths: Vec<String>,
+    /// Whether it is also what lies in them.
+    is_recursive: bool,
+    /// Whether files are among them, and not folders alone.
+    has_files: bool,
+    /// The patterns of which the names have one, if not all are meant.
+    names: Option<Vec<String>>,
+    /// What is run with them, by `-exec`.
+    run: Option<Vec<String>>,
+}
+
+impl Listed {
+    /// What a command lists. `None` where that is not known.
+    fn of(command: &Command) -> Option<Listed> {
+        let files =
+            |paths: Vec<String>, is_recursive| Listed { paths, is_recursive, has_files: true, names: None, run: None };
+        let plain = || command.arguments().iter().filter(|word| !word.starts_with('-')).cloned();
+        match command.name() {
+            // What `ls` says of a folder are names alone.
+            "ls" => {
+                let paths: Vec<String> = plain().filter(|path| path.ends_with('*')).collect();
+                Some(files(paths, false)).filter(|listed| !listed.paths.is_empty())
+            }
+            "echo" => Some(files(plain().collect(), false)),
+            "printf" => Some(files(plain().skip(1).collect(), false)),
+            "find" => {
+                let mut words =
+                    command.arguments().iter().skip_while(|word| ["-H", "-L", "-P"].contains(&&***word)).peekable();
+                let mut listed = files(Vec::new(), true);
+                while let Some(path) = words.next_if(|word| !word.starts_with(['-', '(', '!'])) {
+                    listed.paths.push(path.clone());
+                }
+                while let Some(word) = words.next() {
+                    match word.as_str() {
+                        "-xdev" | "-mount" | "-print" | "-print0" | "-o" | "-or" | "(" | ")" | "-depth" | "-follow" => {
+                        }
+                        "-type" | "-xtype" => {
+                            listed.has_files = words.next().is_some_and(|kinds| kinds.contains(['f', 'l']))
+                        }
+                        "-name" | "-iname" => listed.names.get_or_insert_default().extend(words.next().cloned()),
+                        "-mindepth" | "-maxdepth" => {
+                            words.next();
+                        }
+                        "-exec" | "-execdir" | "-ok" | "-okdir" => {
+                            listed.run = Some(
+                                words
+                                    .by_ref()
+                                    .take_while(|word| !["+", ";"].contains(&word.as_str()))
+                                    .cloned()
+                                    .collect(),
+                            );
+                        }
+                        // Which files it is about is not known.
+                        _ => return None,
+                    }
+                }
+                Some(listed)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a name is one of some patterns, of which `*` and `?` are known.
+fn fits(patterns: &[String], name: &str) -> bool {
+    fn one(pattern: &[u8], name: &[u8]) -> bool {
+        // Where the last `*` stands, and how far the name has come there.
+        let (mut p, mut n, mut star) = (0, 0, None);
+        while n < name.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    star = Some((p, n));
+                    p += 1;
+                }
+                Some(c) if *c == b'?' || Some(c) == name.get(n) => (p, n) = (p + 1, n + 1),
+                _ => match star {
+                    Some((at, from)) => {
+                        star = Some((at, from + 1));
+                        (p, n) = (at + 1, from + 1);
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern.get(p..).unwrap_or_default().iter().all(|c| *c == b'*')
+    }
+    patterns.iter().any(|pattern| one(pattern.as_bytes(), name.as_bytes()))
 }
 
 /// The options of a command, and its other arguments.

@@ -5,15 +5,16 @@ use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{OptionPath, depth_inside};
 use bulkhead_source::{LineIndex, Span, TreePath, read_text};
 
+use super::command_lines::{self, Kind};
 use super::formats::has_password;
 use crate::context::Context;
 use crate::rule::{Area, Rule};
 use crate::trees::inside::inside;
 use crate::trees::made::{COMPUTED, made_as, made_in_store};
 use crate::trees::secret_mention::copied_at;
-use crate::trees::texts::texts_of;
-use crate::trees::{Stated, Tree, When, unwrapped};
-use crate::unlock::unlock_key_in_store::{is_ciphertext, is_copied, stored};
+use crate::trees::texts::{Scripts, texts_of};
+use crate::trees::{Named, Stated, Tree, When, unwrapped};
+use crate::unlock::unlock_key_in_store::{gives_passphrase, is_ciphertext, is_copied, stored};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-in-store",
@@ -28,11 +29,13 @@ container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.et
 well-known file has one, in a text of `environment.etc`, of home-manager, or of a file that is made: `chap-secrets`,
 `ipsec.secrets`, `swanctl.conf`, `.netrc`, `.pgpass`, `htpasswd` (not hashed), `rsyncd.secrets`, `sasl_passwd`,
 `passwd.client`, `wpa_supplicant.conf`, options of pppd, `msmtprc`, `nslcd.conf`, `davfs2/secrets`, `.git-credentials`
-and the like; or, as a warning too, an
-option that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which
-Nix copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
-`age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of the
-SSH server. Files of variables (`environmentFile`) that lie in the repository, or are made, are looked into.
+and the like; or, as a warning, a parameter of the kernel that is called so (`boot.kernelParams`), which is in
+`/proc/cmdline`, too; or an option or variable of a command in a script, command line or list of arguments
+(`--password …`, `PGPASSWORD=… psql`, `curl -u user:…`, `Authorization: Bearer …`); or, as a warning too, an option
+that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix
+copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
+`age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of
+the SSH server. Files of variables (`environmentFile`) that lie in the repository, or are made, are looked into.
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -46,12 +49,15 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 ```
 
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
-names: secrets in other options and in scripts are not seen; nor are values that are not known, modules that can't be
-read (those of flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which
-NixOS takes there on purpose; nor what says that something else stands for it (`$NAME`, `@NAME@`, `ext:…`, `%env(…)%`,
-`REPLACE_ME`, a sentence with `placeholder` in it), how long a token holds in `lifespans`, switches and numbers of at
-most four digits in variables, and made files of variables of which none is called like a secret. The text of a secret
-is not shown.
+names: secrets in other options are not seen; nor are values that are not known, modules that can't be read (those of
+flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which NixOS takes there
+on purpose; nor what says that something else stands for it (`$NAME`, `@NAME@`, `ext:…`, `%env(…)%`, `REPLACE_ME`, a
+sentence with `placeholder` in it), how long a token holds in `lifespans`, switches and numbers of at most four digits
+in variables, and made files of variables of which none is called like a secret. Of scripts, those of units, of the
+activation, of shells and of `systemPackages` are read as far as they are written in the fleet: what they compute
+(`$NAME`, `$(…)`), what is no secret by the option's name (`-k`), and what says that it is to be replaced (`changeme`,
+`<key>`) is none. A script of more than 256 KiB is not read, of one with more than 32,768 words the beginning, and a
+machine's scripts up to 16 MiB; if there is more, that is undecided. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",
@@ -77,6 +83,7 @@ const FILES: [&str; 14] = [
 ];
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let mut scripts = Scripts::of(&command_lines::WORDS);
     for tree in context.all_trees().with_others() {
         for named in tree.definitions() {
             let definition = &named.definition;
@@ -99,6 +106,70 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             if findings.peek().is_some() && tree.counts(named) {
                 found.extend(findings);
             }
+            given(context, tree, named, &mut scripts, found);
+        }
+        if let Some(at) = scripts.next_machine() {
+            let message =
+                format!("can't tell whether secrets are written in scripts of `{}`: they are too long", tree.name);
+            let mut undecided = RULE.finding(at, message).with_label("it is too much to look at all of it");
+            undecided.severity = Severity::Undecided;
+            found.push(undecided.with_data("machine", &*tree.name));
+        }
+    }
+}
+
+/// Secrets that are written in the scripts and command lines of a definition.
+fn given(context: &Context<'_>, tree: &Tree<'_>, named: &Named, scripts: &mut Scripts, found: &mut Vec<Diagnostic>) {
+    let Some(kind) = command_lines::kind(&named.path) else { return };
+    let mut report = |at: Place, name: &str| {
+        let option = &named.definition.path;
+        let message = format!("`{name}` in `{option}` of `{}` is given a secret that is written there", tree.name);
+        let mut finding =
+            unshown(context, RULE.judged(context.tree, &When::of(&named.definition.condition), at, message));
+        finding.severity = finding.severity.min(Severity::Warning);
+        found.push(
+            finding
+                .with_help("encrypt it with agenix, and have the program read the decrypted file")
+                .with_data("machine", &*tree.name)
+                .with_data("option", option.to_string()),
+        );
+    };
+    if let (Kind::Arguments, DataKind::List(items)) = (kind, &named.definition.value.kind) {
+        let words: Vec<&str> =
+            items.iter().map(|item| if let DataKind::String(text) = &item.kind { &**text } else { "$" }).collect();
+        // Where a flag and what it is given are one item, it has both.
+        let split: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
+        let name = command_lines::given_to(&words).or_else(|| command_lines::given_to(&split));
+        if let Some(name) = name.filter(|_| tree.counts(named)) {
+            let item = items.iter().find(|item| matches!(&item.kind, DataKind::String(text) if text.contains(&*name)));
+            let at = item.and_then(|item| item.place.clone()).unwrap_or_else(|| named.place());
+            report(at, &name);
+        }
+        return;
+    }
+    if !scripts.may_be_in(context, named, &|_| true) || !tree.counts(named) {
+        return;
+    }
+    for text in scripts.fresh(context, named, &format!("{:?} {kind:?}", named.definition.condition)) {
+        // What is one line there may be a sentence.
+        if !scripts.has_word(&text.text) || (kind == Kind::Programs && !text.text.contains('\n')) {
+            continue;
+        }
+        let (all, is_cut) = match kind {
+            Kind::Arguments => {
+                let words: Vec<&str> = text.text.split_whitespace().collect();
+                (command_lines::given_to(&words).map(|name| (name, 0..text.text.len())).into_iter().collect(), false)
+            }
+            Kind::Programs | Kind::Script => {
+                let (all, is_cut) = command_lines::given_in(&text.text);
+                (all.into_iter().map(|given| (given.name, given.range)).collect::<Vec<_>>(), is_cut)
+            }
+        };
+        if is_cut {
+            scripts.note_cut(text.place.clone());
+        }
+        for (name, range) in all {
+            report(text.place_of(context, range), &name);
         }
     }
 }
@@ -424,8 +495,13 @@ fn is_variables(path: &OptionPath) -> bool {
 
 /// Whether it is another list whose texts are looked at.
 fn is_list_of_texts(path: &OptionPath) -> bool {
-    matches!(path.names(), [first, _, last] if
-        (**first == *"fileSystems" && **last == *"options") || (**first == *"nix" && **last == *"access-tokens"))
+    match path.names() {
+        [first, last] => **first == *"boot" && **last == *"kernelParams",
+        [first, _, last] => {
+            (**first == *"fileSystems" && **last == *"options") || (**first == *"nix" && **last == *"access-tokens")
+        }
+        _ => false,
+    }
 }
 
 /// Whether a text has a token for a host, as Nix takes them.
@@ -475,6 +551,20 @@ fn has_secret_line(text: &str) -> bool {
     })
 }
 
+/// Whether a parameter of the kernel is a secret, but for those that unlock disks.
+fn has_secret_parameter(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else { return false };
+    if gives_passphrase(name, value).is_some() {
+        return false;
+    }
+    let (name, value) = match name {
+        "systemd.set_credential" | "systemd.set_credential_binary" => value.split_once(':').unwrap_or_default(),
+        _ => (name, value),
+    };
+    // Credentials may be called after what they are for: `passwd.plaintext-password.root`.
+    name.split('.').any(|part| is_secret_variable(&part.replace('-', ""), value))
+}
+
 /// Whether an option has a secret as its value, or in the sets of a list.
 fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
     let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
@@ -500,6 +590,7 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
             let (name, value) = line.split_once('=').unwrap_or_default();
             matches!(name.trim(), "access-tokens" | "extra-access-tokens") && has_access_token(value)
         }),
+        (["boot", "kernelParams"], DataKind::String(text)) => text.split_whitespace().any(has_secret_parameter),
         (["fileSystems", _, "options"], DataKind::String(text)) => text.split(',').any(|option| {
             let (name, value) = option.split_once('=').unwrap_or_default();
             matches!(name, "pass" | "passwd" | "password") && is_plain(value)
@@ -528,7 +619,9 @@ fn holds_literal(path: &OptionPath, value: &DataKind) -> bool {
 /// Whether an option can have nothing but a secret that is meant to be kept.
 fn is_surely_secret(path: &OptionPath) -> bool {
     match path.names() {
-        [first, ..] if ["users", "environment", "virtualisation", "home", "programs"].contains(&&**first) => false,
+        [first, ..] if ["boot", "environment", "home", "programs", "users", "virtualisation"].contains(&&**first) => {
+            false
+        }
         [first, second, ..] if **first == *"systemd" => **second == *"network",
         [first, second, ..] if **first == *"services" => **second == *"openvpn",
         _ => true,
@@ -553,7 +646,7 @@ const SECRETS: [&str; 13] = [
 ];
 
 /// Whether an attribute is called like a secret. A first password is there to be changed, and a hash is none.
-fn is_called_secret(name: &str) -> bool {
+pub(super) fn is_called_secret(name: &str) -> bool {
     // Options have no `-`: with one it is a name that people gave to something.
     let name = plain_name(name);
     let is_other = ["initial", "default", "hashed", "existing", "imagepull", "disable", "ask"]

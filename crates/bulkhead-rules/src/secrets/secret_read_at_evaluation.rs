@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
-use bulkhead_source::read_text;
+use bulkhead_source::{TreePath, read_text};
 use bulkhead_syntax::{Ast, Expr, ExprId, Parameter};
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::trees::secret_mention::{Mention, Names, written};
+use crate::trees::secret_mention::{ALL, Mention, Names, written};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-read-at-evaluation",
@@ -34,9 +34,10 @@ services.x.passwordFile = config.age.secrets.x.path;
 ```
 
 **Limits.** Variables of the same file are followed, if their name is bound once in it; arguments of functions are
-not, but for a function of the same file that reads just what it is given. Where a secret's path is only a
-part of what is read, or is given to `map` with the reader, it is *undecided*. `import`, `hashFile` and
-`builtins.path` of a secret are not seen.
+not, but for a function of the same file that reads just what it is given, one that is called with each of
+`config.age.secrets`, and what another file is called with (`callPackage ./x.nix { … }`, `import ./x.nix { … }`).
+Where a secret's path is only a part of what is read, or is given to `map` with the reader, it is *undecided*.
+`import`, `hashFile` and `builtins.path` of a secret are not seen.
 
 **Data.** `path`: the file in which it is.
 ",
@@ -49,15 +50,23 @@ const READERS: [&str; 4] = ["readFile", "fileContents", "importJSON", "importTOM
 const FILE_LIMIT: u64 = 4 << 20;
 
 fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    for path in &context.fleet.module_files {
+    let given = context.given().arguments.keys().filter_map(|path| TreePath::new(path).ok());
+    let mut paths: Vec<TreePath> = context.fleet.module_files.iter().cloned().chain(given).collect();
+    paths.sort();
+    paths.dedup();
+    for path in &paths {
         let Ok(text) = read_text(context.tree, path, FILE_LIMIT) else { continue };
-        let is_worth_it = READERS.iter().any(|reader| text.contains(reader)) && text.contains("age");
+        let is_given = context.given().arguments.contains_key(path.as_str());
+        let is_worth_it = READERS.iter().any(|reader| text.contains(reader)) && (text.contains("age") || is_given);
         if !is_worth_it {
             continue;
         }
         // What can't be parsed is judged elsewhere, if it is needed.
-        let Ok(ast) = bulkhead_syntax::parse(&text) else { continue };
-        let names = Names::of(Arc::new(ast));
+        let names = context.names_in(&path.to_arc()).or_else(|| {
+            let ast = bulkhead_syntax::parse(&text).ok()?;
+            Some(Arc::new(Names::of(Arc::new(ast))))
+        });
+        let Some(names) = names else { continue };
         let ast = &*names.ast;
         for (index, expr) in ast.exprs.iter().enumerate() {
             let (Expr::Apply { function, arguments }, Ok(id)) = (expr, u32::try_from(index)) else { continue };
@@ -154,6 +163,7 @@ fn shown(ast: &Ast, argument: ExprId, what: &Mention) -> String {
         Mention::Decrypted(_) if text.contains("age.secrets.") && !text.contains(char::is_whitespace) => {
             format!("the secret `{text}`")
         }
+        Mention::Decrypted(name) if name == ALL => "each secret".to_owned(),
         Mention::Decrypted(name) => format!("the secret `{name}`"),
         Mention::Encrypted(file) => format!("the encrypted file `{file}`"),
     }

@@ -8,9 +8,12 @@ use bulkhead_modules::OptionPath;
 use foldhash::HashSet;
 
 use super::declared::declarations;
-use super::opened::{Judge, is_below, is_umask_open, lets_others_read, may_enter, opened_by_script, others_read};
+use super::opened::{
+    Judge, Outcome, is_below, is_umask_open, lets_others_read, may_enter, opened_by_script, others_read,
+};
 use crate::context::Context;
 use crate::rule::{Area, Rule};
+use crate::trees::secret_mention::ALL;
 use crate::trees::texts::{Scripts, Text, What};
 use crate::trees::tmpfiles::{self, Line};
 use crate::trees::{Named, Tree, When, option, plain_path, text};
@@ -25,9 +28,11 @@ pub(crate) const RULE: Rule = Rule {
 `mode` of a secret lets everybody read the decrypted file: in `secrets/properties.nix`, or in `age.secrets` of a
 machine, of its users (home-manager), its containers and virtual machines. Or a script (of a unit, of the activation,
 or one that is written in the same file and named there) changes the mode of a secret or of the SSH server's key
-(`chmod a+r`, `chmod -R … /run/agenix`), or makes a copy that everybody can read: by `install -m 644` (without `-m` it
-is 0755), by `cp` and `chmod`, or with the mode of a new file (`cat … > /etc/…`, `echo \"$(cat …)\" | tee`, `cp
---no-preserve=mode`); or a line for systemd-tmpfiles does (`C`, `z`, `Z`), also one in `/etc/tmpfiles.d`.
+(`chmod a+r`, `chmod -R … /run/agenix`, `find … -exec chmod`, `… | xargs chmod`), or makes a copy that everybody can
+read: by `install -m 644` (without `-m` it is 0755), by `cp` and `chmod`, or with the mode of a new file (`cat … >
+/etc/…`, `echo \"$(cat …)\" | tee`, `cp --no-preserve=mode`); or it gives a program the secret as an argument (`--token
+\"$(cat …)\"`), which is in `/proc/PID/cmdline`; or a line for systemd-tmpfiles does (`C`, `z`, `Z`), also one in
+`/etc/tmpfiles.d`.
 
 **Why it matters.** Any user and any service of the machine has the secret, one that talks to the internet among them.
 
@@ -45,14 +50,16 @@ looked at. A copy is not told in a folder that is closed: `/root`, `/home`, what
 unit's `StateDirectoryMode` or the user's `homeMode` close; or one in a folder that is not known (`./`, `$(mktemp
 -d)`), or, with the mode of a new file, in any but the usual open ones and those that the script makes, or behind an
 `umask`; nor is a copy in `/etc/ssl/certs`, or one that is called `*.pub` or `*.crt`, nor one in the `/tmp` of a unit
-with `PrivateTmp` or `DynamicUser`. Of scripts, each command counts as run once, in the order of the text. What other
-programs do with a secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor what `find`
-changes with other tests than `-type f`, nor modules that can't be read (those of flake inputs). A script of more than
-256 KiB is not read, of one with more than 32,768 words the beginning, and of one that copies or opens more than 256
-secrets, those; a machine's scripts are read up to 16 MiB. If there is more, that is told as undecided.
+with `PrivateTmp` or `DynamicUser`. Of scripts, each command counts as run once, in the order of the text. Arguments
+are not told where `/proc` is mounted with `hidepid`, nor in the boot environment. What other programs do with a
+secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor what `find` changes with other
+tests than `-type`, `-name` and those of depth, nor what comes of a loop that reads (`while read f`), nor modules that
+can't be read (those of flake inputs). A script of more than 256 KiB is not read, of one with more than 32,768 words
+the beginning, and of one that copies or opens more than 256 secrets, those; a machine's scripts are read up to 16
+MiB. If there is more, that is told as undecided.
 
-**Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy. `machine`: the machine,
-for one in `age.secrets`.
+**Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy, or of a command line.
+`machine`: the machine, for one in `age.secrets`.
 ",
     check: Some(check),
 };
@@ -118,7 +125,7 @@ fn opened_by_line(context: &Context<'_>, tree: &Tree<'_>, kept: &Kept, line: &Li
             let mut held: Vec<Held> = at(&line.path).into_iter().collect();
             // A link to a folder is not followed, but whoever writes this means what is in it.
             if let Some(folder) = folder.or_else(|| line.kind.starts_with(['Z', 'A']).then_some(&*line.path)) {
-                held.extend(kept.below(folder));
+                held.extend(kept.below(folder, &|_| true));
             }
             (held, false)
         }
@@ -142,13 +149,26 @@ fn opened_by_line(context: &Context<'_>, tree: &Tree<'_>, kept: &Kept, line: &Li
 fn of_text(text: &Text, word: &str) -> Option<Held> {
     let mut chars = word.chars();
     match (chars.next().and_then(|c| text.what(c)), chars.next()) {
+        (Some(What::Secret(name)), None) if name == ALL => Some(Held::Secrets),
         (Some(What::Secret(name)), None) => Some(Held::Secret(name.clone())),
         _ => None,
     }
 }
 
 /// Words of commands that may open something.
-const OPENING: [&str; 6] = ["chmod", "install", ">", "tee", "no-preserve", "setfacl"];
+const OPENING: [&str; 7] = ["chmod", "install", ">", "tee", "no-preserve", "setfacl", "$("];
+
+/// The mode of `/proc/PID/cmdline`.
+const OF_ARGUMENTS: &str = "0444";
+
+/// Whether a machine hides the processes of others: `hidepid=` of `/proc`.
+fn hides_processes(tree: &Tree<'_>) -> bool {
+    let hides = |option: &str| option.strip_prefix("hidepid=").is_some_and(|how| !["0", "off"].contains(&how));
+    ["boot.specialFileSystems", "fileSystems"].iter().any(|systems| {
+        let options = tree.items(&option(systems).join("/proc").join("options"));
+        options.iter().any(|item| text(item.value).is_none_or(|text| text.split(',').any(hides)))
+    })
+}
 
 /// What the scripts of a definition open. What was `seen` is told once.
 fn opened_by_scripts(
@@ -168,6 +188,9 @@ fn opened_by_scripts(
     {
         return;
     }
+    // In the boot environment there is nobody else.
+    let is_early = matches!(named.path.names(), [boot, initrd, ..] if (&**boot, &**initrd) == ("boot", "initrd"));
+    let are_seen = !is_early && !kept.hides_processes;
     let unit = unit_of(&named.path);
     let setting = |name: &str| unit.as_ref().map(|unit| unit.join("serviceConfig").join(name));
     let is_umask_closed = setting("UMask").is_some_and(|option| {
@@ -184,7 +207,7 @@ fn opened_by_scripts(
         }
         let judge = Judge {
             at: &|path: &str| of_text(&text, path).or_else(|| kept.at(path)),
-            below: &|folder: &str| kept.below(folder),
+            below: &|folder: &str, fits: &dyn Fn(&str) -> bool| kept.below(folder, fits),
             is_closed: &|path: &str| {
                 let is_own = has_own_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
                 // Its folders are links into closed ones.
@@ -194,9 +217,26 @@ fn opened_by_scripts(
             },
             is_umask_open: !is_umask_closed,
         };
-        let (opened, is_cut) = opened_by_script(&text.text, &judge);
+        let Outcome { opened, told, is_cut } = opened_by_script(&text.text, &judge);
         if is_cut {
             scripts.note_cut(text.place.clone());
+        }
+        for told in told.iter().filter(|_| are_seen) {
+            let (what, program) = (told.what.shown(), text.shown(&told.program));
+            let message =
+                format!("everybody on `{}` can read {what}: it is an argument of `{program}`, in /proc", tree.name);
+            let at = text.place_of(context, told.range.clone());
+            if !seen.insert((format!("{at:?}"), message.clone())) {
+                continue;
+            }
+            let finding = RULE.judged(context.tree, &When::of(&named.definition.condition), at, message);
+            found.push(
+                finding
+                    .with_help("have the program read the file, or its input")
+                    .with_data("secret", told.what.name())
+                    .with_data("mode", OF_ARGUMENTS)
+                    .with_data("machine", &*tree.name),
+            );
         }
         for opened in opened {
             let what = opened.what.shown();
@@ -286,19 +326,24 @@ const SECRETS: &str = "/run/agenix";
 /// What of a machine is to be kept, and where.
 struct Kept {
     all: Vec<(String, Held)>,
+    /// The names of the secrets.
+    secrets: Vec<String>,
     /// What a text names that is about one of them.
     folders: Vec<String>,
     /// Folders above one of them.
     above: Vec<String>,
     /// Folders into which not everybody comes.
     closed: Vec<String>,
+    /// Whether nobody sees the processes of others.
+    hides_processes: bool,
 }
 
 impl Kept {
     fn of(tree: &Tree<'_>, lines: &[Line]) -> Kept {
-        let mut all = Vec::new();
+        let (mut all, mut declared) = (Vec::new(), Vec::new());
         for (secrets, _) in declarations(tree) {
             for (name, _) in tree.children(&secrets) {
+                declared.push(name.to_string());
                 let paths = tree.texts(&secrets.join(&name).join("path"), None);
                 let held = |path: &str| (plain_path(path).to_string(), Held::Secret(name.to_string()));
                 all.extend(paths.iter().map(|path| held(&path.value)));
@@ -317,7 +362,14 @@ impl Kept {
         let mut above: Vec<String> = all.iter().flat_map(|(path, _)| folders_of(path)).map(str::to_owned).collect();
         above.sort();
         above.dedup();
-        Kept { all, folders, above, closed: closed_folders(tree, lines) }
+        Kept {
+            all,
+            secrets: declared,
+            folders,
+            above,
+            closed: closed_folders(tree, lines),
+            hides_processes: hides_processes(tree),
+        }
     }
 
     /// Whether a text has the path of something that is kept, or of the folder where it is; or of one above it, of which it
@@ -343,11 +395,15 @@ impl Kept {
     }
 
     /// What lies in a folder, and in those in it. Links there, as agenix makes them, are not followed.
-    fn below(&self, folder: &str) -> Vec<Held> {
+    fn below(&self, folder: &str, fits: &dyn Fn(&str) -> bool) -> Vec<Held> {
         if folder == SECRETS || is_below(folder, "/run/agenix.d") || folder == "/run/agenix.d" {
-            return vec![Held::Secrets];
+            let named: Vec<Held> =
+                self.secrets.iter().filter(|name| fits(name)).map(|name| Held::Secret(name.clone())).collect();
+            // Which there are may not be known.
+            return if named.len() == self.secrets.len() { vec![Held::Secrets] } else { named };
         }
-        let keys = self.all.iter().filter(|(path, held)| matches!(held, Held::Key(_)) && is_below(path, folder));
+        let is_meant = |path: &str| is_below(path, folder) && fits(path.rsplit('/').next().unwrap_or(path));
+        let keys = self.all.iter().filter(|(path, held)| matches!(held, Held::Key(_)) && is_meant(path));
         keys.map(|(_, held)| held.clone()).collect()
     }
 

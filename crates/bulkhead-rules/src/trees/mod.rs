@@ -9,6 +9,7 @@ pub(crate) mod container_units;
 pub(crate) mod firewall;
 pub(crate) mod flags;
 pub(crate) mod forced;
+pub(crate) mod given;
 pub(crate) mod guards;
 pub(crate) mod host_keys;
 pub(crate) mod inside;

@@ -17,8 +17,9 @@ pub(crate) struct Flag {
 }
 
 /// The options that rules are about, under all their names.
-const FLAGS: [(&str, &str); 8] = [
+const FLAGS: [(&str, &str); 9] = [
     (CAPABILITY, CAPABILITY),
+    (DEVICE, DEVICE),
     ("--mount", "--mount"),
     ("--net", NETWORK),
     (NETWORK, NETWORK),
@@ -29,12 +30,13 @@ const FLAGS: [(&str, &str); 8] = [
 ];
 
 pub(crate) const CAPABILITY: &str = "--cap-add";
+pub(crate) const DEVICE: &str = "--device";
 pub(crate) const NETWORK: &str = "--network";
 pub(crate) const PRIVILEGED: &str = "--privileged";
 const VOLUME: &str = "--volume";
 
 /// Options of NixOS that are such an option, item by item.
-const OPTIONS: [(&str, &str); 2] = [("networks", NETWORK), ("volumes", VOLUME)];
+const OPTIONS: [(&str, &str); 3] = [("devices", DEVICE), ("networks", NETWORK), ("volumes", VOLUME)];
 
 /// Networks of docker and podman that lead out by the host, each by how it begins.
 const LEADING_OUT: [&str; 6] = ["bridge", "default", "pasta", "podman", "private", "slirp4netns"];
@@ -77,7 +79,7 @@ pub(crate) fn leading_out(tree: &Tree<'_>, network: &Stated<Arc<str>>, own: &[&s
     if !OF_ENGINES.contains(&name(&network.value)) {
         return Some(stated);
     }
-    let started = tree.texts(&option("virtualisation.oci-containers.backend"), None);
+    let started = started_by(tree);
     let may_start = |engine: &str| started.is_empty() || started.iter().any(|by| *by.value == *engine);
     let engines = ENGINES.into_iter().filter(|(_, engine)| may_start(engine));
     let mut bridges = engines
@@ -90,6 +92,23 @@ pub(crate) fn leading_out(tree: &Tree<'_>, network: &Stated<Arc<str>>, own: &[&s
     let what = format!("whether it is on `{}`, as containers of {engine} are, is not known", bridge.value);
     stated.when.assumed.push(Assumed { what, place: bridge.place });
     Some(stated)
+}
+
+/// The program that starts the containers, as far as that is known: by default, it depends on the version of NixOS with which
+/// the machine began.
+fn started_by(tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
+    let path = option("virtualisation.oci-containers.backend");
+    let is_undecided = tree.undecided_at(&path).is_some();
+    let mut found = tree.texts(&path, None);
+    let is_sure = found.iter().any(|stated| stated.when.is_sure());
+    let versions = tree.texts(&option("system.stateVersion"), None).into_iter();
+    for version in versions.filter(|_| !is_sure && !is_undecided && tree.unknown(&path).is_empty()) {
+        let Some((year, month)) = version.value.split_once('.') else { continue };
+        let (Ok(year), Ok(month)) = (year.parse::<u8>(), month.parse::<u8>()) else { continue };
+        let engine = if (year, month) >= (22, 5) { "podman" } else { "docker" };
+        found.push(version.with(Arc::from(engine)));
+    }
+    found
 }
 
 /// The option of all containers.

@@ -9,10 +9,27 @@ use bulkhead_syntax::{
 };
 use foldhash::HashMap;
 
+use super::given;
 use crate::context::Context;
 
 /// Expressions in expressions, and variables that lead to variables, are followed this far.
 const DEEPEST: u8 = 64;
+
+/// What stands for the name of a secret where it is each of them.
+pub(crate) const ALL: &str = "*";
+
+/// Functions that call another one with each of a list or set, and whether that takes the name first.
+const MAPPING: [(&str, bool); 9] = [
+    ("concatMap", false),
+    ("concatMapAttrs", true),
+    ("concatMapStrings", false),
+    ("concatMapStringsSep", false),
+    ("forEach", false),
+    ("map", false),
+    ("mapAttrs", true),
+    ("mapAttrs'", true),
+    ("mapAttrsToList", true),
+];
 
 /// What an expression has to do with secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +97,9 @@ pub(crate) struct Names {
     by_start: Vec<ExprId>,
     /// The `with` of the file: the span of the body, and the scope.
     withs: Vec<(Span, ExprId)>,
+    /// The arguments of functions that are called with each of all secrets: the span of the body, the name, and what it is, as a
+    /// path of options.
+    mapped: Vec<(Span, Symbol, Vec<String>)>,
     /// What is known of expressions: variables may lead to the same one in very many ways. It is nothing while it is
     /// looked for, as in a variable that leads to itself.
     judged: Mutex<Judged>,
@@ -106,6 +126,7 @@ impl Names {
             bound: HashMap::default(),
             by_start: Vec::new(),
             withs: Vec::new(),
+            mapped: Vec::new(),
             judged: Mutex::default(),
         };
         for (index, expr) in ast.exprs.iter().enumerate() {
@@ -127,7 +148,111 @@ impl Names {
             }
         }
         names.by_start.sort_by_key(|id| ast.span(*id).start);
+        for expr in &ast.exprs {
+            if let Expr::Apply { function, arguments } = expr {
+                names.map(*function, arguments);
+            }
+        }
         names
+    }
+
+    /// Note what a file is called with, as paths of options.
+    pub(crate) fn with_given(mut self, given: &[(String, Vec<String>)]) -> Names {
+        let ast = self.ast.clone();
+        let Some((parameter, body)) = given::parameters(&self) else { return self };
+        let body = ast.span(body);
+        let formals: Vec<Symbol> = match parameter {
+            Parameter::Pattern { formals, .. } => formals.iter().map(|formal| formal.name).collect(),
+            Parameter::Name(..) => Vec::new(),
+        };
+        for (name, path) in given {
+            let formal = formals.iter().find(|formal| formal.as_str() == name);
+            self.mapped.extend(formal.map(|formal| (body, *formal, path.clone())));
+        }
+        self
+    }
+
+    /// Whether a secret is somewhere in an expression.
+    pub(super) fn gives_secret(&self, id: ExprId) -> bool {
+        let id = self.stands_for(id).unwrap_or(id);
+        let is_inherited = |set: &AttrSet| {
+            set.inherit_from.iter().any(|source| {
+                self.spelled(*source, DEEPEST).is_some_and(|names| names.iter().any(|name| name == "age"))
+            })
+        };
+        self.within(self.ast.span(id)).any(|id| match self.ast.expr(id) {
+            Expr::Attrs(set) => is_inherited(set),
+            _ => self.secret(id).is_some(),
+        })
+    }
+
+    /// The option that an expression is, if it is about secrets: all of them, one, or its decrypted file.
+    pub(super) fn secret(&self, id: ExprId) -> Option<Vec<String>> {
+        let id = self.stands_for(id).unwrap_or(id);
+        self.spelled(id, DEEPEST).filter(|names| is_secret(names)).or_else(|| match self.mention(id)? {
+            Mention::Decrypted(name) => Some(["config", "age", "secrets", &name, "path"].map(str::to_owned).to_vec()),
+            Mention::Encrypted(_) => None,
+        })
+    }
+
+    /// The same of an attribute of it.
+    pub(super) fn secret_in(&self, id: ExprId, name: &str) -> Option<Vec<String>> {
+        let mut names = self.spelled(id, DEEPEST)?;
+        names.push(name.to_owned());
+        is_secret(&names).then_some(names)
+    }
+
+    /// Note the argument of a function that is called with each of all secrets:
+    /// `lib.mapAttrsToList (name: secret: …) config.age.secrets`.
+    fn map(&mut self, function: ExprId, arguments: &[ExprId]) {
+        let called = written(&self.ast, function);
+        let called = called.rsplit('.').next().unwrap_or(called);
+        let Some((_, takes_name)) = MAPPING.iter().find(|(known, _)| *known == called) else { return };
+        let ast = self.ast.clone();
+        let lambda = |id: ExprId| match ast.expr(self.stands_for(id).unwrap_or(id)) {
+            Expr::Lambda(lambda) => Some(lambda),
+            _ => None,
+        };
+        let Some(own) = arguments.iter().find_map(|argument| lambda(*argument)) else { return };
+        let Some(own) = (if *takes_name { lambda(own.body) } else { Some(own) }) else { return };
+        let is_all =
+            arguments.iter().filter(|argument| lambda(**argument).is_none()).any(|argument| self.is_all(*argument));
+        if !is_all {
+            return;
+        }
+        let body = ast.span(own.body);
+        let path =
+            |end: &[&str]| ["config", "age", "secrets", ALL].iter().chain(end).map(|name| (*name).to_owned()).collect();
+        match &own.parameter {
+            Parameter::Name(secret, _) => self.mapped.push((body, *secret, path(&[]))),
+            Parameter::Pattern { formals, whole, .. } => {
+                self.mapped.extend(whole.iter().map(|(whole, _)| (body, *whole, path(&[]))));
+                self.mapped.extend(formals.iter().map(|formal| (body, formal.name, path(&[formal.name.as_str()]))));
+            }
+        }
+    }
+
+    /// Whether an expression is all of `age.secrets`, or a choice of them, and not their names.
+    fn is_all(&self, id: ExprId) -> bool {
+        let id = self.stands_for(id).unwrap_or(id);
+        let names_all = |id: ExprId| {
+            let is_named = matches!(self.ast.expr(id), Expr::Variable { .. } | Expr::Select { .. });
+            is_named
+                && self.spelled(id, DEEPEST).is_some_and(|names| {
+                    matches!(names.as_slice(), [.., age, secrets] if (age.as_str(), secrets.as_str()) == ("age", "secrets"))
+                })
+        };
+        !written(&self.ast, id).contains("attrNames") && self.within(self.ast.span(id)).any(names_all)
+    }
+
+    /// What an argument is of a function that is called with each of all secrets.
+    fn mapped(&self, id: ExprId, name: Symbol) -> Option<&[String]> {
+        let inner = self.ast.span(id);
+        let around = self
+            .mapped
+            .iter()
+            .filter(|(body, of, _)| *of == name && body.start <= inner.start && inner.end <= body.end);
+        around.min_by_key(|(body, ..)| body.end - body.start).map(|(.., path)| &**path)
     }
 
     fn bind(&mut self, name: Symbol, to: Bound) {
@@ -286,6 +411,9 @@ impl Names {
         let depth = depth.checked_sub(1)?;
         match self.ast.expr(id) {
             Expr::Variable { name, binding } => {
+                if let Some(path) = self.mapped(id, *name) {
+                    return Some(path.to_vec());
+                }
                 let around = match (binding, self.bound.get(name)) {
                     (Binding::Local { .. }, Some(Bound::To(value))) => return self.spelled(*value, depth),
                     (Binding::Local { .. }, Some(Bound::In(source))) => Some(*source),
@@ -310,6 +438,16 @@ impl Names {
             _ => None,
         }
     }
+}
+
+/// Whether an option is all secrets, one, or its decrypted file.
+fn is_secret(names: &[String]) -> bool {
+    let at = names.windows(2).position(|pair| (pair[0].as_str(), pair[1].as_str()) == ("age", "secrets"));
+    at.is_some_and(|at| match names.get(at + 2..).unwrap_or_default() {
+        [] | [_] => true,
+        [_, end] => end == "path",
+        _ => false,
+    })
 }
 
 /// A path on a machine that agenix makes.

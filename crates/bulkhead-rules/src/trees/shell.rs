@@ -83,10 +83,21 @@ pub(crate) fn has_script(word: &str) -> bool {
     word.contains("$(") || word.contains("<(")
 }
 
+/// A variable that a script sets, for itself or for a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Where the command is in the script that it stands before.
+    pub(crate) range: Range<usize>,
+}
+
 /// The commands of a script.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     pub(crate) all: Vec<Command>,
+    /// The variables that are set before them.
+    pub(crate) assigned: Vec<Assignment>,
     /// Whether there are more, which were not read.
     pub(crate) is_cut: bool,
 }
@@ -192,7 +203,14 @@ impl Reader {
             } else if let Some((variable, _)) = assignment(&first.text) {
                 let (variable, at) = (variable.to_owned(), variable.len() + 1);
                 let value = self.values(first).into_iter().next().unwrap_or_default();
-                self.variables.insert(variable, vec![value.get(at..).unwrap_or_default().to_owned()]);
+                let value = value.get(at..).unwrap_or_default().to_owned();
+                self.words += 1;
+                self.found.assigned.push(Assignment {
+                    name: variable.clone(),
+                    value: value.clone(),
+                    range: command.range.clone(),
+                });
+                self.variables.insert(variable, vec![value]);
                 rest = after;
             } else {
                 break;

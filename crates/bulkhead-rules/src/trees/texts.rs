@@ -12,6 +12,7 @@ use bulkhead_syntax::{Ast, Expr, ExprId, StringPart};
 use foldhash::{HashMap, HashSet};
 
 use super::Named;
+use super::given::called;
 use super::made::{COMPUTED, makes_file};
 use super::repository_file::file_of_expression;
 use super::secret_mention::{Mention, Names, written};
@@ -214,7 +215,13 @@ impl Scripts {
                     let ast = context.world?.parse(&TreePath::new(&file).ok()?).ok()?;
                     words.iter().any(|word| ast.text.contains(word)).then_some(ast)
                 });
-                let is_meant = ast.as_ref().is_some_and(|ast| is_meant(&ast.text));
+                // What it calls is about the secret that it is given.
+                let has_word = |path: &Arc<str>| {
+                    let ast = TreePath::new(path).ok().and_then(|path| context.world?.parse(&path).ok());
+                    ast.is_some_and(|ast| words.iter().any(|word| ast.text.contains(word)))
+                };
+                let is_meant = ast.as_ref().is_some_and(|ast| is_meant(&ast.text))
+                    || context.given().calls.get(&file).is_some_and(|called| called.iter().any(has_word));
                 self.meant.insert(file, is_meant);
                 is_meant
             }
@@ -270,7 +277,7 @@ impl Fresh<'_> {
     }
 
     /// Add one that is written in a file.
-    fn add_written(&mut self, file: &File<'_>, id: ExprId) {
+    fn add_written(&mut self, file: &File<'_, '_>, id: ExprId) {
         if self.looked.passed.is_some() {
             return;
         }
@@ -283,7 +290,7 @@ impl Fresh<'_> {
     }
 
     /// Whether an expression was not met before.
-    fn is_new(&mut self, file: &File<'_>, id: ExprId) -> bool {
+    fn is_new(&mut self, file: &File<'_, '_>, id: ExprId) -> bool {
         self.looked.written.insert((file.path.clone(), id, self.number))
     }
 }
@@ -307,7 +314,7 @@ fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found:
         DataKind::Unknown(_) | DataKind::Failed(_) => {
             if let Some(names) = context.names_in(&place.file) {
                 let is_flake = systems_file(context.tree).is_some_and(|file| file.name() == "flake.nix");
-                let file = File { files: context.tree, names: &names, path: &place.file, is_flake };
+                let file = File { context, files: context.tree, names: &names, path: &place.file, is_flake };
                 for id in names.at_or_behind(place) {
                     let is_text = matches!(names.ast.expr(id), Expr::Text(..) | Expr::Interpolated(_));
                     if !is_text && names.mention(id).is_some() && found.is_new(&file, id) {
@@ -322,7 +329,7 @@ fn of_data(context: &Context<'_>, data: &Data, around: &Place, depth: u8, found:
 }
 
 /// Add the texts that are written in an expression.
-fn written_in(file: &File<'_>, id: ExprId, depth: u8, found: &mut Fresh<'_>) {
+fn written_in(file: &File<'_, '_>, id: ExprId, depth: u8, found: &mut Fresh<'_>) {
     let names = file.names;
     let Some(depth) = depth.checked_sub(1) else { return };
     for id in names.within(names.ast.span(id)) {
@@ -333,6 +340,19 @@ fn written_in(file: &File<'_>, id: ExprId, depth: u8, found: &mut Fresh<'_>) {
                 let path = arguments.first().and_then(|path| file_of_expression(names, *path, &file.place(id)));
                 if let Some(text) = path.and_then(|path| read_text(file.files, &path, MOST_BYTES as u64).ok()) {
                     found.add(&text, &file.place(id));
+                }
+            }
+            // Another file that is given a secret.
+            Expr::Apply { .. } => {
+                let Some((path, given)) = called(file.files, names, id, file.path) else { continue };
+                if !file.context.given().arguments.contains_key(path.as_str()) || !names.gives_secret(given) {
+                    continue;
+                }
+                let path = path.to_arc();
+                let Some(names) = file.context.names_in(&path) else { continue };
+                let inner = File { names: &names, path: &path, ..*file };
+                if found.is_new(&inner, names.ast.root) {
+                    written_in(&inner, names.ast.root, depth, found);
                 }
             }
             Expr::Variable { .. } => {
@@ -351,7 +371,8 @@ fn written_in(file: &File<'_>, id: ExprId, depth: u8, found: &mut Fresh<'_>) {
 }
 
 /// A file whose texts are looked at.
-struct File<'f> {
+struct File<'f, 'c> {
+    context: &'f Context<'c>,
     files: &'f dyn FileTree,
     names: &'f Names,
     path: &'f Arc<str>,
@@ -359,7 +380,7 @@ struct File<'f> {
     is_flake: bool,
 }
 
-impl File<'_> {
+impl File<'_, '_> {
     fn place(&self, id: ExprId) -> Place {
         Place::new(self.path.clone(), self.names.ast.span(id))
     }
@@ -382,7 +403,7 @@ impl File<'_> {
     }
 }
 
-fn text(file: &File<'_>, id: ExprId) -> Text {
+fn text(file: &File<'_, '_>, id: ExprId) -> Text {
     let mut text = Text { text: String::new(), holes: BTreeMap::new(), put: Vec::new(), place: file.place(id) };
     let mut known = Known { holes: HashMap::default(), left: MOST_PARTS };
     add(file, id, DEEPEST, &mut known, &mut text);
@@ -397,7 +418,7 @@ struct Known {
     left: usize,
 }
 
-fn add(file: &File<'_>, id: ExprId, depth: u8, known: &mut Known, text: &mut Text) {
+fn add(file: &File<'_, '_>, id: ExprId, depth: u8, known: &mut Known, text: &mut Text) {
     let names = file.names;
     // Variables that name others twice would double it again and again.
     let depth = depth.checked_sub(1).filter(|_| text.text.len() < LONGEST);

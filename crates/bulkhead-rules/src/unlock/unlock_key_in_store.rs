@@ -9,11 +9,11 @@ use bulkhead_source::TreePath;
 
 use crate::context::Context;
 use crate::rule::{Area, Rule};
-use crate::secrets::secret_in_store::unshown;
+use crate::secrets::secret_in_store::{is_plain, unshown};
 use crate::trees::made::{COMPUTED, is_made_in_store};
 use crate::trees::repository_file::{copied_behind, repository_file, written_file};
 use crate::trees::shell::{Command, commands, copies_input, has_script, read_within};
-use crate::trees::texts::{MADE, Scripts, Text, What};
+use crate::trees::texts::{MADE, Scripts, Text, What, texts_of};
 use crate::trees::{Named, Stated, Tree, When, option, plain_path};
 
 pub(crate) const RULE: Rule = Rule {
@@ -25,10 +25,12 @@ pub(crate) const RULE: Rule = Rule {
 `keyFile` of an encrypted disk or swap device, also one of `/etc/crypttab`, a file of `boot.initrd.secrets`, or a host
 key of `boot.initrd.network.ssh` is a path of the repository, or in the Nix store; in a flake also a text that names a
 file of it (`toString ./disk.key`, `\"${self}/disk.key\"`), since all of a flake is in the store. So may be what GRUB
-loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning. Or a script (of the boot environment,
-of a unit) unlocks a disk, or sets its key, with such a file: `cryptsetup --key-file`, `systemd-cryptsetup attach`,
-`bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<`, `<(cat …)` or `cat … |`; or with a
-passphrase that is written in it (`echo … | cryptsetup`).
+loads as a second initrd (`boot.loader.grub.extraInitrd`), which is a warning. Or a parameter of the kernel names such
+a file (`rd.luks.key=` in `boot.kernelParams`), or has a passphrase (`systemd.set_credential=cryptsetup.passphrase:…`;
+as a warning, others that are called so), which everybody sees in `/proc/cmdline`, too. Or a script (of the boot
+environment, of a unit) unlocks a disk, or sets its key, with such a file: `cryptsetup --key-file`,
+`systemd-cryptsetup attach`, `bcachefs unlock -f`, `zfs load-key -L`, `keylocation=`, or what comes from `<`, `<(cat
+…)` or `cat … |`; or with a passphrase that is written in it (`echo … | cryptsetup`).
 
 **Why it matters.** The repository's files are copied into the store, which everybody on the machine can read, and
 which goes wherever the configuration goes. And the key is in the repository's history for ever.
@@ -81,6 +83,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
         found.extend(second_initrd(context, tree));
+        parameters(context, tree, found);
         for named in tree.definitions() {
             scripted(context, tree, named, &mut scripts, found);
         }
@@ -114,6 +117,71 @@ fn second_initrd(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Diagnostic> {
         Some(finding)
     });
     told.collect()
+}
+
+/// Keys and passphrases of disks on the command line of the kernel.
+fn parameters(context: &Context<'_>, tree: &Tree<'_>, found: &mut Vec<Diagnostic>) {
+    for item in tree.items(&option("boot.kernelParams")) {
+        let Some(at) = item.place.clone() else { continue };
+        for text in texts_of(context, item.value, &at) {
+            // A list that is not known as a whole has several.
+            for word in text.text.split_whitespace() {
+                let Some((name, value)) = word.split_once('=') else { continue };
+                let mut report = |file: &str, severity: Severity, message: String| {
+                    let mut finding = RULE.judged(context.tree, &item.when, text.place.clone(), message);
+                    finding.severity = finding.severity.min(severity);
+                    let is_text = file == MADE || file == PASSPHRASE;
+                    found.push(
+                        if is_text { unshown(context, finding) } else { finding }
+                            .with_help("make a new key, and have the disk unlocked by something that the parameter does not tell")
+                            .with_data("machine", &*tree.name)
+                            .with_data("option", item.option.clone())
+                            .with_data("path", file),
+                    );
+                };
+                if names_key(name) {
+                    let Some(file) = in_store(context, &text, value) else { continue };
+                    if !file.ends_with(".pub") && !is_encrypted(context, &file) {
+                        let message = format!(
+                            "`{name}` in `{}` is `{file}`, which is in the Nix store, where everybody can read it",
+                            item.option
+                        );
+                        report(&file, Severity::Error, message);
+                    }
+                } else if let Some(severity) = gives_passphrase(name, value) {
+                    let message = format!(
+                        "`{name}` in `{}` has the passphrase of a disk, and everybody can read /proc/cmdline",
+                        item.option
+                    );
+                    report(PASSPHRASE, severity, message);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a parameter of the kernel names the key of a disk: `rd.luks.key`, `cryptkey`.
+fn names_key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("key") && ["crypt", "keyfile", "luks", "unlock"].iter().any(|word| name.contains(word))
+}
+
+/// Whether a parameter of the kernel is the passphrase of a disk, and how sure that is: systemd takes it as a credential, others
+/// by names of their own.
+pub(crate) fn gives_passphrase(name: &str, value: &str) -> Option<Severity> {
+    if let "systemd.set_credential" | "systemd.set_credential_binary" = name {
+        let (credential, value) = value.split_once(':')?;
+        return (credential.starts_with("cryptsetup.") && is_written(value)).then_some(Severity::Error);
+    }
+    let name = name.to_ascii_lowercase();
+    let is_passphrase = ["pass", "passphrase", "password", "passwd", "pin"].iter().any(|end| name.ends_with(end));
+    let is_of_disk = ["crypt", "disk", "luks", "unlock", "zfs"].iter().any(|word| name.contains(word));
+    (is_passphrase && is_of_disk && is_written(value)).then_some(Severity::Warning)
+}
+
+/// Whether a value is written as it is, and says something.
+fn is_written(value: &str) -> bool {
+    !value.contains(|c: char| c == COMPUTED || ('\u{E000}'..='\u{F8FF}').contains(&c)) && is_plain(value)
 }
 
 /// Programs that unlock disks.
