@@ -268,6 +268,23 @@ fn snowfall_gives_homes_to_their_hosts() {
 }
 
 #[test]
+fn what_fails_in_a_library_is_told_where_people_see_it() {
+    let flake_nix = r#"{
+      inputs.snowfall-lib.url = "github:snowfallorg/lib";
+      outputs = inputs: inputs.snowfall-lib.mkFlake {
+        inherit inputs;
+        src = ./.;
+        alias.modules.nixos.other = "missing";
+        systems.modules.nixos = [ inputs.self.nixosModules.other ];
+      };
+    }"#;
+    let world = world(&[("flake.nix", flake_nix), ("systems/x86_64-linux/bee/default.nix", "{ }")]);
+    let bee = read(&world, "bee");
+    let told = bee.problems.iter().map(|problem| (&*problem.message, &*problem.place.as_ref().unwrap().file));
+    assert_eq!(told.collect::<Vec<_>>(), [("attribute 'missing' missing", "flake.nix")]);
+}
+
+#[test]
 fn the_first_version_of_snowfall_has_modules_for_all() {
     let flake_nix = r#"{
       inputs.snowfall-lib.url = "github:snowfallorg/lib?ref=v1.0.0";
