@@ -537,6 +537,51 @@ fn ez_configs_gives_the_default_module_to_each_host() {
 }
 
 #[test]
+fn folders_of_the_first_versions_of_ez_configs_are_unknown() {
+    let flake_nix = r#"{
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.ez-configs.url = "github:ehllie/ez-configs";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.ez-configs.flakeModule ];
+        ezConfigs = { root = ./.; nixos.hostsDirectory = ./hosts; };
+      };
+    }"#;
+    let world = world(&[("flake.nix", flake_nix), ("hosts/bee.nix", "{ networking.hostName = \"bee\"; }")]);
+    let made = systems(&world, &flake());
+    assert_eq!(names(&made), [""; 0]);
+    assert!(made.unknown.is_some());
+}
+
+#[test]
+fn ez_configs_takes_folders_that_are_strings() {
+    let flake_nix = r#"{
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.ez-configs.url = "github:ehllie/ez-configs";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } ({ config, self, ... }: {
+        imports = [ inputs.ez-configs.flakeModule ];
+        ezConfigs = {
+          root = self;
+          nixos.configurationsDirectory = "${config.ezConfigs.root}/configurations/nixos";
+          nixos.modulesDirectory = "${self}/modules";
+          home.configurationsDirectory = "${self}/homes";
+          nixos.hosts.bee.userHomeModules.kim = "plain";
+        };
+      });
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("configurations/nixos/bee/default.nix", "{ ezModules, ... }: { imports = [ ezModules.web ]; }"),
+        ("modules/web.nix", "{ services.nginx.enable = true; }"),
+        ("homes/plain.nix", "{ programs.bash.enable = true; }"),
+    ]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["configurations/nixos/bee/default.nix", "modules/web.nix"]);
+    assert_eq!(said(&bee, "home-manager.users.kim.programs.bash.enable"), ["true"]);
+}
+
+#[test]
 fn nixos_unified_makes_systems_by_its_functions_and_of_folders() {
     let flake_nix = r#"{
       inputs.nixpkgs.url = "github:NixOS/nixpkgs";
