@@ -802,3 +802,36 @@ fn flakelight_makes_systems_of_arguments_wherever_they_are() {
     assert_eq!(files(&read(&world, "ant")), ["ant.nix"]);
     assert_eq!(files(&read(&world, "wasp")), ["nix/nixosModules/one.nix"]);
 }
+
+#[test]
+fn flake_utils_plus_makes_each_host_with_its_builder() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.darwin.url = "github:lnl7/nix-darwin";
+      inputs.utils.url = "github:gytis-ivaskevicius/flake-utils-plus/v1.4.0";
+      outputs = inputs@{ self, utils, ... }: utils.lib.mkFlake {
+        inherit self inputs;
+        channels.nixpkgs.input = inputs.nixpkgs;
+        hostDefaults = { modules = [ ./all.nix ]; extraArgs.flavour = "sweet"; };
+        hosts.bee.modules = [ ./bee.nix ];
+        hosts.mac = { builder = inputs.darwin.lib.darwinSystem; output = "darwinConfigurations"; modules = [ ./mac.nix ]; };
+        outputsBuilder = inputs.darwin.lib.build;
+        nixosModules.web = ./web.nix;
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("all.nix", "{ flavour, ... }: { environment.variables.FLAVOUR = flavour; }"),
+        ("bee.nix", "{ inputs, ... }: { imports = [ inputs.self.nixosModules.web ]; }"),
+        ("mac.nix", "{ }"),
+        ("web.nix", "{ services.nginx.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["all.nix", "bee.nix", "web.nix"]);
+    assert_eq!(said(&bee, "environment.variables.FLAVOUR"), ["sweet"]);
+    assert_eq!(files(&read(&world, "darwinConfigurations.mac")), ["all.nix", "mac.nix"]);
+}
