@@ -654,6 +654,7 @@ const CLAN: &[(&str, &str)] = &[
          }",
     ),
     ("more.nix", "{ machines.ant = { networking.domain = \"more\"; }; }"),
+    ("inventory.json", "{ \"machines\": { \"wasp\": { \"tags\": [\"web\"] } } }"),
 ];
 
 #[track_caller]
@@ -663,7 +664,8 @@ fn judge_clan(flake_nix: &str) {
     let made = systems(&world, &flake());
     assert_eq!(made.unknown, None);
     assert_eq!(made.problem, None);
-    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac", "nixos wasp"]);
+    assert_eq!(files(&read(&world, "wasp")), ["all.nix", "web.nix"]);
     let bee = read(&world, "bee");
     assert_eq!(bee.problems, []);
     assert_eq!(
