@@ -687,7 +687,19 @@ impl<'s, 'a> Outputs<'s, 'a> {
             }
             open = left;
         }
+        for problem in &mut configuration.problems {
+            self.place(problem);
+        }
         configuration
+    }
+
+    /// What has failed in a text of ours has come from one of people: that is where it is told, or else in the flake.
+    fn place(&self, problem: &mut Failure) {
+        if problem.place.as_ref().is_none_or(is_of_people) {
+            return;
+        }
+        let called = problem.trace.iter().find_map(|(place, _)| place.clone().filter(is_of_people));
+        problem.place = Some(called.unwrap_or_else(|| Place::file(self.file.clone())));
     }
 
     /// What modules of flake-parts say for one system.

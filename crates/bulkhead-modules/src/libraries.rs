@@ -31,11 +31,12 @@ macro_rules! library {
     };
 }
 
-static LIBRARIES: [Library; 8] = [
+static LIBRARIES: [Library; 9] = [
     library!("blueprint", "numtide/blueprint"),
     library!("clan-core", "clan-lol/clan-core", "clan/clan-core"),
     library!("easy-hosts", "isabelroses/easy-hosts", "tgirlcloud/easy-hosts"),
     library!("ez-configs", "ehllie/ez-configs"),
+    library!("flake-utils-plus", "gytis-ivaskevicius/flake-utils-plus"),
     library!("flakelight", "nix-community/flakelight"),
     library!("lite-config", "yelite/lite-config", "yelite/lite-system"),
     library!("nixos-unified", "srid/nixos-flake", "srid/nixos-unified"),

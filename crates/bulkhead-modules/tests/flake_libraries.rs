@@ -268,6 +268,23 @@ fn snowfall_gives_homes_to_their_hosts() {
 }
 
 #[test]
+fn what_fails_in_a_library_is_told_where_people_see_it() {
+    let flake_nix = r#"{
+      inputs.snowfall-lib.url = "github:snowfallorg/lib";
+      outputs = inputs: inputs.snowfall-lib.mkFlake {
+        inherit inputs;
+        src = ./.;
+        alias.modules.nixos.other = "missing";
+        systems.modules.nixos = [ inputs.self.nixosModules.other ];
+      };
+    }"#;
+    let world = world(&[("flake.nix", flake_nix), ("systems/x86_64-linux/bee/default.nix", "{ }")]);
+    let bee = read(&world, "bee");
+    let told = bee.problems.iter().map(|problem| (&*problem.message, &*problem.place.as_ref().unwrap().file));
+    assert_eq!(told.collect::<Vec<_>>(), [("attribute 'missing' missing", "flake.nix")]);
+}
+
+#[test]
 fn the_first_version_of_snowfall_has_modules_for_all() {
     let flake_nix = r#"{
       inputs.snowfall-lib.url = "github:snowfallorg/lib?ref=v1.0.0";
@@ -520,6 +537,51 @@ fn ez_configs_gives_the_default_module_to_each_host() {
 }
 
 #[test]
+fn folders_of_the_first_versions_of_ez_configs_are_unknown() {
+    let flake_nix = r#"{
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.ez-configs.url = "github:ehllie/ez-configs";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+        imports = [ inputs.ez-configs.flakeModule ];
+        ezConfigs = { root = ./.; nixos.hostsDirectory = ./hosts; };
+      };
+    }"#;
+    let world = world(&[("flake.nix", flake_nix), ("hosts/bee.nix", "{ networking.hostName = \"bee\"; }")]);
+    let made = systems(&world, &flake());
+    assert_eq!(names(&made), [""; 0]);
+    assert!(made.unknown.is_some());
+}
+
+#[test]
+fn ez_configs_takes_folders_that_are_strings() {
+    let flake_nix = r#"{
+      inputs.flake-parts.url = "github:hercules-ci/flake-parts";
+      inputs.home-manager.url = "github:nix-community/home-manager";
+      inputs.ez-configs.url = "github:ehllie/ez-configs";
+      outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } ({ config, self, ... }: {
+        imports = [ inputs.ez-configs.flakeModule ];
+        ezConfigs = {
+          root = self;
+          nixos.configurationsDirectory = "${config.ezConfigs.root}/configurations/nixos";
+          nixos.modulesDirectory = "${self}/modules";
+          home.configurationsDirectory = "${self}/homes";
+          nixos.hosts.bee.userHomeModules.kim = "plain";
+        };
+      });
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("configurations/nixos/bee/default.nix", "{ ezModules, ... }: { imports = [ ezModules.web ]; }"),
+        ("modules/web.nix", "{ services.nginx.enable = true; }"),
+        ("homes/plain.nix", "{ programs.bash.enable = true; }"),
+    ]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["configurations/nixos/bee/default.nix", "modules/web.nix"]);
+    assert_eq!(said(&bee, "home-manager.users.kim.programs.bash.enable"), ["true"]);
+}
+
+#[test]
 fn nixos_unified_makes_systems_by_its_functions_and_of_folders() {
     let flake_nix = r#"{
       inputs.nixpkgs.url = "github:NixOS/nixpkgs";
@@ -592,6 +654,7 @@ const CLAN: &[(&str, &str)] = &[
          }",
     ),
     ("more.nix", "{ machines.ant = { networking.domain = \"more\"; }; }"),
+    ("inventory.json", "{ \"machines\": { \"wasp\": { \"tags\": [\"web\"] } } }"),
 ];
 
 #[track_caller]
@@ -601,7 +664,8 @@ fn judge_clan(flake_nix: &str) {
     let made = systems(&world, &flake());
     assert_eq!(made.unknown, None);
     assert_eq!(made.problem, None);
-    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee", "nix-darwin darwinConfigurations.mac", "nixos wasp"]);
+    assert_eq!(files(&read(&world, "wasp")), ["all.nix", "web.nix"]);
     let bee = read(&world, "bee");
     assert_eq!(bee.problems, []);
     assert_eq!(
@@ -739,4 +803,37 @@ fn flakelight_makes_systems_of_arguments_wherever_they_are() {
     assert_eq!(said(&bee, "networking.hostName"), ["bee"]);
     assert_eq!(files(&read(&world, "ant")), ["ant.nix"]);
     assert_eq!(files(&read(&world, "wasp")), ["nix/nixosModules/one.nix"]);
+}
+
+#[test]
+fn flake_utils_plus_makes_each_host_with_its_builder() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.darwin.url = "github:lnl7/nix-darwin";
+      inputs.utils.url = "github:gytis-ivaskevicius/flake-utils-plus/v1.4.0";
+      outputs = inputs@{ self, utils, ... }: utils.lib.mkFlake {
+        inherit self inputs;
+        channels.nixpkgs.input = inputs.nixpkgs;
+        hostDefaults = { modules = [ ./all.nix ]; extraArgs.flavour = "sweet"; };
+        hosts.bee.modules = [ ./bee.nix ];
+        hosts.mac = { builder = inputs.darwin.lib.darwinSystem; output = "darwinConfigurations"; modules = [ ./mac.nix ]; };
+        outputsBuilder = inputs.darwin.lib.build;
+        nixosModules.web = ./web.nix;
+      };
+    }"#;
+    let world = world(&[
+        ("flake.nix", flake_nix),
+        ("all.nix", "{ flavour, ... }: { environment.variables.FLAVOUR = flavour; }"),
+        ("bee.nix", "{ inputs, ... }: { imports = [ inputs.self.nixosModules.web ]; }"),
+        ("mac.nix", "{ }"),
+        ("web.nix", "{ services.nginx.enable = true; }"),
+    ]);
+    let made = systems(&world, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos bee", "nix-darwin darwinConfigurations.mac"]);
+    let bee = read(&world, "bee");
+    assert_eq!(bee.problems, []);
+    assert_eq!(files(&bee), ["all.nix", "bee.nix", "web.nix"]);
+    assert_eq!(said(&bee, "environment.variables.FLAVOUR"), ["sweet"]);
+    assert_eq!(files(&read(&world, "darwinConfigurations.mac")), ["all.nix", "mac.nix"]);
 }

@@ -9,10 +9,12 @@ let
     elem
     filter
     foldl'
+    fromJSON
     head
     isList
     listToAttrs
     pathExists
+    readFile
     ;
   inherit (known) lib plain said;
 
@@ -35,7 +37,11 @@ let
         in
         /. + (if named == [ ] then self else head named);
 
-      inventory = concatMap (said arguments) (given "inventory");
+      # Programs write it to a file.
+      written = directory + "/inventory.json";
+      inventory =
+        concatMap (said arguments) (given "inventory")
+        ++ (if pathExists written then [ (fromJSON (readFile written)) ] else [ ]);
       inInventory = name: concatMap (set: if set ? ${name} then plain set.${name} else [ ]) inventory;
       # The sets that say something of a name in an option that has some.
       of = name: sets: concatMap (set: if set ? ${name} then plain set.${name} else [ ]) sets;

@@ -110,6 +110,9 @@ let
         kind: withEarly cfg.${kind}.earlyModuleArgs (read "default.nix" cfg.${kind}.modulesDirectory);
       configurationsOf =
         kind: read cfg.${kind}.configurationEntryPoint cfg.${kind}.configurationsDirectory;
+      # The first versions had other folders, by other options: where none is as it is now, they may be those.
+      isKnown = configurationsOf "nixos" != { } || configurationsOf "darwin" != { } || homes != { };
+      orUnknown = systems: if isKnown then systems else known.notKnown;
       homeModules = modulesOf "home";
       homes = configurationsOf "home";
 
@@ -198,8 +201,8 @@ let
         inherit homeModules;
         nixosModules = modulesOf "nixos";
         darwinModules = modulesOf "darwin";
-        nixosConfigurations = systems "nixos" known.nixosSystem;
-        darwinConfigurations = systems "darwin" known.darwinSystem;
+        nixosConfigurations = orUnknown (systems "nixos" known.nixosSystem);
+        darwinConfigurations = orUnknown (systems "darwin" known.darwinSystem);
         homeConfigurations = listToAttrs (
           map (name: {
             inherit name;

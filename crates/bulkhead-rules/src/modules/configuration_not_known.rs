@@ -75,11 +75,12 @@ systems of flakes in other folders and of networks of nodes (colmena, morph, Nix
 comes from: `import <nixpkgs/nixos>`, `eval-config.nix`, `pkgs.nixos`. Of systems of nix-darwin, and of home-manager by
 itself (`homeConfigurations`), what they say of secrets is judged. Machines that libraries of other projects make by
 rules of their own are read with all modules that these give them, by what the documentation of each says: Snowfall Lib,
-blueprint, clan-core, easy-hosts, ez-configs, Flakelight, lite-config and nixos-unified, known by the `url` of the input.
-What such a library adds of its own stays unknown where it is more than a few options (clan-core). Where it can't be known
-which systems there are, because another library makes them (den, haumea …), machines are read from where their own
-modules begin, without what they are given besides: `default.nix`, `configuration.nix` or the like in a folder of one
-machine, or its file, in a folder named `hosts`, `machines`, `systems`, `nodes`, `servers` or the like.
+blueprint, clan-core, easy-hosts, ez-configs, Flakelight, flake-utils-plus, lite-config and nixos-unified, known by the
+`url` of the input. What such a library adds of its own stays unknown where it is more than a few options (clan-core).
+Where it can't be known which systems there are, because another library makes them (den, haumea …), machines are read
+from where their own modules begin, without what they are given besides: `default.nix`, `configuration.nix` or the like
+in a folder of one machine, or its file, in a folder named `hosts`, `machines`, `systems`, `nodes`, `servers` or the
+like.
 
 **Data.** `machines`: the machines. `options`: the options, empty where it may be any.
 ",
