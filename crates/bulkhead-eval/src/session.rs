@@ -198,6 +198,11 @@ impl<'a> Session<'a> {
         self.import_absolute(&self.absolute(path))
     }
 
+    /// What options of modules are called otherwise: [`World::rename_option`].
+    pub fn renamed_options(&self) -> &'a [(String, String)] {
+        self.evaluator.world.renamed_options()
+    }
+
     /// The absolute path by which evaluated code names a file or folder of the first tree.
     pub fn absolute(&self, path: &TreePath) -> String {
         Located { mount: self.evaluator.world.first_mount(), path: path.clone() }.absolute()

@@ -168,6 +168,8 @@ pub struct World {
     search_path: Vec<(String, String)>,
     abort_on_warnings: bool,
     pipe_operators: bool,
+    /// What options are called otherwise: the name that the code has, and the usual one.
+    renamed: Vec<(String, String)>,
     parsed: Mutex<ByPath<Result<Arc<Ast>, ParseFailure>>>,
     /// The contents of files, and what lies in folders: each machine's evaluation reads the same ones.
     files: Mutex<ByPath<Arc<[u8]>>>,
@@ -192,6 +194,7 @@ impl World {
             search_path: Vec::new(),
             abort_on_warnings: false,
             pipe_operators: false,
+            renamed: Vec::new(),
             parsed: Mutex::default(),
             files: Mutex::default(),
             folders: Mutex::default(),
@@ -224,6 +227,17 @@ impl World {
     /// Take `|>` and `<|`, as Nix does when its experimental feature `pipe-operators` is on.
     pub fn allow_pipe_operators(&mut self) {
         self.pipe_operators = true;
+    }
+
+    /// Tell what options of modules are called otherwise: `name` is what the code calls the option `usual`, with `<name>` in
+    /// both for any name. Evaluation does not change by it.
+    pub fn rename_option(&mut self, name: &str, usual: &str) {
+        self.renamed.push((name.to_owned(), usual.to_owned()));
+    }
+
+    /// What [`World::rename_option`] was told, in order.
+    pub fn renamed_options(&self) -> &[(String, String)] {
+        &self.renamed
     }
 
     /// The entries of the search path, in order: name and absolute path.

@@ -120,13 +120,19 @@ struct Around {
 }
 
 pub fn collect(loader: &mut Loader<'_, '_>, modules: &[(usize, Condition)], configuration: &mut Configuration) {
-    let mut walk = Walk { loader, found: &mut configuration.definitions, is_full: false };
+    let all = loader.session.renamed_options().iter();
+    let parsed = all.filter_map(|(name, usual)| Some((OptionPath::parse(name).ok()?, OptionPath::parse(usual).ok()?)));
+    let mut renamed: Vec<(OptionPath, OptionPath)> = parsed.collect();
+    renamed.sort_by_key(|(name, _)| std::cmp::Reverse(name.names().len()));
+    let mut walk = Walk { loader, found: &mut configuration.definitions, renamed, is_full: false };
     walk.modules(modules, &OptionPath::root(), &Condition::Always, 0);
 }
 
 struct Walk<'w, 's, 'a> {
     loader: &'w mut Loader<'s, 'a>,
     found: &'w mut Vec<Definition>,
+    /// What options are called otherwise, and usually; the longest first.
+    renamed: Vec<(OptionPath, OptionPath)>,
     is_full: bool,
 }
 
@@ -159,6 +165,27 @@ impl<'a> Walk<'_, '_, 'a> {
         }
     }
 
+    /// Whether an option is one of some, under its own name or under the usual one.
+    fn is_called(&self, path: &OptionPath, is_one: fn(&OptionPath) -> bool) -> bool {
+        let usual = || self.renamed.iter().find_map(|(name, usual)| renamed(path, name, usual));
+        is_one(path) || usual().is_some_and(|usual| is_one(&usual))
+    }
+
+    /// Whether a value that is a function or a file is a module that gives the options right below this path: also where what
+    /// is renamed lies in a set of any name.
+    fn is_shorthand(&self, path: &OptionPath) -> bool {
+        let begins = |name: &OptionPath| {
+            let mut pairs = path.names().iter().zip(name.names());
+            let is_above = name.names().len() > path.names().len();
+            let is_any = || name.names().get(path.names().len() - 1).is_some_and(|last| is_placeholder(last));
+            is_above
+                && !path.names().is_empty()
+                && is_any()
+                && pairs.all(|(own, name)| own == name || is_placeholder(name))
+        };
+        self.is_called(path, is_shorthand) || self.renamed.iter().any(|(name, _)| begins(name))
+    }
+
     fn value(&mut self, node: Node<'a>, around: Around) {
         if around.path.names().len() + around.wrapped > MAX_DEPTH {
             return self.leaf(node, around);
@@ -182,16 +209,18 @@ impl<'a> Walk<'_, '_, 'a> {
                 self.value(left, Around { wrapped, ..around.clone() });
                 self.value(right, Around { wrapped, ..around });
             }
-            Shape::Path(_) | Shape::String(_) | Shape::Function if is_submodule(&around.path) => {
+            Shape::Path(_) | Shape::String(_) | Shape::Function if self.is_called(&around.path, is_submodule) => {
                 self.submodule(node, around);
             }
-            Shape::Path(_) | Shape::Function if is_shorthand(&around.path) => self.submodule(node, around),
-            Shape::String(path) if path.starts_with('/') && is_shorthand(&around.path) => self.submodule(node, around),
+            Shape::Path(_) | Shape::Function if self.is_shorthand(&around.path) => self.submodule(node, around),
+            Shape::String(path) if path.starts_with('/') && self.is_shorthand(&around.path) => {
+                self.submodule(node, around);
+            }
             Shape::List(_) if fits_in_module(&around.path, LISTS_OF_MODULES) => {
                 let all = self.loader.session.attrs(vec![("imports", node)], None);
                 self.submodule(all, Around { path: around.path.join("*"), ..around });
             }
-            Shape::List(items) if is_list(&around.path) => {
+            Shape::List(items) if self.is_called(&around.path, is_list) => {
                 let inner = around.path.join("*");
                 let items: Vec<Node<'a>> = items.into_iter().map(|item| self.item(item, &inner, &around, 0)).collect();
                 self.leaf(self.loader.session.list(&items), around);
@@ -510,4 +539,34 @@ fn depth_of(names: &[Arc<str>]) -> usize {
 /// Whether names begin as a pattern says.
 fn begins(names: &[Arc<str>], pattern: &[&str]) -> bool {
     names.len() >= pattern.len() && names.iter().zip(pattern).all(|(name, wanted)| *wanted == "*" || **name == **wanted)
+}
+
+/// Whether a name in a path stands for any name.
+pub fn is_placeholder(name: &str) -> bool {
+    name.starts_with('<') && name.ends_with('>')
+}
+
+/// `path` with its beginning `from` replaced by `to`; `<name>` in both stands for the same names.
+pub fn renamed(path: &OptionPath, from: &OptionPath, to: &OptionPath) -> Option<OptionPath> {
+    if path.names().len() < from.names().len() {
+        return None;
+    }
+    let (start, rest) = path.names().split_at(from.names().len());
+    let mut bound = Vec::new();
+    for (name, wanted) in start.iter().zip(from.names()) {
+        if is_placeholder(wanted) {
+            bound.push((wanted, name));
+        } else if name != wanted {
+            return None;
+        }
+    }
+    let mut names = Vec::new();
+    for name in to.names() {
+        match bound.iter().find(|(placeholder, _)| **placeholder == *name) {
+            Some((_, value)) => names.push((*value).clone()),
+            None if is_placeholder(name) => return None,
+            None => names.push(name.clone()),
+        }
+    }
+    Some(OptionPath::of(names.iter().chain(rest)))
 }

@@ -36,7 +36,7 @@ use bulkhead_eval::data::{Data, DataKind, Failure, Unknown};
 use bulkhead_source::TreePath;
 
 pub use condition::{Condition, Guard};
-pub use definitions::{depth_inside, is_submodule as takes_module};
+pub use definitions::{depth_inside, is_placeholder, is_submodule as takes_module, renamed};
 pub use effective::Effective;
 pub use flake::{
     Platform, System, Systems, Wanted, given_besides, is_apart, is_given, load_beginning, load_several, load_system,

@@ -132,6 +132,7 @@ impl Project {
         let mut world = World::new(tree.clone(), config.toml.limits.limits());
         // A fleet that has them is built by a Nix that takes them.
         world.allow_pipe_operators();
+        config.toml.mappings.iter().for_each(|(usual, name)| world.rename_option(name, usual));
         Project { tree, world, nix: None, search_path: Vec::new(), config, config_findings }
     }
 

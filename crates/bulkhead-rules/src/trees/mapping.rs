@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bulkhead_modules::OptionPath;
+use bulkhead_modules::{OptionPath, renamed};
+
+pub(crate) use bulkhead_modules::is_placeholder;
 
 use super::{Known, OWN, known, option};
 
@@ -38,11 +40,6 @@ pub fn mapping_fault(ours: &str, theirs: &str) -> Option<String> {
         names
     };
     (placeholders(&ours) != placeholders(&theirs)).then(|| "both sides must have the same `<name>`".to_owned())
-}
-
-/// Whether a name in a path stands for any name.
-pub(crate) fn is_placeholder(name: &str) -> bool {
-    name.starts_with('<') && name.ends_with('>')
 }
 
 /// From the names of a fleet to ours and back.
@@ -81,29 +78,4 @@ impl Mapping {
         let others = self.pairs.iter().filter_map(|(theirs, ours)| renamed(path, ours, theirs));
         std::iter::once(path.clone()).chain(others).collect()
     }
-}
-
-/// `path` with its beginning `from` replaced by `to`; `<name>` in both stands for the same names.
-fn renamed(path: &OptionPath, from: &OptionPath, to: &OptionPath) -> Option<OptionPath> {
-    if path.names().len() < from.names().len() {
-        return None;
-    }
-    let (start, rest) = path.names().split_at(from.names().len());
-    let mut bound = Vec::new();
-    for (name, wanted) in start.iter().zip(from.names()) {
-        if is_placeholder(wanted) {
-            bound.push((wanted, name));
-        } else if name != wanted {
-            return None;
-        }
-    }
-    let mut names = Vec::new();
-    for name in to.names() {
-        match bound.iter().find(|(placeholder, _)| **placeholder == *name) {
-            Some((_, value)) => names.push((*value).clone()),
-            None if is_placeholder(name) => return None,
-            None => names.push(name.clone()),
-        }
-    }
-    Some(OptionPath::of(names.iter().chain(rest)))
 }

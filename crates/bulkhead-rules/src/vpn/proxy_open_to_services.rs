@@ -13,6 +13,8 @@ use crate::network::addresses;
 use crate::rule::{Area, Rule};
 use crate::trees::addresses::Prefix;
 use crate::trees::firewall::rules;
+use crate::trees::shell::{Command, commands};
+use crate::trees::texts::Scripts;
 use crate::trees::{Assumed, Network, Shape, Stated, Tree, When, option, text};
 
 pub(crate) const RULE: Rule = Rule {
@@ -37,11 +39,14 @@ services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.0/24
 services.tinyproxy.settings = { Listen = \"10.73.0.1\"; Allow = [ \"10.73.0.2\" ]; };
 ```
 
-**Limits.** Other proxies are squid, privoxy, microsocks, 3proxy and dante, and what of haproxy (`set-dst`) and nginx
-(`proxy_pass $ssl_preread_server_name`) leads wherever the client says. Whom they let in is read of dante (`client
-pass`), privoxy (`permit-access`), 3proxy (`acl`) and squid (`configText`; what it refuses before is not seen). Where
-that is not written, or they listen at all addresses of the host, it is a warning. With Bulkhead's module it is a
-warning, because its guard lets services reach nothing of the host.
+**Limits.** Other proxies are squid, privoxy, microsocks, 3proxy, dante and Tor (`SOCKSPort`), those inbounds of
+xray, v2ray and sing-box that are `socks`, `http` or `mixed` and ask for no user, what of haproxy (`set-dst`) and
+nginx (`proxy_pass $ssl_preread_server_name`) leads wherever the client says, and what a unit starts by `ssh -D`,
+`microsocks`, `ss-local` and `gost -L`. Those that ask for a password, as the server of shadowsocks does, are
+closed. Whom they let in is read of dante (`client pass`), privoxy (`permit-access`), 3proxy (`acl`) and squid
+(`configText`; what it refuses before is not seen). Where that is not written, or they listen at all addresses of
+the host, it is a warning. With Bulkhead's module it is a warning, because its guard lets services reach nothing of
+the host. A proxy inside of a service is not told: what it sends goes through the tunnel.
 
 **Data.** `machine`: the machine.
 ",
@@ -52,6 +57,7 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let settings = option("services.tinyproxy.settings");
     for (tree, vpn) in vpns(context.trees()) {
         others(context, tree, vpn, found);
+        by_command(context, tree, vpn, found);
         for on in tree.on(&option("services.tinyproxy.enable")) {
             let Some(holds) = on.when.and(&vpn.when) else { continue };
             if !listens_on_bridge(tree, vpn) {
@@ -177,7 +183,175 @@ fn proxies(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Proxy> {
         }
         found.push(Proxy { service, listens, unknown, allowed, is_all });
     }
+    for (service, list, kind) in BY_INBOUND {
+        let path = OptionPath::of(option(service).names().iter().map(|name| &**name).chain(list.split('.')));
+        let mut listens = Vec::new();
+        for item in tree.items(&path) {
+            let DataKind::Attrs(set) = &item.value.kind else { continue };
+            let field = |name: &str| set.attrs.get(name).map(|field| &field.value);
+            let is_open = field(kind).and_then(text).is_some_and(|kind| OPEN_KINDS.contains(&&*kind));
+            if is_open && !asks(set) {
+                listens.push(field("listen").and_then(text).unwrap_or_else(|| Arc::from("0.0.0.0")));
+            }
+        }
+        if !listens.is_empty() {
+            found.push(Proxy { service, listens, unknown: None, allowed: Vec::new(), is_all: false });
+        }
+    }
+    let listens = tor(tree);
+    if !listens.is_empty() {
+        let service = "services.tor";
+        found.push(Proxy { service, listens, unknown: None, allowed: Vec::new(), is_all: false });
+    }
     found
+}
+
+/// Proxies with a list of where they listen, in which option, and what says of which kind one is.
+const BY_INBOUND: [(&str, &str, &str); 3] = [
+    ("services.sing-box", "settings.inbounds", "type"),
+    ("services.v2ray", "config.inbounds", "protocol"),
+    ("services.xray", "settings.inbounds", "protocol"),
+];
+
+/// Kinds that lead wherever the client says, and that ask for nothing by themselves.
+const OPEN_KINDS: [&str; 3] = ["http", "mixed", "socks"];
+
+/// Whether one of these asks who its client is.
+fn asks(set: &AttrsData) -> bool {
+    let has = |set: &AttrsData, name: &str| match set.attrs.get(name).map(|field| &field.value.kind) {
+        None | Some(DataKind::Null) => false,
+        Some(DataKind::List(users)) => !users.is_empty(),
+        Some(_) => true,
+    };
+    has(set, "users")
+        || match set.attrs.get("settings").map(|field| &field.value.kind) {
+            Some(DataKind::Attrs(settings)) => has(settings, "accounts"),
+            Some(DataKind::Unknown(_) | DataKind::Failed(_)) => true,
+            _ => false,
+        }
+}
+
+/// Where Tor listens for clients: by itself on the host alone, if at all.
+fn tor(tree: &Tree<'_>) -> Vec<Arc<str>> {
+    let root = option("services.tor");
+    let listen = root.join("client").join("socksListenAddress");
+    let mut found: Vec<Arc<str>> = Vec::new();
+    if !tree.on(&root.join("client").join("enable")).is_empty() {
+        found.extend(tree.texts(&listen.join("addr"), None).into_iter().map(|stated| stated.value));
+    }
+    for item in tree.items(&root.join("settings").join("SOCKSPort")) {
+        let written = match &item.value.kind {
+            DataKind::Attrs(set) => set.attrs.get("addr").and_then(|field| text(&field.value)),
+            // A port by itself is one of the host.
+            _ => text(item.value).filter(|listen| listen.contains(['.', ':'])),
+        };
+        found.extend(written);
+    }
+    found
+}
+
+/// Options of ssh(1) that take nothing.
+const BARE: &str = "46AaCfGgKkMNnqsTtVvXxYy";
+
+/// Where a proxy listens that a command starts, and what it is called; `None` for what is none.
+fn listens_by_command(command: &Command) -> Option<(&'static str, String)> {
+    let arguments = || command.arguments().iter().map(String::as_str);
+    let given = |option: &str| {
+        let mut arguments = arguments();
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix(option) {
+                Some("") => return arguments.next(),
+                Some(value) if !argument.starts_with("--") => return Some(value.trim_start_matches('=')),
+                _ => {}
+            }
+        }
+        None
+    };
+    match command.name() {
+        "ssh" | "autossh" => {
+            // Others that take nothing may stand before it: `-fND 1080`.
+            let behind = |argument: &'_ str, wanted: char| {
+                let letters = argument.strip_prefix('-')?;
+                let at = letters.find(|c: char| !BARE.contains(c) || c == wanted)?;
+                letters.get(at..)?.strip_prefix(wanted).map(str::to_owned)
+            };
+            let mut rest = arguments();
+            let listen = rest.find_map(|argument| behind(argument, 'D'))?;
+            let listen = if listen.is_empty() { rest.next()?.to_owned() } else { listen };
+            let is_for_all = arguments().any(|argument| behind(argument, 'g').is_some());
+            let host = listen.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']));
+            let host = match host {
+                Some("" | "*") => "0.0.0.0",
+                Some(host) => host,
+                // A port by itself.
+                None if is_for_all => "0.0.0.0",
+                None => "127.0.0.1",
+            };
+            Some(("ssh -D", host.to_owned()))
+        }
+        "microsocks" if given("-u").is_none() => Some(("microsocks", given("-i").unwrap_or("0.0.0.0").to_owned())),
+        "ss-local" | "sslocal" => Some(("ss-local", given("-b").unwrap_or("127.0.0.1").to_owned())),
+        "gost" => {
+            let listen = given("-L")?;
+            let (kind, rest) = listen.split_once("://").unwrap_or(("auto", listen));
+            // What has a path leads to a fixed place, and a name with a password asks for it.
+            let is_open =
+                ["auto", "http", "http2", "socks", "socks4", "socks5"].contains(&kind) && !rest.contains(['@', '/']);
+            let host = rest.rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
+            is_open.then(|| ("gost", if host.is_empty() { "0.0.0.0" } else { host }.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Words of such commands.
+const COMMANDS: [&str; 5] = ["gost", "microsocks", "ss-local", "ssh", "sslocal"];
+
+/// Proxies that units of the host start by a command.
+fn by_command(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, found: &mut Vec<Diagnostic>) {
+    let mut scripts = Scripts::of(&COMMANDS);
+    for named in tree.below(&option("systemd.services")) {
+        let is_run = |name: &str| name.starts_with("Exec") || ["postStart", "preStart", "script"].contains(&name);
+        let is_run = named.path.names().last().is_some_and(|name| is_run(name));
+        if !is_run || !scripts.may_be_in(context, named, &|_| true) || !tree.counts(named) {
+            continue;
+        }
+        for text in scripts.fresh(context, named, &format!("{:?}", named.definition.condition)) {
+            if !scripts.has_word(&text.text) {
+                continue;
+            }
+            let script = commands(&text.text);
+            if script.is_cut {
+                scripts.note_cut(text.place.clone());
+            }
+            for command in &script.all {
+                let Some((what, listen)) = listens_by_command(command) else { continue };
+                // What is computed may be any address.
+                let is_known = listen.parse::<IpAddr>().is_ok() || listen == "localhost";
+                let Some(when) = When::of(&named.definition.condition).and(&vpn.when) else { continue };
+                if is_known && !is_on_bridge(vpn, address(&listen)) {
+                    continue;
+                }
+                let at = text.place_of(context, command.range.clone());
+                let message = format!("`{what}` listens on the bridge of the VPN: services behind it may use it");
+                let mut finding = RULE.judged(context.tree, &when, at, message);
+                finding.severity = finding.severity.min(Severity::Warning);
+                if !is_known {
+                    finding.severity = Severity::Undecided;
+                    finding = finding.with_note("unless it listens elsewhere, which is not known");
+                }
+                found.push(
+                    finding.with_help("let it listen on another address of the host").with_data("machine", &*tree.name),
+                );
+            }
+        }
+    }
+    if let Some(at) = scripts.next_machine() {
+        let message = format!("can't tell whether scripts of `{}` start proxies: they are too long", tree.name);
+        let mut undecided = RULE.finding(at, message).with_label("it is too much to look at all of it");
+        undecided.severity = Severity::Undecided;
+        found.push(undecided.with_data("machine", &*tree.name));
+    }
 }
 
 /// The addresses that a service of 3proxy is for, if it asks for nothing else.

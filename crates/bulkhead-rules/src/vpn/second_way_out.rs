@@ -27,7 +27,7 @@ A service container behind a VPN, or the VPN container itself, has an interface 
 (`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
 `forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
 configuration names another default gateway than the VPN container. It is a warning that its configuration has a
-tunnel of its own (WireGuard, Tailscale …), or asks for an address by DHCP.
+tunnel of its own (WireGuard, Tailscale, ZeroTier, nebula, NetBird, tinc …), or asks for an address by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
 is built.
@@ -194,13 +194,36 @@ const TUNNELS: [&str; 13] = [
     "wireguard",
 ];
 
-/// Services that are tunnels.
-const TUNNEL_SERVICES: [&str; 5] = [
+/// Services that are tunnels, or networks on top of others.
+const TUNNEL_SERVICES: [&str; 17] = [
+    "services.cjdns.enable",
+    "services.cloudflare-warp.enable",
+    "services.expressvpn.enable",
+    "services.ivpn.enable",
+    "services.libreswan.enable",
     "services.mullvad-vpn.enable",
     "services.netbird.enable",
+    "services.netclient.enable",
+    "services.rosenpass.enable",
+    "services.softether.vpnclient.enable",
+    "services.strongswan-swanctl.enable",
     "services.strongswan.enable",
     "services.tailscale.enable",
+    "services.toxvpn.enable",
+    "services.wg-netmanager.enable",
+    "services.yggdrasil.enable",
     "services.zerotierone.enable",
+];
+
+/// Sets of such, each of which is one unless its `enable` is false.
+const TUNNEL_SETS: [&str; 7] = [
+    "networking.openconnect.interfaces",
+    "networking.wg-quick.interfaces",
+    "networking.wireguard.interfaces",
+    "services.nebula.networks",
+    "services.netbird.clients",
+    "services.netbird.tunnels",
+    "services.tinc.networks",
 ];
 
 /// Tunnels in a container's own configuration; of OpenVPN there is a rule of its own.
@@ -208,10 +231,14 @@ fn tunnels(tree: &Tree<'_>, name: &str) -> Vec<Stated<()>> {
     let mut found = Vec::new();
     for config in configurations(name) {
         let below = |path: &str| OptionPath::of(config.names().iter().map(|name| &**name).chain(path.split('.')));
-        for root in ["networking.wireguard.interfaces", "networking.wg-quick.interfaces"] {
+        for root in TUNNEL_SETS {
             let root = below(root);
             for (interface, _) in tree.children(&root) {
                 let path = root.join(&interface);
+                let mut off = tree.off(&path.join("enable")).into_iter();
+                if off.any(|off| off.when.is_sure()) {
+                    continue;
+                }
                 let first = tree.below(&path).iter().find(|named| tree.counts(named));
                 found.extend(first.map(|named| Stated {
                     value: (),

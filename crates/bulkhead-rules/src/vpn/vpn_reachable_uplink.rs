@@ -39,12 +39,12 @@ vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
 **Limits.** What is looked at: the network of a container (the host's own, interfaces, macvlans, veth pairs, other
-bridges and what is on them; by options, flags or a file of systemd.nspawn(5); of docker and podman, the network), what
-is plugged into the VPN's bridge, and whether the host forwards for it (address translation, networkd, `ip_forward` and
-its like, Tailscale's `useRoutingFeatures`). Bulkhead's guard drops what is forwarded, so that is no path while it is
-loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are text that is not judged: where a table names
-the bridge and drops, or `extraForwardRules` may accept, a path through the host is *undecided*. What modules set that
-can't be read is `configuration-not-known`.
+bridges and what is on them; by options, flags or a file of systemd.nspawn(5); of docker and podman, the network),
+what is plugged into the VPN's bridge, and whether the host forwards for it (address translation, networkd,
+`ip_forward` and its like, `useRoutingFeatures` of Tailscale and NetBird). Bulkhead's guard drops what is forwarded,
+so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are text that
+is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a path through the host
+is *undecided*. What modules set that can't be read is `configuration-not-known`.
 
 **Data.** `machine`: the machine. `container`: where it begins. `containers`: all from which the same steps
 lead out. `path`: the steps.
@@ -269,8 +269,10 @@ fn steps(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) -> Vec<Step> {
         let is_router = |data: &bulkhead_eval::data::Data| {
             text(data).is_some_and(|features| matches!(&*features, "server" | "both")).then_some(())
         };
-        for stated in tree.stated(&option("services.tailscale.useRoutingFeatures"), is_router, None) {
-            switches.push((format!("`{}` turns forwarding on", stated.option), stated));
+        for service in ["services.netbird.useRoutingFeatures", "services.tailscale.useRoutingFeatures"] {
+            for stated in tree.stated(&option(service), is_router, None) {
+                switches.push((format!("`{}` turns forwarding on", stated.option), stated));
+            }
         }
         for stated in tree.stated(&option("networking.nat.enable"), on, None) {
             switches.push((format!("`{}` turns forwarding on", stated.option), stated));

@@ -25,7 +25,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bulkhead_age::Recipient;
 use bulkhead_diagnostics::Diagnostic;
 use bulkhead_eval::{Limits, World};
-use bulkhead_fleet::{Fleet, LoadOptions};
+use bulkhead_fleet::{Config, Fleet, LoadOptions};
 use bulkhead_rules::{Context, History, RemovedLine, Selection, run};
 use bulkhead_source::{LineIndex, MemoryTree};
 
@@ -203,7 +203,9 @@ pub fn age_file(recipients: &str) -> Vec<u8> {
 pub fn findings(case: &Case, selection: Selection) -> Vec<Diagnostic> {
     let tree = MemoryTree::new(&case.files).unwrap();
     let tree = Arc::new(tree);
-    let world = World::new(tree.clone(), Limits::default());
+    let mut world = World::new(tree.clone(), Limits::default());
+    let config = Config::load(&*tree, &mut Vec::new());
+    config.toml.mappings.iter().for_each(|(usual, name)| world.rename_option(name, usual));
     let fleet = Fleet::load(&*tree, &world, &LoadOptions::default()).unwrap();
     let past = Past(case.removed.clone());
     let mut context = Context::new(&fleet, &*tree).with_history(&past).with_world(&world);
