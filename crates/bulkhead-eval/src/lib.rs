@@ -27,6 +27,7 @@ mod session;
 mod value;
 mod world;
 
+pub use builtins::impure::url_of;
 pub use eval::normal_path;
 pub use explain::{Explanation, Member, Part};
 pub use outcome::Summary;

@@ -11,10 +11,10 @@ use std::sync::{Arc, OnceLock};
 
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Failure, Unknown};
-use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World};
+use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World, url_of};
 use bulkhead_source::{FileTree, TreePath};
 
-use crate::libraries::Library;
+use crate::libraries::{Library, repository};
 use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people, unusable};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run, run_again};
@@ -62,9 +62,12 @@ const ROUNDS: usize = 3;
 /// one step further, for all systems of the flake.
 const FURTHER_ROUNDS: usize = 12;
 
+/// Where Bulkhead itself comes from.
+const OWN: &str = "github:bulkhead-nix/bulkhead";
+
 /// Flakes whose modules define nothing of workspaces, VPNs and firewalls, by where they come from.
 const APART: [&str; 13] = [
-    "github:bulkhead-nix/bulkhead",
+    OWN,
     "github:danth/stylix",
     "github:mic92/sops-nix",
     "github:nix-community/disko",
@@ -82,10 +85,24 @@ const APART: [&str; 13] = [
 /// How the reason ends why a module of such a flake is unknown.
 const APART_REASON: &str = ", and its modules say nothing about isolation";
 
+/// How the reason begins, after the input's name, why a module of Bulkhead itself is unknown.
+const OWN_REASON: &str = "is Bulkhead, which is not fetched";
+
+/// Whether something is unknown because it is in Bulkhead itself.
+pub fn is_bulkhead(reason: &Unknown) -> bool {
+    (is_apart(reason) && reason.reason.contains(OWN_REASON)) || fetched_apart(reason) == Some(OWN)
+}
+
 /// Whether something is unknown because it is in another flake, whose modules surely define nothing of workspaces, VPNs
 /// and firewalls.
 pub fn is_apart(reason: &Unknown) -> bool {
-    reason.reason.ends_with(APART_REASON)
+    reason.reason.ends_with(APART_REASON) || fetched_apart(reason).is_some()
+}
+
+/// The flake in [`APART`] that something would be fetched from which is unknown.
+fn fetched_apart(reason: &Unknown) -> Option<&'static str> {
+    let repository = repository(&url_of(&reason.reason)?.to_ascii_lowercase())?;
+    APART.iter().find(|known| known.strip_prefix("github:") == Some(&*repository)).copied()
 }
 
 /// Whether something is unknown because it is known only where a flake makes the system: an argument of its modules, or what
@@ -1138,25 +1155,26 @@ fn may_be_system(unknown: &Unknown) -> bool {
 
 /// The inputs of a flake, each with nothing known in it.
 fn inputs<'a>(session: &Session<'a>, flake: Node<'a>) -> Node<'a> {
-    let mut names: Vec<(&'static str, bool)> = Vec::new();
+    let mut names: Vec<(&'static str, Option<&str>)> = Vec::new();
     let mut open = None;
     if let Shape::Attrs(flake) = session.look(flake) {
         match flake.get("inputs").map(|node| session.look(node)) {
             Some(Shape::Attrs(inputs)) => {
                 open = inputs.rest;
-                names.extend(inputs.attrs.iter().map(|(name, node)| (*name, is_known_apart(session, *node))));
+                names.extend(inputs.attrs.iter().map(|(name, node)| (*name, known_apart(session, *node))));
             }
             Some(Shape::Unknown(reason, _)) => open = Some(session.unknown(&reason.reason, None)),
             _ => {}
         }
         let formals = flake.get("outputs").and_then(|outputs| session.formals(outputs)).unwrap_or_default();
         let others = formals.iter().map(|formal| formal.name).filter(|name| names.iter().all(|known| known.0 != *name));
-        let others: Vec<_> = others.map(|name| (name, false)).collect();
+        let others: Vec<_> = others.map(|name| (name, None)).collect();
         names.extend(others);
     }
-    let input = |(name, is_apart): (&'static str, bool)| {
-        let end = if is_apart { APART_REASON } else { "" };
-        let reason = format!("the flake input `{name}` is not fetched{end}");
+    let input = |(name, apart): (&'static str, Option<&str>)| {
+        let what = if apart == Some(OWN) { OWN_REASON } else { "is not fetched" };
+        let end = if apart.is_some() { APART_REASON } else { "" };
+        let reason = format!("the flake input `{name}` {what}{end}");
         (name, session.attrs(Vec::new(), Some(session.unknown(&reason, None))))
     };
     session.attrs(names.into_iter().filter(|(name, _)| *name != "self").map(input).collect(), open)
@@ -1177,14 +1195,14 @@ fn libraries<'a>(session: &Session<'a>, flake: Node<'a>) -> Result<Node<'a>, Fai
     Ok(session.attrs(known, None))
 }
 
-/// Whether an input's `url` is that of a flake in [`APART`].
-fn is_known_apart<'a>(session: &Session<'a>, input: Node<'a>) -> bool {
-    let Shape::Attrs(input) = session.look(input) else { return false };
-    let Some(Shape::String(url)) = input.get("url").map(|url| session.look(url)) else { return false };
+/// The flake in [`APART`] that an input is, by its `url`.
+fn known_apart<'a>(session: &Session<'a>, input: Node<'a>) -> Option<&'static str> {
+    let Shape::Attrs(input) = session.look(input) else { return None };
+    let Some(Shape::String(url)) = input.get("url").map(|url| session.look(url)) else { return None };
     let url = url.to_ascii_lowercase();
-    APART
-        .iter()
-        .any(|known| url.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])))
+    let is_of =
+        |known: &&&str| url.strip_prefix(**known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    APART.iter().find(is_of).copied()
 }
 
 fn tag<'a>(session: &Session<'a>, members: &Members<'a>) -> Option<String> {

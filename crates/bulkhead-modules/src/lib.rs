@@ -39,8 +39,8 @@ pub use condition::{Condition, Guard};
 pub use definitions::{depth_inside, is_placeholder, is_submodule as takes_module, renamed};
 pub use effective::Effective;
 pub use flake::{
-    Platform, System, Systems, Wanted, given_besides, is_apart, is_given, load_beginning, load_several, load_system,
-    name_outside_hive, systems, systems_file,
+    Platform, System, Systems, Wanted, given_besides, is_apart, is_bulkhead, is_given, load_beginning, load_several,
+    load_system, name_outside_hive, systems, systems_file,
 };
 pub use library::{BUILT_IN, PACKAGES as PACKAGES_UNKNOWN, built_in as built_in_lib, is_of_people};
 pub use merge::own::DEFAULTS as OWN_DEFAULTS;

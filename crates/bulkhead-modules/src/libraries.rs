@@ -69,8 +69,8 @@ pub fn source<'a>(session: &Session<'a>, input: Node<'a>) -> Option<String> {
     Some(format!("{}/{}", text("owner")?, text("repo")?))
 }
 
-/// Those in a `url`.
-fn repository(url: &str) -> Option<String> {
+/// Owner and name of the repository that a `url` in small letters is about.
+pub fn repository(url: &str) -> Option<String> {
     let url = url.strip_prefix("git+").unwrap_or(url);
     let url = url.split(['?', '#']).next().unwrap_or(url);
     let prefixes = [

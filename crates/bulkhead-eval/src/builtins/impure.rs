@@ -113,29 +113,45 @@ fn fetch_url<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> Result<'a,
     fetched(ev, pos)
 }
 
+/// Why something is unknown that would come from elsewhere; after it the URL, if that is known.
+const NOT_FETCHED: &str = "nothing is fetched from the network";
+
+/// The URL that something would come from which is unknown for this reason, if that is known.
+pub fn url_of(reason: &str) -> Option<&str> {
+    reason.strip_prefix(NOT_FETCHED)?.strip_prefix(": `")?.strip_suffix('`')
+}
+
 /// What comes from a URL is known by it to who asks, as far as it makes systems.
 fn fetched_from<'a>(ev: &Evaluator<'a>, from: Value<'a>, pos: Pos) -> Result<'a, Value<'a>> {
-    fetched(ev, pos).map_err(|error| {
-        if ev.stand_in.get().is_none() {
-            return error;
+    if ev.stand_in.get().is_none() {
+        return fetched(ev, pos);
+    }
+    let text = |value| match ev.force(value) {
+        Ok(Value::String(text, _)) => text.lossy().into_owned(),
+        _ => String::new(),
+    };
+    let url: String = match ev.force(from) {
+        Ok(Value::Attrs(attrs, _)) => {
+            let named = ["url", "repo"].map(|name| attrs.get(Symbol::new(name)).map(|attr| text(attr.value)));
+            named.into_iter().flatten().collect()
         }
-        let text = |value| match ev.force(value) {
-            Ok(Value::String(text, _)) => text.lossy().into_owned(),
-            _ => String::new(),
-        };
-        let url = match ev.force(from) {
-            Ok(Value::Attrs(attrs, _)) => {
-                let named = ["url", "repo"].map(|name| attrs.get(Symbol::new(name)).map(|attr| text(attr.value)));
-                named.into_iter().flatten().collect()
-            }
-            Ok(other) => text(other),
-            Err(_) => String::new(),
-        };
-        let url = url.to_ascii_lowercase();
-        let known = MAKERS.iter().find(|(part, _)| url.contains(part));
-        ev.on_trail(error, |_| known.map_or_else(String::new, |(_, trail)| (*trail).to_owned()))
-    })
+        Ok(other) => text(other),
+        Err(_) => String::new(),
+    };
+    let lower = url.to_ascii_lowercase();
+    let known = MAKERS.iter().find(|(part, _)| lower.contains(part));
+    // Before an `@` there may be a password.
+    let is_shown = !url.is_empty() && url.bytes().all(|b| b.is_ascii_graphic() && b != b'@' && b != b'`');
+    let reason = match is_shown && url.len() <= LONGEST_URL {
+        true => &format!("{NOT_FETCHED}: `{url}`"),
+        false => NOT_FETCHED,
+    };
+    let error = Error::unknown(ev.unknown(reason, None, pos), pos);
+    Err(ev.on_trail(error, |_| known.map_or_else(String::new, |(_, trail)| (*trail).to_owned())))
 }
+
+/// Longer ones are not told, in bytes.
+const LONGEST_URL: usize = 200;
 
 /// What the URLs of those have in them whose functions make systems, and by what they are known.
 const MAKERS: [(&str, &str); 5] = [
@@ -147,5 +163,5 @@ const MAKERS: [(&str, &str); 5] = [
 ];
 
 fn fetched<'a>(ev: &Evaluator<'a>, pos: Pos) -> Result<'a, Value<'a>> {
-    Err(Error::unknown(ev.unknown("nothing is fetched from the network", None, pos), pos))
+    Err(Error::unknown(ev.unknown(NOT_FETCHED, None, pos), pos))
 }

@@ -10,7 +10,7 @@ mod derivation;
 mod files;
 mod formats;
 mod globals;
-mod impure;
+pub mod impure;
 mod lists;
 mod math;
 mod strings;

@@ -298,17 +298,66 @@ fn occurrences<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> 
     })
 }
 
-/// Whether what stands there is the value of an attribute `file`, as in `age.secrets.wifi.file = ../wifi.age;`.
+/// Whether what stands there is the file of a secret, as in `age.secrets.wifi.file = ../wifi.age;`, also where parts of the
+/// path are sets, under a condition or not.
 fn is_declaration(text: &str, at: usize) -> bool {
-    let begins = |(at, c): (usize, char)| c == ';' || (c == '{' && !text[..at].ends_with('$'));
-    let start = text[..at].char_indices().rev().find(|found| begins(*found)).map_or(0, |(at, _)| at + 1);
-    let Some((name, _)) = text[start..at].split_once('=') else { return false };
-    let name = name.trim();
-    // `age.secrets.wifi.file = …`, and `age.secrets.wifi = { file = …`; a set that is an argument or an item is another one.
-    (name.ends_with(".file") && name.contains("secrets."))
-        || (name == "file"
-            && text[..start].contains("secrets")
-            && text[..start].trim_end_matches('{').trim_end().ends_with('='))
+    let mut path = String::new();
+    let mut at = at;
+    for _ in 0..MOST_SETS {
+        let Some(statement) = statement(text, at) else { return false };
+        if !path.is_empty() && !is_plain_set(statement.between) {
+            return false;
+        }
+        path = if path.is_empty() { statement.name.to_owned() } else { format!("{}.{path}", statement.name) };
+        if path.ends_with(".file") && path.contains("secrets.") {
+            return true;
+        }
+        at = statement.set;
+    }
+    false
+}
+
+/// How many sets are gone out of, to find what a name in them belongs to.
+const MOST_SETS: usize = 5;
+
+/// An attribute of a set.
+struct Statement<'t> {
+    /// Its path.
+    name: &'t str,
+    /// What stands between the `=` and where it was asked for.
+    between: &'t str,
+    /// Where the set begins that it is in: at `{`.
+    set: usize,
+}
+
+/// The attribute in whose value something stands. Strings with brackets in them are not known as such: it is another attribute
+/// then, or none.
+fn statement(text: &str, at: usize) -> Option<Statement<'_>> {
+    let mut depth = 0_usize;
+    let mut start = None;
+    for (place, c) in text.get(..at)?.char_indices().rev() {
+        match c {
+            '}' | ')' | ']' => depth += 1,
+            '{' if depth == 0 => {
+                let start = start.unwrap_or(place + 1);
+                let (name, between) = text.get(start..at)?.split_once('=')?;
+                return Some(Statement { name: name.trim(), between: between.trim(), set: place });
+            }
+            '{' | '(' | '[' => depth = depth.saturating_sub(1),
+            ';' if depth == 0 => start = start.or(Some(place + 1)),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether what stands between an attribute's `=` and a set leaves the set what it is, if it is there at all.
+fn is_plain_set(between: &str) -> bool {
+    const WRAPPERS: [&str; 5] = ["mkDefault", "mkForce", "mkIf", "mkMerge", "optionalAttrs"];
+    let between = between.strip_prefix("lib.").unwrap_or(between);
+    let word = between.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    // What is put together may be anything.
+    between.is_empty() || (WRAPPERS.contains(&word) && !between.contains([':', ';']) && !between.contains("//"))
 }
 
 /// The text of a file; of a Nix file without its comments.

@@ -38,7 +38,9 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_fleet::Machine;
-use bulkhead_modules::{BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_known};
+use bulkhead_modules::{
+    BUILT_IN, Configuration, Definition, Guard, OptionPath, Undecided, is_apart, is_bulkhead, is_known,
+};
 
 pub(crate) use compartments::{Network, Networks, Peer, Purpose, Shape, VPN_CONTAINER, Workspace};
 pub use reading::{Origin, OtherSystem, other_systems};
@@ -174,6 +176,15 @@ impl<'a> Tree<'a> {
     /// Whether the machine has a `properties.nix`, which says who it is.
     pub(crate) fn has_properties(&self) -> bool {
         matches!(self.machine, Cow::Borrowed(_))
+    }
+
+    /// Whether the machine surely has Bulkhead's modules: by way of a `properties.nix`; or from a flake input, and no other
+    /// project's that could declare options of the same names.
+    pub(crate) fn has_own_modules(&self) -> bool {
+        let mut unread = self.configuration.undecided.iter().filter(|undecided| undecided.path.names().is_empty());
+        self.has_properties()
+            || (unread.clone().all(|undecided| is_apart(&undecided.reason))
+                && unread.any(|undecided| is_bulkhead(&undecided.reason)))
     }
 
     /// Whether this machine has workspaces, other ports of their bridge, or a VPN.
