@@ -24,8 +24,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A container of a VPN has another network, or another default route.",
     docs: "\
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
-(`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
-`forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
+(`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress` without the VPN's `hostBridge`, another
+`hostBridge`, `networkNamespace`, `forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
 configuration names another default gateway than the VPN container. It is a warning that its configuration has a
 tunnel of its own (WireGuard, Tailscale, ZeroTier, nebula, NetBird, tinc …), or asks for an address by DHCP.
 
@@ -135,7 +135,13 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// Where a container gets another network than that of a bridge of `networks`.
 pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Stated<()>> {
     let mut found = Vec::new();
-    for attribute in OTHER_NETWORKS {
+    let bridges: Vec<&str> =
+        networks.iter().flat_map(|network| &network.bridges).map(|bridge| &*bridge.value).collect();
+    // On a bridge, `localAddress` is the address there.
+    let is_ours = |data: &Data| bridges.contains(&&*text(data)?).then_some(());
+    let is_bridged =
+        tree.stated(&container(name, "hostBridge"), is_ours, None).iter().any(|stated| stated.when.is_sure());
+    for attribute in OTHER_NETWORKS.iter().filter(|attribute| !(is_bridged && attribute.starts_with("localAddress"))) {
         let path = container(name, attribute);
         found.extend(tree.given(&path));
         // `extraVeths.x = { … }` defines options below it.
@@ -147,8 +153,6 @@ pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Sta
             when: When::of(&named.definition.condition),
         }));
     }
-    let bridges: Vec<&str> =
-        networks.iter().flat_map(|network| &network.bridges).map(|bridge| &*bridge.value).collect();
     if oci::is_compartment(tree, name) {
         found.extend(oci::networks(tree, name).iter().filter_map(|network| match leads(&network.value) {
             Leads::Out => oci::leading_out(tree, network, &bridges),
