@@ -37,10 +37,10 @@ workspaces.dev.resources.memory = 2048;
 **Limits.** Options that the fleet's modules declare are judged by their declarations; those of Bulkhead's modules
 (`workspaces`, `networking.sandbox`, `vpn`, `machines`, `thisMachine`) by the schemas in `schemas/`, also under the
 names that `mappings` give them, if the type is the same, on machines with a `properties.nix` and those that have
-modules of a flake input which is Bulkhead, and none that could have options of the same names. Other options of NixOS are not judged. `null` for an option
-of the fleet's own that takes none is a warning: it is refused only where something reads it; a default of another type
-is not reported for the same reason. Nor is what a submodule of the fleet's leaves free below an option of NixOS, which
-has more options there.
+modules of a flake input which is Bulkhead, and none that could have options of the same names. Other options of NixOS
+are not judged. `null` for an option of the fleet's own that takes none is a warning: it is refused only where something
+reads it; a default of another type is not reported for the same reason. Nor is what a submodule of the fleet's leaves
+free below an option of NixOS, which has more options there.
 
 **Data.** `machine`: the machine. `option`: the option. `kind`: `wrong-type`, `conflict`, `undeclared`, `missing` or
 `read-only`.

@@ -1,5 +1,7 @@
 //! `secret-in-store`: a secret that an option copies into the Nix store.
 
+use std::sync::Arc;
+
 use bulkhead_diagnostics::{Diagnostic, Place, Severity};
 use bulkhead_eval::data::{Data, DataKind};
 use bulkhead_modules::{OptionPath, depth_inside};
@@ -14,7 +16,7 @@ use crate::trees::made::{COMPUTED, made_as, made_in_store};
 use crate::trees::secret_mention::copied_at;
 use crate::trees::texts::{Scripts, texts_of};
 use crate::trees::{Named, Stated, Tree, When, unwrapped};
-use crate::unlock::unlock_key_in_store::{gives_passphrase, is_ciphertext, is_copied, stored};
+use crate::unlock::unlock_key_in_store::{gives_passphrase, is_ciphertext, is_copied, is_encrypted, stored};
 
 pub(crate) const RULE: Rule = Rule {
     name: "secret-in-store",
@@ -29,13 +31,15 @@ container or a session (`DISCORD_TOKEN`), or a line in a text of `environment.et
 well-known file has one, in a text of `environment.etc`, of home-manager, or of a file that is made: `chap-secrets`,
 `ipsec.secrets`, `swanctl.conf`, `.netrc`, `.pgpass`, `htpasswd` (not hashed), `rsyncd.secrets`, `sasl_passwd`,
 `passwd.client`, `wpa_supplicant.conf`, options of pppd, `msmtprc`, `nslcd.conf`, `davfs2/secrets`, `.git-credentials`
-and the like; or, as a warning, a parameter of the kernel that is called so (`boot.kernelParams`), which is in
+and the like, or where the file lies in the repository (`source`);
+or, as a warning, a parameter of the kernel that is called so (`boot.kernelParams`), which is in
 `/proc/cmdline`, too; or an option or variable of a command in a script, command line or list of arguments
 (`--password …`, `PGPASSWORD=… psql`, `curl -u user:…`, `Authorization: Bearer …`); or, as a warning too, an option
 that names the file of one (`passwordFile`, `privateKeyFile`, `tokenFile`, …) is a path of the repository, which Nix
 copies into its store, or a file that is made there (`builtins.toFile`, `pkgs.writeText`). A key in
 `age.identityPaths` that is such a file is an error: it decrypts all secrets of the machine; and so is a host key of
-the SSH server. Files of variables (`environmentFile`) that lie in the repository, or are made, are looked into.
+the SSH server. Files of variables (`environmentFile`, `environmentFiles`) that lie in the repository, or
+are made, are looked into.
 
 **Why it matters.** Everybody on the machine can read the store, and it goes wherever the configuration goes.
 
@@ -205,7 +209,10 @@ impl<'d> Part<'d> {
             items.for_each(|item| unwrapped(item, depth, &mut sets));
             for set in sets {
                 if !matches!(set.value.kind, DataKind::Attrs(_))
-                    && (is_identities(&self.path) || is_variables(&self.path) || is_list_of_texts(&self.path))
+                    && (is_identities(&self.path)
+                        || is_variables(&self.path)
+                        || names_variables(&self.path)
+                        || is_list_of_texts(&self.path))
                 {
                     let place = set.place.unwrap_or_else(|| self.place.clone());
                     let (path, option) = (self.path.clone(), self.option.clone());
@@ -260,14 +267,9 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             finding
         }
         // What is in such a file is no secret by the option's name, but by its own.
-        kind if names_variables(names) => {
+        _ if names_variables(names) => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
-            let file = match kind {
-                DataKind::Path(path) if is_copied(context, path, &at) => {
-                    context.file_of(path).map(|file| file.to_arc())
-                }
-                _ => stored(context, value),
-            };
+            let file = file_in_store(context, value, &at);
             let has_text = file.is_none() && made_in_store(context, &at, &has_secret_variable);
             let message = match file {
                 Some(file) => {
@@ -294,7 +296,7 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             // What age has encrypted is no secret; that the option wants it decrypted is another matter.
             let (at, message) = match kind {
                 DataKind::Path(path) if !path.ends_with(".age") && is_copied(context, path, &at) => {
-                    let shown = context.file_of(path)?;
+                    let shown = context.file_of(path).filter(|file| !is_encrypted(context, file.as_str()))?;
                     (at, format!("`{option}` is the file `{shown}` of the repository, which Nix copies into its store"))
                 }
                 DataKind::String(path) if is_in_store(path) => {
@@ -302,13 +304,13 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
                 }
                 // Also the text of a path, in a flake.
                 DataKind::String(_) => match stored(context, value) {
-                    Some(file) if !file.ends_with(".age") => {
+                    Some(file) if !file.ends_with(".age") && !is_encrypted(context, &file) => {
                         (at, format!("`{option}` is the file `{file}` of the repository, which is in the Nix store"))
                     }
                     _ => return None,
                 },
                 DataKind::Unknown(_) | DataKind::Failed(_) => match copied_at(context, &at) {
-                    Some(file) if !file.ends_with(".age") => {
+                    Some(file) if !file.ends_with(".age") && !is_encrypted(context, &file) => {
                         (at, format!("`{option}` is the file `{file}`, which Nix copies into its store"))
                     }
                     _ if is_made() => {
@@ -329,7 +331,10 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
         }
         _ => {
             let at = value.place.clone().unwrap_or_else(|| place.clone());
-            let message = if has_password_in(context, names, value, &at) {
+            let is_file = is_file_of_passwords(context, names, value, &at);
+            let message = if is_file {
+                format!("`{option}` is a file of the repository with a password in it, which is in the Nix store")
+            } else if has_password_in(context, names, value, &at) {
                 format!("the text of `{option}` of `{}` has a password in it", tree.name)
             } else if made_as(context, &at, &|name, text| {
                 text.is_some_and(|text| is_text_of_passwords(names, name, text))
@@ -338,7 +343,8 @@ fn judge(context: &Context<'_>, tree: &Tree<'_>, part: &Part<'_>) -> Option<Diag
             } else {
                 return None;
             };
-            let mut finding = unshown(context, RULE.judged(context.tree, when, at, message));
+            let finding = RULE.judged(context.tree, when, at, message);
+            let mut finding = if is_file { finding } else { unshown(context, finding) };
             finding.severity = finding.severity.min(Severity::Warning);
             finding
         }
@@ -375,6 +381,22 @@ pub(crate) fn unshown(context: &Context<'_>, mut finding: Diagnostic) -> Diagnos
     finding.with_note(format!("it begins in line {line}")).with_data("line", line)
 }
 
+/// The file of the repository that an option copies into the store.
+fn file_in_store(context: &Context<'_>, value: &Data, at: &Place) -> Option<Arc<str>> {
+    match &value.kind {
+        DataKind::Path(path) if is_copied(context, path, at) => context.file_of(path).map(|file| file.to_arc()),
+        _ => stored(context, value),
+    }
+}
+
+/// Whether an option makes a well-known file of one of the repository, with a password in it.
+fn is_file_of_passwords(context: &Context<'_>, path: &OptionPath, value: &Data, at: &Place) -> bool {
+    let Some(name) = file_of(path, "source") else { return false };
+    let file = file_in_store(context, value, at).and_then(|file| TreePath::new(&file).ok());
+    file.and_then(|file| read_text(context.tree, &file, FILE_LIMIT).ok())
+        .is_some_and(|text| !is_ciphertext(&text) && has_password(name, &text))
+}
+
 /// The file whose text an option is, or goes into.
 fn file_of_text(path: &OptionPath) -> Option<&str> {
     let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
@@ -387,12 +409,17 @@ fn file_of_text(path: &OptionPath) -> Option<&str> {
         }
         _ => {}
     }
+    file_of(path, "text")
+}
+
+/// The file that an option of NixOS or home-manager makes, by an attribute of it.
+fn file_of<'p>(path: &'p OptionPath, attribute: &str) -> Option<&'p str> {
     match path.names() {
-        [environment, etc, file, text] if (&**environment, &**etc, &**text) == ("environment", "etc", "text") => {
+        [environment, etc, file, last] if (&**environment, &**etc, &**last) == ("environment", "etc", attribute) => {
             Some(file)
         }
-        [.., home, kind, file, text]
-            if **text == *"text"
+        [.., home, kind, file, last]
+            if **last == *attribute
                 && matches!(
                     (&**home, &**kind),
                     ("home", "file") | ("xdg", "configFile" | "dataFile" | "stateFile")
@@ -438,7 +465,10 @@ fn names_file(path: &OptionPath) -> bool {
 
 /// Whether it takes a file of variables, which may have a secret or none.
 fn names_variables(path: &OptionPath) -> bool {
-    path.names().last().is_some_and(|name| plain_name(name).ends_with("environmentfile"))
+    path.names().last().is_some_and(|name| {
+        let name = plain_name(name);
+        name.ends_with("environmentfile") || name.ends_with("environmentfiles")
+    })
 }
 
 /// Whether it is a host key of the SSH server.

@@ -188,7 +188,7 @@ pub(crate) struct HostKey {
     pub(crate) path: Arc<str>,
     what: &'static str,
     place: Option<Place>,
-    when: When,
+    pub(crate) when: When,
 }
 
 /// The keys that the configuration gives to the SSH server, and to agenix.

@@ -425,17 +425,24 @@ fn crypttab(context: &Context<'_>, tree: &Tree<'_>) -> Vec<Stated<Arc<str>>> {
     keys.collect()
 }
 
-/// Whether a file is one that age, GnuPG or sops has encrypted, which anybody may read. What git-crypt has encrypted lies in
+/// Whether a file is one that age, GnuPG, sops or clevis has encrypted, which anybody may read. What git-crypt has encrypted lies in
 /// the store in clear.
-fn is_encrypted(context: &Context<'_>, path: &str) -> bool {
+pub(crate) fn is_encrypted(context: &Context<'_>, path: &str) -> bool {
     let begin = || context.tree.read_prefix(&TreePath::new(path).ok()?, LOOK).ok();
     begin().is_some_and(|prefix| is_ciphertext(&String::from_utf8_lossy(&prefix.bytes)))
 }
 
-/// Whether it is what age, GnuPG or sops has encrypted.
+/// Whether it is what age, GnuPG, sops or clevis has encrypted.
 pub(crate) fn is_ciphertext(text: &str) -> bool {
     let begins = ["age-encryption.org/", "-----BEGIN AGE ENCRYPTED FILE-----", "-----BEGIN PGP MESSAGE-----"];
-    begins.iter().any(|begin| text.starts_with(begin)) || text.contains("ENC[AES256_GCM,")
+    begins.iter().any(|begin| text.starts_with(begin)) || text.contains("ENC[AES256_GCM,") || is_jwe(text)
+}
+
+/// Whether it is JSON Web Encryption: RFC 7516, sections 3.1 and 3.2. Signed tokens, which are no ciphertext, have two dots.
+fn is_jwe(text: &str) -> bool {
+    let is_compact = text.starts_with("eyJ") && (text.contains("..") || text.matches('.').count() == 4);
+    is_compact
+        || (text.trim_start().starts_with('{') && text.contains("\"protected\"") && text.contains("\"ciphertext\""))
 }
 
 /// Whether a file's name says that it is a key.

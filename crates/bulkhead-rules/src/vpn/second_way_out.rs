@@ -25,9 +25,10 @@ pub(crate) const RULE: Rule = Rule {
     docs: "\
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
 (`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress` without the VPN's `hostBridge`, another
-`hostBridge`, `networkNamespace`, `forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
-configuration names another default gateway than the VPN container. It is a warning that its configuration has a
-tunnel of its own (WireGuard, Tailscale, ZeroTier, nebula, NetBird, tinc …), or asks for an address by DHCP.
+`hostBridge`, `networkNamespace`, `forwardPorts`; of docker or podman, any network but `none`, that of another container,
+or the VPN's bridge), or its configuration names another default gateway than the VPN container. It is a warning that its
+configuration has a tunnel of its own (WireGuard, Tailscale, ZeroTier, nebula, NetBird, tinc …), or asks for an address
+by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
 is built.

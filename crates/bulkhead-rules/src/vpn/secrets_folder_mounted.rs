@@ -9,7 +9,8 @@ use crate::network::isolation_off::containers as compartments;
 use crate::network::nix_daemon_reachable::{host_path, mounts, sources};
 use crate::rule::{Area, Rule};
 use crate::trees::flags::mounted;
-use crate::trees::{oci, option};
+use crate::trees::{When, oci, option};
+use crate::unlock::initrd_key_in_use::host_keys;
 
 pub(crate) const RULE: Rule = Rule {
     name: "secrets-folder-mounted",
@@ -18,7 +19,8 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A folder with all secrets of the host is mounted into a workspace or container.",
     docs: "\
 A mount of a workspace, a service behind a VPN, or a container (of NixOS, systemd-nspawn, docker or podman) is a folder
-in which the host has its secrets (`/run/agenix`, `/run/secrets`, `/run/keys`, `/etc/ssh`), or a folder above one.
+in which the host has its secrets (`/run/agenix`, `/run/secrets`, `/run/keys`, `/etc/ssh`), a key of
+`services.openssh.hostKeys` or `age.identityPaths`, or a folder above one of these.
 
 **Why it matters.** What talks to the internet then has every secret of the machine, and its host key, which decrypts
 all of them.
@@ -73,21 +75,26 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let is_inside = oci::is_compartment(tree, &name);
             all.extend(oci::mounted(tree, &name).into_iter().map(|stated| (name.to_string(), stated, is_inside)));
         }
-        let own: Vec<Arc<str>> = ["age.secretsDir", "age.secretsMountPoint"]
+        let mut own: Vec<(Arc<str>, When)> = ["age.secretsDir", "age.secretsMountPoint"]
             .into_iter()
             .flat_map(|path| tree.texts(&option(path), None))
-            .map(|stated| host_path(&stated.value))
+            .map(|stated| (host_path(&stated.value), When::default()))
             .collect();
-        let folders = || FOLDERS.into_iter().chain(own.iter().map(|folder| &**folder));
+        own.extend(host_keys(tree).into_iter().map(|key| (key.path, key.when)));
+        let folders = || {
+            let usual = FOLDERS.into_iter().map(|folder| (folder, When::default()));
+            usual.chain(own.iter().map(|(folder, when)| (&**folder, when.clone())))
+        };
         for (name, stated, is_inside) in all {
             let folder = &*host_path(&stated.value);
             let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
-            let held = folders().find(|secret| *secret == folder || secret.starts_with(&prefix));
-            let Some(held) = held else { continue };
+            let held = folders().find(|(secret, _)| *secret == folder || secret.starts_with(&prefix));
+            let Some((held, when)) = held else { continue };
+            let Some(when) = stated.when.and(&when) else { continue };
             let Some(at) = stated.place.clone() else { continue };
             let which = if held == folder { String::new() } else { format!(", with {held} in it") };
             let message = format!("all secrets of the host are in `{name}`: {folder} is mounted there{which}");
-            let mut finding = RULE.judged(context.tree, &stated.when, at, message);
+            let mut finding = RULE.judged(context.tree, &when, at, message);
             if !is_inside {
                 finding.severity = finding.severity.min(Severity::Warning);
             }
