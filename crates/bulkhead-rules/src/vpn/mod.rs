@@ -62,7 +62,7 @@ pub(crate) fn forwarding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) 
     }
     for item in tree.items(&option("networking.nat.internalIPs")) {
         let (Some(shown), Some(place)) = (text(item.value), item.place.clone()) else { continue };
-        let Some(range) = Prefix::parse(&shown).or_else(|| Prefix::parse(&format!("{shown}/32"))) else { continue };
+        let Some(range) = prefix_or_address(&shown) else { continue };
         for (_, subnet, holds) in crate::network::subnets(vpn) {
             if let (true, Some(when)) = (subnet.overlaps(&range), item.when.and(&holds)) {
                 let what = format!("`networking.nat.internalIPs` has {shown}");
@@ -106,6 +106,13 @@ pub(crate) fn forwarding(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network) 
     found
 }
 
+/// A network, or an address as a network of its own.
+fn prefix_or_address(text: &str) -> Option<Prefix> {
+    let text = text.trim_matches([',', '{', '}']);
+    let length = if text.contains(':') { 128 } else { 32 };
+    Prefix::parse(text).or_else(|| Prefix::parse(&format!("{text}/{length}")))
+}
+
 /// Rules that translate the addresses of the VPN's services.
 fn translating(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, named: &dyn Fn(&str) -> bool) -> Vec<Forwarding> {
     let mut found = Vec::new();
@@ -120,9 +127,10 @@ fn translating(context: &Context<'_>, tree: &Tree<'_>, vpn: &Network, named: &dy
                 if named(word) {
                     whens.push(stated.when.clone());
                 }
-                let Some(range) = Prefix::parse(word) else { continue };
+                // Of a range of addresses, its ends.
+                let ranges: Vec<Prefix> = word.split('-').filter_map(prefix_or_address).collect();
                 let of_subnets = crate::network::subnets(vpn).into_iter();
-                let overlapping = of_subnets.filter(|(_, subnet, _)| subnet.overlaps(&range));
+                let overlapping = of_subnets.filter(|(_, subnet, _)| ranges.iter().any(|range| subnet.overlaps(range)));
                 whens.extend(overlapping.filter_map(|(_, _, holds)| stated.when.and(&holds)));
             }
             found.extend(whens.into_iter().next().map(|when| Forwarding {
