@@ -160,7 +160,12 @@ impl Allows {
 
     /// Whether the rule of `finding` is allowed at `place`.
     fn allows(&mut self, finding: &Diagnostic, place: &Place, texts: &Texts<'_>) -> bool {
-        let line = texts.positions(place).map_or(1, |(start, _)| start.line);
+        // What must not be shown is told by its line alone.
+        let told = || finding.data.get("line")?.as_u64()?.try_into().ok();
+        let line = match place.span {
+            None if *place == finding.place => told().unwrap_or(1),
+            _ => texts.positions(place).map_or(1, |(start, _)| start.line),
+        };
         let Some(here) = self.by_line.get(&(place.file.clone(), line)) else { return false };
         let mut allowed = false;
         for index in here {

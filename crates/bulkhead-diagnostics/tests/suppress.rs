@@ -172,3 +172,15 @@ fn where_else_the_caller_says() {
     let unused = grants.rfind("stale").unwrap() as u32;
     assert_eq!(left, [("stale-recipient", 5), ("unused-allow", unused)]);
 }
+
+#[test]
+fn what_must_not_be_shown_is_allowed_by_its_line() {
+    let text = "{\n  # bulkhead: allow(not-age) a test\n  secret\n  secret\n}\n";
+    let files = Files::new(&[("a.nix", text)]);
+    let at = |line: u32| {
+        Diagnostic::new("not-age", Severity::Error, Place::file("a.nix"), "a secret").with_data("line", line)
+    };
+    let rules = Rules { known: KNOWN, ran: &|_| true };
+    let left = apply(vec![at(3), at(4)], ["a.nix"], &Simple(&files), &files, rules);
+    assert_eq!(left.iter().map(|finding| finding.data["line"].as_u64()).collect::<Vec<_>>(), [Some(4)]);
+}

@@ -165,8 +165,11 @@ impl<'a> Context<'a> {
         let mut all = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
         let look = || {
             let ast = self.world?.parse(&TreePath::new(file).ok()?).ok()?;
-            let given = self.given().arguments.get(file).map(Vec::as_slice).unwrap_or_default();
-            Some(Arc::new(Variables::of(ast).with_given(given)))
+            let names = Variables::of(ast);
+            Some(Arc::new(match self.given().arguments.get(file) {
+                Some(given) => names.with_given(given),
+                None => names,
+            }))
         };
         all.entry(file.clone()).or_insert_with(look).clone()
     }

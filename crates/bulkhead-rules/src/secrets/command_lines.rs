@@ -45,13 +45,40 @@ pub(super) fn given_in(script: &str) -> (Vec<Given>, bool) {
     let assigned = script.assigned.into_iter().filter(|assigned| is_variable(&assigned.name, &assigned.value));
     let mut found: Vec<Given> = assigned.map(|assigned| Given { name: assigned.name, range: assigned.range }).collect();
     for command in &script.all {
-        // What it says is shown to somebody, not given to a program.
-        if !["echo", "printf"].contains(&command.name()) {
+        if !WITHOUT_SECRETS.contains(&command.name()) {
             found.extend(name_of_given(command).map(|name| Given { name, range: command.range.clone() }));
         }
     }
     (found, script.is_cut)
 }
+
+/// What shows its arguments to somebody, or looks for them.
+const WITHOUT_SECRETS: [&str; 24] = [
+    "[",
+    "[[",
+    "awk",
+    "bemenu",
+    "dialog",
+    "dmenu",
+    "echo",
+    "egrep",
+    "fgrep",
+    "fuzzel",
+    "gawk",
+    "grep",
+    "kdialog",
+    "notify-send",
+    "printf",
+    "rg",
+    "rofi",
+    "sed",
+    "test",
+    "tofi",
+    "whiptail",
+    "wofi",
+    "yad",
+    "zenity",
+];
 
 /// The same of the arguments that an option is a list of.
 pub(super) fn given_to(arguments: &[&str]) -> Option<String> {
@@ -178,6 +205,9 @@ fn is_option(name: &str) -> bool {
     name.len() > 2
         && !is_otherwise
         && !is_name
+        // The name of a secret in a store of secrets.
+        && !["passwordsecret", "tokensecret"].iter().any(|end| plain.ends_with(end))
+        && !plain.contains("csrf")
         && (is_called_secret(&plain) || ENDS.iter().any(|end| plain.ends_with(end)))
 }
 
@@ -202,7 +232,9 @@ fn is_header(name: &str, value: &str) -> bool {
 }
 
 /// What stands for a secret that somebody has to put there, or is none.
-const NONE: [&str; 12] = [
+const NONE: [&str; 26] = [
+    "anonymous",
+    "ask",
     "change-me",
     "change_me",
     "changeit",
@@ -211,11 +243,45 @@ const NONE: [&str; 12] = [
     "env",
     "example",
     "fake",
+    "fetch",
+    "hide",
+    "interactive",
+    "n/a",
+    "no-key",
+    "no-key-required",
+    "not-needed",
+    "ollama",
     "placeholder",
     "prompt",
+    "sk-no-key-required",
+    "start",
     "stdin",
+    "tbd",
     "todo",
+    "x-oauth-basic",
 ];
+
+/// How a value begins that says in which store of secrets it is.
+const STORES: [&str; 7] = ["bw://", "bws://", "keyring:", "op://", "secret:", "secret-tool:", "vault:"];
+
+/// Whether a value says that somebody has to put something there: `__TOKEN__`, `YOUR_PASSWORD`, `XXXX-XXXX`, `PASSWORD`.
+fn is_to_be_replaced(value: &str) -> bool {
+    let plain: String = value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let is_loud = !value.bytes().any(|b| b.is_ascii_lowercase());
+    let is_framed = |frame: char| value.len() > 2 && value.starts_with(frame) && value.ends_with(frame);
+    ['_', '#', '@', '%'].into_iter().any(is_framed)
+        || plain.starts_with("your")
+        || plain.ends_with("here")
+        || plain.bytes().all(|b| b == b'x')
+        || (is_loud && (is_called_secret(&plain) || ENDS.iter().any(|end| plain.ends_with(end))))
+}
+
+/// Whether a value is an expression of another language: `read()`, `config.password`, `os.environ["X"]`, `key,`.
+fn is_code(value: &str) -> bool {
+    let mut names = value.split('.').peekable();
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    value.ends_with(',') || value.contains(['(', ')', '[', ']']) || (value.contains('.') && names.all(is_name))
+}
 
 /// Whether a value is a secret as it is, and not where to find it.
 fn is_written(value: &str) -> bool {
@@ -232,6 +298,9 @@ fn is_written(value: &str) -> bool {
         && !is_number
         && !is_switch
         && !NONE.iter().any(|none| value.eq_ignore_ascii_case(none))
+        && !STORES.iter().any(|store| value.starts_with(store))
+        && !is_to_be_replaced(value)
+        && !is_code(value)
         && is_plain(value)
 }
 
@@ -370,6 +439,11 @@ mod tests {
             "mkdir -p hunter2; mysql -p; ssh -p 2222 x; sshpass -p $X a",
             "echo --password hunter2",
             "openssl enc -pass file:/run/x -passin env:X",
+            "kdialog --password 'Enter your passphrase'; notify-send 'Token: expired'; grep -q PASSWORD=x f",
+            "a --password op://vault/item --token vault:secret/x --password=interactive",
+            "TOKEN=__TOKEN__ a; PASSWORD=YOUR_PASSWORD_HERE b; c --password PASSWORD --token XXXX-XXXX",
+            "connect(user=user, password=cfg.password); API_KEY=key, TOKEN=os.environ[0]",
+            "curl -u anonymous:anonymous x; a --db-password-secret web-secret; curl -H 'X-CSRF-Token: fetch'",
             "read -r PASSWORD; a --password true --token 1",
         ] {
             assert!(names(script).is_empty(), "{script}: {:?}", names(script));

@@ -99,14 +99,16 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
     };
     let mut piped = None;
     let mut told = Vec::new();
-    let text = script;
+    let functions = functions(script);
     let script = commands(script);
     for command in script.all {
-        told.extend(state.told(&command).filter(|_| !is_function(text, command.name())).map(|what| Told {
-            what,
-            program: command.name().to_owned(),
-            range: command.range.clone(),
-        }));
+        if told.len() <= MOST_COPIES && !functions.contains(command.name()) {
+            told.extend(state.told(&command).map(|what| Told {
+                what,
+                program: command.name().to_owned(),
+                range: command.range.clone(),
+            }));
+        }
         piped = state.run(&command, piped);
     }
     let is_full = told.len() > MOST_COPIES;
@@ -124,7 +126,7 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
 }
 
 /// What the shell does itself, or runs as scripts of their own: their words are in no command line.
-const OF_SHELL: [&str; 40] = [
+const OF_SHELL: [&str; 43] = [
     ".",
     ":",
     "[",
@@ -144,6 +146,7 @@ const OF_SHELL: [&str; 40] = [
     "false",
     "fi",
     "function",
+    "hash",
     "let",
     "local",
     "mapfile",
@@ -163,13 +166,26 @@ const OF_SHELL: [&str; 40] = [
     "trap",
     "true",
     "type",
+    "ulimit",
     "unset",
+    "wait",
     "zsh",
 ];
 
-/// Whether a name is that of a function in the script, which is no program.
-fn is_function(script: &str, name: &str) -> bool {
-    [format!("{name}()"), format!("{name} ()"), format!("function {name}")].iter().any(|begin| script.contains(begin))
+/// The names of the functions in a script, which are no programs: `name() { … }`, `function name`.
+fn functions(script: &str) -> HashSet<&str> {
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
+    let before = script.match_indices('(').filter_map(|(at, _)| {
+        let is_empty = script.get(at + 1..)?.trim_start_matches([' ', '\t']).starts_with(')');
+        let name = script.get(..at)?.trim_end_matches([' ', '\t']);
+        let start = name.trim_end_matches(goes_on).len();
+        name.get(start..).filter(|name| is_empty && !name.is_empty())
+    });
+    let behind = script.match_indices("function ").filter_map(|(at, word)| {
+        let rest = script.get(at + word.len()..)?.trim_start();
+        rest.get(..rest.find(|c| !goes_on(c)).unwrap_or(rest.len()))
+    });
+    before.chain(behind).collect()
 }
 
 impl<K: Clone> State<'_, K> {

@@ -60,7 +60,7 @@ sentence with `placeholder` in it), how long a token holds in `lifespans`, switc
 in variables, and made files of variables of which none is called like a secret. Of scripts, those of units, of the
 activation, of shells and of `systemPackages` are read as far as they are written in the fleet: what they compute
 (`$NAME`, `$(…)`), what is no secret by the option's name (`-k`), and what says that it is to be replaced (`changeme`,
-`<key>`) is none. A script of more than 256 KiB is not read, of one with more than 32,768 words the beginning, and a
+`<key>`) is none. Programs of `systemPackages` are read as if all of them were shell scripts. A script of more than 256 KiB is not read, of one with more than 32,768 words the beginning, and a
 machine's scripts up to 16 MiB; if there is more, that is undecided. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
@@ -165,7 +165,13 @@ fn given(context: &Context<'_>, tree: &Tree<'_>, named: &Named, scripts: &mut Sc
                 (command_lines::given_to(&words).map(|name| (name, 0..text.text.len())).into_iter().collect(), false)
             }
             Kind::Programs | Kind::Script => {
-                let (all, is_cut) = command_lines::given_in(&text.text);
+                let (mut all, is_cut) = command_lines::given_in(&text.text);
+                if kind == Kind::Programs {
+                    // In other languages than that of the shell these are variables of the program's own.
+                    all.retain(|given| {
+                        given.name.starts_with('-') || !given.name.bytes().any(|b| b.is_ascii_lowercase())
+                    });
+                }
                 (all.into_iter().map(|given| (given.name, given.range)).collect::<Vec<_>>(), is_cut)
             }
         };

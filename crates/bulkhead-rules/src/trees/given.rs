@@ -5,21 +5,24 @@ use std::sync::Arc;
 use bulkhead_diagnostics::Place;
 use bulkhead_source::{FileTree, TreePath};
 use bulkhead_syntax::{AttrValue, Expr, ExprId, Parameter};
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 use super::repository_file::file_of_expression;
-use super::secret_mention::{Names, written};
+use super::secret_mention::{ALL, Names, written};
 
 /// Functions that call what is in a file, with the set that is their second argument.
 const CALLING: [&str; 3] = ["callPackage", "callPackages", "import"];
 
+/// The arguments of a file that are about secrets, by their names.
+pub(crate) type Arguments = HashMap<String, Vec<String>>;
+
 /// What files are called with.
 #[derive(Default)]
 pub(crate) struct Given {
-    /// The arguments of each file that are about secrets, as paths of options.
-    pub(crate) arguments: HashMap<Arc<str>, Vec<(String, Vec<String>)>>,
+    /// The arguments of each file that are about secrets, as paths of options; of [`ALL`] where one is given several.
+    pub(crate) arguments: HashMap<Arc<str>, Arguments>,
     /// The files that a file calls so.
-    pub(crate) calls: HashMap<Arc<str>, Vec<Arc<str>>>,
+    pub(crate) calls: HashMap<Arc<str>, HashSet<Arc<str>>>,
 }
 
 /// The file that an expression calls, and with what.
@@ -50,7 +53,7 @@ pub(crate) fn add(files: &dyn FileTree, names: &Names, path: &Arc<str>, found: &
         let Some((file, set)) = called(files, names, id, path) else { continue };
         let Expr::Attrs(set) = names.ast.expr(names.stands_for(set).unwrap_or(set)) else { continue };
         let file = file.to_arc();
-        let known = found.arguments.get(&file).map_or(0, Vec::len);
+        let mut is_given = false;
         for attr in &set.attrs {
             let name = attr.name.as_str();
             let secret = match attr.value {
@@ -61,13 +64,28 @@ pub(crate) fn add(files: &dyn FileTree, names: &Names, path: &Arc<str>, found: &
                 }
             };
             if let Some(secret) = secret {
-                found.arguments.entry(file.clone()).or_default().push((name.to_owned(), secret));
+                is_given = true;
+                let arguments = found.arguments.entry(file.clone()).or_default();
+                let known = arguments.entry(name.to_owned()).or_insert_with(|| secret.clone());
+                if *known != secret {
+                    known.clone_from(&of_all(&secret));
+                }
             }
         }
-        if found.arguments.get(&file).map_or(0, Vec::len) > known {
-            found.calls.entry(path.clone()).or_default().push(file);
+        if is_given {
+            found.calls.entry(path.clone()).or_default().insert(file);
         }
     }
+}
+
+/// The same path for each of all secrets.
+fn of_all(path: &[String]) -> Vec<String> {
+    let mut path = path.to_vec();
+    let at = path.iter().position(|name| name == "secrets").map(|at| at + 1);
+    if let Some(name) = at.and_then(|at| path.get_mut(at)) {
+        ALL.clone_into(name);
+    }
+    path
 }
 
 /// The names of the arguments that a file takes, and where they have that meaning.

@@ -9,7 +9,7 @@ use bulkhead_syntax::{
 };
 use foldhash::HashMap;
 
-use super::given;
+use super::given::{self, Arguments};
 use crate::context::Context;
 
 /// Expressions in expressions, and variables that lead to variables, are followed this far.
@@ -99,7 +99,7 @@ pub(crate) struct Names {
     withs: Vec<(Span, ExprId)>,
     /// The arguments of functions that are called with each of all secrets: the span of the body, the name, and what it is, as a
     /// path of options.
-    mapped: Vec<(Span, Symbol, Vec<String>)>,
+    mapped: HashMap<Symbol, Vec<(Span, Vec<String>)>>,
     /// What is known of expressions: variables may lead to the same one in very many ways. It is nothing while it is
     /// looked for, as in a variable that leads to itself.
     judged: Mutex<Judged>,
@@ -126,7 +126,7 @@ impl Names {
             bound: HashMap::default(),
             by_start: Vec::new(),
             withs: Vec::new(),
-            mapped: Vec::new(),
+            mapped: HashMap::default(),
             judged: Mutex::default(),
         };
         for (index, expr) in ast.exprs.iter().enumerate() {
@@ -157,17 +157,15 @@ impl Names {
     }
 
     /// Note what a file is called with, as paths of options.
-    pub(crate) fn with_given(mut self, given: &[(String, Vec<String>)]) -> Names {
+    pub(crate) fn with_given(mut self, given: &Arguments) -> Names {
         let ast = self.ast.clone();
         let Some((parameter, body)) = given::parameters(&self) else { return self };
         let body = ast.span(body);
-        let formals: Vec<Symbol> = match parameter {
-            Parameter::Pattern { formals, .. } => formals.iter().map(|formal| formal.name).collect(),
-            Parameter::Name(..) => Vec::new(),
-        };
+        let Parameter::Pattern { formals, .. } = parameter else { return self };
+        let given: Vec<(Symbol, Vec<String>)> =
+            formals.iter().filter_map(|formal| Some((formal.name, given.get(formal.name.as_str())?.clone()))).collect();
         for (name, path) in given {
-            let formal = formals.iter().find(|formal| formal.as_str() == name);
-            self.mapped.extend(formal.map(|formal| (body, *formal, path.clone())));
+            self.mapped.entry(name).or_default().push((body, path));
         }
         self
     }
@@ -224,10 +222,14 @@ impl Names {
         let path =
             |end: &[&str]| ["config", "age", "secrets", ALL].iter().chain(end).map(|name| (*name).to_owned()).collect();
         match &own.parameter {
-            Parameter::Name(secret, _) => self.mapped.push((body, *secret, path(&[]))),
+            Parameter::Name(secret, _) => self.mapped.entry(*secret).or_default().push((body, path(&[]))),
             Parameter::Pattern { formals, whole, .. } => {
-                self.mapped.extend(whole.iter().map(|(whole, _)| (body, *whole, path(&[]))));
-                self.mapped.extend(formals.iter().map(|formal| (body, formal.name, path(&[formal.name.as_str()]))));
+                for (whole, _) in whole {
+                    self.mapped.entry(*whole).or_default().push((body, path(&[])));
+                }
+                for formal in formals {
+                    self.mapped.entry(formal.name).or_default().push((body, path(&[formal.name.as_str()])));
+                }
             }
         }
     }
@@ -248,11 +250,9 @@ impl Names {
     /// What an argument is of a function that is called with each of all secrets.
     fn mapped(&self, id: ExprId, name: Symbol) -> Option<&[String]> {
         let inner = self.ast.span(id);
-        let around = self
-            .mapped
-            .iter()
-            .filter(|(body, of, _)| *of == name && body.start <= inner.start && inner.end <= body.end);
-        around.min_by_key(|(body, ..)| body.end - body.start).map(|(.., path)| &**path)
+        let around =
+            self.mapped.get(&name)?.iter().filter(|(body, _)| body.start <= inner.start && inner.end <= body.end);
+        around.min_by_key(|(body, _)| body.end - body.start).map(|(_, path)| &**path)
     }
 
     fn bind(&mut self, name: Symbol, to: Bound) {

@@ -18,6 +18,9 @@ const MOST_VALUES: usize = 64;
 /// How much is put in the place of variables in all, in bytes: else they could double what they hold again and again.
 const MOST_REPLACED: usize = 4 << 20;
 
+/// What stands in words between `$` and `(` that are quoted so that no script begins there.
+const NO_SCRIPT: char = '\u{FDD0}';
+
 /// How many words a script has at most, with those that come of its variables. What is behind them is not read.
 const MOST_WORDS: usize = 32 << 10;
 
@@ -252,11 +255,9 @@ impl Reader {
             }
         }
         command.words.drain(..at.min(command.words.len()));
-        if SHELLS.contains(&command.name()) {
-            let at = command.words.iter().position(|word| word.starts_with('-') && word.ends_with('c'));
-            if let Some(script) = at.and_then(|at| command.words.get(at + 1)).cloned() {
-                self.read(&script, Some(&command.range), depth);
-            }
+        if let Some(script) = inner_script(&command.words) {
+            let script = script.replace(NO_SCRIPT, "");
+            self.read(&script, Some(&command.range), depth);
         }
         match (command.name(), command.arguments()) {
             // What it is from now on can't be known.
@@ -313,6 +314,16 @@ const RUNNERS: [&str; 10] =
 
 /// Shells, which take a script after `-c`.
 const SHELLS: [&str; 5] = ["bash", "dash", "runtimeShell", "sh", "zsh"];
+
+/// The script that a shell is given as an argument, also by a program that runs it: `ip netns exec vpn sh -c '…'`.
+fn inner_script(words: &[String]) -> Option<&String> {
+    let is_shell = |word: &String| SHELLS.contains(&word.rsplit('/').next().unwrap_or(word));
+    let shell = words.iter().position(is_shell)?;
+    let after = words.get(shell + 1..)?;
+    let options = after.iter().take_while(|word| word.starts_with('-'));
+    let at = options.enumerate().find(|(_, word)| word.ends_with('c') && !word.starts_with("--"))?.0;
+    after.get(at + 1)
+}
 
 /// `NAME=value`.
 fn assignment(text: &str) -> Option<(&str, &str)> {
@@ -454,7 +465,12 @@ fn add(text: &str, at: usize, word: &mut Word) -> usize {
             let mut chars = rest.get(1..).unwrap_or_default().chars();
             match chars.next() {
                 Some('\n') | None => {}
-                Some(c) => literal(word, c.encode_utf8(&mut [0; 4])),
+                Some(c) => {
+                    literal(word, c.encode_utf8(&mut [0; 4]));
+                    if c == '$' && chars.as_str().starts_with('(') {
+                        word.text.push(NO_SCRIPT);
+                    }
+                }
             }
             text.len() - chars.as_str().len()
         }
@@ -462,8 +478,12 @@ fn add(text: &str, at: usize, word: &mut Word) -> usize {
             let inside = rest.get(1..).unwrap_or_default();
             let end = inside.find('\'').unwrap_or(inside.len());
             word.is_quoted = true;
-            literal(word, inside.get(..end).unwrap_or_default());
-            (at + end + 2).min(text.len())
+            let inside = inside.get(..end).unwrap_or_default();
+            match inside.contains("$(") {
+                true => literal(word, &inside.replace("$(", &format!("${NO_SCRIPT}("))),
+                false => literal(word, inside),
+            }
+            (at + 1 + end + 1).min(text.len())
         }
         '"' => {
             word.is_quoted = true;
