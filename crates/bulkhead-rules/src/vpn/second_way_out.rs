@@ -24,10 +24,11 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A container of a VPN has another network, or another default route.",
     docs: "\
 A service container behind a VPN, or the VPN container itself, has an interface besides the one on the VPN's bridge
-(`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress`, another `hostBridge`, `networkNamespace`,
-`forwardPorts`; of docker or podman, any network but `none`, that of another container, or the VPN's bridge), or its
-configuration names another default gateway than the VPN container. It is a warning that its configuration has a
-tunnel of its own (WireGuard, Tailscale, ZeroTier, nebula, NetBird, tinc …), or asks for an address by DHCP.
+(`interfaces`, `macvlans`, `extraVeths`, `hostAddress`, `localAddress` without a bridge, another `hostBridge`,
+`networkNamespace`, `forwardPorts`; of docker or podman, any network but `none`, that of another container, or the
+VPN's bridge), or its configuration names another default gateway than the VPN container. It is a warning that its
+configuration has a tunnel of its own (WireGuard, Tailscale, ZeroTier, nebula, NetBird, tinc …), or asks for an
+address by DHCP.
 
 **Why it matters.** What goes that way does not go through the tunnel. The module refuses it when the configuration
 is built.
@@ -135,9 +136,25 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 /// Where a container gets another network than that of a bridge of `networks`.
 pub(crate) fn ways(tree: &Tree<'_>, networks: &[Network], name: &str) -> Vec<Stated<()>> {
     let mut found = Vec::new();
+    let bridge = container(name, "hostBridge");
+    let on_bridge = tree.texts(&bridge, None);
+    let unknown = tree.unknown(&bridge).into_iter().map(|(_, place)| Some(place));
+    let maybe_on_bridge = on_bridge.iter().map(|stated| stated.place.clone()).chain(unknown).next();
+    let maybe_on_bridge =
+        maybe_on_bridge.map(|place| Assumed { what: format!("whether `{bridge}` is set is not known"), place });
     for attribute in OTHER_NETWORKS {
         let path = container(name, attribute);
-        found.extend(tree.given(&path));
+        // On a bridge, it is the address at the interface there; without one, it makes a link to the host.
+        let is_local = attribute.starts_with("localAddress");
+        if is_local && on_bridge.iter().any(|stated| stated.when.is_sure()) {
+            continue;
+        }
+        found.extend(tree.given(&path).into_iter().map(|mut stated| {
+            if let Some(what) = maybe_on_bridge.clone().filter(|_| is_local) {
+                stated.when.assumed.push(what);
+            }
+            stated
+        }));
         // `extraVeths.x = { … }` defines options below it.
         let below = tree.below(&path).iter().find(|named| named.path != path);
         found.extend(below.map(|named| Stated {
