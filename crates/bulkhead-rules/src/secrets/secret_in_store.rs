@@ -49,15 +49,16 @@ networking.wireguard.interfaces.wg0.privateKeyFile = config.age.secrets.wg0.path
 ```
 
 **Limits.** A user's `password` is a warning: test machines have one on purpose. Options are recognised by their
-names: secrets in other options are not seen; nor are values that are not known, modules that can't be read (those of
-flake inputs), `initialPassword`, which is there to be changed, and hashes (`hashedPassword`), which NixOS takes there
-on purpose; nor what says that something else stands for it (`$NAME`, `@NAME@`, `ext:…`, `%env(…)%`, `REPLACE_ME`, a
-sentence with `placeholder` in it), how long a token holds in `lifespans`, switches and numbers of at most four digits
-in variables, and made files of variables of which none is called like a secret. Of scripts, those of units, of the
-activation, of shells and of `systemPackages` are read as far as they are written in the fleet: what they compute
-(`$NAME`, `$(…)`), what is no secret by the option's name (`-k`), and what says that it is to be replaced (`changeme`,
-`<key>`) is none. A script of more than 256 KiB is not read, of one with more than 32,768 words the beginning, and a
-machine's scripts up to 16 MiB; if there is more, that is undecided. The text of a secret is not shown.
+names: secrets in other options are not seen; nor is clevis' `secretFile`, which is encrypted; nor are values that are
+not known, modules that can't be read (those of flake inputs), `initialPassword`, which is there to be changed, and
+hashes (`hashedPassword`), which NixOS takes there on purpose; nor what says that something else stands for it
+(`$NAME`, `@NAME@`, `ext:…`, `%env(…)%`, `REPLACE_ME`, a sentence with `placeholder` in it), how long a token holds in
+`lifespans`, switches and numbers of at most four digits in variables, and made files of variables of which none is
+called like a secret. Of scripts, those of units, of the activation, of shells and of `systemPackages` are read as far
+as they are written in the fleet: what they compute (`$NAME`, `$(…)`), what is no secret by the option's name (`-k`),
+and what says that it is to be replaced (`changeme`, `<key>`) is none. A script of more than 256 KiB is not read, of
+one with more than 32,768 words the beginning, and a machine's scripts up to 16 MiB; if there is more, that is
+undecided. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",
@@ -430,6 +431,13 @@ fn is_text_of_passwords(path: &OptionPath, name: &str, text: &str) -> bool {
 }
 
 fn names_file(path: &OptionPath) -> bool {
+    let names: Vec<&str> = path.names().iter().map(|name| &**name).collect();
+    // What clevis decrypts is a JWE: there is no secret in it without the TPM or the server.
+    if let ["boot", "initrd", "clevis", "devices", _, "secretFile"]
+    | ["boot", "initrd", "clevis", "devices", "secretFile"] = names.as_slice()
+    {
+        return false;
+    }
     path.names().last().is_some_and(|name| {
         let name = plain_name(name);
         FILES.iter().any(|end| name.ends_with(end))
