@@ -58,7 +58,8 @@ called like a secret. Of scripts, those of units, of the activation, of shells a
 as they are written in the fleet: what they compute (`$NAME`, `$(…)`), what is no secret by the option's name (`-k`),
 and what says that it is to be replaced (`changeme`, `<key>`) is none. A script of more than 256 KiB is not read, of
 one with more than 32,768 words the beginning, and a machine's scripts up to 16 MiB; if there is more, that is
-undecided. The text of a secret is not shown.
+undecided. The text of a secret is not shown. Lists of files of variables (`environmentFiles`) are not looked into,
+nor well-known files that are a file of the repository (`environment.etc.x.source = ./x`).
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",

@@ -56,7 +56,8 @@ secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at
 tests than `-type`, `-name` and those of depth, nor what comes of a loop that reads (`while read f`), nor modules that
 can't be read (those of flake inputs). A script of more than 256 KiB is not read, of one with more than 32,768 words
 the beginning, and of one that copies or opens more than 256 secrets, those; a machine's scripts are read up to 16
-MiB. If there is more, that is told as undecided.
+MiB. If there is more, that is told as undecided. A heredoc with a secret in it, and what `sed -i` and
+`replace-secret` put into a file that all may read, are not seen.
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy, or of a command line.
 `machine`: the machine, for one in `age.secrets`.

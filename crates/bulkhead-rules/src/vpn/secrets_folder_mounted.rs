@@ -34,7 +34,8 @@ vpn.containers.web.credentials.login = config.age.secrets.web-login.path;
 
 **Limits.** For containers that are neither workspaces nor behind a VPN it is a warning: they may be meant to be
 trusted. What is mounted into those of docker and podman in a way that can't be told is passed over: it is the folder
-of a package or of a service nearly always.
+of a package or of a service nearly always. Folders of keys elsewhere, as `services.openssh.hostKeys` and
+`age.identityPaths` may name them (`/persist/etc/ssh`), are not known to this rule.
 
 **Data.** `machine`: the machine. `container`: the container. `path`: the folder.
 ",
