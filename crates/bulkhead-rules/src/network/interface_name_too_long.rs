@@ -19,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     summary: "A name makes a network interface whose name has over 15 characters.",
     docs: "\
 The interface of a workspace or of a service container on the host is called after it (`vb-dev`, `vm-dev`, `vi-dev`),
-and Linux takes 15 characters. The same for a bridge or WireGuard interface whose name is written down.
+and Linux takes 15 characters. The same for the bridges of workspaces and VPNs and for the VPN's interface.
 
 **Why it matters.** systemd-nspawn makes another name of one that is too long, which no rule of the guard names, and
 all else fails to start. The modules refuse it when the configuration is built.
@@ -32,6 +32,9 @@ workspaces.customer-portal = { type = \"container\"; ip = \"10.20.0.10\"; };
 # good
 workspaces.portal = { type = \"container\"; ip = \"10.20.0.10\"; };
 ```
+
+**Limits.** Other interfaces of the host (`networking.bridges`, `vlans`, `bonds`, `wireguard.interfaces`,
+`wg-quick.interfaces`, `netdevs` of networkd) are not looked at.
 
 **Data.** `machine`: the machine. `interface`: the name.
 ",

@@ -57,7 +57,8 @@ networking.sandbox.allow = [ { address = \"192.168.1.10\"; port = 5432; reason =
 is a warning: whether the guard still works is not judged. In scripts of the host, `flush ruleset` and the removal of
 the guard's tables are seen where they are written out. Programs that unload rules, and other users of nf_tables, are
 not looked at; the guard itself notices them on the machine. Files of networkd that are texts of the configuration, or
-lie in the repository, are read; others are *undecided* where they may be about a bridge.
+lie in the repository, are read; others are *undecided* where they may be about a bridge. A `flush ruleset` in a file
+that `nft -f` loads is not seen.
 
 **Data.** `machine`: the machine. `option`: the option.
 ",

@@ -45,7 +45,8 @@ extraForwardRules = \"iifname sandbox0 oifname eth0 ip daddr != { 10.0.0.0/8, â€
 
 **Limits.** Texts of rules are searched for networks in the lines that end in `drop` or `reject`, also by the names of
 sets; that an earlier rule accepts is not seen. Rules that drop everything else (a bare `drop`, or a policy) close all
-of them. Which networks ZeroTier and nebula have, the configuration does not say.
+of them. Which networks ZeroTier and nebula have, the configuration does not say. Nor are `iptables-restore`, ipset
+and maps of verdicts (`vmap`) looked into.
 
 **Data.** `machine`: the machine. `open`: the networks.
 ",
@@ -169,7 +170,9 @@ fn open_to_commands(script: &str, own: &[Tunnel]) -> Option<Vec<String>> {
         let chain = behind(&command, &["-A", "-I", "--append", "--insert"]);
         let is_forwarded =
             chain.is_some_and(|chain| !matches!(chain, "INPUT" | "OUTPUT") && !chain.starts_with("nixos-"));
-        if !is_forwarded || !matches!(behind(&command, &["-j", "--jump"]), Some("DROP" | "REJECT")) {
+        // The chains of NixOS' firewall that refuse everything.
+        let refusals = ["DROP", "REJECT", "nixos-fw-refuse", "nixos-fw-log-refuse"];
+        if !is_forwarded || !behind(&command, &["-j", "--jump"]).is_some_and(|target| refusals.contains(&target)) {
             continue;
         }
         match behind(&command, &DESTINATION) {

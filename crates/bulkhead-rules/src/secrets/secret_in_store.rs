@@ -60,8 +60,9 @@ sentence with `placeholder` in it), how long a token holds in `lifespans`, switc
 in variables, and made files of variables of which none is called like a secret. Of scripts, those of units, of the
 activation, of shells and of `systemPackages` are read as far as they are written in the fleet: what they compute
 (`$NAME`, `$(…)`), what is no secret by the option's name (`-k`), and what says that it is to be replaced (`changeme`,
-`<key>`) is none. Programs of `systemPackages` are read as if all of them were shell scripts. A script of more than 256 KiB is not read, of one with more than 32,768 words the beginning, and a
-machine's scripts up to 16 MiB; if there is more, that is undecided. The text of a secret is not shown.
+`<key>`) is none. Programs of `systemPackages` are read as if all of them were shell scripts. A script of more than
+256 KiB is not read, of one with more than 32,768 words the beginning, and a machine's scripts up to 16 MiB; if there
+is more, that is undecided. The text of a secret is not shown.
 
 **Data.** `machine`: the machine. `option`: the option. `line`: where the text of a secret begins, from 1.
 ",

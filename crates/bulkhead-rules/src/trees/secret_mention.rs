@@ -224,7 +224,7 @@ impl Names {
         match &own.parameter {
             Parameter::Name(secret, _) => self.mapped.entry(*secret).or_default().push((body, path(&[]))),
             Parameter::Pattern { formals, whole, .. } => {
-                for (whole, _) in whole {
+                if let Some((whole, _)) = whole {
                     self.mapped.entry(*whole).or_default().push((body, path(&[])));
                 }
                 for formal in formals {

@@ -48,10 +48,12 @@ boot.initrd.secrets.\"/disk.key\" = \"/etc/secrets/initrd/disk.key\";
 **Limits.** A path without quotes that begins with `/` stays where it is, and is not meant. Public keys (`*.pub`) are
 none, nor is what age, GnuPG or sops has encrypted. What comes from modules that can't be read is not looked at; of
 what is computed from packages, only what is made of a text (`pkgs.writeText`). Of scripts, what is written in the
-option, in variables of the same file, and in a file that a unit runs. What another program makes of a file than a copy,
-a part or a checksum is not meant: it may decrypt it (`gpg -d … | cryptsetup`). A script of more than 256 KiB is not
-read, and of one with more than 32,768 words the beginning; a machine's scripts are read up to 16 MiB. If there is more,
-that is told as undecided.
+option, in variables of the same file, and in a file that a unit runs. What another program makes of a file than a
+copy, a part or a checksum is not meant: it may decrypt it (`gpg -d … | cryptsetup`). A script of more than 256 KiB is
+not read, and of one with more than 32,768 words the beginning; a machine's scripts are read up to 16 MiB. If there is
+more, that is told as undecided. Of a crypttab, a text is read, but no `source` of it, nor one in
+`boot.initrd.systemd.contents`; key files that `environment.etc` makes, here-strings and heredocs for cryptsetup are
+not followed.
 
 **Data.** `machine`: the machine. `option`: the option. `path`: the file.
 ",

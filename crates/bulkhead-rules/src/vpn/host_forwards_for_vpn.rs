@@ -29,7 +29,9 @@ networking.nat = { enable = true; internalInterfaces = [ \"vpn0\" ]; externalInt
 vpn.containers.web.ip = \"10.73.0.11\";
 ```
 
-**Limits.** Bulkhead's module has a guard that drops what is forwarded for the bridge, so it is a warning there.
+**Limits.** Bulkhead's module has a guard that drops what is forwarded for the bridge, so it is a warning there. Rules
+that go by a map (`vmap`), a `goto` or a mark, or that stand in `postUp` of wg-quick or in scripts of units, are not
+looked at.
 
 **Data.** `machine`: the machine.
 ",

@@ -42,9 +42,10 @@ vpn.containers.web.ip = \"10.73.0.11\";
 bridges and what is on them; by options, flags or a file of systemd.nspawn(5); of docker and podman, the network),
 what is plugged into the VPN's bridge, and whether the host forwards for it (address translation, networkd,
 `ip_forward` and its like, `useRoutingFeatures` of Tailscale and NetBird). Bulkhead's guard drops what is forwarded,
-so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are text that
-is not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a path through the host
-is *undecided*. What modules set that can't be read is `configuration-not-known`.
+so that is no path while it is loaded. `filterForward` closes what nobody accepts. Rules of nf_tables are text that is
+not judged: where a table names the bridge and drops, or `extraForwardRules` may accept, a path through the host is
+*undecided*. What modules set that can't be read is `configuration-not-known`. What a script plugs into the bridge
+(`ip link set … master`, `brctl addif`) is not seen.
 
 **Data.** `machine`: the machine. `container`: where it begins. `containers`: all from which the same steps
 lead out. `path`: the steps.
