@@ -341,7 +341,10 @@ fn blueprint_makes_a_system_of_each_folder_of_hosts() {
         ("nix/modules/home/shell.nix", "{ programs.bash.enable = true; }"),
         (
             "nix/hosts/own/default.nix",
-            "{ flake, inputs, ... }: { class = \"nixos\"; value = inputs.nixpkgs.lib.nixosSystem { modules = [ ./more.nix ]; }; }",
+            "{ flake, inputs, ... }@args: {
+               class = \"nixos\";
+               value = inputs.nixpkgs.lib.nixosSystem { modules = [ ./more.nix { networking = { inherit (args) hostName; }; } ]; };
+             }",
         ),
         ("nix/hosts/own/more.nix", "{ networking.domain = \"own\"; }"),
         ("nix/hosts/mac/darwin-configuration.nix", "{ }"),
@@ -803,6 +806,35 @@ fn flakelight_makes_systems_of_arguments_wherever_they_are() {
     assert_eq!(said(&bee, "networking.hostName"), ["bee"]);
     assert_eq!(files(&read(&world, "ant")), ["ant.nix"]);
     assert_eq!(files(&read(&world, "wasp")), ["nix/nixosModules/one.nix"]);
+}
+
+#[test]
+fn flakelight_reads_options_in_its_folder_also_by_other_names() {
+    let flake_nix = r#"{
+      inputs.nixpkgs.url = "github:NixOS/nixpkgs";
+      inputs.flakelight.url = "github:nix-community/flakelight";
+      outputs = { flakelight, ... }@inputs: flakelight ./. {
+        inherit inputs;
+        nixDirAliases.nixosConfigurations = [ "hosts" ];
+      };
+    }"#;
+    let outputs =
+        "{ inputs, ... }: { nixosConfigurations.ant = inputs.nixpkgs.lib.nixosSystem { modules = [ ./ant.nix ]; }; }";
+    let mut all = vec![
+        ("flake.nix", flake_nix),
+        ("nix/hosts/bee.nix", "{ ... }: { modules = [ { networking.domain = \"example.org\"; } ]; }"),
+        ("nix/outputs.nix", outputs),
+        ("nix/ant.nix", "{ }"),
+    ];
+    let known = world(&all);
+    let made = systems(&known, &flake());
+    assert_eq!(made.unknown, None);
+    assert_eq!(names(&made), ["nixos ant", "nixos bee"]);
+    assert_eq!(said(&read(&known, "bee"), "networking.domain"), ["example.org"]);
+
+    // Modules there may make more.
+    all.push(("nix/imports.nix", "[ { nixosConfigurations.wasp = { }; } ]"));
+    assert!(systems(&world(&all), &flake()).unknown.is_some());
 }
 
 #[test]

@@ -48,11 +48,11 @@ let
         name:
         let
           make = import (at name "default.nix");
-          made = {
-            inherit flake inputs;
-          };
         in
-        make (if functionArgs make ? hostName then made // { hostName = name; } else made);
+        make {
+          inherit flake inputs;
+          hostName = name;
+        };
       modulesFor =
         platform: name: file:
         [ (at name file) ]

@@ -56,8 +56,13 @@ let
         }) (removeAttrs (known.modulesIn "default.nix" folder) [ "default" ]);
       importDir = importWith (path: import path);
       importDirPaths = importWith (path: path);
+      # Other names of what is in `nix`.
+      aliases = foldl' (a: b: a // b) { } (
+        map called (loadedAs (_: known.notKnown) "nixDirAliases" ++ given "nixDirAliases")
+      );
       # An option that is a file or a folder in `nix`.
-      loaded =
+      loaded = readFolder: name: concatMap (loadedAs readFolder) ([ name ] ++ aliases.${name} or [ ]);
+      loadedAs =
         readFolder: name:
         if nixDir == null then
           [ ]
@@ -69,6 +74,11 @@ let
           [ (readFolder (nixDir + "/${name}")) ]
         else
           [ ];
+      # Modules in `nix` may say anything.
+      unread = concatMap (loadedAs (_: known.notKnown)) [
+        "imports"
+        "perSystem"
+      ];
       # A set that is said in parts.
       option =
         readFolder: names:
@@ -152,7 +162,10 @@ let
         formatter = known.notKnown;
       };
     in
-    foldl' (known.mergeAny 2) outputs (map called (given "outputs"));
+    foldl' (known.mergeAny 2) outputs (
+      map (_: known.notKnown) unread
+      ++ map called (loaded (_: known.notKnown) "outputs" ++ given "outputs")
+    );
 in
 {
   __functor = _: mkFlake;

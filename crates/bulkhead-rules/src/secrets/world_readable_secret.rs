@@ -54,10 +54,11 @@ with `PrivateTmp` or `DynamicUser`. Of scripts, each command counts as run once,
 are not told where `/proc` is mounted with `hidepid`, nor in the boot environment; functions of another file that a
 script reads (`source`) are taken for programs. Nor are texts in the script (`cat > FILE <<EOF`) or what is put in the
 place of something in a file (`sed -i`, `replace-secret`).
-What other programs do with a secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor what `find` changes with other
-tests than `-type`, `-name` and those of depth, nor what comes of a loop that reads (`while read f`), nor modules that
-can't be read (those of flake inputs). A script of more than 256 KiB is not read, of one with more than 32,768 words
-the beginning, and of one that copies or opens more than 256 secrets, those; a machine's scripts are read up to 16
+What other programs do with a secret than those that copy it (`cat`, `head`, `sed`, `tr` …) is not looked at, nor
+what `find` changes with other tests than `-type`, `-name` and those of depth, nor what comes of a loop that reads
+(`while read f`), nor modules that can't be read (those of flake inputs). A script of more than 256 KiB is not read,
+of one with more than 32,768 words the beginning, and of one that copies or opens more than 256 secrets, those; a
+machine's scripts are read up to 16
 MiB. If there is more, that is told as undecided.
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy, or of a command line.
