@@ -267,11 +267,12 @@ const STORES: [&str; 7] = ["bw://", "bws://", "keyring:", "op://", "secret:", "s
 /// Whether a value says that somebody has to put something there: `__TOKEN__`, `YOUR_PASSWORD`, `XXXX-XXXX`, `PASSWORD`.
 fn is_to_be_replaced(value: &str) -> bool {
     let plain: String = value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let lower = value.to_ascii_lowercase();
     let is_loud = !value.bytes().any(|b| b.is_ascii_lowercase());
     let is_framed = |frame: char| value.len() > 2 && value.starts_with(frame) && value.ends_with(frame);
     ['_', '#', '@', '%'].into_iter().any(is_framed)
-        || plain.starts_with("your")
-        || plain.ends_with("here")
+        || ["your-", "your_", "your "].iter().any(|begin| lower.starts_with(begin))
+        || ["-here", "_here"].iter().any(|end| lower.ends_with(end))
         || plain.bytes().all(|b| b == b'x')
         || (is_loud && (is_called_secret(&plain) || ENDS.iter().any(|end| plain.ends_with(end))))
 }

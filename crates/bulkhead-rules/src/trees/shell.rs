@@ -315,8 +315,33 @@ const RUNNERS: [&str; 10] =
 /// Shells, which take a script after `-c`.
 const SHELLS: [&str; 5] = ["bash", "dash", "runtimeShell", "sh", "zsh"];
 
+/// What runs a command with other files than those of the machine.
+const ELSEWHERE: [&str; 18] = [
+    "arch-chroot",
+    "chroot",
+    "ctr",
+    "distrobox",
+    "docker",
+    "docker-compose",
+    "flatpak",
+    "incus",
+    "kubectl",
+    "lxc",
+    "machinectl",
+    "nerdctl",
+    "nixos-container",
+    "nixos-enter",
+    "podman",
+    "ssh",
+    "systemd-nspawn",
+    "toolbox",
+];
+
 /// The script that a shell is given as an argument, also by a program that runs it: `ip netns exec vpn sh -c '…'`.
 fn inner_script(words: &[String]) -> Option<&String> {
+    if words.first().is_some_and(|program| ELSEWHERE.contains(&program.as_str())) {
+        return None;
+    }
     let is_shell = |word: &String| SHELLS.contains(&word.rsplit('/').next().unwrap_or(word));
     let shell = words.iter().position(is_shell)?;
     let after = words.get(shell + 1..)?;
@@ -569,6 +594,8 @@ mod tests {
         assert_eq!(words("for f in a b; do c $f; done"), ["c a b", "done"]);
         assert_eq!(words("x=$(b c)\nd $x"), ["b c", "d $(b c)"]);
         assert_eq!(words("bash -euc 'a b; c'"), ["a b", "c", "bash -euc a b; c"]);
+        assert_eq!(words("ip netns exec v sh -c 'a'"), ["a", "ip netns exec v sh -c a"]);
+        assert_eq!(words("docker exec d sh -c 'a'"), ["docker exec d sh -c a"]);
     }
 
     #[test]
