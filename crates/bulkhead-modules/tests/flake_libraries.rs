@@ -708,6 +708,40 @@ fn clan_makes_systems_of_machines_wherever_they_are_named() {
 }
 
 #[test]
+fn clan_takes_modules_of_roles_that_are_strings_below_its_folder() {
+    for (directory, folder) in [("", ""), ("directory = ./clan;", "clan/")] {
+        let flake_nix = r#"{
+          inputs.clan-core.url = "git+https://git.clan.lol/clan/clan-core";
+          outputs = { self, clan-core, ... }:
+            let
+              clan = clan-core.lib.clan {
+                inherit self;
+                DIRECTORY
+                machines.bee = { };
+                inventory.instances.ssh.roles.server = {
+                  machines.bee = { };
+                  extraModules = [ "modules/web.nix" ./path.nix { networking.domain = "set"; } ];
+                };
+              };
+            in
+            { inherit (clan.config) nixosConfigurations; };
+        }"#;
+        let flake_nix = flake_nix.replace("DIRECTORY", directory);
+        let web = format!("{folder}modules/web.nix");
+        let world = world(&[
+            ("flake.nix", &flake_nix),
+            (&web, "{ services.nginx.enable = true; }"),
+            ("path.nix", "{ services.openssh.enable = true; }"),
+        ]);
+        let bee = read(&world, "bee");
+        assert_eq!(bee.problems, []);
+        assert_eq!(files(&bee), [&*web, "path.nix"]);
+        assert_eq!(said(&bee, "networking.domain"), ["set"]);
+        assert_eq!(missing(&bee), [": the flake input `clan-core` is not fetched"]);
+    }
+}
+
+#[test]
 fn clan_makes_systems_by_a_module_of_flake_parts() {
     for clan in ["clan", "flake.clan"] {
         let flake_nix = r#"{

@@ -12,7 +12,9 @@ let
     fromJSON
     head
     isList
+    isString
     listToAttrs
+    match
     pathExists
     readFile
     ;
@@ -89,7 +91,12 @@ let
         in
         (role.machines or { }) ? ${name}
         || any (tag: if isList tags then elem tag tags else tags ? ${tag}) (tagsOf name);
-      fromRoles = name: concatMap (role: if isFor name role then role.extraModules or [ ] else [ ]) roles;
+      # Strings are paths below the clan's folder.
+      atClan =
+        module: if isString module && match "/.*" module == null then directory + "/${module}" else module;
+      fromRoles =
+        name:
+        concatMap (role: if isFor name role then map atClan (role.extraModules or [ ]) else [ ]) roles;
 
       modulesFor =
         name:
