@@ -587,7 +587,18 @@ let
     channels = packages // {
       nixpkgs = ofNixpkgs;
     };
-    eachSystem = eachDefaultSystem;
+    # What a flake gives out, with what `build` makes for each system, which may be unknown as a whole.
+    withBuilt =
+      build: given:
+      mergeAny 2 given (eachDefaultSystem (_: build known.channels))
+      // removeAttrs given [
+        "apps"
+        "checks"
+        "devShells"
+        "formatter"
+        "legacyPackages"
+        "packages"
+      ];
   };
 
   # What is left of `mkIf` and the like: sets.

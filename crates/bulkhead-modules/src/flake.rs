@@ -14,7 +14,7 @@ use bulkhead_eval::data::{Failure, Unknown};
 use bulkhead_eval::{Members, Node, ParsedText, Session, Shape, Split, World, url_of};
 use bulkhead_source::{FileTree, TreePath};
 
-use crate::libraries::{Library, repository};
+use crate::libraries::{Library, repository, source};
 use crate::library::{Arguments, OUTSIDE, OWN_FLAKE, PACKAGES, is_of_people, unusable};
 use crate::nixos::{Nixos, nixpkgs};
 use crate::passes::{Root, no_thread, read, run, run_again};
@@ -63,23 +63,23 @@ const ROUNDS: usize = 3;
 const FURTHER_ROUNDS: usize = 12;
 
 /// Where Bulkhead itself comes from.
-const OWN: &str = "github:bulkhead-nix/bulkhead";
+const OWN: &str = "bulkhead-nix/bulkhead";
 
-/// Flakes whose modules define nothing of workspaces, VPNs and firewalls, by where they come from.
+/// Flakes whose modules define nothing of workspaces, VPNs and firewalls, by owner and name of the repository.
 const APART: [&str; 13] = [
     OWN,
-    "github:danth/stylix",
-    "github:mic92/sops-nix",
-    "github:nix-community/disko",
-    "github:nix-community/home-manager",
-    "github:nix-community/impermanence",
-    "github:nix-community/lanzaboote",
-    "github:nix-community/nix-index-database",
-    "github:nix-community/stylix",
-    "github:nixos/nixos-hardware",
-    "github:nixos/nixpkgs",
-    "github:ryantm/agenix",
-    "github:yaxitech/ragenix",
+    "danth/stylix",
+    "mic92/sops-nix",
+    "nix-community/disko",
+    "nix-community/home-manager",
+    "nix-community/impermanence",
+    "nix-community/lanzaboote",
+    "nix-community/nix-index-database",
+    "nix-community/stylix",
+    "nixos/nixos-hardware",
+    "nixos/nixpkgs",
+    "ryantm/agenix",
+    "yaxitech/ragenix",
 ];
 
 /// How the reason ends why a module of such a flake is unknown.
@@ -101,8 +101,12 @@ pub fn is_apart(reason: &Unknown) -> bool {
 
 /// The flake in [`APART`] that something would be fetched from which is unknown.
 fn fetched_apart(reason: &Unknown) -> Option<&'static str> {
-    let repository = repository(&url_of(&reason.reason)?.to_ascii_lowercase())?;
-    APART.iter().find(|known| known.strip_prefix("github:") == Some(&*repository)).copied()
+    apart(&repository(&url_of(&reason.reason)?.to_ascii_lowercase())?)
+}
+
+/// The one of [`APART`] that a repository is, by owner and name.
+fn apart(repository: &str) -> Option<&'static str> {
+    APART.iter().find(|known| **known == repository).copied()
 }
 
 /// Whether something is unknown because it is known only where a flake makes the system: an argument of its modules, or what
@@ -1161,7 +1165,12 @@ fn inputs<'a>(session: &Session<'a>, flake: Node<'a>) -> Node<'a> {
         match flake.get("inputs").map(|node| session.look(node)) {
             Some(Shape::Attrs(inputs)) => {
                 open = inputs.rest;
-                names.extend(inputs.attrs.iter().map(|(name, node)| (*name, known_apart(session, *node))));
+                names.extend(
+                    inputs
+                        .attrs
+                        .iter()
+                        .map(|(name, node)| (*name, source(session, *node).and_then(|source| apart(&source)))),
+                );
             }
             Some(Shape::Unknown(reason, _)) => open = Some(session.unknown(&reason.reason, None)),
             _ => {}
@@ -1193,16 +1202,6 @@ fn libraries<'a>(session: &Session<'a>, flake: Node<'a>) -> Result<Node<'a>, Fai
         }
     }
     Ok(session.attrs(known, None))
-}
-
-/// The flake in [`APART`] that an input is, by its `url`.
-fn known_apart<'a>(session: &Session<'a>, input: Node<'a>) -> Option<&'static str> {
-    let Shape::Attrs(input) = session.look(input) else { return None };
-    let Some(Shape::String(url)) = input.get("url").map(|url| session.look(url)) else { return None };
-    let url = url.to_ascii_lowercase();
-    let is_of =
-        |known: &&&str| url.strip_prefix(**known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
-    APART.iter().find(is_of).copied()
 }
 
 fn tag<'a>(session: &Session<'a>, members: &Members<'a>) -> Option<String> {

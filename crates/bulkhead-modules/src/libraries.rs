@@ -66,6 +66,9 @@ pub fn source<'a>(session: &Session<'a>, input: Node<'a>) -> Option<String> {
     if let Some(url) = text("url") {
         return repository(&url);
     }
+    if text("type")? != "github" {
+        return None;
+    }
     Some(format!("{}/{}", text("owner")?, text("repo")?))
 }
 

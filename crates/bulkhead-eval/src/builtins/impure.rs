@@ -140,8 +140,8 @@ fn fetched_from<'a>(ev: &Evaluator<'a>, from: Value<'a>, pos: Pos) -> Result<'a,
     };
     let lower = url.to_ascii_lowercase();
     let known = MAKERS.iter().find(|(part, _)| lower.contains(part));
-    // Before an `@` there may be a password.
-    let is_shown = !url.is_empty() && url.bytes().all(|b| b.is_ascii_graphic() && b != b'@' && b != b'`');
+    // Before an `@` there may be a password, and behind a `?` a token.
+    let is_shown = !url.is_empty() && url.bytes().all(|b| b.is_ascii_graphic() && !b"@?`".contains(&b));
     let reason = match is_shown && url.len() <= LONGEST_URL {
         true => &format!("{NOT_FETCHED}: `{url}`"),
         false => NOT_FETCHED,

@@ -53,6 +53,14 @@ let
           inherit flake inputs;
           hostName = name;
         };
+      systemFor =
+        make: platform: file: name:
+        make {
+          specialArgs = specialArgs // {
+            hostName = name;
+          };
+          modules = modulesFor platform name file;
+        };
       modulesFor =
         platform: name: file:
         [ (at name file) ]
@@ -131,29 +139,13 @@ let
     {
       nixosConfigurations =
         ofClass "nixos"
-        // of isNixos (
-          name:
-          known.nixosSystem {
-            specialArgs = specialArgs // {
-              hostName = name;
-            };
-            modules = modulesFor "nixos" name "configuration.nix";
-          }
-        ) plain
+        // of isNixos (systemFor known.nixosSystem "nixos" "configuration.nix") plain
         # It can't be told what they are.
         // of isOther (_: known.notKnown) plain
         // mapAttrs (_: _: known.notKnown) files;
       darwinConfigurations =
         ofClass "nix-darwin"
-        // of isDarwin (
-          name:
-          known.darwinSystem {
-            specialArgs = specialArgs // {
-              hostName = name;
-            };
-            modules = modulesFor "darwin" name "darwin-configuration.nix";
-          }
-        ) plain;
+        // of isDarwin (systemFor known.darwinSystem "darwin" "darwin-configuration.nix") plain;
       # Those of hosts with a system are in it.
       homeConfigurations = lib.concatMapAttrs (
         name: homes:

@@ -59,16 +59,7 @@ let
       ];
       all = known.mergeAny 2 others (systems // { pkgs.x86_64-linux = known.channels; });
     in
-    # What is built for each system may be unknown as a whole.
-    known.mergeAny 2 all (known.eachSystem (_: outputsBuilder known.channels))
-    // removeAttrs all [
-      "apps"
-      "checks"
-      "devShells"
-      "formatter"
-      "legacyPackages"
-      "packages"
-    ];
+    known.withBuilt outputsBuilder all;
 in
 {
   inherit mkFlake;

@@ -433,16 +433,7 @@ let
             "templates"
           ];
         in
-        # What is built for each system may be unknown as a whole.
-        known.mergeAny 2 all (known.eachSystem (_: builders known.channels))
-        // removeAttrs all [
-          "apps"
-          "checks"
-          "devShells"
-          "formatter"
-          "legacyPackages"
-          "packages"
-        ];
+        known.withBuilt builders all;
     in
     {
       inherit mkFlake;

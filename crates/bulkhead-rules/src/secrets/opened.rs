@@ -103,7 +103,8 @@ pub(crate) fn opened_by_script<K: Clone>(script: &str, judge: &Judge<'_, K>) -> 
     let script = commands(script);
     for command in script.all {
         if told.len() <= MOST_COPIES && !functions.contains(command.name()) {
-            told.extend(state.told(&command).map(|what| Told {
+            let left = MOST_COPIES + 1 - told.len();
+            told.extend(state.told(&command).take(left).map(|what| Told {
                 what,
                 program: command.name().to_owned(),
                 range: command.range.clone(),
@@ -175,13 +176,18 @@ const OF_SHELL: [&str; 43] = [
 /// The names of the functions in a script, which are no programs: `name() { … }`, `function name`.
 fn functions(script: &str) -> HashSet<&str> {
     let goes_on = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
+    // Else it is in a comment, or in a text.
+    let is_begin = |at: usize| {
+        let before = script.get(..at).unwrap_or_default().trim_end_matches([' ', '\t']);
+        before.is_empty() || before.ends_with(['\n', ';', '&', '|', '{', '(', ')'])
+    };
     let before = script.match_indices('(').filter_map(|(at, _)| {
         let is_empty = script.get(at + 1..)?.trim_start_matches([' ', '\t']).starts_with(')');
         let name = script.get(..at)?.trim_end_matches([' ', '\t']);
         let start = name.trim_end_matches(goes_on).len();
-        name.get(start..).filter(|name| is_empty && !name.is_empty())
+        name.get(start..).filter(|name| is_empty && !name.is_empty() && is_begin(start))
     });
-    let behind = script.match_indices("function ").filter_map(|(at, word)| {
+    let behind = script.match_indices("function ").filter(|(at, _)| is_begin(*at)).filter_map(|(at, word)| {
         let rest = script.get(at + word.len()..)?.trim_start();
         rest.get(..rest.find(|c| !goes_on(c)).unwrap_or(rest.len()))
     });
@@ -202,15 +208,15 @@ impl<K: Clone> State<'_, K> {
         (self.judge.at)(&self.path(path))
     }
 
-    /// The secret that is an argument of a program: `--token "$(cat FILE)"`.
-    fn told(&self, command: &Command) -> Option<K> {
-        if OF_SHELL.contains(&command.name()) {
-            return None;
-        }
-        command.arguments().iter().find_map(|word| {
-            // `<(…)` is the name of a file.
-            let script = word.get(word.find("$(")?..)?;
-            if word.contains("<(") { None } else { self.at(read_within(script)?) }
+    /// The secrets that are arguments of a program: `--token "$(cat FILE)"`.
+    fn told<'c>(&'c self, command: &'c Command) -> impl Iterator<Item = K> + 'c {
+        let is_program = !OF_SHELL.contains(&command.name());
+        // `<(…)` is the name of a file.
+        let words = command.arguments().iter().filter(move |word| is_program && !word.contains("<("));
+        let scripts = words.flat_map(|word| word.match_indices("$(").filter_map(|(at, _)| word.get(at..)));
+        scripts.filter_map(|script| {
+            let end = script.find(')').map_or(script.len(), |end| end + 1);
+            self.at(read_within(script.get(..end)?)?)
         })
     }
 
@@ -346,11 +352,14 @@ impl<K: Clone> State<'_, K> {
 
     /// `find FOLDER … -exec chmod MODE {} +`
     fn find(&mut self, command: &Command) {
-        let Some(listed) = Listed::of(command) else { return };
-        let Some((run, rest)) = listed.run.as_deref().and_then(<[String]>::split_first) else { return };
-        if run.rsplit('/').next() == Some("chmod") {
-            let given: Vec<String> = rest.iter().take_while(|word| *word != "{}").cloned().collect();
-            self.chmod_listed(&given, &listed, command);
+        let Some(mut listed) = Listed::of(command) else { return };
+        for (run, has_files) in std::mem::take(&mut listed.runs) {
+            let Some((program, rest)) = run.split_first() else { continue };
+            if program.rsplit('/').next() == Some("chmod") {
+                listed.has_files = has_files;
+                let given: Vec<String> = rest.iter().take_while(|word| *word != "{}").cloned().collect();
+                self.chmod_listed(&given, &listed, command);
+            }
         }
     }
 
@@ -492,15 +501,20 @@ struct Listed {
     has_files: bool,
     /// The patterns of which the names have one, if not all are meant.
     names: Option<Vec<String>>,
-    /// What is run with them, by `-exec`.
-    run: Option<Vec<String>>,
+    /// What is run with them, by `-exec`, and whether files are among those.
+    runs: Vec<(Vec<String>, bool)>,
 }
 
 impl Listed {
     /// What a command lists. `None` where that is not known.
     fn of(command: &Command) -> Option<Listed> {
-        let files =
-            |paths: Vec<String>, is_recursive| Listed { paths, is_recursive, has_files: true, names: None, run: None };
+        let files = |paths: Vec<String>, is_recursive| Listed {
+            paths,
+            is_recursive,
+            has_files: true,
+            names: None,
+            runs: Vec::new(),
+        };
         let plain = || command.arguments().iter().filter(|word| !word.starts_with('-')).cloned();
         match command.name() {
             // What `ls` says of a folder are names alone.
@@ -519,6 +533,8 @@ impl Listed {
                 }
                 while let Some(word) = words.next() {
                     match word.as_str() {
+                        // What comes after that is about others.
+                        "-o" | "-or" if !listed.runs.is_empty() => (listed.has_files, listed.names) = (true, None),
                         "-xdev" | "-mount" | "-print" | "-print0" | "-o" | "-or" | "(" | ")" | "-depth" | "-follow" => {
                         }
                         "-type" | "-xtype" => {
@@ -529,13 +545,8 @@ impl Listed {
                             words.next();
                         }
                         "-exec" | "-execdir" | "-ok" | "-okdir" => {
-                            listed.run = Some(
-                                words
-                                    .by_ref()
-                                    .take_while(|word| !["+", ";"].contains(&word.as_str()))
-                                    .cloned()
-                                    .collect(),
-                            );
+                            let run = words.by_ref().take_while(|word| !["+", ";"].contains(&word.as_str()));
+                            listed.runs.push((run.cloned().collect(), listed.has_files));
                         }
                         // Which files it is about is not known.
                         _ => return None,

@@ -312,7 +312,8 @@ fn is_declaration(text: &str, at: usize) -> bool {
         if path.ends_with(".file") && path.contains("secrets.") {
             return true;
         }
-        at = statement.set;
+        let Some(set) = set_around(text, statement.start) else { return false };
+        at = set;
     }
     false
 }
@@ -326,25 +327,35 @@ struct Statement<'t> {
     name: &'t str,
     /// What stands between the `=` and where it was asked for.
     between: &'t str,
-    /// Where the set begins that it is in: at `{`.
-    set: usize,
+    /// Where it begins.
+    start: usize,
 }
 
 /// The attribute in whose value something stands. Strings with brackets in them are not known as such: it is another attribute
 /// then, or none.
 fn statement(text: &str, at: usize) -> Option<Statement<'_>> {
+    let start = before(text, at, &[';', '{'])?;
+    let (name, between) = text.get(start..at)?.split_once('=')?;
+    Some(Statement { name: name.trim(), between: between.trim(), start })
+}
+
+/// Where the set begins that has an attribute: at its `{`.
+fn set_around(text: &str, start: usize) -> Option<usize> {
+    before(text, start, &['{']).map(|inside| inside - 1)
+}
+
+/// So far is looked back for the beginning of a set, in bytes.
+const FARTHEST: usize = 64 << 10;
+
+/// The end of the last of these before `at` that stands in no other brackets.
+fn before(text: &str, at: usize, wanted: &[char]) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut start = None;
-    for (place, c) in text.get(..at)?.char_indices().rev() {
+    let chars = text.get(..at)?.char_indices().rev().take_while(|(place, _)| at - place <= FARTHEST);
+    for (place, c) in chars {
         match c {
+            c if depth == 0 && wanted.contains(&c) => return Some(place + 1),
             '}' | ')' | ']' => depth += 1,
-            '{' if depth == 0 => {
-                let start = start.unwrap_or(place + 1);
-                let (name, between) = text.get(start..at)?.split_once('=')?;
-                return Some(Statement { name: name.trim(), between: between.trim(), set: place });
-            }
             '{' | '(' | '[' => depth = depth.saturating_sub(1),
-            ';' if depth == 0 => start = start.or(Some(place + 1)),
             _ => {}
         }
     }

@@ -58,8 +58,8 @@ What other programs do with a secret than those that copy it (`cat`, `head`, `se
 what `find` changes with other tests than `-type`, `-name` and those of depth, nor what comes of a loop that reads
 (`while read f`), nor modules that can't be read (those of flake inputs). A script of more than 256 KiB is not read,
 of one with more than 32,768 words the beginning, and of one that copies or opens more than 256 secrets, those; a
-machine's scripts are read up to 16
-MiB. If there is more, that is told as undecided.
+machine's scripts are read up to 16 MiB. If there is more, that is told as undecided. A secret that a file is called
+with is followed in that file alone, where it takes its arguments by their names.
 
 **Data.** `secret`: the secret, or the path of the key. `mode`: its mode, or that of the copy, or of a command line.
 `machine`: the machine, for one in `age.secrets`.
@@ -169,7 +169,9 @@ fn hides_processes(tree: &Tree<'_>) -> bool {
     let hides = |option: &str| option.strip_prefix("hidepid=").is_some_and(|how| !["0", "off"].contains(&how));
     ["boot.specialFileSystems", "fileSystems"].iter().any(|systems| {
         let options = tree.items(&option(systems).join("/proc").join("options"));
-        options.iter().any(|item| text(item.value).is_none_or(|text| text.split(',').any(hides)))
+        options
+            .iter()
+            .any(|item| item.when.is_sure() && text(item.value).is_some_and(|text| text.split(',').any(hides)))
     })
 }
 

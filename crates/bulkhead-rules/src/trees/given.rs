@@ -68,7 +68,7 @@ pub(crate) fn add(files: &dyn FileTree, names: &Names, path: &Arc<str>, found: &
                 let arguments = found.arguments.entry(file.clone()).or_default();
                 let known = arguments.entry(name.to_owned()).or_insert_with(|| secret.clone());
                 if *known != secret {
-                    known.clone_from(&of_all(&secret));
+                    *known = of_all(&secret);
                 }
             }
         }

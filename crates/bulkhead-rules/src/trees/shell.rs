@@ -339,11 +339,12 @@ const ELSEWHERE: [&str; 18] = [
 
 /// The script that a shell is given as an argument, also by a program that runs it: `ip netns exec vpn sh -c '…'`.
 fn inner_script(words: &[String]) -> Option<&String> {
-    if words.first().is_some_and(|program| ELSEWHERE.contains(&program.as_str())) {
-        return None;
-    }
     let is_shell = |word: &String| SHELLS.contains(&word.rsplit('/').next().unwrap_or(word));
     let shell = words.iter().position(is_shell)?;
+    let is_elsewhere = |word: &String| ELSEWHERE.contains(&word.rsplit_once("/bin/").map_or(&**word, |(_, name)| name));
+    if words.iter().take(shell).any(is_elsewhere) {
+        return None;
+    }
     let after = words.get(shell + 1..)?;
     let options = after.iter().take_while(|word| word.starts_with('-'));
     let at = options.enumerate().find(|(_, word)| word.ends_with('c') && !word.starts_with("--"))?.0;
@@ -596,6 +597,7 @@ mod tests {
         assert_eq!(words("bash -euc 'a b; c'"), ["a b", "c", "bash -euc a b; c"]);
         assert_eq!(words("ip netns exec v sh -c 'a'"), ["a", "ip netns exec v sh -c a"]);
         assert_eq!(words("docker exec d sh -c 'a'"), ["docker exec d sh -c a"]);
+        assert_eq!(words("timeout 5 docker exec d sh -c 'a'"), ["timeout 5 docker exec d sh -c a"]);
     }
 
     #[test]

@@ -88,9 +88,10 @@ fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for (name, stated, is_inside) in all {
             let folder = &*host_path(&stated.value);
             let prefix = if folder == "/" { "/".to_owned() } else { format!("{folder}/") };
-            let held = folders().find(|(secret, _)| *secret == folder || secret.starts_with(&prefix));
-            let Some((held, when)) = held else { continue };
-            let Some(when) = stated.when.and(&when) else { continue };
+            let mut held = folders().filter(|(secret, _)| *secret == folder || secret.starts_with(&prefix));
+            let Some((held, when)) = held.find_map(|(held, when)| Some((held, stated.when.and(&when)?))) else {
+                continue;
+            };
             let Some(at) = stated.place.clone() else { continue };
             let which = if held == folder { String::new() } else { format!(", with {held} in it") };
             let message = format!("all secrets of the host are in `{name}`: {folder} is mounted there{which}");
